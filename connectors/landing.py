@@ -1,0 +1,207 @@
+"""Landing: raw records into immutable datasets, exactly as the source said them, one Parquet file per slice.
+
+A line that isn't one JSON object is a record too: it is kept with its `problem` and rejected later, never dropped.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import rfc8785
+from django.db import transaction
+from django.utils import timezone
+
+from connectors import store
+from connectors.models import Dataset, Piece
+from workbench.engagements.errors import WorkbenchError
+
+# row: the record's place in its piece, from 0. occurrence: 1 for the first record of that id in the piece, then 2, ...
+# content: SHA-1 of the bytes, which tells equal pairs of overlapping slices from two versions of one record.
+RAW = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("source_id", pa.string()),
+        ("occurrence", pa.int32()),
+        ("content", pa.binary(20)),
+        ("raw", pa.binary()),
+        ("problem", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """One landed record: its place in the dataset, its id, the source's bytes, and what is wrong with them, if anything."""
+
+    position: int
+    source_id: str
+    raw: bytes
+    problem: str | None
+
+
+class DatasetSealed(WorkbenchError):
+    """A sealed dataset never changes."""
+
+    remedy = "Start a new extraction."
+
+
+class DatasetOpen(WorkbenchError):
+    """A dataset that is still being landed can't be read as if it were whole."""
+
+    remedy = "Let the extraction finish, or start it again: it goes on from the last complete slice."
+
+
+def folder_of(dataset: Dataset) -> Path:
+    """The dataset's folder in the store."""
+    return store.folder(dataset.engagement.slug, "landed", f"{dataset.object_name}-{dataset.pk}")
+
+
+def files(dataset: Dataset) -> list[Path]:
+    """The dataset's Parquet files, in slice order. Raises DatasetOpen."""
+    if dataset.state != Dataset.State.SEALED:
+        raise DatasetOpen(f"{dataset} isn't complete.")
+    return _files(dataset)
+
+
+def _files(dataset: Dataset) -> list[Path]:
+    return sorted(folder_of(dataset).glob("*.parquet"))
+
+
+def parse(raw: bytes) -> tuple[dict[str, Any] | None, str | None]:
+    """(record, None), or (None, what is wrong with the line).
+
+    What only Python's parser takes (lone surrogates, integers beyond 64 bits) is taken; NaN and Infinity are not JSON.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        try:
+            value = json.loads(raw.decode("utf-8", "surrogatepass"), parse_constant=_not_json)
+        except (ValueError, RecursionError) as error:
+            return None, "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "not JSON"
+    return (value, None) if isinstance(value, dict) else (None, "not a JSON object")
+
+
+def _not_json(word: str) -> None:
+    raise ValueError(word)
+
+
+def source_id(record: Mapping[str, Any] | None, raw: bytes, id_fields: Iterable[str]) -> str:
+    """The record's own id: the first id field with a value, an e-mail lower-cased; else the SHA-1 of its canonical JSON."""
+    for name in id_fields if record else ():
+        value = record.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, str) and value.strip():
+            return clean_id(value.strip().lower() if name == "email" else value.strip())
+    try:
+        text = rfc8785.dumps(record) if record is not None else raw
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
+        text = raw
+    return "sha1:" + hashlib.sha1(text, usedforsecurity=False).hexdigest()
+
+
+def clean_id(text: str) -> str:
+    """An id that every store takes: no NUL, no lone surrogate, and over 200 characters its SHA-1."""
+    text = text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text if len(text) <= 200 else "sha1:" + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def open_dataset(*, engagement, object_name: str, purpose: str, derived: bool = False) -> Dataset:
+    """The unfinished dataset of this object and purpose, so that a second try goes on; a new one where there is none."""
+    found = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN).first()
+    return found or Dataset.objects.create(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
+
+
+def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], *, id_fields: Iterable[str]) -> Piece:
+    """Write one slice whole and record it; a slice that is there already is left as it is."""
+    if dataset.state == Dataset.State.SEALED:
+        raise DatasetSealed(f"{dataset} is sealed.")
+    if done := dataset.pieces.filter(name=name).first():
+        return done
+    started, number, bad = timezone.now(), dataset.pieces.count() + 1, 0
+    seen: dict[str, int] = {}
+    id_fields = tuple(id_fields)
+    with store.ParquetFile(folder_of(dataset) / f"{number:05d}.parquet", RAW) as file:
+        for row, raw in enumerate(lines):
+            record, problem = parse(raw)
+            key = source_id(record, raw, id_fields)
+            seen[key] = occurrence = seen.get(key, 0) + 1
+            file.add(row, key, occurrence, hashlib.sha1(raw, usedforsecurity=False).digest(), raw, problem)
+            bad += problem is not None
+    seconds = (timezone.now() - started).total_seconds()
+    return Piece.objects.create(dataset=dataset, number=number, name=name, rows=file.rows, bad_rows=bad, seconds=seconds)
+
+
+@transaction.atomic
+def seal(dataset: Dataset) -> Dataset:
+    """Close the dataset for good: count what stands once and hash the files."""
+    paths = _files(dataset)
+    dataset.rows, dataset.bad_rows, dataset.repeated_rows = _counts(paths)
+    dataset.size = sum(path.stat().st_size for path in paths)
+    dataset.sha256 = store.file_hash(paths)
+    dataset.state, dataset.sealed_at = Dataset.State.SEALED, timezone.now()
+    dataset.save()
+    return dataset
+
+
+def _counts(paths: list[Path]) -> tuple[int, int, int]:
+    if not paths:
+        return 0, 0, 0
+    with store.database() as con:
+        total, bad, kept, kept_bad = con.execute(
+            f"""SELECT count(*), count(problem), count(*) FILTER (first), count(problem) FILTER (first)
+                FROM (SELECT problem, {FIRST} AS first FROM {_all(paths)})"""  # noqa: S608 - paths are our own
+        ).fetchone()
+    return kept, kept_bad, total - kept
+
+
+# An equal (id, occurrence, content) of a later slice is the same record, seen again.
+FIRST = "row_number() OVER (PARTITION BY source_id, occurrence, content ORDER BY filename, row) = 1"
+
+
+def _all(paths: list[Path]) -> str:
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{names}], filename = true)"
+
+
+def repeated_positions(dataset: Dataset) -> set[int]:
+    """Positions (place in the whole dataset, from 0) of records that an earlier slice already gave."""
+    if not dataset.repeated_rows:
+        return set()
+    with store.database() as con:
+        found = con.execute(
+            f"""SELECT position FROM (SELECT row_number() OVER (ORDER BY filename, row) - 1 AS position, {FIRST} AS first
+                FROM {_all(files(dataset))}) WHERE NOT first"""  # noqa: S608 - paths are our own
+        ).fetchall()
+    return {position for (position,) in found}
+
+
+def scan(dataset: Dataset) -> Iterator[Landed]:
+    """Every record that stands once, in the order of the export; memory holds one row group."""
+    again, position = repeated_positions(dataset), 0
+    for path in files(dataset):
+        for row in store.read_rows(path, columns=["source_id", "raw", "problem"]):
+            if position not in again:
+                yield Landed(position, row["source_id"], row["raw"], row["problem"])
+            position += 1
+
+
+def records(dataset: Dataset) -> Iterator[dict[str, Any]]:
+    """The parsed records of a small dataset, such as lists or channels, in order; bad lines left out."""
+    for landed in scan(dataset):
+        if landed.problem is None:
+            record, _ = parse(landed.raw)
+            if record is not None:
+                yield record
+
+
+def latest(engagement, object_name: str, purpose: str) -> Dataset | None:
+    """The newest sealed dataset of this object and purpose."""
+    found = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.SEALED)
+    return found.order_by("-started_at", "-pk").first()

@@ -1,0 +1,146 @@
+"""The store: where Parquet files lie. Names are made here from ids and known words, never from what a source said."""
+
+import errno
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.conf import settings
+
+from workbench.engagements.errors import Retryable, WorkbenchError
+
+ROWS_PER_GROUP = 5_000    # a chunk of the load reads one group or two, not the file
+
+
+class StoreFull(Retryable):
+    """The store has no room; what was complete stays, the unfinished file was removed."""
+
+    remedy = "Free space in the store's folder, then start the step again: it goes on from the last complete piece."
+
+
+class StoreUnwritable(WorkbenchError):
+    """The store's folder can't be written."""
+
+    remedy = "Check STORE_URL and the rights of its folder."
+
+
+def root() -> Path:
+    """The store's folder."""
+    return Path(urlsplit(settings.STORE_URL).path)
+
+
+def folder(*parts: str) -> Path:
+    """A folder of the store, made when missing."""
+    path = root().joinpath(*parts)
+    with _disk_errors():
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFull("The store is full.") from error
+        raise StoreUnwritable(f"The store can't be written: {error.strerror}.") from error
+
+
+class ParquetFile:
+    """A Parquet file that appears whole or not at all: written beside its name, renamed when closed.
+
+    Use as a context manager; `write` takes one list per column of the schema. Raises StoreFull, StoreUnwritable.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, *, batch: int = ROWS_PER_GROUP) -> None:
+        """Open the unfinished file."""
+        self.path, self.schema, self.batch, self.rows = path, schema, batch, 0
+        self._part = path.with_suffix(".part")
+        self._columns: list[list] = [[] for _ in schema]
+        with _disk_errors():
+            self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
+
+    def add(self, *values: object) -> None:
+        """Append one row, a value per column."""
+        for column, value in zip(self._columns, values, strict=True):
+            column.append(value)
+        self.rows += 1
+        if len(self._columns[0]) >= self.batch:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._columns[0]:
+            arrays = [pa.array(column, field.type) for column, field in zip(self._columns, self.schema, strict=True)]
+            self._columns = [[] for _ in self.schema]
+            with _disk_errors():
+                self._writer.write_table(pa.table(arrays, schema=self.schema), row_group_size=self.batch)
+
+    def __enter__(self) -> "ParquetFile":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            with _disk_errors():
+                self._writer.close()
+        if kind is None:
+            with _disk_errors():
+                self._part.replace(self.path)
+        else:
+            self._part.unlink(missing_ok=True)
+
+
+def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict]:
+    """Rows `start` to `stop` (not included) of a Parquet file, reading only the row groups that hold them."""
+    with pq.ParquetFile(path) as file:
+        at = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if at + size > start and (stop is None or at < stop):
+                table = file.read_row_group(group, columns=columns)
+                first, last = max(start - at, 0), size if stop is None else min(stop - at, size)
+                yield from table.slice(first, last - first).to_pylist()
+            at += size
+
+
+def row_count(path: Path) -> int:
+    """Rows of a Parquet file, from its footer."""
+    return pq.read_metadata(path).num_rows
+
+
+def file_hash(paths: Sequence[Path]) -> str:
+    """SHA-256 over the bytes of the files in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextmanager
+def database(memory: str = "256MB") -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory."""
+    spill = folder("spill")
+    con = duckdb.connect(":memory:", config={"memory_limit": memory, "threads": 2, "temp_directory": str(spill), "preserve_insertion_order": True})
+    try:
+        con.execute("SET TimeZone = 'UTC'")
+        yield con
+    except duckdb.OutOfMemoryException as error:
+        raise StoreFull("The store has no room for sorting.") from error
+    finally:
+        con.close()
+
+
+def remove(path: Path) -> None:
+    """Remove a folder of the store with all that is in it."""
+    shutil.rmtree(path, ignore_errors=True)

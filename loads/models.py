@@ -1,0 +1,287 @@
+"""Runs and what came of them: run > phase > chunk, the crosswalk, the ledger, bindings and schema plans."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from mapping.models import PlanVersion
+from workbench.engagements.models import Engagement, Environment
+
+
+class SchemaPlan(models.Model):
+    """The difference between the plan's schema and an environment, and whether it has been provisioned.
+
+    steps: [{"table", "column", "action": create|exists|conflict, "kind", "reason", "spec"}].
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="schema_plans")
+    maps = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="+")
+    steps = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+    provisioned_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"Schema of {self.environment} for {self.maps}"
+
+    def count(self, action: str) -> int:
+        """Steps with this action."""
+        return sum(step["action"] == action for step in self.steps)
+
+
+class Binding(models.Model):
+    """A name of the plan as a row of one environment: an owner's e-mail, a team's name, the base currency."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="bindings")
+    kind = models.CharField(max_length=12, choices=[("user", "User"), ("team", "Team"), ("currency", "Currency")])
+    name = models.CharField(max_length=320)
+    row_id = models.UUIDField(null=True)
+    problem = models.TextField(blank=True, help_text="Why no row fits; empty where one does.")
+    bound_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["environment", "kind", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "kind", "name"], name="binding_once"),
+            models.CheckConstraint(condition=models.Q(row_id__isnull=False) | ~models.Q(problem=""), name="binding_row_or_problem"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def _run_key() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+class Run(models.Model):
+    """One load of the plan into one environment. `parts` holds the versions and hashes that it runs."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        STAGING = "staging", "Staging"
+        LOADING = "loading", "Loading"
+        PAUSED = "paused", "Paused"
+        STOPPED = "stopped", "Stopped on a difference"
+        FAILED = "failed", "Failed"
+        DONE = "done", "Done"
+
+    FINISHED = (State.STOPPED, State.FAILED, State.DONE)
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="runs")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="runs")
+    key = models.CharField(max_length=12, unique=True, default=_run_key, editable=False, help_text="Stands in {prefix}_runid of every row.")
+    parts = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    message = models.TextField(blank=True, help_text="Why it stands still, or what stopped it, and what to do.")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(state__in=["queued", "staging", "loading", "paused"]),
+                name="one_open_run_per_environment",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Run {self.pk} into {self.environment}"
+
+
+class Phase(models.Model):
+    """One object and table of a run, in load order. Table '' holds the records for which no table was decided.
+
+    Records: extracted = loaded + merged + documented + skipped + rejected + held.
+    Rows: planned = created + updated + equal + refused + waiting; at the destination by run id: created + updated.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        LOADING = "loading", "Loading"
+        BALANCED = "balanced", "Balanced"
+        UNBALANCED = "unbalanced", "Doesn't balance"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="phases")
+    number = models.PositiveSmallIntegerField()
+    object_name = models.CharField("object", max_length=60)
+    table = models.CharField(max_length=60, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    extracted = models.PositiveBigIntegerField(default=0)
+    loaded = models.PositiveBigIntegerField(default=0)
+    merged = models.PositiveBigIntegerField(default=0)
+    documented = models.PositiveBigIntegerField(default=0)
+    skipped = models.PositiveBigIntegerField(default=0)
+    rejected = models.PositiveBigIntegerField(default=0)
+    held = models.PositiveBigIntegerField(default=0)
+    planned = models.PositiveBigIntegerField("planned rows", default=0)
+    created = models.PositiveBigIntegerField(default=0)
+    updated = models.PositiveBigIntegerField(default=0)
+    equal = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    waiting = models.PositiveBigIntegerField(default=0)
+    at_destination = models.PositiveBigIntegerField(null=True, blank=True, help_text="Rows found at the destination by run id.")
+    requests = models.PositiveBigIntegerField(default=0)
+    retries = models.PositiveBigIntegerField(default=0)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["run", "number"]
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="phase_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name} to {self.table or 'no table'}"
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds from the first chunk to reconciliation."""
+        return (self.finished_at - self.started_at).total_seconds() if self.started_at and self.finished_at else 0.0
+
+    @property
+    def balanced(self) -> bool:
+        """True once the sums were taken and hold."""
+        return self.state == self.State.BALANCED
+
+
+class Chunk(models.Model):
+    """A row range of a staged file: the unit of lease and resume."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        LEASED = "leased", "Leased"
+        DONE = "done", "Done"
+
+    phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="chunks")
+    number = models.PositiveIntegerField()
+    start = models.PositiveBigIntegerField()
+    stop = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    worker = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    updated = models.PositiveIntegerField(default=0)
+    equal = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    waiting = models.PositiveIntegerField(default=0)
+    requests = models.PositiveIntegerField(default=0)
+    retries = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+
+    class Meta:
+        ordering = ["phase", "number"]
+        constraints = [models.UniqueConstraint(fields=["phase", "number"], name="chunk_number_once")]
+        indexes = [models.Index(fields=["phase", "state"])]
+
+    def __str__(self) -> str:
+        return f"{self.phase}, rows {self.start} to {self.stop}"
+
+
+class Crosswalk(models.Model):
+    """(environment, object, source id, table, role) -> row id. An id once given stays.
+
+    origin: created by us, matched with a row that was there, or alias of another id of the same cluster.
+    """
+
+    class Origin(models.TextChoices):
+        CREATED = "created", "Created"
+        MATCHED = "matched", "Matched"
+
+    class State(models.TextChoices):
+        PLANNED = "planned", "Planned"
+        PRESENT = "present", "Present"
+        REMOVED = "removed", "Removed"
+        KEPT = "kept", "Kept by a person"
+
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="crosswalk")
+    object_name = models.CharField("object", max_length=60)
+    source_id = models.CharField(max_length=330)
+    table = models.CharField(max_length=60)
+    role = models.CharField(max_length=30, blank=True)
+    row_id = models.UUIDField()
+    alias = models.BooleanField(default=False, help_text="Another id or key of the cluster; the row belongs to its survivor.")
+    origin = models.CharField(max_length=8, choices=Origin, default=Origin.CREATED)
+    state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
+    current = models.BooleanField(default=True, help_text="Where a source id has two rows, new lookups go to the current one.")
+    applied_hash = models.CharField(max_length=40, blank=True)
+    applied_run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "object_name", "source_id", "table", "role"], name="crosswalk_once"),
+        ]
+        indexes = [models.Index(fields=["environment", "table", "row_id"])]
+        verbose_name_plural = "crosswalk"
+
+    def __str__(self) -> str:
+        return f"{self.object_name}:{self.source_id} as {self.table}"
+
+
+class LedgerEntry(models.Model):
+    """A record or row whose outcome isn't as planned, with every reason at once.
+
+    rejected, held: decided at staging. refused: by the service. waiting: a row that it looks up to is refused or waiting.
+    reasons: [{"code", "field", "detail", "severity"}], the deciding one first.
+    """
+
+    class Outcome(models.TextChoices):
+        REJECTED = "rejected", "Rejected"
+        HELD = "held", "Held"
+        REFUSED = "refused", "Refused by the service"
+        WAITING = "waiting", "Waiting for another row"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="ledger")
+    phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="ledger")
+    object_name = models.CharField("object", max_length=60)
+    source_id = models.CharField(max_length=330)
+    position = models.PositiveBigIntegerField(help_text="The record's place in the dataset.")
+    row_id = models.UUIDField(null=True, blank=True)
+    outcome = models.CharField(max_length=8, choices=Outcome)
+    code = models.CharField(max_length=80, help_text="The first reason's code.")
+    reasons = models.JSONField(default=list)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["run", "phase", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["phase", "object_name", "position", "source_id"], name="ledger_once"),
+        ]
+        indexes = [models.Index(fields=["run", "code"]), models.Index(fields=["phase", "outcome"]), models.Index(fields=["run", "source_id"])]
+        verbose_name = "exception"
+
+    def __str__(self) -> str:
+        return f"{self.object_name}:{self.source_id} {self.outcome}"
+
+
+class VerifiedRow(models.Model):
+    """A row that was read back and compared, value by value.
+
+    fields: [{"column", "source", "meant", "found", "verdict": equal|lossy|wrong}].
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verified_rows")
+    phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="verified_rows")
+    source_id = models.CharField(max_length=330)
+    row_id = models.UUIDField()
+    verdict = models.CharField(max_length=8, choices=[("equal", "Equal"), ("lossy", "Lossy"), ("wrong", "Wrong")])
+    fields = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["phase", "verdict", "source_id"]
+        constraints = [models.UniqueConstraint(fields=["phase", "row_id"], name="verified_row_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id}: {self.verdict}"
+
+
+__all__ = ["Binding", "Chunk", "Crosswalk", "Engagement", "LedgerEntry", "Phase", "Run", "SchemaPlan", "VerifiedRow"]

@@ -1,0 +1,210 @@
+"""The working plan that people edit, what discovery saw, and the frozen versions that are confirmed and signed."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from connectors.models import Dataset
+from workbench.engagements.models import AppendOnly, Engagement, Environment
+
+
+class SourceField(models.Model):
+    """What a profile says of one field of a source object; `top` is [[value, count], ...], at most ten, exact."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="source_fields")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+")
+    object_name = models.CharField("object", max_length=60)
+    name = models.CharField(max_length=300)
+    declared_type = models.CharField(max_length=40, blank=True)
+    rows = models.PositiveBigIntegerField(default=0)
+    filled = models.PositiveBigIntegerField(default=0)
+    distinct = models.PositiveBigIntegerField(default=0)
+    top = models.JSONField(default=list)
+    types = models.JSONField(default=dict)
+    max_length = models.PositiveIntegerField(null=True)
+    minimum = models.CharField(max_length=60, blank=True)
+    maximum = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ["object_name", "name"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "name"], name="source_field_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name}.{self.name}"
+
+    @property
+    def fill(self) -> float:
+        """Share of records that hold a value, 0 to 1."""
+        return self.filled / self.rows if self.rows else 0.0
+
+
+class DiscoveryFinding(models.Model):
+    """What a named check found in the source or in an environment."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="findings")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    check_name = models.CharField("check", max_length=80)
+    severity = models.CharField(max_length=10, choices=[("info", "Information"), ("warning", "Warning"), ("blocker", "Blocker")])
+    evidence = models.TextField()
+    remedy = models.TextField(blank=True)
+    found_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-found_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.check_name}: {self.get_severity_display()}"
+
+
+class ObjectMap(models.Model):
+    """Which tables a source object becomes."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="object_maps")
+    object_name = models.CharField("object", max_length=60)
+    tables = models.JSONField(default=list, help_text='Logical names, such as ["contact", "lead"].')
+    cardinality = models.CharField(max_length=20, default="1:1")
+    note = models.TextField(blank=True)
+    confirmed = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "object_name"], name="object_map_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name} to {', '.join(self.tables) or 'nothing'}"
+
+
+class FieldMap(models.Model):
+    """Where one source field goes in one table. Nothing proposed moves: only confirmed rows reach a plan version."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", "Proposed"
+        CONFIRMED = "confirmed", "Confirmed"
+        LEFT = "left", "Left behind"
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="field_maps")
+    object_name = models.CharField("object", max_length=60)
+    source = models.CharField("source field", max_length=300)
+    table = models.CharField(max_length=60, help_text="Logical name of the destination table.")
+    column = models.CharField(max_length=60, blank=True, help_text="Logical name of the destination column.")
+    transform = models.CharField(max_length=30, default="text")
+    options = models.JSONField(default=dict, blank=True, help_text="What the transform needs, such as a value map.")
+    new_column = models.JSONField(null=True, blank=True, help_text="The column to make, where it doesn't exist yet.")
+    alias = models.CharField(max_length=80, blank=True, help_text="The name that the offer used for this column.")
+    state = models.CharField(max_length=10, choices=State, default=State.PROPOSED)
+    reason = models.TextField(blank=True, help_text="Why it goes there, or why it is left behind.")
+
+    class Meta:
+        ordering = ["object_name", "source", "table"]
+        constraints = [
+            models.UniqueConstraint(fields=["engagement", "object_name", "source", "table"], name="field_map_once"),
+            models.CheckConstraint(
+                condition=~models.Q(state="left", reason="") & ~models.Q(state="confirmed", column=""),
+                name="field_map_decided",
+                violation_error_message="A field that is left behind needs a reason; a confirmed one needs a column.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object_name}.{self.source} to {self.table}.{self.column}"
+
+
+class SplitRule(models.Model):
+    """One line of the split matrix: where people of a lifecycle stage go. A blank stage is a line of its own."""
+
+    class Outcome(models.TextChoices):
+        LEAD = "lead", "Lead"
+        CONTACT = "contact", "Contact"
+        REVIEW = "review", "Review"
+        SKIP = "skip", "Leave out"
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="split_rules")
+    stage = models.CharField(max_length=200, blank=True, help_text="Trimmed and case-folded; empty for people without a stage.")
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.REVIEW)
+    observed = models.PositiveBigIntegerField(default=0, help_text="People with this stage in the discovery data.")
+
+    class Meta:
+        ordering = ["-observed", "stage"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "stage"], name="split_rule_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stage or '(blank)'} to {self.outcome}"
+
+
+class OrganisationList(models.Model):
+    """A list that the rule takes for an organisation; it becomes an account once a person confirms it."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="organisation_lists")
+    list_id = models.CharField(max_length=60)
+    list_name = models.TextField()
+    organisation = models.TextField(blank=True)
+    confirmed = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["organisation"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "list_id"], name="organisation_list_once")]
+
+    def __str__(self) -> str:
+        return self.organisation or self.list_name
+
+
+class OwnerMatch(models.Model):
+    """Who owns the rows of a source owner. The source owner '' stands for rows without one.
+
+    answer: an e-mail or domain name of a user, or a team's name; it is bound to a row id per environment.
+    """
+
+    class Kind(models.TextChoices):
+        OPEN = "open", "No answer yet"
+        USER = "user", "User"
+        TEAM = "team", "Team"
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="owner_matches")
+    source_owner = models.CharField(max_length=320, blank=True)
+    records = models.PositiveBigIntegerField(default=0)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.OPEN)
+    answer = models.CharField(max_length=320, blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-records", "source_owner"]
+        verbose_name_plural = "owner matches"
+        constraints = [
+            models.UniqueConstraint(fields=["engagement", "source_owner"], name="owner_match_once"),
+            models.CheckConstraint(condition=models.Q(kind="open") | ~models.Q(answer=""), name="owner_answered"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_owner or '(no owner)'} to {self.answer or 'nobody yet'}"
+
+
+class PlanVersion(AppendOnly):
+    """A frozen version of a plan part; neutral of environments. Confirming it is a row of its own (`PlanConfirmation`)."""
+
+    PARTS = ["split", "companies", "consent", "time", "owners", "maps"]
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="plan_versions")
+    part = models.CharField(max_length=12, choices=[(part, part.capitalize()) for part in PARTS])
+    version = models.PositiveIntegerField()
+    content = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["part", "-version"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "part", "version"], name="plan_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.part} version {self.version}"
+
+
+class PlanConfirmation(AppendOnly):
+    """A person says that a plan version may run."""
+
+    plan_version = models.OneToOneField(PlanVersion, on_delete=models.PROTECT, related_name="confirmation")
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    confirmed_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.plan_version} confirmed"

@@ -1,0 +1,26 @@
+"""Documents that were written, each with its hash."""
+
+from django.db import models
+from django.utils import timezone
+
+from loads.models import Run
+from workbench.engagements.models import Engagement
+
+
+class Document(models.Model):
+    """A written document; `path` is relative to the store."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="documents")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, blank=True, related_name="documents")
+    kind = models.CharField(max_length=30)
+    format = models.CharField(max_length=6)
+    path = models.CharField(max_length=300)
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField("bytes", default=0)
+    written_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-written_at", "kind"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.format})"

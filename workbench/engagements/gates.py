@@ -1,0 +1,68 @@
+"""Gates: what must be true before a step of the engagement may start, who must act, and in which words.
+
+Higher layers register their gates when the apps are ready; `require` is called by the functions that do the work,
+so that no page, task or command can go around it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement, Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What keeps a gate closed: `says` is a sentence, `move` names whose turn it is (a Role value)."""
+
+    gate: str
+    says: str
+    move: str
+
+
+Check = Callable[[Engagement, Environment | None], Iterator[tuple[str, str]]]
+_gates: dict[str, tuple[frozenset[str], Check]] = {}
+
+# The steps of an engagement that a gate can close.
+ACTIONS = ("extract", "provision", "load")
+
+
+class GateClosed(WorkbenchError):
+    """A step was asked for while something that it needs is missing; `missing` lists all of it."""
+
+    remedy = "Do what the list says, then start the step again."
+
+    def __init__(self, action: str, missing: list[Missing]) -> None:
+        """Say every missing thing at once."""
+        super().__init__(f"{action.capitalize()} can't start: " + " ".join(m.says for m in missing))
+        self.missing = missing
+
+
+def gate(name: str, *actions: str) -> Callable[[Check], Check]:
+    """Register a check for the actions. It yields (sentence, role to move) for each thing that is missing."""
+    unknown = set(actions) - set(ACTIONS)
+    if unknown:
+        raise ValueError(f"Unknown actions: {sorted(unknown)}.")
+
+    def register(check: Check) -> Check:
+        _gates[name] = (frozenset(actions), check)
+        return check
+
+    return register
+
+
+def missing(action: str, engagement: Engagement, environment: Environment | None = None) -> list[Missing]:
+    """Everything that keeps `action` from starting, in the order the gates were registered."""
+    return [
+        Missing(name, says, move)
+        for name, (actions, check) in _gates.items()
+        if action in actions
+        for says, move in check(engagement, environment)
+    ]
+
+
+def require(action: str, engagement: Engagement, environment: Environment | None = None) -> None:
+    """Raise GateClosed unless nothing is missing."""
+    found = missing(action, engagement, environment)
+    if found:
+        raise GateClosed(action, found)

@@ -1,0 +1,206 @@
+"""What an engagement is: the customer's project, its people, its environments, its signatures and its history."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from workbench.engagements.secrets import EncryptedTextField
+
+PLATFORMS = [
+    ("iterable", "Iterable"),
+    ("customerio", "Customer.io"),
+    ("salesmate", "Salesmate"),
+    ("sparkcrm", "Spark CRM"),
+    ("wetroo", "Wetroo"),
+]
+
+
+class Role(models.TextChoices):
+    """What a member may do: engineers work in the admin, the customer's people in the portal."""
+
+    ENGINEER = "engineer", "Engineer"
+    APPROVER = "approver", "Customer approver"
+    VIEWER = "viewer", "Customer viewer"
+    DYNAMICS_ADMIN = "dynamics_admin", "Customer's Dynamics admin"
+
+
+class EngagementQuerySet(models.QuerySet):
+    """Engagements."""
+
+    def visible_to(self, user) -> "EngagementQuerySet":
+        """The engagements that `user` may see: every view of the product goes through this one method."""
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        return self if user.is_superuser else self.filter(memberships__user=user).distinct()
+
+
+class Engagement(models.Model):
+    """One customer's move from a source platform into Dynamics 365 Sales."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True, help_text="Part of every row id that is made: it can't change once rows exist.")
+    platform = models.CharField("source platform", max_length=20, choices=PLATFORMS)
+    prefix = models.CharField(
+        "publisher prefix",
+        max_length=8,
+        default="mwb",
+        validators=[RegexValidator(r"^(?!mscrm)[a-z][a-z0-9]{1,7}$", "2 to 8 lower-case letters or digits, a letter first, not starting with mscrm.")],
+    )
+    options = models.JSONField(
+        "names and zones", default=dict, blank=True, help_text="lifecycle_field, owner_field, organisation_list_prefix, source_zone, day_zone, ..."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = EngagementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in one engagement."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["engagement", "user", "role"], name="one_role_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.get_role_display()}"
+
+
+class Connection(models.Model):
+    """How to reach a source project or a Dataverse environment. `settings` holds what isn't secret:
+
+    iterable: limits {bucket: [calls, seconds]}. dataverse: authority, client_id, certificate_thumbprint, limits.
+    """
+
+    KINDS = [*PLATFORMS, ("dataverse", "Dataverse")]
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="connections")
+    kind = models.CharField(max_length=20, choices=KINDS)
+    name = models.CharField(max_length=80)
+    base_url = models.URLField("address", max_length=300, help_text="https://api.iterable.com, https://contoso.crm4.dynamics.com")
+    settings = models.JSONField(default=dict, blank=True)
+    secret = EncryptedTextField("key or client secret", blank=True, help_text="Stored encrypted and never shown again.")
+    ca_pem = models.TextField("certificate authority (PEM)", blank=True, help_text="Only where the address has a private certificate.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["engagement", "name"], name="connection_name_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.get_kind_display()})"
+
+    def ca_file(self) -> str | None:
+        """Path of a file that holds `ca_pem`, written on first use; None where the public authorities do."""
+        if not self.ca_pem:
+            return None
+        folder = Path(settings.VAR_DIR) / "certificates"
+        path = folder / f"{hashlib.sha256(self.ca_pem.encode()).hexdigest()[:32]}.pem"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{os.getpid()}")
+            part.write_text(self.ca_pem)
+            part.replace(path)
+        return str(path)
+
+
+class Environment(models.Model):
+    """One Dataverse environment of the engagement; ids, options and users differ between the two."""
+
+    class Kind(models.TextChoices):
+        SANDBOX = "sandbox", "Sandbox"
+        PRODUCTION = "production", "Production"
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="environments")
+    kind = models.CharField(max_length=12, choices=Kind)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="environments")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["engagement", "kind"], name="environment_kind_once")]
+
+    def __str__(self) -> str:
+        return f"{self.engagement} {self.get_kind_display().lower()}"
+
+    @property
+    def is_production(self) -> bool:
+        """True for production, which asks for the sandbox sign-off."""
+        return self.kind == self.Kind.PRODUCTION
+
+
+class AppendOnly(models.Model):
+    """A row that is written once: changing or deleting it is refused here and by a trigger in the database."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args, **kwargs) -> None:
+        """Insert; never update."""
+        if self.pk is not None:
+            raise TypeError(f"{self._meta.verbose_name} rows are never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        """Refused."""
+        raise TypeError(f"{self._meta.verbose_name} rows are never deleted.")
+
+
+class SignOff(AppendOnly):
+    """A signature of the customer. It covers plan parts at exact versions and the content that the page showed.
+
+    covers: {part: {"version": int, "sha256": str}}. A part whose hash differs now is no longer covered.
+    """
+
+    class Kind(models.TextChoices):
+        MATRIX = "matrix", "Split matrix and companies"
+        SANDBOX = "sandbox", "Sandbox run"
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="signoffs")
+    kind = models.CharField(max_length=12, choices=Kind)
+    covers = models.JSONField()
+    content = models.JSONField(help_text="What the signer was shown.")
+    content_sha256 = models.CharField(max_length=64)
+    signed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    signed_at = models.DateTimeField(default=timezone.now)
+    address = models.GenericIPAddressField(null=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-signed_at"]
+        verbose_name = "sign-off"
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} signed {self.signed_at:%Y-%m-%d %H:%M} UTC"
+
+
+class AuditEntry(AppendOnly):
+    """One link of the engagement's history; `hash` covers the entry and the hash before it."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="history")
+    number = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150, help_text="User name, or the task that acted.")
+    action = models.CharField(max_length=80)
+    subject = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["engagement", "number"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "number"], name="audit_number_once")]
+        verbose_name = "history entry"
+        verbose_name_plural = "history"
+
+    def __str__(self) -> str:
+        return f"{self.number}. {self.action} {self.subject}"

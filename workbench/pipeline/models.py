@@ -1,0 +1,41 @@
+"""Steps of an engagement that tasks carry out, with their progress, so that pages and commands can show it."""
+
+from django.db import models
+from django.utils import timezone
+
+from workbench.engagements.models import Engagement, Environment
+
+
+class Step(models.Model):
+    """One step asked for: queued, running, then done or failed with a message that says what to do."""
+
+    class Name(models.TextChoices):
+        DISCOVER = "discover", "Discovery"
+        EXTRACT = "extract", "Extraction"
+        PROVISION = "provision", "Provisioning"
+        LOAD = "load", "Load"
+        HANDOFF = "handoff", "Handoff"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="steps")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    name = models.CharField(max_length=12, choices=Name)
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    progress = models.CharField(max_length=300, blank=True)
+    message = models.TextField(blank=True)
+    requested_by = models.CharField(max_length=150)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-queued_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_name_display()} ({self.get_state_display().lower()})"

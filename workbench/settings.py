@@ -1,0 +1,211 @@
+"""Settings, all from the environment; `workbench.engagements.checks` stops the start on a bad value with a hint.
+
+Nothing set means the embedded defaults: SQLite, a folder beside the project, django-q2 on the database.
+"""
+
+from pathlib import Path
+
+import environ
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if env.bool("READ_ENV_FILE", default=True):
+    environ.Env.read_env(BASE_DIR / ".env")
+
+DEBUG = env.bool("DEBUG", default=False)
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+SECRET_KEY = env.str("SECRET_KEY", default="insecure-key-for-a-laptop-set-SECRET_KEY-on-a-server")
+# Keys that encrypt stored credentials: the first encrypts, all decrypt (rotation). None: derived from SECRET_KEY.
+CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_q",
+    "workbench.engagements",
+    "connectors",
+    "mapping",
+    "loads",
+    "reports",
+    "workbench.pipeline",
+    "workbench.portal",
+    "workbench",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "workbench.security.ContentSecurityPolicy",
+]
+
+ROOT_URLCONF = "workbench.urls"
+WSGI_APPLICATION = "workbench.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'workbench.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Writers queue instead of failing: a transaction takes the write lock when it begins, not half way.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Landed records, staged rows, before-images and outcomes lie here; a folder, or file:///a/shared/mount.
+STORE_URL = env.str("STORE_URL", default=str(VAR_DIR / "store"))
+
+# A task takes chunks for at most WORK_SECONDS, then queues itself; it is only redelivered after TASK_RETRY_S.
+WORK_SECONDS = env.int("WORK_SECONDS", default=45)
+REDIS_URL = env.str("REDIS_URL", default="")
+Q_CLUSTER = {
+    "name": "workbench",
+    "workers": env.int("TASK_WORKERS", default=2),
+    "timeout": env.int("TASK_TIMEOUT_S", default=120),
+    "retry": env.int("TASK_RETRY_S", default=180),
+    "max_attempts": env.int("TASK_MAX_ATTEMPTS", default=5),
+    "poll": 0.2,
+    "catch_up": False,
+    "save_limit": 1000,
+    "ack_failures": True,
+    "label": "Tasks",
+}
+Q_CLUSTER |= {"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "portal:sign_in"
+LOGIN_REDIRECT_URL = "portal:home"
+LOGOUT_REDIRECT_URL = "portal:sign_in"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# Behind TLS unless told otherwise; `make serve` and `make demo` set HTTPS=off for 127.0.0.1.
+HTTPS = env.bool("HTTPS", default=True)
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+X_FRAME_OPTIONS = "DENY"
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Migration Workbench",
+    "SITE_HEADER": "Migration Workbench",
+    "SITE_SUBHEADER": "to Dynamics 365 Sales",
+    "SITE_SYMBOL": "move_up",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("workbench/admin.css")],
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": "Engagement",
+                "items": [
+                    {"title": "Engagements", "icon": "handshake", "link": reverse_lazy("admin:engagements_engagement_changelist")},
+                    {"title": "Connections", "icon": "cable", "link": reverse_lazy("admin:engagements_connection_changelist")},
+                    {"title": "Sign-offs", "icon": "verified", "link": reverse_lazy("admin:engagements_signoff_changelist")},
+                    {"title": "History", "icon": "history", "link": reverse_lazy("admin:engagements_auditentry_changelist")},
+                ],
+            },
+            {
+                "title": "Discovery",
+                "separator": True,
+                "items": [
+                    {"title": "Datasets", "icon": "database", "link": reverse_lazy("admin:connectors_dataset_changelist")},
+                    {"title": "Source fields", "icon": "bar_chart", "link": reverse_lazy("admin:mapping_sourcefield_changelist")},
+                    {"title": "Findings", "icon": "fact_check", "link": reverse_lazy("admin:mapping_discoveryfinding_changelist")},
+                ],
+            },
+            {
+                "title": "Plan",
+                "separator": True,
+                "items": [
+                    {"title": "Object maps", "icon": "account_tree", "link": reverse_lazy("admin:mapping_objectmap_changelist")},
+                    {"title": "Field maps", "icon": "swap_horiz", "link": reverse_lazy("admin:mapping_fieldmap_changelist")},
+                    {"title": "Split matrix", "icon": "call_split", "link": reverse_lazy("admin:mapping_splitrule_changelist")},
+                    {"title": "Owners", "icon": "badge", "link": reverse_lazy("admin:mapping_ownermatch_changelist")},
+                    {"title": "Plan versions", "icon": "layers", "link": reverse_lazy("admin:mapping_planversion_changelist")},
+                ],
+            },
+            {
+                "title": "Loading",
+                "separator": True,
+                "items": [
+                    {"title": "Schema plans", "icon": "schema", "link": reverse_lazy("admin:loads_schemaplan_changelist")},
+                    {"title": "Runs", "icon": "play_circle", "link": reverse_lazy("admin:loads_run_changelist")},
+                    {"title": "Exceptions", "icon": "report", "link": reverse_lazy("admin:loads_ledgerentry_changelist")},
+                    {"title": "Crosswalk", "icon": "compare_arrows", "link": reverse_lazy("admin:loads_crosswalk_changelist")},
+                    {"title": "Documents", "icon": "description", "link": reverse_lazy("admin:reports_document_changelist")},
+                ],
+            },
+            {
+                "title": "People and tasks",
+                "separator": True,
+                "items": [
+                    {"title": "Users", "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
+                    {"title": "Queued tasks", "icon": "pending", "link": reverse_lazy("admin:django_q_ormq_changelist")},
+                    {"title": "Failed tasks", "icon": "error", "link": reverse_lazy("admin:django_q_failure_changelist")},
+                ],
+            },
+        ],
+    },
+}
