@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 
 import orjson
 
@@ -16,7 +15,7 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 
-def extract(*, engagement: Engagement, source: Source, object_name: str, purpose: str, id_fields: Iterable[str], progress: Progress = logger.info) -> Dataset:
+def extract(*, engagement: Engagement, source: Source, object_name: str, purpose: str, identify: landing.Identify, progress: Progress = logger.info) -> Dataset:
     """Land every slice of an object and seal the dataset.
 
     A `load` dataset needs the matrix sign-off. Raises GateClosed and whatever the source or the store raises;
@@ -26,20 +25,18 @@ def extract(*, engagement: Engagement, source: Source, object_name: str, purpose
         gates.require("extract", engagement)
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose)
     for piece in source.slices(object_name, dataset.started_at):
-        done = landing.land_piece(dataset, piece.name, source.read(object_name, piece), id_fields=id_fields)
+        done = landing.land_piece(dataset, piece.name, source.read(object_name, piece), identify)
         progress(f"{object_name}: {done.name}, {done.rows} records")
     return landing.seal(dataset)
 
 
-def land_answers(*, engagement: Engagement, object_name: str, purpose: str, answers: Iterable[object], id_fields: Iterable[str], derived: bool = False) -> Dataset:
+def land_answers(
+    *, engagement: Engagement, object_name: str, purpose: str, answers: Iterable[object], identify: landing.Identify, derived: bool = False
+) -> Dataset:
     """Land small single answers (lists, channels), or derived records, as a dataset of one slice."""
     if purpose == Dataset.Purpose.LOAD:
         gates.require("extract", engagement)
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
-    landing.land_piece(dataset, "all", (orjson.dumps(answer) for answer in answers), id_fields=id_fields)
+    landing.land_piece(dataset, "all", (orjson.dumps(answer) for answer in answers), identify)
     return landing.seal(dataset)
 
-
-def now() -> datetime:
-    """The moment an extraction starts, in UTC."""
-    return datetime.now(UTC)

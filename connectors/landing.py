@@ -5,20 +5,22 @@ A line that isn't one JSON object is a record too: it is kept with its `problem`
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
-import rfc8785
 from django.db import transaction
 from django.utils import timezone
 
 from connectors import store
 from connectors.models import Dataset, Piece
 from workbench.engagements.errors import WorkbenchError
+
+# A record's own id, or the hash of its canonical JSON where it has none.
+Identify = Callable[[dict[str, Any]], str]
 
 # row: the record's place in its piece, from 0. occurrence: 1 for the first record of that id in the piece, then 2, ...
 # content: SHA-1 of the bytes, which tells equal pairs of overlapping slices from two versions of one record.
@@ -91,21 +93,6 @@ def _not_json(word: str) -> None:
     raise ValueError(word)
 
 
-def source_id(record: Mapping[str, Any] | None, raw: bytes, id_fields: Iterable[str]) -> str:
-    """The record's own id: the first id field with a value, an e-mail lower-cased; else the SHA-1 of its canonical JSON."""
-    for name in id_fields if record else ():
-        value = record.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if isinstance(value, str) and value.strip():
-            return clean_id(value.strip().lower() if name == "email" else value.strip())
-    try:
-        text = rfc8785.dumps(record) if record is not None else raw
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
-        text = raw
-    return "sha1:" + hashlib.sha1(text, usedforsecurity=False).hexdigest()
-
-
 def clean_id(text: str) -> str:
     """An id that every store takes: no NUL, no lone surrogate, and over 200 characters its SHA-1."""
     text = text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -118,7 +105,7 @@ def open_dataset(*, engagement, object_name: str, purpose: str, derived: bool = 
     return found or Dataset.objects.create(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
 
 
-def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], *, id_fields: Iterable[str]) -> Piece:
+def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], identify: Identify) -> Piece:
     """Write one slice whole and record it; a slice that is there already is left as it is."""
     if dataset.state == Dataset.State.SEALED:
         raise DatasetSealed(f"{dataset} is sealed.")
@@ -126,11 +113,10 @@ def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], *, id_fields
         return done
     started, number, bad = timezone.now(), dataset.pieces.count() + 1, 0
     seen: dict[str, int] = {}
-    id_fields = tuple(id_fields)
     with store.ParquetFile(folder_of(dataset) / f"{number:05d}.parquet", RAW) as file:
         for row, raw in enumerate(lines):
             record, problem = parse(raw)
-            key = source_id(record, raw, id_fields)
+            key = clean_id(identify(record)) if record is not None else "sha1:" + hashlib.sha1(raw, usedforsecurity=False).hexdigest()
             seen[key] = occurrence = seen.get(key, 0) + 1
             file.add(row, key, occurrence, hashlib.sha1(raw, usedforsecurity=False).digest(), raw, problem)
             bad += problem is not None

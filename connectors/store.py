@@ -3,9 +3,11 @@
 import errno
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import duckdb
@@ -15,6 +17,7 @@ from django.conf import settings
 
 from workbench.engagements.errors import Retryable, WorkbenchError
 
+Item = TypeVar("Item")
 ROWS_PER_GROUP = 5_000    # a chunk of the load reads one group or two, not the file
 
 
@@ -110,6 +113,13 @@ def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: S
                 first, last = max(start - at, 0), size if stop is None else min(stop - at, size)
                 yield from table.slice(first, last - first).to_pylist()
             at += size
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size` items, without holding more than one."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def row_count(path: Path) -> int:

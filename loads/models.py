@@ -83,6 +83,10 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    datasets = models.JSONField(default=dict, help_text="Object -> the dataset that this run stages.")
+    staged = models.JSONField(default=list, help_text="Objects that are staged; a second try goes on after them.")
+    worker = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True, help_text="Staging belongs to one worker until then.")
 
     class Meta:
         ordering = ["-created_at", "-pk"]
@@ -246,6 +250,7 @@ class LedgerEntry(models.Model):
     source_id = models.CharField(max_length=330)
     position = models.PositiveBigIntegerField(help_text="The record's place in the dataset.")
     row_id = models.UUIDField(null=True, blank=True)
+    main = models.BooleanField(default=True, help_text="False for a further row of a record that is counted in another phase.")
     outcome = models.CharField(max_length=8, choices=Outcome)
     code = models.CharField(max_length=80, help_text="The first reason's code.")
     reasons = models.JSONField(default=list)

@@ -110,9 +110,13 @@ class FieldMap(models.Model):
 
 
 class SplitRule(models.Model):
-    """One line of the split matrix: where people of a lifecycle stage go. A blank stage is a line of its own."""
+    """One line of the split matrix: where people of a lifecycle stage go. A blank stage is a line of its own.
+
+    A stage first seen after the signature is an open question: it stays outside the signed version until it is answered.
+    """
 
     class Outcome(models.TextChoices):
+        OPEN = "", "No answer yet"
         LEAD = "lead", "Lead"
         CONTACT = "contact", "Contact"
         REVIEW = "review", "Review"
@@ -120,7 +124,7 @@ class SplitRule(models.Model):
 
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="split_rules")
     stage = models.CharField(max_length=200, blank=True, help_text="Trimmed and case-folded; empty for people without a stage.")
-    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.REVIEW)
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.OPEN, blank=True)
     observed = models.PositiveBigIntegerField(default=0, help_text="People with this stage in the discovery data.")
 
     class Meta:

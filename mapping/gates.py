@@ -1,0 +1,57 @@
+"""The plan's gates: what must be confirmed, answered and signed before extraction, provisioning and loading."""
+
+from collections.abc import Iterator
+
+from mapping import plan
+from mapping.models import OwnerMatch
+from workbench.engagements import signoffs
+from workbench.engagements.gates import gate
+from workbench.engagements.models import Engagement, Environment, Role, SignOff
+
+
+@gate("plan confirmed", "provision", "load")
+def plan_confirmed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Nothing moves unconfirmed: every part has a confirmed version, and nothing was edited since."""
+    frozen, changed = plan.current(engagement), plan.changed_since(engagement)
+    for part in plan.PARTS:
+        if part not in frozen or part in changed:
+            yield f"The plan part '{part}' has edits that nobody confirmed.", Role.ENGINEER
+        elif not hasattr(frozen[part], "confirmation"):
+            yield f"{frozen[part]} isn't confirmed.".capitalize(), Role.ENGINEER
+
+
+@gate("matrix signed", "extract", "load")
+def matrix_signed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Full extraction and loading wait for the customer's signature under the split matrix and the company rule."""
+    signed = signoffs.latest(engagement, SignOff.Kind.MATRIX)
+    open_parts = signoffs.uncovered(engagement, SignOff.Kind.MATRIX, plan.hashes(engagement, plan.MATRIX_PARTS))
+    if not signed:
+        yield "The customer hasn't signed the split matrix.", Role.APPROVER
+    elif open_parts:
+        yield f"Changed after the matrix was signed: {', '.join(open_parts)}. It needs a new signature.", Role.APPROVER
+
+
+@gate("sandbox signed", "provision", "load")
+def sandbox_signed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Production waits for the customer's signature under the sandbox run, at the versions that it used."""
+    if environment is None or not environment.is_production:
+        return
+    if not signoffs.latest(engagement, SignOff.Kind.SANDBOX):
+        yield "The customer hasn't signed the sandbox run.", Role.APPROVER
+        return
+    open_parts = signoffs.uncovered(engagement, SignOff.Kind.SANDBOX, plan.hashes(engagement))
+    if open_parts:
+        yield f"Changed after the sandbox run was signed: {', '.join(open_parts)}. Run the sandbox again and have it signed.", Role.APPROVER
+
+
+@gate("owners answered", "load")
+def owners_answered(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Every source owner that is known, and 'no owner', has an answer."""
+    unanswered = OwnerMatch.objects.filter(engagement=engagement, kind=OwnerMatch.Kind.OPEN)
+    for match in unanswered[:20]:
+        who = f"the source owner {match.source_owner}" if match.source_owner else "rows without an owner"
+        yield f"There is no answer for {who} ({match.records} records).", Role.DYNAMICS_ADMIN
+    if (more := unanswered.count() - 20) > 0:
+        yield f"{more} more owners have no answer.", Role.DYNAMICS_ADMIN
+    if not OwnerMatch.objects.filter(engagement=engagement, source_owner="").exists():
+        yield "The owner of rows without an owner isn't decided.", Role.DYNAMICS_ADMIN

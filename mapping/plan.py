@@ -1,0 +1,173 @@
+"""The plan: what people edit becomes numbered versions of parts, each with the SHA-256 of its canonical JSON.
+
+The engine runs versions, never the working rows, and only versions that a person confirmed; the matrix sign-off covers
+`split` and `companies`, the sandbox sign-off covers every part as the sandbox run used it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from connectors import landing
+from mapping import consent, schema
+from mapping.canonical import part_hash
+from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, PlanConfirmation, PlanVersion, SplitRule
+from mapping.playbooks import load_playbook
+from workbench.engagements import history
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement
+
+MATRIX_PARTS = ("split", "companies")
+
+
+class PlanChanged(WorkbenchError):
+    """A stored version's content doesn't have the hash that it was stored with."""
+
+    remedy = "Run verify_history: the database was changed behind the workbench."
+
+
+def names_of(engagement: Engagement) -> dict[str, str]:
+    """The names and zones this engagement uses: the playbook's defaults, overridden by the engagement's options."""
+    defaults = load_playbook(engagement.platform).settings
+    return {**defaults, **{key: value for key, value in engagement.options.items() if key in defaults}, "prefix": engagement.prefix}
+
+
+def _split(engagement: Engagement) -> dict[str, Any]:
+    rules = SplitRule.objects.filter(engagement=engagement).exclude(outcome=SplitRule.Outcome.OPEN)
+    return {
+        "stage_field": names_of(engagement)["lifecycle_field"],
+        "matrix": {rule.stage: rule.outcome for rule in rules},
+        # Into a row that was there: empty columns and our own only. Consent and lookups have rules of their own.
+        "fill_rule": "empty_and_own_columns",
+    }
+
+
+def _companies(engagement: Engagement) -> dict[str, Any]:
+    lists = OrganisationList.objects.filter(engagement=engagement, confirmed=True)
+    return {
+        "prefix": names_of(engagement)["organisation_list_prefix"],
+        "lists": {row.list_id: row.organisation for row in lists},
+        "domain_when_no_list": True,
+    }
+
+
+def _consent(engagement: Engagement) -> dict[str, Any]:
+    content = consent.consent_content(*(_answers(engagement, name) for name in ("channel", "messageType", "list")))
+    return {**content, "unknown": engagement.options.get("consent_unknown", "out")}
+
+
+def _answers(engagement: Engagement, object_name: str) -> list[dict[str, Any]]:
+    dataset = landing.latest(engagement, object_name, "discovery")
+    return list(landing.records(dataset)) if dataset else []
+
+
+def _time(engagement: Engagement) -> dict[str, Any]:
+    names = names_of(engagement)
+    return {"source_zone": names["source_zone"], "day_zone": names["day_zone"]}
+
+
+def _owners(engagement: Engagement) -> dict[str, Any]:
+    matches = OwnerMatch.objects.filter(engagement=engagement).exclude(kind=OwnerMatch.Kind.OPEN)
+    return {
+        "owner_field": names_of(engagement)["owner_field"],
+        "answers": {match.source_owner: {"kind": match.kind, "name": match.answer} for match in matches},
+    }
+
+
+def _maps(engagement: Engagement) -> dict[str, Any]:
+    objects = ObjectMap.objects.filter(engagement=engagement, confirmed=True)
+    fields = FieldMap.objects.filter(engagement=engagement).exclude(state=FieldMap.State.PROPOSED)
+    rows = [_field(field) for field in fields]
+    return {
+        "prefix": engagement.prefix,
+        "objects": {row.object_name: {"tables": row.tables} for row in objects},
+        "fields": rows,
+        "columns": schema.plan_columns(rows, prefix=engagement.prefix, platform=engagement.platform),
+    }
+
+
+def _field(field: FieldMap) -> dict[str, Any]:
+    return {
+        "object": field.object_name,
+        "source": field.source,
+        "table": field.table,
+        "column": field.column,
+        "transform": field.transform,
+        "options": field.options,
+        "new_column": field.new_column,
+        "alias": field.alias,
+        "state": field.state,
+        "reason": field.reason,
+    }
+
+
+BUILDERS: Mapping[str, Callable[[Engagement], dict[str, Any]]] = {
+    "split": _split,
+    "companies": _companies,
+    "consent": _consent,
+    "time": _time,
+    "owners": _owners,
+    "maps": _maps,
+}
+PARTS = tuple(BUILDERS)
+
+
+@transaction.atomic
+def revise(engagement: Engagement, part: str, *, actor: object) -> PlanVersion:
+    """The part's newest version, a new one where what people edited differs from it."""
+    Engagement.objects.select_for_update().get(pk=engagement.pk)
+    content = BUILDERS[part](engagement)
+    digest = part_hash(content)
+    last = PlanVersion.objects.filter(engagement=engagement, part=part).order_by("-version").first()
+    if last and last.sha256 == digest:
+        return last
+    version = PlanVersion.objects.create(
+        engagement=engagement, part=part, version=last.version + 1 if last else 1, content=content, sha256=digest, created_by=str(actor)[:150]
+    )
+    history.record(engagement, actor=actor, action="revised plan", subject=str(version), detail={"sha256": digest})
+    return version
+
+
+@transaction.atomic
+def confirm(engagement: Engagement, parts: Iterable[str], *, user) -> list[PlanVersion]:
+    """A person says that the parts as they stand now may run."""
+    versions = [revise(engagement, part, actor=user) for part in parts]
+    for version in versions:
+        _, new = PlanConfirmation.objects.get_or_create(plan_version=version, defaults={"confirmed_by": user})
+        if new:
+            history.record(engagement, actor=user, action="confirmed plan", subject=str(version), detail={"sha256": version.sha256})
+    return versions
+
+
+def current(engagement: Engagement) -> dict[str, PlanVersion]:
+    """The newest version of each part that has one."""
+    versions = PlanVersion.objects.filter(engagement=engagement).order_by("part", "version").select_related("confirmation")
+    return {version.part: version for version in versions}
+
+
+def hashes(engagement: Engagement, parts: Iterable[str] = PARTS) -> dict[str, str]:
+    """Part -> SHA-256 of what people's edits say now, whether frozen already or not."""
+    return {part: part_hash(BUILDERS[part](engagement)) for part in parts}
+
+
+def changed_since(engagement: Engagement) -> list[str]:
+    """Parts whose working rows differ from their newest version."""
+    frozen = current(engagement)
+    return [part for part, digest in hashes(engagement).items() if part not in frozen or frozen[part].sha256 != digest]
+
+
+def covers(versions: Iterable[PlanVersion]) -> dict[str, dict[str, Any]]:
+    """{part: {"version", "sha256"}}, as sign-offs and runs record it."""
+    return {version.part: {"version": version.version, "sha256": version.sha256} for version in versions}
+
+
+def content_of(engagement: Engagement, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The contents of exactly these versions, each checked against its hash. Raises PlanChanged."""
+    contents = {}
+    for part, wanted in parts.items():
+        version = PlanVersion.objects.get(engagement=engagement, part=part, version=wanted["version"])
+        if part_hash(version.content) != wanted["sha256"]:
+            raise PlanChanged(f"{version} was changed after it was frozen.")
+        contents[part] = version.content
+    return contents
