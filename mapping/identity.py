@@ -1,0 +1,97 @@
+"""Who a record is: the normalised e-mail address, the folded name, role addresses and the source's own id."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+
+from mapping.issues import Issue, brief
+
+EMAIL_LIMIT = 100    # of the e-mail columns of account, contact and lead
+
+ASCII_EMAIL = re.compile(
+    r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+)
+LOCAL_LIMIT = 64
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufeff\u200b\u2060]")
+UNDECOMPOSED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"},
+)
+
+
+def normalise_email(raw: Any) -> tuple[str | None, Issue | None]:
+    """The address as people are told apart by: trimmed, lower-cased, the domain in its ASCII form; dots and plus tags kept.
+
+    (address, None), (None, why not), or (address, note) where control characters had to go. Domains reserved for tests are valid: a source's
+    own test people must be seen, not vanish.
+    """
+    if raw is None or (isinstance(raw, str) and not raw.strip()):
+        return None, Issue("email.missing", "email", "", "hold")
+    if not isinstance(raw, str):
+        return None, Issue("email.invalid", "email", brief(raw), "hold")
+    text = raw.strip().lower()
+    if ASCII_EMAIL.fullmatch(text) and text.index("@") <= LOCAL_LIMIT and ".xn--" not in text and "@xn--" not in text:
+        return _fitting(text, None)
+    bare, removed = CONTROL.subn("", text)
+    address = _checked(bare.strip())
+    if address is None:
+        return None, Issue("email.invalid", "email", brief(raw), "hold")
+    return _fitting(address, Issue("text.control_characters", "email", f"{removed} removed", "loss") if removed else None)
+
+
+def _fitting(address: str, note: Issue | None) -> tuple[str | None, Issue | None]:
+    length = len(address) if address.isascii() else len(address.encode("utf-16-le")) // 2
+    if length > EMAIL_LIMIT:
+        return None, Issue("email.too_long", "email", f"{length} of {EMAIL_LIMIT}", "reject")
+    return address, note
+
+
+def _checked(text: str) -> str | None:
+    """The address by the library's reading of the standards, which knows international ones; None where it is none."""
+    if len(text) > 400 or "@" not in text:
+        return None
+    try:
+        found = validate_email(text, check_deliverability=False, globally_deliverable=False, strict=False)
+    except (EmailNotValidError, UnicodeError):
+        return None
+    domain = (found.ascii_domain or "").lower()
+    named = "." in domain and domain[-1].isalpha()    # neither a bare host nor a number
+    return f"{found.local_part.lower()}@{domain}" if named else None
+
+
+def is_role_address(email: str, roles: Collection[str]) -> bool:
+    """Whether an address belongs to a function and not to a person: its local part, without plus tag, is in `roles` (lower case)."""
+    return email.partition("@")[0].partition("+")[0] in roles
+
+
+def fold_name(name: Any) -> str:
+    """A name for comparing: no accents, no case, single spaces. Empty for what is no text."""
+    if not isinstance(name, str):
+        return ""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return " ".join(plain.casefold().translate(UNDECOMPOSED).split())
+
+
+def last_names_differ(names: Iterable[Any]) -> bool:
+    """Whether records of one address are two people: two last names, neither blank, differ after folding."""
+    return len({folded for folded in map(fold_name, names) if folded}) > 1
+
+
+def source_id(record: Mapping[str, Any], keys: Sequence[str], email_field: str = "email") -> str | None:
+    """The source's own id: the first of `keys` that is filled, else the normalised e-mail, else None.
+
+    Without any the record gets `canonical.record_id`.
+    """
+    for key in keys:
+        if key == email_field:
+            continue
+        value = record.get(key)
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            continue
+        text = str(value).strip() if isinstance(value, str) or value.bit_length() < 4_096 else ""
+        if text:
+            return text
+    return normalise_email(record.get(email_field))[0]

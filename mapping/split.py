@@ -1,0 +1,46 @@
+"""Which table a person belongs to, by the matrix that the customer signed; never by a default of ours."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast, get_args
+
+from mapping.issues import Issue, brief
+from mapping.jsontext import plain_text
+from workbench.engagements.errors import BadInput
+
+Outcome = Literal["lead", "contact", "review", "skip"]
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+
+
+def normalise_stage(raw: Any) -> str:
+    """A stage as the matrix is read: trimmed and case-folded; empty where there is none."""
+    if raw is None:
+        return ""
+    if type(raw) is str:
+        return raw.strip().casefold()
+    return plain_text(raw).strip().casefold()
+
+
+def split(stage: Any, matrix: Mapping[str, Outcome]) -> Outcome | Issue:
+    """The outcome that the signed matrix gives a stage, or why there is none; blank stages have one only where the matrix lists ''."""
+    key = normalise_stage(stage)
+    outcome = matrix.get(key)
+    if outcome is not None:
+        return outcome
+    if not key:
+        return Issue("split.stage_blank", severity="hold")
+    return Issue("split.stage_not_signed", detail=brief(stage), severity="hold")
+
+
+def matrix_from_content(content: Mapping[str, Any]) -> dict[str, Outcome]:
+    """The matrix of the `split` plan part, its keys normalised: {"matrix": {"subscriber": "lead", "": "review"}}.
+
+    Raises BadInput for an outcome that is none and for two stages that read the same.
+    """
+    matrix: dict[str, Outcome] = {}
+    for stage, outcome in content.get("matrix", {}).items():
+        if outcome not in OUTCOMES:
+            raise BadInput(f"Stage {stage!r} has the outcome {outcome!r}.", remedy=f"Choose one of {', '.join(OUTCOMES)}.")
+        key = normalise_stage(stage)
+        if matrix.setdefault(key, cast(Outcome, outcome)) != outcome:
+            raise BadInput(f"Stage {stage!r} is listed twice with different outcomes (upper and lower case are one).")
+    return matrix
