@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-_MARGIN = 1.02    # our clock and the service's don't see a call at the same instant
+_MARGIN = 1.02  # our clock and the service's don't see a call at the same instant
 
 
 class Pace:

@@ -6,10 +6,14 @@ from urllib.parse import urlsplit
 
 HIDDEN = "[hidden]"
 _SECRET_HEADERS = {"authorization", "api-key", "api_key", "x-api-key", "accesstoken", "cookie"}
-_SHORTEST_SECRET = 6    # shorter values would black out ordinary words
+_SHORTEST_SECRET = 6  # shorter values would black out ordinary words
 _NAMED = re.compile(
-    r"""(?ix) ( (?:api[-_]?key | authorization | client_secret | client_assertion | access_token | refresh_token | id_token
-        | x-amz-signature | x-amz-security-token | x-amz-credential | sig) ["']? \s* [:=] \s* ["']? (?:bearer\s+|basic\s+)? ) [^\s"'&,;}]+"""
+    r"""(?ix)
+    ( (?: api[-_]?key | authorization | client_secret | client_assertion | access_token | refresh_token | id_token
+        | x-amz-signature | x-amz-security-token | x-amz-credential | sig )
+      ["']? \s* [:=] \s* ["']? (?: bearer\s+ | basic\s+ )? )
+    [^\s"'&,;}]+
+    """
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 # A table's logical name tells nothing of a person, any other quoted key may.

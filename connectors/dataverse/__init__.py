@@ -1,0 +1,1 @@
+"""The destination: Microsoft Dataverse, through its Web API."""

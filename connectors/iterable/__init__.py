@@ -1,0 +1,1 @@
+"""Iterable: the source platform behind api.iterable.com and api.eu.iterable.com."""

@@ -1,0 +1,147 @@
+"""The multipart format of $batch: written from operations, read into one outcome each.
+
+Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/execute-batch-operations-using-web-api
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Any
+
+import orjson
+
+from connectors.dataverse.errors import ShortAnswer, read_error
+from connectors.http import encoded
+from workbench.engagements.errors import BadInput
+
+MOST = 1_000  # operations in one batch, the service's limit
+_ROW_ID = re.compile(r"\(([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})\)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request within a batch. `path` is relative to the service root, ready for a URL: `contacts(<id>)`."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one operation. `code` and `message` are the service's words for a refusal, else empty."""
+
+    status: int
+    code: str = ""
+    message: str = ""
+    etag: str | None = None
+    row_id: str | None = None
+    body: dict[str, Any] | None = None
+    retry_after_s: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the service did it."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the class of statuses that say so
+
+
+def write_batch(operations: Sequence[Operation], *, root: str, boundary: str, headers: Mapping[str, str]) -> bytes:
+    """The body of a batch without change sets, each operation with `headers` and its own.
+
+    root: path of the service, "/api/data/v9.2/". Raises BadInput on too many operations or a path with line breaks.
+    """
+    if len(operations) > MOST:
+        raise BadInput(f"{len(operations)} operations in one batch; the service takes {MOST}.", remedy="Lower the batch size.")
+    parts = [_write_part(operation, root, boundary, headers) for operation in operations]
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()])
+
+
+def read_batch(content: bytes, content_type: str) -> list[Outcome]:
+    """One outcome per answered operation, in order; those of a change set stand in line. Raises ShortAnswer on a cut body."""
+    return list(_outcomes(content, content_type))
+
+
+def row_id_of(headers: Mapping[str, str]) -> str | None:
+    """The id in OData-EntityId or Location, lower case; None where the answer names a row by another key or not at all."""
+    for name in ("OData-EntityId", "Location"):
+        if found := _ROW_ID.search(headers.get(name) or ""):
+            return found.group(1).lower()
+    return None
+
+
+def _write_part(operation: Operation, root: str, boundary: str, shared: Mapping[str, str]) -> bytes:
+    own = {**shared, **operation.headers}
+    body, content_type = encoded(operation.body, None)
+    own = {**content_type, **own}
+    lines = [
+        f"--{boundary}", "Content-Type: application/http", "Content-Transfer-Encoding: binary", "",
+        f"{operation.method} {root}{operation.path} HTTP/1.1", *(f"{name}: {value}" for name, value in own.items()),
+    ]  # fmt: skip
+    if any("\r" in line or "\n" in line for line in lines):
+        raise BadInput("A line break in the address or a header of a batch operation.", remedy="Encode the key for use in an address.")
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"") + b"\r\n"
+
+
+def _outcomes(content: bytes, content_type: str) -> Iterator[Outcome]:
+    for part in _parts(content, _boundary(content_type)):
+        headers, body = _headers_and_body(part)
+        if headers.get_content_maintype() == "multipart":
+            yield from _outcomes(body, headers["Content-Type"])
+        else:
+            yield _outcome(body)
+
+
+def _boundary(content_type: str) -> bytes:
+    message = Message()
+    message["Content-Type"] = content_type
+    found = message.get_param("boundary")  # with or without quotes
+    if not isinstance(found, str) or not found:
+        raise ShortAnswer("The answer to a batch has no parts.")
+    return found.encode()
+
+
+def _parts(content: bytes, boundary: bytes) -> Iterator[bytes]:
+    """What stands between the boundary lines; the closing one must be there, or the answer was cut."""
+    line = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
+    start = None
+    for found in line.finditer(content):
+        if start is not None:
+            yield content[start : found.start()]
+        if found.group(1):
+            return
+        start = found.end()
+    raise ShortAnswer("The answer to a batch ends early.")
+
+
+def _headers_and_body(part: bytes) -> tuple[Message, bytes]:
+    head, _, body = part.lstrip(b"\r\n").replace(b"\r\n", b"\n", 0).partition(b"\r\n\r\n")
+    headers = Message()
+    for line in head.decode("latin-1").split("\r\n"):
+        name, _, value = line.partition(":")
+        headers[name.strip()] = value.strip()
+    return headers, body
+
+
+def _outcome(raw: bytes) -> Outcome:
+    status_line, _, rest = raw.lstrip(b"\r\n").partition(b"\r\n")
+    try:
+        status = int(status_line.split(b" ", 2)[1])
+    except (IndexError, ValueError):
+        raise ShortAnswer("A part of a batch's answer isn't an answer.") from None
+    headers, content = _headers_and_body(rest) if not rest.startswith(b"\r\n") else (Message(), rest)
+    body = _json(content)
+    code, message = read_error(body)
+    etag = headers.get("ETag") or (body or {}).get("@odata.etag")
+    asked = headers.get("Retry-After", "")
+    wait = float(asked) if asked.isdigit() else None
+    return Outcome(status, code, message, etag, row_id_of(dict(headers.items())), body, wait)
+
+
+def _json(content: bytes) -> dict[str, Any] | None:
+    try:
+        parsed = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return parsed if isinstance(parsed, dict) else None

@@ -1,0 +1,201 @@
+"""One client for the Dataverse Web API: tokens, paging, bulk messages, batches, typed refusals. Used from several threads."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import orjson
+import requests
+
+from connectors.dataverse import errors
+from connectors.dataverse.auth import SignInRefused, credentials_of, tokens_for
+from connectors.dataverse.batch import Operation, Outcome, read_batch, write_batch
+from connectors.http import HttpRefused, HttpSession, OutcomeUnknown, Pace, Unauthorized
+
+if TYPE_CHECKING:
+    from workbench.engagements.models import Connection
+
+NS = "Microsoft.Dynamics.CRM"
+API = "api/data/v9.2/"
+_LONGEST_URL = 30_000  # the service takes 32,768 characters
+_DEFAULT_HINT = 4  # requests at once until the service has said its own number
+_HEADERS = {"Accept": "application/json", "OData-MaxVersion": "4.0", "OData-Version": "4.0"}
+_NOT_ACCEPTED = (
+    "Check in the environment that the application user exists, is enabled and has a security role, and the connection's address."
+)
+QUIET = {
+    "MSCRM.BypassBusinessLogicExecution": "CustomSync,CustomAsync",
+    "MSCRM.SuppressCallbackRegistrationExpanderJob": "true",
+}
+
+
+class Client:
+    """One environment, seen as one application user."""
+
+    def __init__(self, session: HttpSession, *, quiet: bool = False) -> None:
+        """session: to the environment's address. quiet: writes set off no custom logic and no flows (needs privileges)."""
+        self._session = session
+        self._quiet = QUIET if quiet else {}
+        self.base_url = session.base_url + API
+        self.stats = session.stats
+        self.dop_hint = _DEFAULT_HINT
+
+    @classmethod
+    def from_connection(cls, connection: "Connection", bypass: bool = False, **patience: Any) -> "Client":
+        """The client of a connection; `patience`: attempts, patience_s, backoff_s, timeout_s of its HttpSession."""
+        root = environment_url(connection.base_url)
+        tokens = tokens_for(credentials_of(connection), f"{root}/.default")
+        session = HttpSession(
+            root, name=connection.name, headers=_HEADERS, authorise=tokens.header, reauthorise=tokens.forget,
+            ca_file=connection.ca_file(), pace=Pace(connection.settings.get("limits")), **patience,
+        )  # fmt: skip
+        return cls(session, quiet=bypass)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._session.close()
+
+    def who_am_i(self) -> dict[str, Any]:
+        """UserId, BusinessUnitId and OrganizationId of the application user: the proof that the connection works."""
+        return self.get("WhoAmI")
+
+    def get(self, path: str, *, params: Mapping[str, Any] | None = None, prefer: str | None = None) -> dict[str, Any]:
+        """The parsed answer of a read. Raises DataverseRefused and the errors of the session."""
+        headers = {"If-None-Match": "null", **({"Prefer": prefer} if prefer else {})}
+        return _parsed(self._send("GET", path, params=params, headers=headers))
+
+    def pages(
+        self, entity_set: str, *, select: Sequence[str], filter: str | None = None, orderby: str | None = None, page_size: int = 5000,  # noqa: A002
+        annotations: str | None = None,
+    ) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
+        """The rows of a table, a page at a time, all of them.
+
+        page_size: at most 5,000, the service's limit. annotations: names to include, such as "*". Raises ShortAnswer where the
+        paging goes in a circle.
+        """
+        prefer = f"odata.maxpagesize={page_size}"
+        if annotations:
+            prefer += f',odata.include-annotations="{annotations}"'
+        path: str | None = entity_set
+        params: Mapping[str, Any] | None = {"$select": ",".join(select) or None, "$filter": filter, "$orderby": orderby}
+        while path is not None:
+            answer = self.get(path, params=params, prefer=prefer)
+            if "value" not in answer:
+                raise errors.ShortAnswer(f"A page of {entity_set} has no rows in it.")
+            yield answer["value"]
+            following = self._relative(answer.get("@odata.nextLink"))
+            if following is not None and following == path:
+                raise errors.ShortAnswer(f"The pages of {entity_set} go in a circle.")
+            path, params = following, None
+
+    def rows(self, entity_set: str, **options: Any) -> Iterator[dict[str, Any]]:
+        """The rows of `pages`, one by one."""
+        for page in self.pages(entity_set, **options):
+            yield from page
+
+    def retrieve(
+        self, entity_set: str, primary_key: str, ids: Sequence[str], select: Sequence[str], annotations: str | None = None,
+    ) -> Iterator[dict[str, Any]]:  # fmt: skip
+        """The rows with these ids that exist, in no certain order; as many requests as the length of an address demands."""
+        room = _LONGEST_URL - len(self._session.url(f"{API}{entity_set}", {"$select": ",".join(select), "$filter": _in(primary_key, [])}))
+        per_call = max(1, room // len(quote('"",' + "0" * 36)))
+        wanted = list(dict.fromkeys(ids))
+        for start in range(0, len(wanted), per_call):
+            chosen = _in(primary_key, wanted[start : start + per_call])
+            yield from self.rows(entity_set, select=select, filter=chosen, annotations=annotations)
+
+    def count(self, entity_set: str, filter: str, primary_key: str) -> int:  # noqa: A002
+        """Rows that match, exactly: their ids are paged, since the service's own counts end at 5,000 or are a day old."""
+        return sum(len(page) for page in self.pages(entity_set, select=[primary_key], filter=filter or None))
+
+    def create_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Create rows of one table in one transaction: all or none. Raises OutcomeUnknown where the answer got lost."""
+        answer = _parsed(self._multiple("Create", table, entity_set, rows))
+        if rows and len(answer.get("Ids", ())) != len(rows):
+            raise errors.ShortAnswer(f"{len(rows)} rows of {table} sent, {len(answer.get('Ids', ()))} ids came back.")
+
+    def update_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Update rows by primary key in one transaction. A row must not occur twice: the service ignores the second one."""
+        self._multiple("Update", table, entity_set, rows)
+
+    def upsert_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Create or update rows by primary key in one transaction; the answer doesn't say which were created."""
+        self._multiple("Upsert", table, entity_set, rows)
+
+    def batch(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """Send up to 1,000 operations in one request, going on after refusals; one outcome per operation, in order.
+
+        Raises ShortAnswer (an OutcomeUnknown) where fewer outcomes than operations come back.
+        """
+        if not operations:
+            return []
+        boundary = f"batch_{uuid.uuid4()}"
+        # *assumed*: what optional headers do is asked of each operation, so they stand on each.
+        body = write_batch(operations, root=f"/{API}", boundary=boundary, headers=self._quiet)
+        headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
+        response = self._send("POST", "$batch", data=body, headers=headers)
+        outcomes = read_batch(response.content, response.headers.get("Content-Type", ""))
+        if len(outcomes) != len(operations):
+            raise errors.ShortAnswer(f"{len(operations)} operations sent, {len(outcomes)} answers came back.")
+        return outcomes
+
+    def post(self, path: str, json: Any, headers: Mapping[str, str] | None = None, *, repeatable: bool = False) -> requests.Response:
+        """Create, or call an action. Raises OutcomeUnknown where the answer got lost and it isn't repeatable."""
+        return self.send("POST", path, json=json, headers=headers, repeatable=repeatable)
+
+    def send(
+        self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None, repeatable: bool = False,
+    ) -> requests.Response:  # fmt: skip
+        """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them."""
+        return self._send(method, path, json=json, headers={**self._quiet, **(headers or {})}, repeatable=repeatable)
+
+    def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> requests.Response:
+        targets = [{"@odata.type": f"{NS}.{table}", **row} for row in rows]
+        return self.post(f"{entity_set}/{NS}.{message}Multiple", {"Targets": targets})
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            response = self._session.request(method, API + path, **options)
+        except HttpRefused as refused:
+            raise _judged(refused, options.get("repeatable", method == "GET")) from None
+        except SignInRefused:
+            raise
+        except Unauthorized as error:
+            raise Unauthorized(str(error), remedy=_NOT_ACCEPTED) from None
+        hint = response.headers.get("x-ms-dop-hint", "")
+        if hint.isdigit() and int(hint) > 0:
+            self.dop_hint = int(hint)
+        return response
+
+    def _relative(self, link: str | None) -> str | None:
+        """A next link as a path of this environment: the service may name itself by its other host name."""
+        if not link:
+            return None
+        parts = urlsplit(link)
+        path = parts.path.partition(API)[2] or parts.path.lstrip("/")
+        return f"{path}?{parts.query}" if parts.query else path
+
+
+def environment_url(address: str) -> str:
+    """Scheme and host of an environment's address, whatever path a person pasted behind it."""
+    parts = urlsplit(address.strip())
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else address.strip()
+
+
+def _judged(refused: HttpRefused, repeatable: bool) -> Exception:
+    if refused.status >= 500 and not repeatable and not errors.read_error(refused.payload)[0]:  # noqa: PLR2004 - a failure that Dataverse didn't word
+        return OutcomeUnknown(f"{refused} It may have been carried out.")
+    return errors.from_refusal(refused)
+
+
+def _parsed(response: requests.Response) -> dict[str, Any]:
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        raise errors.ShortAnswer("An answer isn't JSON.") from None
+
+
+def _in(column: str, values: Sequence[str]) -> str:
+    listed = ",".join(f'"{value}"' for value in values)
+    return f"{NS}.In(PropertyName='{column}',PropertyValues=[{listed}])"

@@ -1,0 +1,71 @@
+"""Tables and columns as Dataverse describes them, and as we ask for new ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table at the destination.
+
+    kind: String, Memo, Integer, BigInt, Decimal, Double, Money, DateTime, Boolean, Choice, MultiChoice, Lookup, Customer, Owner,
+        State, Status, Uniqueidentifier, File, Image, PartyList, or the service's own word for a rarer one.
+    min, max: of numbers. required: None, Recommended, ApplicationRequired (a rule of forms), SystemRequired (enforced).
+    options: value -> label. states: status value -> the state it belongs to. behavior, format: of dates and texts.
+    navigation: lookup target -> the property to bind, in its exact case.
+    """
+
+    table: str
+    name: str
+    kind: str
+    max_length: int | None = None
+    min: float | None = None
+    max: float | None = None
+    precision: int | None = None
+    required: str = "None"
+    targets: tuple[str, ...] = ()
+    options: Mapping[int, str] = field(default_factory=dict)
+    states: Mapping[int, int] = field(default_factory=dict)
+    behavior: str = ""
+    format: str = ""
+    valid_for_create: bool = True
+    valid_for_update: bool = True
+    schema_name: str = ""
+    display_name: str = ""
+    navigation: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table at the destination with all its columns by logical name."""
+
+    name: str
+    entity_set: str
+    primary_id: str
+    primary_name: str
+    object_type_code: int | None
+    columns: Mapping[str, Column]
+    can_create_columns: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """A column to be created. `name` is its logical name with the prefix, "mwb_sourceid", used as schema name too.
+
+    kind: String, Memo, Integer, Decimal, Double, Money, DateTime, Boolean, Choice, MultiChoice, Lookup, File, Image.
+    format: String: Text, Email, Phone, TextArea, Url; DateTime: DateOnly or DateAndTime, UserLocal unless `behavior` says
+        otherwise. options: (value, label) of a choice. target: table of a lookup. max_length: in KB for a File.
+    """
+
+    name: str
+    kind: str
+    display_name: str
+    description: str = ""
+    max_length: int | None = None
+    precision: int | None = None
+    min: float | None = None
+    max: float | None = None
+    format: str | None = None
+    options: Sequence[tuple[int, str]] = ()
+    target: str | None = None
+    behavior: str | None = None

@@ -1,0 +1,112 @@
+"""Who and what an environment has that loaded rows point to: users, teams, business units, currencies, privileges."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from connectors.dataverse.client import NS, Client
+from workbench.engagements.errors import BadInput
+
+_OWNER_TEAM = 0
+_NOT_PEOPLE = (3, 5)  # access modes of support users and delegated administrators
+_OF_USER = [
+    "systemuserid", "internalemailaddress", "domainname", "fullname", "isdisabled", "accessmode", "applicationid", "_businessunitid_value",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user. `application`: an application user, which can't own what people work on."""
+
+    id: str
+    email: str
+    domain_name: str
+    full_name: str
+    disabled: bool
+    access_mode: int
+    application: bool
+    business_unit: str
+
+    @property
+    def can_own(self) -> bool:
+        """Whether rows may be given to this user; the role's privileges are checked apart."""
+        return not (self.disabled or self.application or self.access_mode in _NOT_PEOPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team. kind: 0 owner, 1 access, 2 security group, 3 office group; only the first owns rows for us."""
+
+    id: str
+    name: str
+    kind: int
+    business_unit: str
+    default: bool
+
+    @property
+    def can_own(self) -> bool:
+        """Whether it is an owner team."""
+        return self.kind == _OWNER_TEAM
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency of the environment; `code` as ISO 4217 has it."""
+
+    id: str
+    code: str
+    name: str
+    precision: int
+
+
+def users(client: Client) -> Iterator[User]:
+    """All users, disabled and application users too."""
+    for row in client.rows("systemusers", select=_OF_USER):
+        yield User(
+            row["systemuserid"], row.get("internalemailaddress") or "", row.get("domainname") or "", row.get("fullname") or "",
+            bool(row.get("isdisabled")), int(row.get("accessmode") or 0), row.get("applicationid") is not None,
+            row.get("_businessunitid_value") or "",
+        )  # fmt: skip
+
+
+def teams(client: Client) -> Iterator[Team]:
+    """All teams of every kind."""
+    for row in client.rows("teams", select=["teamid", "name", "teamtype", "_businessunitid_value", "isdefault"]):
+        yield Team(
+            row["teamid"],
+            row.get("name") or "",
+            int(row.get("teamtype") or 0),
+            row.get("_businessunitid_value") or "",
+            bool(row.get("isdefault")),
+        )
+
+
+def currencies(client: Client) -> Iterator[Currency]:
+    """All currencies."""
+    for row in client.rows(
+        "transactioncurrencies", select=["transactioncurrencyid", "isocurrencycode", "currencyname", "currencyprecision"]
+    ):
+        precision = row.get("currencyprecision")
+        yield Currency(
+            row["transactioncurrencyid"], row["isocurrencycode"], row.get("currencyname") or "", 2 if precision is None else int(precision)
+        )
+
+
+def base_currency(client: Client) -> Currency:
+    """The organisation's base currency. Raises BadInput where the organisation names none that exists."""
+    rows = client.get("organizations", params={"$select": "_basecurrencyid_value"})["value"]
+    wanted = rows[0].get("_basecurrencyid_value") if rows else None
+    for currency in currencies(client):
+        if currency.id == wanted:
+            return currency
+    raise BadInput("The environment has no base currency.", remedy="Finish the environment's setup, then check again.")
+
+
+def business_units(client: Client) -> dict[str, str]:
+    """Names by id."""
+    return {row["businessunitid"]: row.get("name") or "" for row in client.rows("businessunits", select=["businessunitid", "name"])}
+
+
+def privileges(client: Client, user_id: str) -> set[str]:
+    """Names of the privileges that a user's roles give, such as prvCreateContact."""
+    answer = client.get(f"systemusers({user_id})/{NS}.RetrieveUserPrivileges()")
+    return {entry["PrivilegeName"] for entry in answer.get("RolePrivileges") or () if entry.get("PrivilegeName")}

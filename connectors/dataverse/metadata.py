@@ -1,0 +1,179 @@
+"""The destination's tables read, and columns created, through the metadata part of the Web API.
+
+Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from connectors.dataverse.client import Client
+from connectors.dataverse.columns import Column, ColumnSpec, Table
+from connectors.dataverse.definitions import ENGLISH, NS, column_definition, lookup_definition
+from connectors.dataverse.errors import RowMissing
+from connectors.dataverse.solutions import ensure_solution
+from connectors.http import OutcomeUnknown
+from workbench.engagements.errors import BadInput
+
+__all__ = ["Column", "ColumnSpec", "Table", "base_language", "create_column", "ensure_solution", "publish_all", "read_table", "read_tables"]
+
+_OF_TABLE = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,ObjectTypeCode,CanCreateAttributes"
+_OF_COLUMN = "LogicalName,SchemaName,AttributeType,AttributeTypeName,RequiredLevel,IsValidForCreate,IsValidForUpdate,DisplayName"
+_OF_TIE = "ReferencingAttribute,ReferencingEntityNavigationPropertyName,ReferencedEntity"
+_KINDS = {"Picklist": "Choice", "MultiSelectPicklistType": "MultiChoice", "FileType": "File", "ImageType": "Image"}
+_RANGE = "MinValue,MaxValue"
+# What each kind says beyond the common part: the type to cast to, and what to ask of it.
+_CASTS: Mapping[str, tuple[str, str, str | None]] = {
+    "String": ("String", "MaxLength,FormatName", None),
+    "Memo": ("Memo", "MaxLength,Format", None),
+    "Integer": ("Integer", f"{_RANGE},Format", None),
+    "Decimal": ("Decimal", f"{_RANGE},Precision", None),
+    "Double": ("Double", f"{_RANGE},Precision", None),
+    "Money": ("Money", f"{_RANGE},Precision", None),
+    "DateTime": ("DateTime", "Format,DateTimeBehavior", None),
+    "Choice": ("Picklist", "", "OptionSet"),
+    "State": ("State", "", "OptionSet"),
+    "Status": ("Status", "", "OptionSet"),
+    "Boolean": ("Boolean", "", "OptionSet"),
+    "MultiChoice": ("MultiSelectPicklist", "", "OptionSet"),
+    "Lookup": ("Lookup", "Targets", None),
+    "Customer": ("Lookup", "Targets", None),
+    "Owner": ("Lookup", "Targets", None),
+}
+_OWNERS = ("systemuser", "team")
+Json = dict[str, Any]
+
+
+def read_tables(client: Client) -> list[str]:
+    """Logical names of all tables that aren't private to the platform, sorted."""
+    answer = client.get("EntityDefinitions", params={"$select": "LogicalName", "$filter": "IsPrivate eq false"})
+    return sorted(entry["LogicalName"] for entry in answer["value"])
+
+
+def read_table(client: Client, logical_name: str) -> Table:
+    """A table with its columns: one request for it, two for columns and lookups, one per kind of column that it has.
+
+    Raises BadInput where there is no such table.
+    """
+    address = _address(logical_name)
+    try:
+        head = client.get(address, params={"$select": _OF_TABLE})
+    except RowMissing:
+        raise BadInput(f"The destination has no table {logical_name}.", remedy="Check the edition, or provision the table first.") from None
+    plain = client.get(f"{address}/Attributes", params={"$select": _OF_COLUMN})["value"]
+    kinds = {entry["LogicalName"]: _kind(entry) for entry in plain}
+    details = _details(client, address, set(kinds.values()))
+    ties = _navigation(client, address)
+    columns = {
+        name: _column(logical_name, entry, kinds[name], details.get(name, {}), ties.get(name, {}))
+        for entry in plain
+        for name in [entry["LogicalName"]]
+    }
+    return Table(
+        head["LogicalName"], head["EntitySetName"], head["PrimaryIdAttribute"], head.get("PrimaryNameAttribute") or "",
+        head.get("ObjectTypeCode"), columns, _managed(head.get("CanCreateAttributes"), True),
+    )  # fmt: skip
+
+
+def create_column(client: Client, table: str, spec: ColumnSpec, solution: str, language: int = ENGLISH) -> None:
+    """Create a column (or the relationship that makes a lookup) in a solution; a lost answer is followed by a look.
+
+    language: the organisation's base language, see `base_language`. Raises DataverseRefused where it is there already.
+    """
+    headers = {"MSCRM.SolutionUniqueName": solution}
+    path, body = f"{_address(table)}/Attributes", None
+    if spec.kind == "Lookup":
+        target = client.get(_address(spec.target or ""), params={"$select": "PrimaryIdAttribute"})
+        path, body = "RelationshipDefinitions", lookup_definition(table, spec, target["PrimaryIdAttribute"], language)
+    else:
+        body = column_definition(spec, language)
+    try:
+        client.post(path, body, headers)
+    except OutcomeUnknown:
+        if not has_column(client, table, spec.name.lower()):
+            client.post(path, body, headers)
+
+
+def has_column(client: Client, table: str, name: str) -> bool:
+    """Whether the table has a column of this logical name."""
+    try:
+        client.get(f"{_address(table)}/Attributes(LogicalName='{name}')", params={"$select": "LogicalName"})
+    except RowMissing:
+        return False
+    return True
+
+
+def publish_all(client: Client) -> None:
+    """Make changed definitions visible in the apps; takes up to minutes, and a second go does no harm."""
+    client.post("PublishAllXml", {}, repeatable=True)
+
+
+def base_language(client: Client) -> int:
+    """The language code that labels must have; English where the organisation doesn't say."""
+    rows = client.get("organizations", params={"$select": "languagecode"})["value"]
+    return int(rows[0].get("languagecode") or ENGLISH) if rows else ENGLISH
+
+
+def _address(table: str) -> str:
+    return f"EntityDefinitions(LogicalName='{table}')"
+
+
+def _kind(entry: Json) -> str:
+    """The kind in our words; a virtual column is told by its type's name."""
+    kind, type_name = entry.get("AttributeType") or "", (entry.get("AttributeTypeName") or {}).get("Value", "")
+    return _KINDS.get(type_name) or _KINDS.get(kind) or kind
+
+
+def _details(client: Client, address: str, kinds: Iterable[str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for cast, select, expand in sorted({_CASTS[kind] for kind in kinds if kind in _CASTS}, key=str):
+        params = {"$select": ",".join(filter(None, ["LogicalName", select])), "$expand": expand}
+        answer = client.get(f"{address}/Attributes/{NS}.{cast}AttributeMetadata", params=params)
+        found |= {entry["LogicalName"]: entry for entry in answer["value"]}
+    return found
+
+
+def _navigation(client: Client, address: str) -> dict[str, dict[str, str]]:
+    """Column -> lookup target -> navigation property, from the relationships: names are never guessed."""
+    ties: dict[str, dict[str, str]] = defaultdict(dict)
+    for tie in client.get(f"{address}/ManyToOneRelationships", params={"$select": _OF_TIE})["value"]:
+        ties[tie["ReferencingAttribute"]][tie["ReferencedEntity"]] = tie["ReferencingEntityNavigationPropertyName"]
+    return ties
+
+
+def _column(table: str, entry: Json, kind: str, detail: Json, ties: Mapping[str, str]) -> Column:
+    options, states = _options(detail.get("OptionSet") or {})
+    targets = tuple(detail.get("Targets") or ties)
+    navigation = dict(ties)
+    if kind == "Owner":
+        # The relationship leads to `owner`, which stands for both; *assumed* the same property binds either.
+        targets = _OWNERS
+        navigation = {target: ties.get(target) or ties.get("owner") or entry["LogicalName"] for target in _OWNERS}
+    return Column(
+        table=table, name=entry["LogicalName"], kind=kind, max_length=detail.get("MaxLength"), min=detail.get("MinValue"),
+        max=detail.get("MaxValue"), precision=detail.get("Precision"), required=_managed(entry.get("RequiredLevel"), "None"),
+        targets=targets, options=options, states=states, behavior=_managed(detail.get("DateTimeBehavior"), ""),
+        format=_managed(detail.get("FormatName"), "") or detail.get("Format") or "",
+        valid_for_create=bool(entry.get("IsValidForCreate", True)), valid_for_update=bool(entry.get("IsValidForUpdate", True)),
+        schema_name=entry.get("SchemaName") or "", display_name=_text(entry.get("DisplayName")), navigation=navigation,
+    )  # fmt: skip
+
+
+def _options(option_set: Json) -> tuple[dict[int, str], dict[int, int]]:
+    """Labels by value, and for status reasons the state each belongs to."""
+    entries = [*(option_set.get("Options") or ()), *filter(None, (option_set.get("FalseOption"), option_set.get("TrueOption")))]
+    labels = {int(entry["Value"]): _text(entry.get("Label")) for entry in entries}
+    return labels, {int(entry["Value"]): int(entry["State"]) for entry in entries if entry.get("State") is not None}
+
+
+def _text(of_label: Json | None) -> str:
+    """A label in the caller's language, else in the first there is."""
+    user = ((of_label or {}).get("UserLocalizedLabel") or {}).get("Label")
+    localised = (of_label or {}).get("LocalizedLabels") or []
+    return user or (localised[0].get("Label") or "" if localised else "")
+
+
+def _managed(given: Any, otherwise: Any) -> Any:
+    """The value of a {"Value": …} property."""
+    value = given.get("Value") if isinstance(given, Mapping) else given
+    return otherwise if value is None else value

@@ -1,0 +1,158 @@
+"""Iterable as a source: users (and whatever else exports) by time slices, lists and other answers by single calls."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from connectors.base import Finding, Slice
+from connectors.http import HttpSession, Pace
+from connectors.iterable import checks
+from connectors.iterable.exports import FILES, START, Exports
+from connectors.iterable.windows import OPEN, Window, windows
+from workbench.engagements.errors import BadInput
+
+if TYPE_CHECKING:
+    from workbench.engagements.models import Connection
+
+# Calls per seconds as the Swagger states them; a customer may have negotiated others.
+LIMITS: Mapping[str, tuple[float, float]] = {
+    START: (1, 1.0),
+    FILES: (1, 1.0),
+    "list_users": (5, 60.0),
+    "users": (3, 1.0),
+    "reads": (100, 1.0),
+}
+JOBS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedObject:
+    """An object that exports: its type's name there, and the time that a window filters by."""
+
+    data_type: str
+    time_field: str
+
+
+OBJECTS: Mapping[str, ExportedObject] = {
+    "user": ExportedObject("user", "profileUpdatedAt"),
+}
+
+
+class Answer(NamedTuple):
+    """A small single answer: where it is, what it is wrapped in, and the bucket that limits it."""
+
+    path: str
+    key: str
+    bucket: str = "reads"
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "lists": Answer("api/lists", "lists"),
+    "channels": Answer("api/channels", "channels"),
+    "messageTypes": Answer("api/messageTypes", "messageTypes"),
+    "fields": Answer("api/users/getFields", "fields", "users"),
+    "forgotten": Answer("api/users/forgotten", "hashedEmails", "users"),
+    "forgottenUserIds": Answer("api/users/forgottenUserIds", "hashedUserIds", "users"),
+}
+
+
+class IterableSource:
+    """One Iterable project. Thread-safe.
+
+    Slices are best read in their order: the jobs of the next ones run while one is read, up to four at once. Only the open
+    one is started last and alone, so that what changes during the extraction is in it.
+    *assumed*: every profile has a profileUpdatedAt from 1970 on; the export can't be asked for others.
+    """
+
+    platform = "iterable"
+
+    def __init__(self, connection: "Connection") -> None:
+        """connection: secret is the API key; settings may have limits {bucket: [calls, seconds]} and data_centres {name: url}."""
+        self._connection = connection
+        self.session = self._open(connection.base_url)
+        self._exports = Exports(self.session)
+        self._order: dict[str, list[Slice]] = {}
+        self._jobs: dict[tuple[str, str], int] = {}
+        self._lock = threading.Lock()
+
+    def check(self) -> list[Finding]:
+        """Data centre and key confirmed, fields counted, forgotten people counted. Raises BadInput or Unauthorized."""
+        others = self._other_data_centres()
+        findings = [checks.confirm_data_centre(self.session, others)]
+        findings += checks.field_findings(self.reference("fields"))
+        findings += checks.forgotten_findings(self.reference("forgotten"), self.reference("forgottenUserIds"))
+        return [*findings, *checks.pace_findings(self.session.stats["throttled"])]
+
+    def slices(self, object_name: str, now: datetime) -> list[Slice]:
+        """Time slices: years, then quarters, then one that is open towards the future."""
+        _exported(object_name)
+        pieces = [Slice(name, window.as_params()) for name, window in windows(now)]
+        with self._lock:
+            self._order[object_name] = pieces
+        return pieces
+
+    def read(self, object_name: str, piece: Slice) -> Iterator[bytes]:
+        """The raw JSON lines of a slice, malformed ones too; blank lines are left out."""
+        data_type = _exported(object_name).data_type
+        job = self._job_for(object_name, piece)
+        yield from self._exports.lines(data_type, Window.of(piece), job)
+
+    def reference(self, name: str) -> Any:
+        """lists, channels, messageTypes: a list of objects; fields: {name: type}; forgotten, forgottenUserIds: hashes."""
+        if name not in ANSWERS:
+            raise BadInput(f"Iterable has no answer named {name}.")
+        answer = ANSWERS[name]
+        content = self.session.request("GET", answer.path, bucket=answer.bucket).content
+        return orjson.loads(content)[answer.key]
+
+    def list_users(self, list_id: int) -> Iterator[str]:
+        """The members of a list, by user id or else e-mail. For dynamic lists only: static ones stand in the profiles."""
+        params = {"listId": list_id, "preferUserId": "true"}
+        with self.session.download("api/lists/getUsers", params=params, bucket="list_users") as content:
+            for line in content:
+                if member := line.decode("utf-8", "replace").strip():
+                    yield member
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self.session.close()
+
+    def _job_for(self, object_name: str, piece: Slice) -> int:
+        """The slice's job, started now or ahead; the next slices' jobs are started too."""
+        data_type = _exported(object_name).data_type
+        with self._lock:
+            for each in self._due(object_name, piece):
+                if (object_name, each.name) not in self._jobs:
+                    self._jobs[object_name, each.name] = self._exports.start(data_type, Window.of(each))
+            return self._jobs.pop((object_name, piece.name))
+
+    def _due(self, object_name: str, piece: Slice) -> list[Slice]:
+        order = self._order.get(object_name, [])
+        if piece not in order:
+            return [piece]
+        position = order.index(piece)
+        ahead = order[position + 1 : position + JOBS_AT_ONCE]
+        return [piece, *(each for each in ahead if each.name != OPEN)]
+
+    def _open(self, address: str) -> HttpSession:
+        limits = {**LIMITS, **self._connection.settings.get("limits", {})}
+        root = address.strip().rstrip("/").removesuffix("/api")
+        key, ca_file = {"Api-Key": self._connection.secret}, self._connection.ca_file()
+        return HttpSession(root, name=self._connection.name, headers=key, ca_file=ca_file, pace=Pace(limits))
+
+    def _other_data_centres(self) -> dict[str, HttpSession]:
+        known = self._connection.settings.get("data_centres", checks.DATA_CENTRES)
+        own = self.session.base_url.rstrip("/")
+        if own not in [url.rstrip("/") for url in known.values()]:
+            return {}
+        return {name: self._open(url) for name, url in known.items() if url.rstrip("/") != own}
+
+
+def _exported(object_name: str) -> ExportedObject:
+    if object_name not in OBJECTS:
+        raise BadInput(f"Iterable has no object named {object_name}.")
+    return OBJECTS[object_name]

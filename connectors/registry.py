@@ -1,0 +1,12 @@
+"""The source platforms there are; a new one is a line here."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from connectors.base import Source
+from connectors.iterable.source import IterableSource
+
+if TYPE_CHECKING:
+    from workbench.engagements.models import Connection
+
+SOURCES: Mapping[str, "Callable[[Connection], Source]"] = {"iterable": IterableSource}
