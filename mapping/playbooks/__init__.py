@@ -1,0 +1,39 @@
+"""A platform's typical map as data: one declarative file per platform, read and checked here.
+
+What a playbook says is a proposal; a person confirms it before anything moves.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from mapping.playbooks.reading import (
+    Identity,
+    KnownField,
+    LeftField,
+    ObjectRule,
+    Playbook,
+    StandingColumn,
+    field_key,
+    read_playbook,
+)
+from workbench.engagements.errors import BadInput
+
+__all__ = [
+    "Identity", "KnownField", "LeftField", "ObjectRule", "Playbook", "StandingColumn", "field_key", "load_playbook", "platforms",
+    "read_playbook",
+]    # fmt: skip
+
+FOLDER = Path(__file__).parent
+
+
+def platforms() -> list[str]:
+    """The platforms that have a playbook."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+@lru_cache
+def load_playbook(platform: str) -> Playbook:
+    """The playbook of a platform. Raises BadInput where there is none or where its file has mistakes, all of them named."""
+    if platform not in platforms():
+        raise BadInput(f"There is no playbook for {platform!r}.", remedy=f"Take one of {', '.join(platforms())}.")
+    return read_playbook(FOLDER / f"{platform}.toml")
