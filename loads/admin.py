@@ -1,0 +1,128 @@
+"""Admin pages of runs and what came of them."""
+
+import uuid
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
+from unfold.decorators import display
+
+from loads import run_admin, schema_admin  # noqa: F401 - they register their pages
+from loads.models import Binding, Crosswalk, LedgerEntry, VerifiedRow
+from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
+
+OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info"}
+VERDICTS = {"equal": "success", "lossy": "warning", "wrong": "danger"}
+
+
+def first_reasons(reasons: list[dict], limit: int = 3) -> str:
+    """Reasons in one line: code and field, the first few."""
+    texts = [f"{reason.get('code', '')} ({reason['field']})" if reason.get("field") else str(reason.get("code", "")) for reason in reasons]
+    return "; ".join(texts[:limit]) + (f" and {len(texts) - limit} more" if len(texts) > limit else "")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+    """Records and rows whose outcome isn't as planned, with every reason."""
+
+    engagement_path = "run__engagement"
+    list_display = ("record", "run", "table", "shown_outcome", "code", "shown_reasons")
+    list_filter = (("run", AutocompleteSelectFilter), "outcome", ("code", FieldTextFilter))
+    list_select_related = ("run__environment__engagement", "phase")
+    list_filter_submit = True
+    search_fields = ("source_id__exact",)
+    search_help_text = "A source id, written whole"
+    change_form_template = "admin/workbench/exception.html"
+
+    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+        """The reasons as a table."""
+        return {"entry": obj}
+
+    @display(description="record", ordering="source_id")
+    def record(self, entry: LedgerEntry) -> str:
+        """Object and source id."""
+        return f"{entry.object_name}:{entry.source_id}"
+
+    @display(description="table")
+    def table(self, entry: LedgerEntry) -> str:
+        """The phase's table."""
+        return entry.phase.table or "none decided"
+
+    @display(description="outcome", label=OUTCOMES, ordering="outcome")
+    def shown_outcome(self, entry: LedgerEntry) -> tuple[str, str]:
+        """Outcome, coloured."""
+        return entry.outcome, entry.get_outcome_display()
+
+    @display(description="all reasons")
+    def shown_reasons(self, entry: LedgerEntry) -> str:
+        """The first few reasons; the record's page has all."""
+        return first_reasons(entry.reasons)
+
+
+@admin.register(Crosswalk)
+class CrosswalkAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+    """Which row each source record became."""
+
+    engagement_path = "environment__engagement"
+    list_display = ("object_name", "source_id", "table", "role", "row_id", "shown_origin", "state", "alias", "environment")
+    list_filter = (EngagementFilter, "origin", "state", "alias")
+    list_select_related = ("environment__engagement",)
+    list_filter_submit = True
+    search_fields = ("source_id__exact", "row_id__exact")
+    search_help_text = "A source id or a row id, written whole"
+
+    def get_search_results(self, request: HttpRequest, queryset, search_term: str):
+        """A row id is compared as one, all else as a source id: either way an index answers."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(row_id=uuid.UUID(term)), False
+        except ValueError:
+            return queryset.filter(source_id=term), False
+
+    @display(description="origin", label={"created": "success", "matched": "info"}, ordering="origin")
+    def shown_origin(self, row: Crosswalk) -> tuple[str, str]:
+        """Created or matched, coloured."""
+        return row.origin, row.get_origin_display()
+
+
+@admin.register(VerifiedRow)
+class VerifiedRowAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+    """Rows that were read back and compared value by value."""
+
+    engagement_path = "run__engagement"
+    list_display = ("source_id", "run", "phase", "shown_verdict", "differences")
+    list_filter = (("run", AutocompleteSelectFilter), "verdict")
+    list_select_related = ("run__environment__engagement", "phase")
+    list_filter_submit = True
+    search_fields = ("source_id__exact",)
+    search_help_text = "A source id, written whole"
+    change_form_template = "admin/workbench/verified_row.html"
+
+    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+        """The fields as a table."""
+        return {"row": obj}
+
+    @display(description="verdict", label=VERDICTS, ordering="verdict")
+    def shown_verdict(self, row: VerifiedRow) -> tuple[str, str]:
+        """Verdict, coloured."""
+        return row.verdict, row.get_verdict_display()
+
+    @display(description="columns that differ")
+    def differences(self, row: VerifiedRow) -> str:
+        """Names of the columns that aren't equal."""
+        return ", ".join(str(field.get("column")) for field in row.fields if field.get("verdict") != "equal")
+
+
+@admin.register(Binding)
+class BindingAdmin(ReadOnly, WorkbenchAdmin):
+    """Names of the plan as rows of an environment."""
+
+    engagement_path = "environment__engagement"
+    list_display = ("kind", "name", "environment", "row_id", "problem", "bound_at")
+    list_filter = (EngagementFilter, "kind")
+    list_select_related = ("environment__engagement",)
+    list_filter_submit = True
+    search_fields = ("name",)

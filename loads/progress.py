@@ -1,0 +1,97 @@
+"""How far a run is: counts per phase from its chunks, rate, time left, and why it stands still if it does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, Q, Sum
+
+from loads.models import Chunk, LedgerEntry, Phase, Run
+
+# A worker settles a chunk, or says so, far more often than this.
+SILENT_AFTER = timedelta(seconds=60)
+ROW_COUNTS = ("created", "updated", "equal", "refused", "waiting")
+RECORD_COUNTS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One phase now. rows: outcome -> rows settled so far; done and planned are rows; rate is rows a second; left is seconds or None."""
+
+    phase: Phase
+    rows: Mapping[str, int]
+    done: int
+    planned: int
+    rate: float
+    left: float | None
+
+    @property
+    def percent(self) -> int:
+        """0 to 100; 100 only when every row is settled."""
+        if self.phase.state in (Phase.State.BALANCED, Phase.State.UNBALANCED):
+            return 100
+        return min(99, 100 * self.done // self.planned) if self.planned else 0
+
+
+def phases(run: Run, now: datetime) -> list[Progress]:
+    """Every phase of the run in load order. Two queries, however many chunks there are."""
+    settled = _settled(run)
+    return [_progress(phase, settled.get(phase.pk, {}), now) for phase in run.phases.all()]
+
+
+def _settled(run: Run) -> dict[int, dict[str, Any]]:
+    sums = {name: Sum(name, default=0) for name in (*ROW_COUNTS, "requests", "retries")}
+    done = Sum(F("stop") - F("start"), filter=Q(state=Chunk.State.DONE), default=0)
+    rows = Chunk.objects.filter(phase__run=run).order_by().values("phase").annotate(done=done, total=Sum(F("stop") - F("start")), **sums)
+    return {row["phase"]: row for row in rows}
+
+
+def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progress:
+    finished = phase.finished_at is not None
+    rows = {name: getattr(phase, name) if finished else settled.get(name, 0) for name in ROW_COUNTS}
+    planned = phase.planned or settled.get("total") or 0
+    done = planned if finished else settled.get("done", 0)
+    seconds = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
+    rate = done / seconds if seconds > 0 else 0.0
+    return Progress(phase, rows, done, planned, rate, (planned - done) / rate if rate and not finished else None)
+
+
+def standstill(run: Run, now: datetime) -> str:
+    """Why the run doesn't move, in words, with what to do; empty while it moves or is done."""
+    if run.state == Run.State.DONE:
+        return ""
+    if run.message:
+        return run.message
+    if run.state == Run.State.PAUSED:
+        return "Paused. Nothing is sent until someone resumes it."
+    if run.state in Run.FINISHED:
+        return "It stopped without a message. Look at the failed tasks."
+    last = run.heartbeat_at or run.created_at
+    if now - last > SILENT_AFTER:
+        silent = shown_seconds((now - last).total_seconds())
+        return f"No sign of life for {silent}. Check that a worker runs (manage.py qcluster); the run goes on where it was."
+    return ""
+
+
+def shown_seconds(seconds: float) -> str:
+    """Seconds as people read them: 42 s, 3 min 10 s, 2 h 5 min."""
+    whole = int(seconds)
+    if whole < 60:  # noqa: PLR2004
+        return f"{whole} s"
+    if whole < 3600:  # noqa: PLR2004
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def exceptions_by_code(run: Run) -> list[dict[str, Any]]:
+    """{"code", "outcome", "count"}, the commonest first."""
+    return list(
+        LedgerEntry.objects.filter(run=run).order_by().values("code", "outcome").annotate(count=Count("pk")).order_by("-count", "code")
+    )
+
+
+def totals(run: Run) -> dict[str, int]:
+    """Records and rows of the whole run, from its phases."""
+    names = ("extracted", *RECORD_COUNTS, "planned", *ROW_COUNTS)
+    return run.phases.aggregate(**{name: Sum(name, default=0) for name in names})

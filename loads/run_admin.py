@@ -1,0 +1,188 @@
+"""Admin page of a run: live counts, reconciliation, exceptions, the verified sample, and where a record went."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from loads import progress
+from loads.models import Phase, Run, VerifiedRow
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
+
+STATES = {
+    "queued": "info",
+    "staging": "info",
+    "loading": "info",
+    "paused": "warning",
+    "stopped": "danger",
+    "failed": "danger",
+    "done": "success",
+}
+SAMPLE = 25
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly, WorkbenchAdmin):
+    """Runs."""
+
+    list_display = ("__str__", "engagement", "shown_state", "balances", "created_at", "requested_by")
+    list_filter = (EngagementFilter, "environment__kind", "state")
+    list_select_related = ("engagement", "environment__engagement", "requested_by")
+    list_filter_submit = True
+    search_fields = ("key__exact", "engagement__name")
+    change_form_template = "admin/workbench/run.html"
+
+    def get_queryset(self, request: HttpRequest):
+        """With the phases, which are few."""
+        return super().get_queryset(request).prefetch_related("phases")
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the live figures and the two buttons."""
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/live/", view(self.live_view), name="loads_run_live"),
+            path("<int:pk>/pause/", view(require_POST(self.pause_view)), name="loads_run_pause"),
+            path("<int:pk>/resume/", view(require_POST(self.resume_view)), name="loads_run_resume"),
+            *super().get_urls(),
+        ]
+
+    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+        """The run instead of a form."""
+        return run_page(obj, request)
+
+    def _run(self, request: HttpRequest, pk: int) -> Run:
+        run = self.get_object(request, str(pk))
+        if run is None:
+            raise Http404("There is no such run.")
+        return run
+
+    def live_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """What changes on the page while the run goes on."""
+        return JsonResponse(live(self._run(request, pk)))
+
+    def pause_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Stop sending after the chunks in hand."""
+        from loads.runs import pause  # noqa: PLC0415 - the engine loads on first use
+
+        return self._do(request, pk, pause, "The run pauses after the chunks in hand.")
+
+    def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Go on where it was."""
+        from loads.runs import resume  # noqa: PLC0415 - the engine loads on first use
+
+        return self._do(request, pk, resume, "The run goes on where it was.")
+
+    def _do(self, request: HttpRequest, pk: int, service: Callable[..., Any], said: str) -> HttpResponse:
+        run = self._run(request, pk)
+        try:
+            service(run, request.user)
+            messages.success(request, said)
+        except WorkbenchError as error:
+            messages.error(request, f"{error} {error.remedy}")
+        return redirect(reverse("admin:loads_run_change", args=[run.pk]))
+
+    @display(description="state", label=STATES, ordering="state")
+    def shown_state(self, run: Run) -> tuple[str, str]:
+        """State, coloured."""
+        return run.state, run.get_state_display()
+
+    @display(description="phases balanced")
+    def balances(self, run: Run) -> str:
+        """How many phases balance."""
+        phases = list(run.phases.all())
+        return f"{sum(phase.balanced for phase in phases)} of {len(phases)}" if phases else "none yet"
+
+
+def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
+    """Everything that the run's page shows."""
+    now = timezone.now()
+    phases = progress.phases(run, now)
+    return {
+        "run": run,
+        "phases": phases,
+        "totals": progress.totals(run),
+        "live": live(run),
+        "can_pause": run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING),
+        "can_resume": run.state in (Run.State.PAUSED, Run.State.STOPPED, Run.State.FAILED),
+        "open": run.state not in Run.FINISHED,
+        "exceptions": progress.exceptions_by_code(run),
+        "sample": VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk")[:SAMPLE],
+        "verdicts": verdicts(run),
+        "objects": sorted({item.phase.object_name for item in phases}),
+        "find": find(run, request),
+        "documents": run.documents.all()[:50],
+    }
+
+
+def verdicts(run: Run) -> dict[str, int]:
+    """Verified rows per verdict."""
+    rows = VerifiedRow.objects.filter(run=run)
+    return {verdict: rows.filter(verdict=verdict).count() for verdict in ("equal", "lossy", "wrong")}
+
+
+def find(run: Run, request: HttpRequest) -> dict[str, Any] | None:
+    """Where a source record went, if the page was asked; `error` says why it can't be told."""
+    source_id, object_name = request.GET.get("source_id", "").strip(), request.GET.get("object", "")
+    if not source_id:
+        return None
+    asked = {"source_id": source_id, "object": object_name}
+    from loads.dispositions import lookup  # noqa: PLC0415 - reads staged files; loads on first use
+
+    try:
+        return asked | {"found": lookup(run, object_name, source_id)}
+    except WorkbenchError as error:
+        return asked | {"error": f"{error} {error.remedy}"}
+
+
+def live(run: Run) -> dict[str, Any]:
+    """The figures that the page polls. texts: element name -> text; bars: element name -> 0 to 100; a new stamp asks for a fresh page."""
+    now = timezone.now()
+    phases = progress.phases(run, now)
+    texts: dict[str, str] = {
+        "state": run.get_state_display(),
+        "standstill": progress.standstill(run, now),
+        "heartbeat": _ago(run.heartbeat_at, now),
+    }
+    bars: dict[str, int] = {"run": _percent(phases)}
+    for item in phases:
+        name = f"phase-{item.phase.number}"
+        bars[name] = item.percent
+        texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
+        texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": _rate(item)}
+    stamp = "|".join([run.state, *(phase.phase.state for phase in phases)])
+    return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts | _pace(phases), "bars": bars}
+
+
+def _percent(phases: list[progress.Progress]) -> int:
+    planned = sum(item.planned for item in phases)
+    done = sum(item.done for item in phases)
+    if phases and all(item.percent == 100 for item in phases):  # noqa: PLR2004
+        return 100
+    return min(99, 100 * done // planned) if planned else 0
+
+
+def _rate(item: progress.Progress) -> str:
+    if item.phase.state == Phase.State.WAITING or not item.rate:
+        return ""
+    return f"{item.rate:,.0f} rows/s"
+
+
+def _pace(phases: list[progress.Progress]) -> dict[str, str]:
+    now_loading = [item for item in phases if item.phase.state == Phase.State.LOADING]
+    rate = sum(item.rate for item in now_loading)
+    left = sum(item.planned - item.done for item in phases)
+    return {
+        "rate": f"{rate:,.0f} rows/s" if rate else "",
+        "left": f"about {progress.shown_seconds(left / rate)} left" if rate and left else "",
+    }
+
+
+def _ago(moment, now) -> str:
+    return f"{progress.shown_seconds((now - moment).total_seconds())} ago" if moment else "none yet"

@@ -1,0 +1,182 @@
+"""Admin pages of the working plan: what goes where, and the frozen versions."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from mapping import fieldmap_admin, source_admin, version_admin  # noqa: F401 - they register their pages
+from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
+from mapping.plan_admin import PlanRowAdmin
+from mapping.split import normalise_stage
+from workbench.engagements import signoffs
+from workbench.engagements.access import workable_by
+from workbench.engagements.models import SignOff
+from workbench.engagements.scoped_admin import EngagementFilter
+
+
+@admin.register(ObjectMap)
+class ObjectMapAdmin(PlanRowAdmin):
+    """Which tables each source object becomes."""
+
+    plan_part = "maps"
+    list_display = ("object_name", "engagement", "shown_tables", "cardinality", "confirmed", "note")
+    list_editable = ("confirmed",)
+    list_filter = (EngagementFilter, "confirmed")
+    list_select_related = ("engagement",)
+    list_filter_submit = True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ObjectMap | None = None) -> tuple[str, ...]:
+        """A map stays with its engagement and object."""
+        return ("engagement", "object_name") if obj else ()
+
+    @display(description="tables")
+    def shown_tables(self, row: ObjectMap) -> str:
+        """Logical names of the tables."""
+        return ", ".join(map(str, row.tables)) or "none: documented only"
+
+
+class SplitRuleForm(forms.ModelForm):
+    """A line of the matrix; the stage is kept as the split compares it."""
+
+    class Meta:
+        model = SplitRule
+        fields = ("engagement", "stage", "outcome")
+
+    def clean_stage(self) -> str:
+        """Trimmed and case-folded."""
+        return normalise_stage(self.cleaned_data["stage"])
+
+
+@admin.register(SplitRule)
+class SplitRuleAdmin(PlanRowAdmin):
+    """The split matrix: every stage that discovery saw, with its people, and where they go."""
+
+    plan_part = "split"
+    form = SplitRuleForm
+    list_display = ("shown_stage", "engagement", "people", "outcome")
+    list_display_links = None
+    list_editable = ("outcome",)
+    list_filter = (EngagementFilter, "outcome")
+    list_select_related = ("engagement",)
+    list_filter_submit = True
+    list_per_page = 100
+    search_fields = ("stage",)
+    list_before_template = "admin/workbench/split_summary.html"
+
+    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
+        """Stages that discovery hasn't seen may be decided ahead of time."""
+        return super().has_add_permission(request, obj)
+
+    def changelist_view(self, request: HttpRequest, extra_context=None):
+        """The list under a summary per engagement."""
+        return super().changelist_view(request, {"split_summary": split_summary(request), **(extra_context or {})})
+
+    @display(description="lifecycle stage", ordering="stage")
+    def shown_stage(self, rule: SplitRule) -> str:
+        """The stage, blank written out."""
+        return rule.stage or "(blank)"
+
+    @display(description="people in discovery", ordering="observed")
+    def people(self, rule: SplitRule) -> str:
+        """People with this stage."""
+        return f"{rule.observed:,}"
+
+
+def split_summary(request: HttpRequest) -> list[dict]:
+    """Per engagement: people per outcome, and whether the customer has signed; of one engagement where the list is filtered."""
+    chosen = request.GET.get("engagement", "")
+    engagements = workable_by(request.user).filter(split_rules__isnull=False).distinct()
+    if chosen.isdecimal():
+        engagements = engagements.filter(pk=chosen)
+    totals = {
+        f"to_{outcome or 'open'}": Sum("split_rules__observed", filter=Q(split_rules__outcome=outcome), default=0)
+        for outcome in SplitRule.Outcome.values
+    }
+    return [
+        {
+            "engagement": row,
+            "counts": [(label, getattr(row, f"to_{outcome or 'open'}")) for outcome, label in SplitRule.Outcome.choices],
+            "stages": row.stages,
+            "signed": signoffs.latest(row, SignOff.Kind.MATRIX),
+        }
+        for row in engagements.annotate(stages=Count("split_rules"), **totals)[:5]
+    ]
+
+
+@admin.register(OrganisationList)
+class OrganisationListAdmin(PlanRowAdmin):
+    """Lists that the rule takes for organisations; a confirmed one becomes an account."""
+
+    plan_part = "companies"
+    list_display = ("list_id", "list_name", "engagement", "organisation", "confirmed")
+    list_editable = ("organisation", "confirmed")
+    list_filter = (EngagementFilter, "confirmed")
+    list_select_related = ("engagement",)
+    list_filter_submit = True
+    search_fields = ("list_name", "organisation", "list_id")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: OrganisationList | None = None) -> tuple[str, ...]:
+        """What the source said stays."""
+        return ("engagement", "list_id", "list_name") if obj else ()
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Names are one line, though they may be long."""
+        if db_field.name == "organisation":
+            kwargs["widget"] = self.formfield_overrides[forms_char()]["widget"]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+def forms_char() -> type:
+    """The model field whose widget is one line of text."""
+    from django.db import models  # noqa: PLC0415
+
+    return models.CharField
+
+
+class OwnerMatchForm(forms.ModelForm):
+    """An owner's answer; an answer without a kind, or a kind without an answer, isn't one."""
+
+    class Meta:
+        model = OwnerMatch
+        fields = ("kind", "answer", "note")
+
+    def clean(self) -> dict:
+        """A user or a team needs a name; an open question has none."""
+        data = super().clean() or {}
+        kind, answer = data.get("kind"), (data.get("answer") or "").strip()
+        if kind == OwnerMatch.Kind.OPEN and answer:
+            self.add_error("kind", "Say whether this is a user or a team.")
+        if kind in (OwnerMatch.Kind.USER, OwnerMatch.Kind.TEAM) and not answer:
+            self.add_error("answer", "Write the user's e-mail or domain name, or the team's name.")
+        return data
+
+
+@admin.register(OwnerMatch)
+class OwnerMatchAdmin(PlanRowAdmin):
+    """The owner queue: nothing that needs an owner loads while one has no answer."""
+
+    plan_part = "owners"
+    form = OwnerMatchForm
+    list_display = ("shown_owner", "engagement", "records", "kind", "answer")
+    list_editable = ("kind", "answer")
+    list_filter = (EngagementFilter, "kind")
+    list_select_related = ("engagement",)
+    list_filter_submit = True
+    search_fields = ("source_owner", "answer")
+    fields = (("engagement", "source_owner", "records"), ("kind", "answer"), "note")
+    readonly_fields = ("engagement", "source_owner", "records")
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs):
+        """The list checks as the form does."""
+        return super().get_changelist_form(request, form=OwnerMatchForm, **kwargs)
+
+    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
+        """Discovery finds the owners."""
+        return False
+
+    @display(description="source owner", ordering="source_owner")
+    def shown_owner(self, match: OwnerMatch) -> str:
+        """The owner at the source."""
+        return match.source_owner or "(no owner)"

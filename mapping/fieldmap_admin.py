@@ -1,0 +1,159 @@
+"""Admin pages of field maps: the list, and decisions about many of them that show their scope first."""
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import BadRequest
+from django.db.models import BigIntegerField, JSONField, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+
+from mapping.decisions import decide, scope
+from mapping.models import FieldMap, SourceField
+from mapping.plan_admin import PlanRowAdmin, bar, percent
+from mapping.source_admin import shown_samples
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.scoped_admin import EngagementFilter
+
+DECISIONS = {
+    FieldMap.State.CONFIRMED: "Confirm",
+    FieldMap.State.LEFT: "Leave behind",
+    FieldMap.State.PROPOSED: "Back to proposed",
+}
+
+
+class FieldMapForm(forms.ModelForm):
+    """A field map; says in words what the database would refuse."""
+
+    class Meta:
+        model = FieldMap
+        fields = "__all__"  # noqa: DJ007 - the page's fieldsets choose
+
+    def clean(self) -> dict:
+        """A confirmed map has a column, one left behind a reason."""
+        data = super().clean() or {}
+        if data.get("state") == FieldMap.State.LEFT and not (data.get("reason") or "").strip():
+            self.add_error("reason", "A field that is left behind needs a reason.")
+        if data.get("state") == FieldMap.State.CONFIRMED and not data.get("column"):
+            self.add_error("column", "A confirmed map needs a column.")
+        return data
+
+
+@admin.register(FieldMap)
+class FieldMapAdmin(PlanRowAdmin):
+    """Where each source field goes. Confirming many shows what would change before anything does."""
+
+    plan_part = "maps"
+    form = FieldMapForm
+    list_display = ("shown_source", "shown_target", "transform", "shown_state", "reason", "fill_bar", "samples")
+    list_filter = (EngagementFilter, "state", "object_name", "table", "transform")
+    list_filter_submit = True
+    list_fullwidth = True
+    search_fields = ("source", "column", "alias")
+    actions = ("confirm_maps", "leave_maps", "reopen_maps")
+    fieldsets = (
+        (None, {"fields": (("engagement", "object_name", "source"), ("table", "column", "alias"), ("transform", "state"), "reason")}),
+        ("How", {"fields": ("options", "new_column"), "classes": ("tab",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With the profile of each source field beside it."""
+        field = SourceField.objects.filter(engagement=OuterRef("engagement"), object_name=OuterRef("object_name"), name=OuterRef("source"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                profile_rows=Subquery(field.values("rows")[:1], output_field=BigIntegerField()),
+                profile_filled=Subquery(field.values("filled")[:1], output_field=BigIntegerField()),
+                profile_top=Subquery(field.values("top")[:1], output_field=JSONField()),
+            )
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: FieldMap | None = None) -> tuple[str, ...]:
+        """A map stays with its source field and table."""
+        return ("engagement", "object_name", "source", "table") if obj else ()
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the page that applies a decision."""
+        return [path("decide/", self.admin_site.admin_view(self.decide_view), name="mapping_fieldmap_decide"), *super().get_urls()]
+
+    @admin.action(description="Confirm…")
+    def confirm_maps(self, request: HttpRequest, maps: QuerySet) -> HttpResponse:
+        """Show what confirming these would change."""
+        return self.scope_page(request, maps, FieldMap.State.CONFIRMED)
+
+    @admin.action(description="Leave behind…")
+    def leave_maps(self, request: HttpRequest, maps: QuerySet) -> HttpResponse:
+        """Show what leaving these behind would change; asks for the reason."""
+        return self.scope_page(request, maps, FieldMap.State.LEFT)
+
+    @admin.action(description="Back to proposed…")
+    def reopen_maps(self, request: HttpRequest, maps: QuerySet) -> HttpResponse:
+        """Show what taking decisions back would change."""
+        return self.scope_page(request, maps, FieldMap.State.PROPOSED)
+
+    def scope_page(self, request: HttpRequest, maps: QuerySet, state: FieldMap.State, error: str = "", reason: str = "") -> HttpResponse:
+        """The page that lists what would change, before anything does."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{DECISIONS[state]}: field maps",
+            "opts": self.opts,
+            "scope": scope(maps, state),
+            "state": state,
+            "verb": DECISIONS[state],
+            "needs_reason": state == FieldMap.State.LEFT,
+            "ids": ",".join(str(pk) for pk in maps.values_list("pk", flat=True)),
+            "error": error,
+            "reason": reason,
+        }
+        return TemplateResponse(request, "admin/workbench/decide_maps.html", context)
+
+    def decide_view(self, request: HttpRequest) -> HttpResponse:
+        """Apply a decision to exactly the maps that the scope page listed."""
+        if request.method != "POST":
+            return redirect(reverse("admin:mapping_fieldmap_changelist"))
+        state, reason = request.POST.get("state", ""), request.POST.get("reason", "")
+        ids = [int(pk) for pk in request.POST.get("ids", "").split(",") if pk.isdecimal()]
+        if state not in FieldMap.State.values:
+            raise BadRequest("Unknown decision.")
+        maps = FieldMap.objects.filter(pk__in=super().get_queryset(request).filter(pk__in=ids).values("pk"))
+        try:
+            count = decide(maps, state, user=request.user, reason=reason)
+        except WorkbenchError as error:
+            return self.scope_page(request, maps, FieldMap.State(state), f"{error} {error.remedy}", reason)
+        messages.success(
+            request, f"{DECISIONS[FieldMap.State(state)]}: {count} field maps. The plan's maps have a new version if they changed."
+        )
+        return redirect(reverse("admin:mapping_fieldmap_changelist"))
+
+    @display(description="source field", ordering="source")
+    def shown_source(self, row: FieldMap) -> str:
+        """Object and field."""
+        return f"{row.object_name}.{row.source}"
+
+    @display(description="destination", ordering="column", header=True)
+    def shown_target(self, row: FieldMap) -> tuple[str, str]:
+        """Table and column, and beneath it whether it is made new and what the offer called it."""
+        target = f"{row.table}.{row.column}" if row.column else "no column"
+        new = f"new {row.new_column.get('kind', '')} column" if row.new_column else ""
+        return target, " · ".join(filter(None, (new, f"offer: {row.alias}" if row.alias else "")))
+
+    @display(description="state", label={"proposed": "warning", "confirmed": "success", "left": "info"}, ordering="state")
+    def shown_state(self, row: FieldMap) -> tuple[str, str]:
+        """State, coloured."""
+        return row.state, row.get_state_display()
+
+    @display(description="filled")
+    def fill_bar(self, row: FieldMap) -> str:
+        """Share of records with a value, from the profile."""
+        if not row.profile_rows:
+            return "not profiled"
+        share = row.profile_filled / row.profile_rows
+        return bar(share, percent(share))
+
+    @display(description="commonest values")
+    def samples(self, row: FieldMap) -> str:
+        """Values from the profile."""
+        return shown_samples(row.profile_top or [])

@@ -1,0 +1,85 @@
+"""Admin pages of what discovery saw: fields with their profiles, and findings."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from mapping.models import DiscoveryFinding, FieldMap, SourceField
+from mapping.plan_admin import bar, percent
+from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
+
+
+@admin.register(SourceField)
+class SourceFieldAdmin(ReadOnly, WorkbenchAdmin):
+    """Fields of the source: how full, how many different values, which types, the commonest values."""
+
+    list_display = ("name", "object_name", "engagement", "declared_type", "fill_bar", "distinct", "shown_types", "samples")
+    list_filter = (EngagementFilter, "object_name")
+    list_select_related = ("engagement",)
+    list_filter_submit = True
+    search_fields = ("name",)
+    change_form_template = "admin/workbench/source_field.html"
+
+    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+        """The profile as bars and a table."""
+        return {
+            "field": obj,
+            "profile": profile(obj),
+            "maps": FieldMap.objects.filter(engagement=obj.engagement, object_name=obj.object_name, source=obj.name),
+        }
+
+    @display(description="filled")
+    def fill_bar(self, field: SourceField) -> str:
+        """Share of records with a value."""
+        return bar(field.fill, percent(field.fill))
+
+    @display(description="types")
+    def shown_types(self, field: SourceField) -> str:
+        """JSON types that were seen; more than one asks for a look."""
+        return ", ".join(sorted(field.types))
+
+    @display(description="commonest values")
+    def samples(self, field: SourceField) -> str:
+        """The three commonest values."""
+        return shown_samples(field.top)
+
+
+def profile(field: SourceField) -> dict:
+    """Shares for the page: per JSON type and per commonest value."""
+    return {
+        "fill": round(field.fill * 100),
+        "fill_text": percent(field.fill),
+        "empty": field.rows - field.filled,
+        "types": [
+            (name, count, round(100 * count / (field.rows or 1))) for name, count in sorted(field.types.items(), key=lambda item: -item[1])
+        ],
+        "top": [(value, count, round(100 * count / (field.filled or 1))) for value, count in field.top],
+    }
+
+
+def shown_samples(top: list, limit: int = 40) -> str:
+    """The three commonest values, each cut to `limit` characters."""
+    texts = [str(value) for value, _ in top[:3]]
+    return " · ".join(text if len(text) <= limit else text[: limit - 1] + "…" for text in texts)
+
+
+@admin.register(DiscoveryFinding)
+class DiscoveryFindingAdmin(ReadOnly, WorkbenchAdmin):
+    """What the checks found."""
+
+    list_display = ("check_name", "shown_severity", "engagement", "environment", "evidence", "remedy", "found_at")
+    list_filter = (EngagementFilter, "severity")
+    list_select_related = ("engagement", "environment__engagement")
+    list_filter_submit = True
+    search_fields = ("check_name", "evidence")
+
+    @display(description="severity", label={"info": "info", "warning": "warning", "blocker": "danger"}, ordering="severity")
+    def shown_severity(self, finding: DiscoveryFinding) -> tuple[str, str]:
+        """Severity, coloured."""
+        return finding.severity, finding.get_severity_display()
+
+    def get_queryset(self, request: HttpRequest):
+        """Newest first."""
+        return super().get_queryset(request)

@@ -1,0 +1,49 @@
+"""Admin pages of documents."""
+
+from django.contrib import admin
+from django.http import FileResponse, Http404, HttpRequest
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from connectors import store
+from reports.models import Document
+from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
+
+
+@admin.register(Document)
+class DocumentAdmin(ReadOnly, WorkbenchAdmin):
+    """Documents that were written, to be downloaded."""
+
+    list_display = ("kind", "format", "engagement", "run", "size", "written_at", "download")
+    list_filter = (EngagementFilter, "kind", "format")
+    list_select_related = ("engagement", "run__environment__engagement")
+    list_filter_submit = True
+    search_fields = ("kind", "sha256")
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the download."""
+        return [
+            path("<int:pk>/download/", self.admin_site.admin_view(self.download_view), name="reports_document_download"),
+            *super().get_urls(),
+        ]
+
+    @display(description="file")
+    def download(self, document: Document) -> str:
+        """A link to the file."""
+        return format_html('<a href="{}">Download</a>', reverse("admin:reports_document_download", args=[document.pk]))
+
+    def download_view(self, request: HttpRequest, pk: int) -> FileResponse:
+        """The file itself, always as a download and never shown in the admin's origin."""
+        document = self.get_object(request, str(pk))
+        if document is None:
+            raise Http404("There is no such document.")
+        file = (store.root() / document.path).resolve()
+        if not file.is_relative_to(store.root().resolve()) or not file.is_file():
+            raise Http404("The file isn't in the store any more.")
+        return FileResponse(
+            file.open("rb"),
+            as_attachment=True,
+            filename=f"{document.engagement.slug}-{document.kind}.{document.format}",
+            content_type="application/octet-stream",
+        )

@@ -1,0 +1,130 @@
+"""Admin pages of engagements: people, environments, signatures and history."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from workbench.engagements.models import AuditEntry, Engagement, Environment, Membership, Role, SignOff
+from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, WorkbenchAdmin
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    """Sign-in names. Only superusers see them all; roles are given on the engagement's page."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    search_fields = ("username", "first_name", "last_name", "email")
+
+    def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
+        """Superusers; engineers only through the choice of a member."""
+        return super().has_view_permission(request, obj) or (
+            obj is None and request.path.endswith("/autocomplete/") and request.user.is_staff
+        )
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    """Groups of users."""
+
+
+class MembershipInline(ScopedInline):
+    """The people of an engagement and their roles."""
+
+    model = Membership
+    autocomplete_fields = ("user",)
+    verbose_name_plural = "people"
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        """A person may leave an engagement; the history keeps that they were there."""
+        return self.has_change_permission(request, obj)
+
+
+class EnvironmentInline(ScopedInline):
+    """Sandbox and production, each with its connection."""
+
+    model = Environment
+    max_num = 2
+
+    def get_formset(self, request: HttpRequest, obj=None, **kwargs):
+        """Offer the engagement's own Dataverse connections."""
+        self.engagement = obj
+        return super().get_formset(request, obj, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Connections of this engagement only."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "connection":
+            field.queryset = field.queryset.filter(engagement=self.engagement, kind="dataverse").defer("secret")
+        return field
+
+
+class EngagementAdmin(WorkbenchAdmin):
+    """Engagements. The pipeline registers it with the steps of the engagement on its page."""
+
+    engagement_path = ""
+    list_display = ("name", "platform", "prefix", "people", "created_at")
+    list_filter = ("platform",)
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    inlines = (MembershipInline, EnvironmentInline)
+    fieldsets = ((None, {"fields": (("name", "slug"), ("platform", "prefix"), "options")}),)
+
+    def get_queryset(self, request: HttpRequest):
+        """With the members at hand."""
+        return super().get_queryset(request).prefetch_related("memberships__user")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Engagement | None = None) -> tuple[str, ...]:
+        """The slug is part of every row id, and the prefix of every column name: fixed once a run exists."""
+        return ("slug", "prefix", "platform") if obj and obj.runs.exists() else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Engagement | None = None):
+        """Suggest a slug for new engagements only."""
+        return {} if obj else self.prepopulated_fields
+
+    def save_related(self, request: HttpRequest, form, formsets, change: bool) -> None:
+        """Who opens an engagement is its first engineer."""
+        super().save_related(request, form, formsets, change)
+        if not change:
+            Membership.objects.get_or_create(engagement=form.instance, user=request.user, role=Role.ENGINEER)
+
+    @display(description="people")
+    def people(self, engagement: Engagement) -> str:
+        """Names of the members, the first few."""
+        names = sorted({str(member.user) for member in engagement.memberships.all()})
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004
+
+
+@admin.register(SignOff)
+class SignOffAdmin(ReadOnly, WorkbenchAdmin):
+    """Signatures: what was signed, by whom, and what the page showed."""
+
+    list_display = ("kind", "engagement", "signed_by", "signed_at", "parts")
+    list_filter = (EngagementFilter, "kind")
+    list_select_related = ("engagement", "signed_by")
+    list_filter_submit = True
+
+    @display(description="covers")
+    def parts(self, signoff: SignOff) -> str:
+        """The plan parts and versions that the signature covers."""
+        return ", ".join(f"{part} v{cover.get('version')}" for part, cover in sorted(signoff.covers.items()))
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+    """The history of an engagement."""
+
+    list_display = ("number", "engagement", "at", "actor", "action", "subject")
+    list_filter = (EngagementFilter,)
+    list_select_related = ("engagement",)
+    search_fields = ("subject", "actor", "action")
+    list_filter_submit = True

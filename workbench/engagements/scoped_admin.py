@@ -1,0 +1,223 @@
+"""What every page of the admin shares: only the engineer's own engagements, changes in the history, lists that stay fast."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models, transaction
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import DropdownFilter
+
+from workbench.engagements import history
+from workbench.engagements.access import workable_by
+from workbench.engagements.models import Engagement
+
+COUNT_AT_MOST = 10_000
+
+
+class CappedPaginator(Paginator):
+    """Counts at most COUNT_AT_MOST rows, since counting millions takes longer than reading the page; narrow the list to see further."""
+
+    @cached_property
+    def count(self) -> int:
+        """Rows, or COUNT_AT_MOST where there are more."""
+        rows = self.object_list
+        if not isinstance(rows, models.QuerySet):
+            return len(rows)
+        return rows.order_by()[:COUNT_AT_MOST].count()
+
+
+class EngagementFilter(DropdownFilter):
+    """Filter by engagement, offering only those the engineer works on. A model's path to it stands in `engagement_path` of its admin."""
+
+    title = "engagement"
+    parameter_name = "engagement"
+
+    def __init__(self, request, params, model, model_admin) -> None:
+        """Keep the path before the choices are made."""
+        self.path = model_admin.engagement_path
+        super().__init__(request, params, model, model_admin)
+
+    def lookups(self, request: HttpRequest, model_admin) -> list[tuple[int, str]]:
+        """Id and name of the engineer's engagements."""
+        return list(workable_by(request.user).values_list("pk", "name"))
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        """Rows of the chosen engagement."""
+        value = self.value()
+        return queryset.filter(**{self.path: value}) if value and value.isdecimal() else queryset
+
+
+class Scoped:
+    """Rows and choices of the engineer's own engagements only. Mixed into model admins and inlines."""
+
+    engagement_path = "engagement"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        """Rows whose engagement the engineer works on."""
+        mine = workable_by(request.user)
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        return rows.filter(**{f"{self.engagement_path}__in" if self.engagement_path else "pk__in": mine.values("pk")})
+
+    def engagement_of(self, row: models.Model) -> Engagement:
+        """The engagement that a row belongs to."""
+        for name in filter(None, self.engagement_path.split("__")):
+            row = getattr(row, name)
+        return row  # type: ignore[return-value]
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Offer only rows that the engineer may see."""
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if isinstance(related, Scoped):
+            kwargs.setdefault("queryset", related.get_queryset(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def _allowed(self, request: HttpRequest, row: models.Model | None) -> bool:
+        if not (request.user.is_active and request.user.is_staff):
+            return False
+        if row is None or request.user.is_superuser or row.pk is None:
+            return True
+        owner = row if isinstance(row, Engagement) else self.engagement_of(row)
+        return workable_by(request.user).filter(pk=owner.pk).exists()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Engineers see every part of the admin."""
+        return self._allowed(request, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Engineers of the engagement."""
+        return self._allowed(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Engineers of the engagement."""
+        return self._allowed(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Engineers; which engagements they can choose is limited by the form."""
+        return self._allowed(request, None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody, unless a page says otherwise: decisions are changed, not removed."""
+        return False
+
+
+class WorkbenchAdmin(Scoped, ModelAdmin):
+    """A page of the admin. Every change goes into the engagement's history with who, what, before and after."""
+
+    kept_out_of_history: tuple[str, ...] = ()
+    list_per_page = 50
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    def save_model(self, request: HttpRequest, obj, form, change: bool) -> None:
+        """Save, and record what changed."""
+        super().save_model(request, obj, form, change)
+        self.record(request, obj, form, "changed" if change else "added")
+
+    def save_formset(self, request: HttpRequest, form, formset, change: bool) -> None:
+        """Save the rows of an inline, and record each."""
+        super().save_formset(request, form, formset, change)
+        for inline in formset.forms:
+            if inline.instance.pk and inline.has_changed() and inline not in formset.deleted_forms:
+                self.record(
+                    request,
+                    inline.instance,
+                    inline,
+                    "changed" if inline.initial.get("id") else "added",
+                    engagement=self.engagement_of(form.instance),
+                )
+        for removed in formset.deleted_objects:
+            self.note(request, self.engagement_of(form.instance), "removed", removed)
+
+    def record(self, request: HttpRequest, obj, form, verb: str, engagement: Engagement | None = None) -> None:
+        """Write the form's changes of a row into the history, if there are any."""
+        changes = changed_values(form, self.kept_out_of_history)
+        if changes or verb == "added":
+            self.note(request, engagement or self.engagement_of(obj), verb, obj, changes)
+
+    def note(self, request: HttpRequest, engagement: Engagement, verb: str, obj, changes: dict[str, Any] | None = None) -> None:
+        """One entry of the history about a row."""
+        history.record(
+            engagement, actor=request.user, action=f"{verb} {obj._meta.verbose_name}", subject=str(obj), detail={"changes": changes or {}}
+        )
+
+    def render_change_form(self, request: HttpRequest, context, **kwargs):
+        """The form, with what the page shows beside it."""
+        row = kwargs.get("obj")
+        return super().render_change_form(request, context | (self.page_context(request, row) if row else {}), **kwargs)
+
+    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+        """What the page of a row shows beside the form."""
+        return {}
+
+    def changelist_view(self, request: HttpRequest, extra_context=None):
+        """A list whose edits are one transaction with what follows from them."""
+        with transaction.atomic():
+            response = super().changelist_view(request, extra_context)
+            self.after_changes(request)
+        return response
+
+    def changeform_view(self, request: HttpRequest, object_id=None, form_url="", extra_context=None):
+        """A form whose edit is one transaction with what follows from it."""
+        with transaction.atomic():
+            response = super().changeform_view(request, object_id, form_url, extra_context)
+            self.after_changes(request)
+        return response
+
+    def after_changes(self, request: HttpRequest) -> None:
+        """Called once when a list or form has been saved."""
+
+
+class ReadOnly:
+    """Rows that pages show and nobody edits."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody."""
+        return False
+
+
+class LargeTable:
+    """A list over millions of rows: no full count, newest first by primary key, exact search on the source id."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    ordering = ("-pk",)
+    list_per_page = 50
+    list_max_show_all = 0
+
+
+class ScopedInline(Scoped, TabularInline):
+    """Rows of an inline form, limited as everything else is."""
+
+    extra = 0
+    engagement_path = "engagement"
+
+
+def changed_values(form, hidden: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Field -> {"from", "to"} of a bound form; hidden fields say only that they changed."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in form.changed_data:
+        if name in hidden:
+            found[name] = {"to": "(not shown)"}
+        elif name not in ("id", "DELETE"):
+            found[name] = {"from": as_text(form.initial.get(name)), "to": as_text(form.cleaned_data.get(name))}
+    return found
+
+
+def as_text(value: Any) -> Any:
+    """A value as history keeps it: text, yes or no, or nothing; all else as JSON text, so that no number loses digits."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    return str(value) if isinstance(value, models.Model) else json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,179 @@
+"""The engagement's page: its stages with what is missing and whose move it is, buttons that start steps, and live progress."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from loads.models import Run
+from loads.progress import SILENT_AFTER, shown_seconds
+from mapping import plan
+from mapping.models import DiscoveryFinding, FieldMap, OrganisationList, OwnerMatch, SourceField, SplitRule
+from workbench.engagements.admin import EngagementAdmin
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement
+from workbench.pipeline.models import Step
+from workbench.pipeline.way import latest_steps, way
+
+ACTIVE = (Step.State.QUEUED, Step.State.RUNNING)
+
+
+class CockpitAdmin(EngagementAdmin):
+    """The engagement's page as the place to work from."""
+
+    change_form_template = "admin/workbench/engagement.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """With starting steps, confirming the plan, and live progress."""
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/live/", view(self.live_view), name="engagements_engagement_live"),
+            path("<int:pk>/start/", view(require_POST(self.start_view)), name="engagements_engagement_start"),
+            path("<int:pk>/confirm/", view(self.confirm_view), name="engagements_engagement_confirm"),
+            *super().get_urls(),
+        ]
+
+    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+        """The stages above the form."""
+        return {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
+
+    def after_changes(self, request: HttpRequest) -> None:
+        """A change of names, zones or the prefix makes new versions of the parts that it touches."""
+        engagement = request.__dict__.pop("changed_engagement", None)
+        if engagement is None:
+            return
+        parts = {"time", *plan.current(engagement)} & set(plan.changed_since(engagement))
+        for part in sorted(parts):
+            version = plan.revise(engagement, part, actor=request.user)
+            messages.info(request, f"Plan part '{part}' is now version {version.version}, which nobody has confirmed or signed yet.")
+
+    def save_model(self, request: HttpRequest, obj: Engagement, form, change: bool) -> None:
+        """Remember whose plan may have changed."""
+        super().save_model(request, obj, form, change)
+        if change and {"options", "prefix", "platform"} & set(form.changed_data):
+            request.__dict__["changed_engagement"] = obj
+
+    def _engagement(self, request: HttpRequest, pk: int) -> Engagement:
+        engagement = self.get_object(request, str(pk))
+        if engagement is None:
+            raise Http404("There is no such engagement.")
+        return engagement
+
+    def live_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """What changes on the page while steps run."""
+        return JsonResponse(live(self._engagement(request, pk)))
+
+    def start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask for a step."""
+        from workbench.pipeline.steps import request as request_step  # noqa: PLC0415 - the steps load every layer
+
+        engagement = self._engagement(request, pk)
+        name, environment_id = request.POST.get("step", ""), request.POST.get("environment", "")
+        environment = engagement.environments.filter(pk=environment_id).first() if environment_id.isdecimal() else None
+        if name not in Step.Name.values or bool(environment_id) != bool(environment):
+            raise BadRequest("Unknown step or environment.")
+        try:
+            step = request_step(engagement, name, environment=environment, user=request.user)
+            messages.success(request, f"{step.get_name_display()} is queued.")
+        except WorkbenchError as error:
+            messages.error(request, f"{error} {error.remedy}")
+        return redirect(reverse("admin:engagements_engagement_change", args=[engagement.pk]))
+
+    def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show the parts that a confirmation would cover, then confirm exactly those."""
+        engagement = self._engagement(request, pk)
+        hashes = plan.hashes(engagement)
+        open_parts = [part for part in plan_parts(engagement) if not part["confirmed"] or part["edited"]]
+        shown = ",".join(f"{part['part']}:{hashes[part['part']]}" for part in open_parts)
+        if request.method == "POST" and request.POST.get("shown") == shown:
+            confirmed = plan.confirm(engagement, [part["part"] for part in open_parts], user=request.user)
+            messages.success(request, f"Confirmed: {', '.join(str(version) for version in confirmed) or 'nothing was open'}.")
+            return redirect(reverse("admin:engagements_engagement_change", args=[engagement.pk]))
+        if request.method == "POST":
+            messages.warning(request, "The plan changed while this page was open. Read it again; it shows what would be confirmed now.")
+        context = {**self.admin_site.each_context(request), "title": f"Confirm the plan of {engagement}", "opts": self.opts}
+        context |= {"engagement": engagement, "open_parts": open_parts, "hashes": hashes, "shown": shown}
+        return TemplateResponse(request, "admin/workbench/confirm_plan.html", context)
+
+
+def plan_parts(engagement: Engagement) -> list[dict[str, Any]]:
+    """Every part of the plan: its newest version, whether that is confirmed, and whether edits came after it."""
+    frozen, changed = plan.current(engagement), set(plan.changed_since(engagement))
+    return [
+        {
+            "part": part,
+            "version": frozen.get(part),
+            "confirmed": part in frozen and hasattr(frozen[part], "confirmation"),
+            "edited": part in changed,
+        }
+        for part in plan.PARTS
+    ]
+
+
+def figures(engagement: Engagement) -> list[tuple[str, int, str, str]]:
+    """(label, count, admin list, its filter): the working lists of the engagement with how much is in them, open work first."""
+    mine = {"engagement": engagement}
+    listed = f"engagement={engagement.pk}"
+    return [
+        (
+            "owners without an answer",
+            OwnerMatch.objects.filter(**mine, kind="open").count(),
+            "mapping_ownermatch",
+            f"{listed}&kind__exact=open",
+        ),
+        ("stages without an answer", SplitRule.objects.filter(**mine, outcome="").count(), "mapping_splitrule", listed),
+        (
+            "field maps proposed",
+            FieldMap.objects.filter(**mine, state="proposed").count(),
+            "mapping_fieldmap",
+            f"{listed}&state__exact=proposed",
+        ),
+        (
+            "lists that may be companies",
+            OrganisationList.objects.filter(**mine, confirmed=False).count(),
+            "mapping_organisationlist",
+            f"{listed}&confirmed__exact=0",
+        ),
+        (
+            "findings that block",
+            DiscoveryFinding.objects.filter(**mine, severity="blocker").count(),
+            "mapping_discoveryfinding",
+            f"{listed}&severity__exact=blocker",
+        ),
+        ("source fields", SourceField.objects.filter(**mine).count(), "mapping_sourcefield", listed),
+    ]
+
+
+def latest_runs(engagement: Engagement) -> list[Run]:
+    """The newest runs, with their phases."""
+    return list(engagement.runs.select_related("environment__engagement").prefetch_related("phases")[:5])
+
+
+def live(engagement: Engagement) -> dict[str, Any]:
+    """What the page polls: the steps under way in words. A new stamp asks for a fresh page."""
+    steps, now = latest_steps(engagement).values(), timezone.now()
+    runs = engagement.runs.order_by("-pk").values_list("pk", "state")[:4]
+    stamp = "|".join([*(f"{step.pk}{step.state}" for step in steps), *(f"r{pk}{state}" for pk, state in runs)])
+    going = any(step.state in ACTIVE for step in steps) or any(state not in Run.FINISHED for _, state in runs)
+    return {
+        "stamp": stamp,
+        "finished": not going,
+        "texts": {f"step-{step.pk}": step_words(step, now) for step in steps if step.state in ACTIVE},
+        "bars": {},
+    }
+
+
+def step_words(step: Step, now) -> str:
+    """A step under way in one line; says when nothing was heard of it for long."""
+    last = step.heartbeat_at or step.started_at or step.queued_at
+    silent = now - last
+    words = step.progress or ("Waiting for a worker." if step.state == Step.State.QUEUED else "Started.")
+    if silent < SILENT_AFTER:
+        return words
+    return f"{words} No sign of life for {shown_seconds(silent.total_seconds())}: check that a worker runs (manage.py qcluster)."

@@ -1,0 +1,166 @@
+"""The way of an engagement as pages show it: each stage with its state, what is missing in words, and whose move it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from loads.models import Run
+from mapping import plan
+from mapping.models import FieldMap
+from workbench.engagements import gates, signoffs
+from workbench.engagements.gates import Missing
+from workbench.engagements.models import Engagement, Environment, Role, SignOff
+from workbench.pipeline.models import Step
+
+DONE, RUNNING, FAILED, READY, WAITING = "done", "running", "failed", "ready", "waiting"
+STATE_WORDS = {DONE: "Done", RUNNING: "Under way", FAILED: "Needs attention", READY: "Ready", WAITING: "Waiting"}
+STEP_STATES = {Step.State.QUEUED: RUNNING, Step.State.RUNNING: RUNNING, Step.State.DONE: DONE, Step.State.FAILED: FAILED}
+RUN_STATES = {Run.State.DONE: DONE, Run.State.PAUSED: FAILED, Run.State.STOPPED: FAILED, Run.State.FAILED: FAILED}
+PLAN_GATES = ("plan confirmed", "owners answered")
+# What belongs to another stage isn't repeated under a later one: that stage already says it.
+OWN_STAGE = {"plan confirmed": "plan", "owners answered": "plan", "matrix signed": "matrix", "sandbox signed": "sandbox-signature"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the way. `starts` is the step that its button asks for, None where people act on another page."""
+
+    key: str
+    title: str
+    state: str
+    says: str = ""
+    missing: Sequence[Missing] = ()
+    starts: str | None = None
+    environment: Environment | None = None
+    step: Step | None = None
+    run: Run | None = None
+    signoff: SignOff | None = None
+    after: Sequence[str] = field(default=())
+
+    @property
+    def state_words(self) -> str:
+        """The state as people read it."""
+        return STATE_WORDS[self.state]
+
+    @property
+    def may_start(self) -> bool:
+        """True where the button would be accepted now."""
+        return self.starts is not None and not self.missing and not self.after and self.state != RUNNING
+
+    @property
+    def moves(self) -> list[str]:
+        """Whose move it is, in words, without repeats."""
+        return list(dict.fromkeys(Role(item.move).label for item in self.missing))
+
+
+def way(engagement: Engagement) -> list[Stage]:
+    """Every stage in order. Asks all gates; a page calls it once."""
+    environments = {row.kind: row for row in engagement.environments.select_related("connection").defer("connection__secret")}
+    steps = latest_steps(engagement)
+    discovery = _step_stage("discovery", "Discovery", "discover", steps)
+    early = [discovery, *_planning(engagement, environments.get("sandbox"), discovery), _extraction(engagement, steps)]
+    stages = [*early, *_environment_stages(engagement, "sandbox", environments, steps), _sandbox_signature(engagement)]
+    stages += _environment_stages(engagement, "production", environments, steps)
+    return _in_order([*stages, _step_stage("handoff", "Handoff documents", "handoff", steps)])
+
+
+def latest_steps(engagement: Engagement) -> dict[tuple[str, int | None], Step]:
+    """(step name, environment id) -> the newest step asked for."""
+    return {(step.name, step.environment_id): step for step in engagement.steps.order_by("queued_at", "pk")}
+
+
+def _step_stage(
+    key: str, title: str, name: str, steps: Mapping, *, missing: Sequence[Missing] = (), environment: Environment | None = None
+) -> Stage:
+    step = steps.get((name, environment.pk if environment else None))
+    state = STEP_STATES[step.state] if step else (WAITING if missing else READY)
+    return Stage(key, title, state, says=_step_words(step), missing=missing, starts=name, environment=environment, step=step)
+
+
+def _step_words(step: Step | None) -> str:
+    if step is None:
+        return ""
+    return step.message if step.state == Step.State.FAILED else step.progress
+
+
+def _planning(engagement: Engagement, sandbox: Environment | None, discovery: Stage) -> list[Stage]:
+    """The plan and the signature under its matrix."""
+    missing = gates.missing("load", engagement, sandbox)
+    of_plan = [item for item in missing if item.gate in PLAN_GATES]
+    of_matrix = [item for item in missing if item.gate == "matrix signed"]
+    ready = READY if discovery.state == DONE else WAITING
+    proposed = FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED).count()
+    says = f"{proposed} field maps are only proposed and would not move." if proposed else ""
+    signoff = signoffs.latest(engagement, SignOff.Kind.MATRIX)
+    return [
+        Stage("plan", "Plan: maps, split, companies, owners", ready if of_plan else DONE, says=says, missing=of_plan),
+        Stage("matrix", "Sign-off of the split matrix", ready if of_matrix else DONE, missing=of_matrix, signoff=signoff),
+    ]
+
+
+def _extraction(engagement: Engagement, steps: Mapping) -> Stage:
+    return _step_stage(
+        "extraction", "Full extraction", "extract", steps, missing=_others(gates.missing("extract", engagement), "extraction")
+    )
+
+
+def _others(missing: Sequence[Missing], key: str) -> list[Missing]:
+    return [item for item in missing if OWN_STAGE.get(item.gate, key) == key]
+
+
+def _environment_stages(engagement: Engagement, kind: str, environments: Mapping[str, Environment], steps: Mapping) -> list[Stage]:
+    """Provisioning and loading of one environment."""
+    environment, words = environments.get(kind), kind.capitalize()
+    if environment is None:
+        missing = [Missing("environment", f"No {kind} environment is set up.", Role.ENGINEER)]
+        return [Stage(f"{kind}-provision", f"{words}: schema", WAITING, missing=missing), Stage(f"{kind}-load", f"{words}: load", WAITING)]
+    provision_missing = gates.missing("provision", engagement, environment)
+    provision = _step_stage(
+        f"{kind}-provision", f"{words}: schema", "provision", steps, _others(provision_missing, f"{kind}-provision"), environment
+    )
+    load_missing = _others(gates.missing("load", engagement, environment), f"{kind}-load")
+    return [provision, _load_stage(kind, environment, load_missing, steps)]
+
+
+def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing], steps: Mapping) -> Stage:
+    """The latest run says more than the step that opened it, unless the step never came so far."""
+    title, key = f"{kind.capitalize()}: load", f"{kind}-load"
+    stage = _step_stage(key, title, "load", steps, missing=missing, environment=environment)
+    run = environment.runs.first()
+    if run is None or (stage.step and stage.step.queued_at > run.created_at and stage.state == FAILED):
+        return stage
+    state = RUN_STATES.get(Run.State(run.state), RUNNING)
+    says = run.message or ("" if state == DONE else run.get_state_display())
+    return Stage(key, title, state, says=says, missing=missing, starts="load", environment=environment, step=stage.step, run=run)
+
+
+def _sandbox_signature(engagement: Engagement) -> Stage:
+    signoff = signoffs.latest(engagement, SignOff.Kind.SANDBOX)
+    changed = signoffs.uncovered(engagement, SignOff.Kind.SANDBOX, plan.hashes(engagement)) if signoff else []
+    says = "The customer hasn't signed the sandbox run." if not signoff else f"Changed after it was signed: {', '.join(changed)}."
+    missing = [] if signoff and not changed else [Missing("sandbox signed", says, Role.APPROVER)]
+    return Stage("sandbox-signature", "Sign-off of the sandbox run", READY if missing else DONE, missing=missing, signoff=signoff)
+
+
+# A stage -> the stages that come before it.
+BEFORE = {
+    "matrix": ("discovery",),
+    "extraction": ("discovery", "matrix"),
+    "sandbox-provision": ("plan",),
+    "sandbox-load": ("plan", "matrix", "extraction", "sandbox-provision"),
+    "sandbox-signature": ("sandbox-load",),
+    "production-provision": ("plan", "sandbox-signature"),
+    "production-load": ("plan", "matrix", "extraction", "sandbox-signature", "production-provision"),
+    "handoff": ("production-load",),
+}
+
+
+def _in_order(stages: Sequence[Stage]) -> list[Stage]:
+    """Stages that aren't begun wait for the ones before them, by title."""
+    by_key = {stage.key: stage for stage in stages}
+    ordered = []
+    for stage in stages:
+        open_before = [by_key[key].title for key in BEFORE.get(stage.key, ()) if by_key[key].state != DONE]
+        begun = stage.state in (DONE, RUNNING, FAILED)
+        state = stage.state if begun or not open_before else WAITING
+        ordered.append(replace(stage, state=state, after=open_before))
+    return ordered
