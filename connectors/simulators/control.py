@@ -231,7 +231,7 @@ async def _unheard(message: Message) -> None:
 
 async def _hang_up(send: Send) -> None:
     # ASGI knows no way to close a connection without an answer; uvicorn's `send` is a method of the request, which has the transport.
-    request = getattr(send, "__self__", None)
+    request: Any = getattr(send, "__self__", None)
     transport = getattr(request, "transport", None)
     if transport is None:
         raise RuntimeError("faults that close the connection need uvicorn, with nothing around its send")

@@ -1,0 +1,301 @@
+"""Starts the simulators on 127.0.0.1 and says where they are.
+
+Each server is a process of its own, so that one platform's work never waits for another's; tests run them as threads instead.
+A server process gets its listening socket from here and its settings on standard input, and stops when that input ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import trustme
+import uvicorn
+from starlette.types import ASGIApp
+
+HOST = "127.0.0.1"
+SERVERS = ("dataverse", "dataverse_sandbox", "entra", "iterable")    # in the order of their ports
+GROUPS: Mapping[str, tuple[str, ...]] = {"dataverse": ("dataverse", "dataverse_sandbox", "entra"), "iterable": ("iterable",)}
+# The credentials are the same at every start, so that a client set up once still signs in; they open nothing but these servers.
+TENANT = "6f1c1f4e-2f0b-4b53-9c0e-5f0f3d1a7a10"
+CREDENTIALS: Mapping[str, str] = {
+    "client_id": "b3a9c9d2-7d4e-4e3a-8f55-0c1f6f2f9e21",
+    "client_secret": "simulated~client.secret-5WQ8dQ0ZC3w",
+    "iterable": "simulated-key-0f6d2b7c9a1e4853b6d0",
+}
+READY_S = 120
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class NotStarted(RuntimeError):
+    """A server ended, or said nothing in time, before it was ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `manage.py simulate` takes. data: the folder to serve; only: names of GROUPS, none for all; port_base: None for free ports."""
+
+    data: Path
+    only: Sequence[str] = ()
+    latency_ms: float = 0
+    limits: str = "none"
+    state: Path | None = None
+    port_base: int | None = None
+
+    def servers(self) -> list[str]:
+        """Names of the servers to start. Raises ValueError for an unknown name."""
+        if unknown := set(self.only) - set(GROUPS):
+            raise ValueError(f"unknown simulator: {', '.join(sorted(unknown))}; known are {', '.join(GROUPS)}")
+        wanted = {server for group in self.only or GROUPS for server in GROUPS[group]}
+        return [server for server in SERVERS if server in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one server has to know; JSON on its standard input."""
+
+    name: str
+    data: str
+    limits: str
+    latency_ms: float
+    state: str | None
+    origin: str
+    tls: str | None    # the file with its key and certificate
+
+
+class Running:
+    """Servers that are up: `addresses` is what `simulate` prints. A context manager that stops them."""
+
+    def __init__(self, addresses: dict[str, Any], hosts: Sequence[_Process | _Thread], folder: tempfile.TemporaryDirectory[str]) -> None:
+        """hosts: what runs each server; folder: what goes with them."""
+        self.addresses = addresses
+        self._hosts = hosts
+        self._folder = folder
+
+    def ended(self) -> list[str]:
+        """Names of servers that stopped by themselves."""
+        return [host.name for host in self._hosts if not host.is_running()]
+
+    def stop(self) -> None:
+        """Stop all and wait for it."""
+        for host in self._hosts:
+            host.ask_to_stop()
+        for host in self._hosts:
+            host.wait()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def start(options: Options, *, as_threads: bool = False) -> Running:
+    """Start the servers and wait until each answers. Raises NotStarted, ValueError (a wrong option), OSError (a port in use)."""
+    names = options.servers()
+    sockets = _listen(names, options.port_base)
+    folder = tempfile.TemporaryDirectory(prefix="simulators-")
+    ca, certificate = _authority(options.state / "tls" if options.state else Path(folder.name))
+    addresses = _addresses(sockets, ca)
+    hosts: list[_Process | _Thread] = []
+    running = Running(addresses, hosts, folder)
+    try:
+        for name, listening in sockets.items():
+            settings = _settings(name, options, _origin(name, listening), certificate)
+            hosts.append((_Thread if as_threads else _Process)(settings, listening))
+        for host in hosts:
+            _wait_until_ready(host, ca)
+    except BaseException:
+        running.stop()
+        raise
+    return running
+
+
+def build(settings: Settings) -> ASGIApp:
+    """The application of one server; imported here, so that a server's process holds nothing but its own."""
+    data, signing_key = Path(settings.data), hashlib.sha256(CREDENTIALS["client_secret"].encode()).hexdigest()
+    if settings.name == "iterable":
+        from connectors.simulators import iterable
+
+        return iterable.build_app(data, limits=settings.limits, latency_ms=settings.latency_ms, api_key=CREDENTIALS["iterable"])
+    if settings.name == "entra":
+        from connectors.simulators import entra
+
+        client = {key: CREDENTIALS[key] for key in ("client_id", "client_secret")}
+        return entra.build_app(signing_key=signing_key, tenant=TENANT, **client)
+    from connectors.simulators import dataverse
+
+    return dataverse.build_app(
+        data,
+        sandbox=settings.name == "dataverse_sandbox",
+        limits=settings.limits,
+        latency_ms=settings.latency_ms,
+        state=Path(settings.state) / settings.name if settings.state else None,
+        signing_key=signing_key,
+        audience=settings.origin,
+        client_id=CREDENTIALS["client_id"],
+    )
+
+
+class _Thread:
+    """A server in a thread of this process."""
+
+    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+        self.name, self.origin = settings.name, settings.origin
+        self._server = _server(settings)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, name=self.name, daemon=True)
+        self._thread.start()
+
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
+    def ask_to_stop(self) -> None:
+        self._server.should_exit = True
+
+    def wait(self) -> None:
+        self._thread.join()
+
+
+class _Process:
+    """A server in a process of its own."""
+
+    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+        self.name, self.origin = settings.name, settings.origin
+        command = [sys.executable, "-m", "connectors.simulators.servers", str(listening.fileno())]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()], cwd=ROOT)  # noqa: S603 our own module
+        listening.close()
+        assert self._process.stdin is not None  # noqa: S101 asked for above
+        self._input = self._process.stdin
+        self._input.write(json.dumps(asdict(settings)).encode() + b"\n")
+        self._input.flush()
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def ask_to_stop(self) -> None:
+        self._input.close()
+        self._process.terminate()
+
+    def wait(self) -> None:
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def main(descriptor: int) -> None:
+    """One server, in its own process: settings from standard input, until that ends or a signal comes."""
+    settings = Settings(**json.loads(sys.stdin.readline()))
+    server = _server(settings)
+
+    def stop_at_end_of_input() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=stop_at_end_of_input, daemon=True).start()
+    server.run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def _server(settings: Settings) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            build(settings),
+            log_level="warning",
+            lifespan="off",
+            timeout_keep_alive=120,    # a connection closed while a client reuses it looks like a lost answer
+            timeout_graceful_shutdown=1,
+            ssl_certfile=settings.tls,
+        )
+    )
+
+
+def _listen(names: Sequence[str], port_base: int | None) -> dict[str, socket.socket]:
+    """A listening socket for each server; with a base each has its fixed place above it."""
+    ports = {name: 0 if port_base is None else port_base + SERVERS.index(name) for name in names}
+    return {name: socket.create_server((HOST, port), backlog=2048) for name, port in ports.items()}
+
+
+def _origin(name: str, listening: socket.socket) -> str:
+    return f"{'https' if name == 'entra' else 'http'}://{HOST}:{listening.getsockname()[1]}"
+
+
+def _settings(name: str, options: Options, origin: str, certificate: Path) -> Settings:
+    return Settings(
+        name=name,
+        data=str(options.data.resolve()),
+        limits=options.limits,
+        latency_ms=options.latency_ms,
+        state=str(options.state.resolve()) if options.state else None,
+        origin=origin,
+        tls=str(certificate) if name == "entra" else None,
+    )
+
+
+def _addresses(sockets: Mapping[str, socket.socket], ca: Path) -> dict[str, Any]:
+    """The line that `simulate` prints."""
+    addresses: dict[str, Any] = {name: _origin(name, listening) for name, listening in sockets.items()}
+    credentials = {name: CREDENTIALS[name] for name in sockets if name in CREDENTIALS}
+    if "entra" in addresses:
+        addresses["entra"] += f"/{TENANT}"
+        addresses["ca"] = str(ca)
+        credentials = {key: CREDENTIALS[key] for key in ("client_id", "client_secret")} | credentials
+    return addresses | {"credentials": credentials}
+
+
+def _authority(folder: Path) -> tuple[Path, Path]:
+    """The certificate of a throwaway authority, and a server's key with its chain; kept where the folder has them already."""
+    ca, server = folder.resolve() / "ca.pem", folder.resolve() / "server.pem"
+    if not (ca.exists() and server.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
+        authority = trustme.CA(organization_name="Simulated certificate authority")
+        server.touch(mode=0o600)
+        authority.issue_cert(HOST, "localhost").private_key_and_cert_chain_pem.write_to_path(str(server))
+        authority.cert_pem.write_to_path(str(ca))
+    return ca, server
+
+
+def _wait_until_ready(host: _Process | _Thread, ca: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        if not host.is_running():
+            raise NotStarted(f"the {host.name} simulator ended before it was ready")
+        if _is_healthy(host.origin, ca):
+            return
+        time.sleep(0.02)
+    raise NotStarted(f"the {host.name} simulator was not ready after {READY_S} s")
+
+
+def _is_healthy(origin: str, ca: Path) -> bool:
+    place = urlsplit(origin)
+    connection: http.client.HTTPConnection
+    if place.scheme == "https":
+        connection = http.client.HTTPSConnection(HOST, place.port or 0, timeout=5, context=ssl.create_default_context(cafile=str(ca)))
+    else:
+        connection = http.client.HTTPConnection(HOST, place.port or 0, timeout=5)
+    try:
+        connection.request("GET", "/_simulator/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,178 @@
+"""What the destination holds before anything moves: users, teams, and the accounts, contacts and leads that sellers made already.
+
+Rows are in the Web API's read form. Production and sandbox have the same users under other ids, and rows of their own.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from connectors.simulators.world.companies import BY_DOMAIN_NAME, HOME, LEAVER, SHARED, TEAM, Company, Rep
+from connectors.simulators.world.people import Person
+
+Row = dict[str, Any]
+LOGICAL_NAME = "@Microsoft.Dynamics.CRM.lookuplogicalname"
+SHARE = 0.02    # of the people who are at the destination already, as contact, as lead, as both
+
+
+class Organisation:
+    """One organisation's files on their way."""
+
+    def __init__(self, folder: Path, name: str, seed: int, end: datetime, people: int) -> None:
+        """folder: where its files go. name: dataverse or dataverse_sandbox."""
+        self.name, self.folder, self.end, self.people = name, folder, end, people
+        self.dice = random.Random(f"{seed}/{name}")
+        self.accounts: dict[str, str] = {}    # company domain -> account id
+        self.users: list[str] = []            # ids of the enabled salespeople
+        self.made = 0
+        self._files: dict[str, BinaryIO] = {}
+
+    def write(self, table: str, row: Row) -> None:
+        """One row more of a table."""
+        if table not in self._files:
+            self._files[table] = (self.folder / f"{table}.ndjson").open("wb")
+        self._files[table].write(orjson.dumps(row) + b"\n")
+
+    def close(self) -> None:
+        """No more rows."""
+        for file in self._files.values():
+            file.close()
+
+    def row_id(self) -> str:
+        """An id as the service gives them."""
+        return str(uuid.UUID(int=self.dice.getrandbits(128), version=4))
+
+    def common(self, state: int = 0, reason: int = 1) -> Row:
+        """State, owner and age of a seller's row."""
+        created = self.end - timedelta(minutes=self.dice.randrange(2_000, 1_200_000))
+        return {
+            "statecode": state,
+            "statuscode": reason,
+            "_ownerid_value": self.dice.choice(self.users),
+            f"_ownerid_value{LOGICAL_NAME}": "systemuser",
+            "createdon": f"{created.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+
+def start_organisation(folder: Path, name: str, seed: int, end: datetime, people: int) -> Organisation:
+    """An organisation whose files are still empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Organisation(folder, name, seed, end, people)
+
+
+def write_users(organisation: Organisation, reps: Sequence[Rep]) -> None:
+    """Salespeople and everybody else who has a user: a leaver, a shared address, support and application users; then the teams.
+
+    The sandbox lacks the last salesperson.
+    """
+    sandbox = organisation.name.endswith("sandbox")
+    for rep in reps[:-1] if sandbox else reps:
+        user = _user(organisation, rep.given, rep.family, rep.email)
+        organisation.users.append(user["systemuserid"])
+        organisation.write("systemuser", user)
+    for given, family, email, more in (
+        ("Kerstin", "Adler", LEAVER, {"isdisabled": True, "islicensed": False}),
+        ("Nils", "Nord", SHARED, {"domainname": f"n.nord@{HOME}"}),
+        ("Nina", "Nord", SHARED.upper(), {"domainname": f"nina.nord@{HOME}"}),
+        ("Bea", "Okafor", "bea.okafor@private.example", {"domainname": BY_DOMAIN_NAME.upper()}),
+        ("Support", "Delegate", f"support@{HOME}", {"accessmode": 3}),
+        ("Reader", "Only", f"reader@{HOME}", {"accessmode": 2}),
+        ("#", "ERP Integration", f"erp@{HOME}", {"accessmode": 4, "applicationid": organisation.row_id(), "islicensed": False}),
+    ):
+        organisation.write("systemuser", _user(organisation, given, family, email) | more)
+    for name, kind in ((TEAM, 0), ("Key Accounts", 0), ("Deal room 7", 1), ("Historic Owners", 0)):
+        organisation.write("team", {"teamid": organisation.row_id(), "name": name, "teamtype": kind, "isdefault": False})
+
+
+def write_accounts(organisation: Organisation, companies: Sequence[Company]) -> None:
+    """Every eighth company is there: by name, by name in other case, by website only; one twice, one inactive, one of no company."""
+    offset = 3 if organisation.name.endswith("sandbox") else 0
+    for place, company in enumerate(companies[offset::8]):
+        for row in _accounts(organisation, company, place):
+            organisation.write("account", row)
+    stray = {"accountid": organisation.row_id(), "name": "Müßiggang & Söhne oHG", "websiteurl": None}
+    organisation.write("account", stray | organisation.common(1, 2))
+
+
+def _accounts(organisation: Organisation, company: Company, place: int) -> Iterator[Row]:
+    names = (company.name, company.name.upper(), f"{company.name.split()[0]} (old name)", company.name)
+    sites = (f"https://www.{company.domain}/", company.domain.upper(), f"http://{company.domain}/en/start?utm=1", None)
+    row = {"accountid": organisation.row_id(), "name": names[place % 4], "websiteurl": sites[place % 4], "telephone1": "+49 221 5550100"}
+    row |= organisation.common()
+    organisation.accounts[company.domain] = row["accountid"]
+    yield row
+    if place == 1:    # a second account fits as well: nobody but a person can say which
+        yield row | {"accountid": organisation.row_id(), "name": company.name, "createdon": "2019-05-01T08:00:00Z"}
+
+
+def write_person(organisation: Organisation, person: Person) -> None:
+    """Some of the clean people are there already, and all forms of a match once at least among the first of them."""
+    dice, row = organisation.dice, person.row
+    if person.kinds or (organisation.made >= len(FORMS) or organisation.people < 60) and dice.random() > SHARE:
+        return
+    if organisation.made < len(FORMS) and dice.random() > 0.2:
+        return
+    form = FORMS[organisation.made % len(FORMS)]
+    organisation.made += 1
+    for table, changes in form:
+        at_hand = _contact(organisation, person) if table == "contact" else _lead(organisation, person)
+        organisation.write(table, at_hand | {key: value(row) if callable(value) else value for key, value in changes.items()})
+
+
+def _contact(organisation: Organisation, person: Person) -> Row:
+    row = person.row
+    made = {"contactid": organisation.row_id(), "firstname": row["firstName"], "lastname": row["lastName"], "emailaddress1": row["email"]}
+    account = organisation.accounts.get(person.company.domain) if person.company else None
+    if account:
+        made |= {"_parentcustomerid_value": account, f"_parentcustomerid_value{LOGICAL_NAME}": "account"}
+    return made | {"donotbulkemail": False} | organisation.common()
+
+
+def _lead(organisation: Organisation, person: Person) -> Row:
+    row = person.row
+    made = {"leadid": organisation.row_id(), "firstname": row["firstName"], "lastname": row["lastName"], "emailaddress1": row["email"]}
+    made |= {"subject": f"Interest of {row['lastName']}", "companyname": person.company.name[:100] if person.company else None}
+    return made | {"donotbulkemail": False} | organisation.common()
+
+
+def _user(organisation: Organisation, given: str, family: str, email: str) -> Row:
+    return {
+        "systemuserid": organisation.row_id(),
+        "firstname": given,
+        "lastname": family,
+        "fullname": f"{given} {family}",
+        "internalemailaddress": email,
+        "domainname": email,
+        "azureactivedirectoryobjectid": organisation.row_id(),
+        "isdisabled": False,
+        "islicensed": True,
+        "accessmode": 0,
+    }
+
+
+def _upper(row: Row) -> str:
+    return str(row["email"].upper())
+
+
+# How a person can be at the destination: rows of one or two tables, each with what it says other than the source.
+FORMS: tuple[tuple[tuple[str, Row], ...], ...] = (
+    (("contact", {"emailaddress1": _upper, "jobtitle": "As the seller knows it", "telephone1": "+44 20 5550199"}),),
+    (("lead", {"emailaddress1": _upper}),),
+    (("contact", {}), ("lead", {"statuscode": 2})),                                  # a contact and an open lead
+    (("contact", {"donotbulkemail": True}),),
+    (("lead", {"statecode": 2, "statuscode": 5}),),                                  # closed: not a match
+    (("contact", {}), ("contact", {"lastname": "Twice", "statecode": 0})),           # ambiguous
+    (("lead", {"statecode": 1, "statuscode": 3}),),
+    (("lead", {"donotbulkemail": True, "mobilephone": "+46 70 5550123"}),),
+    (("contact", {"statecode": 1, "statuscode": 2}),),                               # inactive
+    (("contact", {"_parentcustomerid_value": None, "firstname": None}),),
+    (("lead", {"emailaddress1": lambda row: f" {row['email'].title()} "}),),
+    (("lead", {}), ("lead", {"statuscode": 2})),                                     # two open leads
+)  # fmt: skip
