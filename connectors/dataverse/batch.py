@@ -116,7 +116,7 @@ def _parts(content: bytes, boundary: bytes) -> Iterator[bytes]:
 
 
 def _headers_and_body(part: bytes) -> tuple[Message, bytes]:
-    head, _, body = part.lstrip(b"\r\n").replace(b"\r\n", b"\n", 0).partition(b"\r\n\r\n")
+    head, _, body = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
     headers = Message()
     for line in head.decode("latin-1").split("\r\n"):
         name, _, value = line.partition(":")
