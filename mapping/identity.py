@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from mapping.issues import Issue, brief
 
-EMAIL_LIMIT = 100    # of the e-mail columns of account, contact and lead
+EMAIL_LIMIT = 100  # of the e-mail columns of account, contact and lead
 
 ASCII_EMAIL = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -58,7 +58,7 @@ def _checked(text: str) -> str | None:
     except (EmailNotValidError, UnicodeError):
         return None
     domain = (found.ascii_domain or "").lower()
-    named = "." in domain and domain[-1].isalpha()    # neither a bare host nor a number
+    named = "." in domain and domain[-1].isalpha()  # neither a bare host nor a number
     return f"{found.local_part.lower()}@{domain}" if named else None
 
 

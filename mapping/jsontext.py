@@ -53,7 +53,7 @@ def _pieces(opening: str, entries: list[list[tuple[bool, Any]]], closing: str) -
 
 def _scalar(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 12_000:
-        return hex(value)    # the interpreter refuses to write decimal numbers of more than 4,300 digits
+        return hex(value)  # the interpreter refuses to write decimal numbers of more than 4,300 digits
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):

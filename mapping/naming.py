@@ -11,9 +11,9 @@ from mapping.issues import Issue
 from workbench.engagements.errors import BadInput
 
 NAME_LIMIT = 50
-TAIL = 7    # an underscore and six hexadecimal digits
+TAIL = 7  # an underscore and six hexadecimal digits
 PREFIX = re.compile(r"[a-z][a-z0-9]{1,7}")
-ADDED = ("name", "yominame", "_base")    # what lookups, choices and money columns add to their own name
+ADDED = ("name", "yominame", "_base")  # what lookups, choices and money columns add to their own name
 
 
 @dataclass(frozen=True, slots=True)

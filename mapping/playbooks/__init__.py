@@ -21,7 +21,7 @@ from workbench.engagements.errors import BadInput
 __all__ = [
     "Identity", "KnownField", "LeftField", "ObjectRule", "Playbook", "StandingColumn", "field_key", "load_playbook", "platforms",
     "read_playbook",
-]    # fmt: skip
+]  # fmt: skip
 
 FOLDER = Path(__file__).parent
 

@@ -30,7 +30,7 @@ from workbench.engagements.errors import BadInput
 __all__ = [
     "EMPTY", "MEMO_LIMIT", "STRING_LIMIT", "TRANSFORMS", "ColumnLike", "Mapped", "TimeRules", "Transform", "TransformInfo", "Value",
     "choice_key", "clean", "compile_transform", "cut", "utf16_length", "whole_text",
-]    # fmt: skip
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ TRANSFORMS: dict[str, TransformInfo] = {
         TransformInfo("multichoice", "Options by a value map.", (), ("MultiChoice",), compile_multichoice, ("values", "separator")),
         TransformInfo("json", "Any value as JSON text.", (([1, 2], "[1,2]"),), ("Memo", "String"), compile_json, ("text_as_is",)),
     )
-}    # fmt: skip
+}  # fmt: skip
 
 
 def compile_transform(

@@ -12,7 +12,7 @@ Value = str | int | float | bool | None
 Transform = Callable[[Any], "Mapped"]
 
 
-class Mapped(NamedTuple):    # a tuple, since millions are made: a frozen dataclass takes three times as long to build
+class Mapped(NamedTuple):  # a tuple, since millions are made: a frozen dataclass takes three times as long to build
     """What became of one value.
 
     value: as the Web API takes it, or None for an empty column. issues: everything found, in order.
@@ -36,21 +36,27 @@ class ColumnLike(Protocol):
     @property
     def name(self) -> str:
         """Logical name."""
+
     @property
     def kind(self) -> str:
         """String, Memo, Integer, BigInt, Decimal, Double, Money, DateTime, Boolean, Choice, MultiChoice."""
+
     @property
     def max_length(self) -> int | None:
         """In UTF-16 code units."""
+
     @property
     def precision(self) -> int | None:
         """Decimals that the column keeps."""
+
     @property
     def min(self) -> float | None:
         """Smallest number taken."""
+
     @property
     def max(self) -> float | None:
         """Largest number taken."""
+
     @property
     def format(self) -> str | None:
         """DateOnly or DateAndTime for dates, Email, Url, Phone and the like for text."""

@@ -23,7 +23,7 @@ EARLIEST_YEAR = 1753
 AROUND_EPOCH = ("1970-01", "1969-12")
 UNITS = {"seconds": 1.0, "milliseconds": 0.001}
 
-Read = tuple[datetime | date, str | None]    # a plain day, or a moment with its zone; the second is an issue's code
+Read = tuple[datetime | date, str | None]  # a plain day, or a moment with its zone; the second is an issue's code
 
 
 def compile_datetime(target: Target) -> Transform:
@@ -76,7 +76,7 @@ def _is_epoch_zero(moment: datetime | date) -> bool:
 
 def _moment_writer(source_zone: ZoneInfo) -> Callable[[datetime | date], str]:
     def write(moment: datetime | date) -> str:
-        if not isinstance(moment, datetime):    # a day for a column of moments: its midnight in the source's zone
+        if not isinstance(moment, datetime):  # a day for a column of moments: its midnight in the source's zone
             moment = datetime(moment.year, moment.month, moment.day, tzinfo=source_zone)
         return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[:19] + "Z"
 
@@ -103,7 +103,7 @@ def _compile_reader(target: Target, source_zone: ZoneInfo) -> Callable[[Any], Re
             if match := MOMENT.fullmatch(text):
                 return _from_match(match, source_zone)
             if pattern:
-                return _placed(datetime.strptime(text, pattern), source_zone)    # noqa: DTZ007 - placed in its zone at once
+                return _placed(datetime.strptime(text, pattern), source_zone)  # noqa: DTZ007 - placed in its zone at once
             value = _number(text)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise ValueError("no date")

@@ -97,7 +97,7 @@ def compile_decimal(target: Target) -> Transform:
         if type(value) is int and low <= value <= high and -(2**53) <= value <= 2**53:
             return Mapped(float(value))
         if type(value) is float and low <= value <= high and round(value, precision) == value:
-            return Mapped(value + 0.0)    # a negative zero becomes zero
+            return Mapped(value + 0.0)  # a negative zero becomes zero
         return EMPTY if value is None else slow(value)
 
     return transform
@@ -106,7 +106,7 @@ def compile_decimal(target: Target) -> Transform:
 def _quantized(number: Decimal, step: Decimal) -> Decimal:
     try:
         return number.quantize(step, rounding=ROUND_HALF_EVEN, context=EXACT)
-    except InvalidOperation:    # a number of thousands of decimals
+    except InvalidOperation:  # a number of thousands of decimals
         return Decimal(repr(float(number)))
 
 

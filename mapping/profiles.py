@@ -1,0 +1,192 @@
+"""What a landed dataset holds, field by field: exact counts, exact top ten, types, lengths and ranges.
+
+DuckDB takes every record apart into one row per field, once, into a temporary file, and counts that. The work follows the number of values and not the number
+of field names, of which a source may have thousands. Memory stays bounded: long values are hashed for counting and cut for showing, groups spill to disk.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+SHOWN = 200  # characters of a value among the top ten
+TOP = 10
+LEVELS = 3  # an object's own fields are profiled too, `plan.tier`, down to this level
+NESTED_NAMES = 50  # an object of more different keys is a table of its own, not a group of fields
+
+# What DuckDB calls the JSON types, and what JSON does.
+TYPES = {
+    "VARCHAR": "string", "BOOLEAN": "boolean", "UBIGINT": "integer", "BIGINT": "integer", "HUGEINT": "integer", "UHUGEINT": "integer",
+    "DOUBLE": "number", "ARRAY": "array", "OBJECT": "object", "NULL": "null",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProfile:
+    """One field of a dataset.
+
+    rows: records of the dataset that are objects. filled: those with a value that is neither null nor blank text. distinct: different filled
+    values; exact. top: up to ten (value, count), the commonest first, long values cut at 200 characters. types: JSON type -> count, null included.
+    max_length: in UTF-16 code units, of texts and of the JSON of structures. min, max: of numbers. decimals: the most that a number has.
+    """
+
+    name: str
+    declared_type: str = ""
+    rows: int = 0
+    filled: int = 0
+    distinct: int = 0
+    distinct_exact: bool = True
+    top: tuple[tuple[str, int], ...] = ()
+    types: Mapping[str, int] = field(default_factory=dict)
+    max_length: int | None = None
+    min: float | None = None
+    max: float | None = None
+    decimals: int = 0
+
+    @property
+    def fill(self) -> float:
+        """Share of the records that hold a value, 0 to 1."""
+        return self.filled / self.rows if self.rows else 0.0
+
+
+def profile(
+    paths: Sequence[Path | str], declared: Mapping[str, str] | None = None, *, memory_mb: int = 256, threads: int = 2
+) -> list[FieldProfile]:
+    """Profiles of all fields of landed Parquet files, by name; declared fields that no record has come with zeros.
+
+    paths: files with the columns `raw` (JSON as text or UTF-8 bytes) and `problem` (null where the record is sound). declared: field -> the
+    source's own word for its type. Records with a problem, and what is no JSON object, are left out: they are rejected elsewhere.
+    """
+    declared = declared or {}
+    if not paths:
+        return [FieldProfile(name, word) for name, word in sorted(declared.items())]
+    with tempfile.TemporaryDirectory(prefix="profile-") as folder, closing(_connect(folder, memory_mb, threads)) as duck:
+        rows = _take_apart(duck, [str(path) for path in paths], Path(folder))
+        return _counted(duck, rows, declared)
+
+
+def _connect(folder: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
+    settings: dict[str, Any] = {
+        "memory_limit": f"{memory_mb}MB",
+        "threads": threads,
+        "temp_directory": f"{folder}/spill",
+        "preserve_insertion_order": False,
+    }
+    return duckdb.connect(config=settings)
+
+
+# TRY turns what is no JSON, or no UTF-8, into NULL instead of an error for the whole dataset.
+_DOCUMENTS = """
+    SELECT document FROM (SELECT {text} AS document FROM read_parquet($paths, union_by_name = true) WHERE problem IS NULL)
+    WHERE TRY(json_type(document)) = 'OBJECT'
+"""
+_PAIRS = """
+    SELECT {name} AS field, value, json_type(value) AS kind, json_extract_string(value, '$') AS text
+    FROM (SELECT {parent} unnest(json_keys(document)) AS key, unnest(json_extract(document, '$.*')) AS value FROM ({documents}))
+"""
+# One row per value. `h`: 64 bits; among five million different values two share a hash once in a million datasets. `whole`: of objects, to go deeper.
+_VALUES = """
+    COPY (
+        SELECT hash(field) AS f, field, kind,
+            hash(kind, text) AS h,
+            text IS NOT NULL AND (kind <> 'VARCHAR' OR trim(text) <> '') AS filled,
+            left(text, {shown}) AS shown,
+            CASE WHEN kind IN ('VARCHAR', 'ARRAY', 'OBJECT') THEN
+                CASE WHEN strlen(text) = length(text) THEN length(text)
+                ELSE 2 * length(text) - length(regexp_replace(text, '[\\x{{10000}}-\\x{{10FFFF}}]', '', 'g')) END
+            END AS size,
+            CASE WHEN kind IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT') THEN TRY_CAST(text AS DOUBLE) END AS number,
+            CASE WHEN kind = 'DOUBLE' AND NOT contains(text, 'e') THEN length(split_part(text, '.', 2)) END AS decimals,
+            CASE WHEN kind = 'OBJECT' THEN text END AS whole
+        FROM ({pairs})
+    ) TO '{file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)
+"""
+_FIELDS = """
+    SELECT any_value(field), f, kind, count(*), count(*) FILTER (WHERE filled), max(size), min(number), max(number), max(decimals)
+    FROM long GROUP BY f, kind
+"""
+_GROUPS = "CREATE TEMP TABLE groups AS SELECT f, h, count(*) AS n FROM long WHERE filled GROUP BY f, h"
+# The commonest ten by count; among equals the hash decides, so that the same dataset gives the same ten.
+_TOPS = """
+    CREATE TEMP TABLE tops AS SELECT f, n, h FROM (
+        SELECT f, count, unnest(best) AS key FROM (
+            SELECT f, count(*) AS count, max(n::UHUGEINT * 18446744073709551616 + h, {top}) AS best FROM groups GROUP BY f
+        )
+    ) AS ranked, LATERAL (SELECT (key // 18446744073709551616)::BIGINT AS n, (key % 18446744073709551616)::UBIGINT AS h)
+"""
+_SHOWN = """
+    SELECT tops.f, any_value(long.shown), any_value(tops.n) FROM long JOIN tops ON long.f = tops.f AND long.h = tops.h
+    WHERE long.filled GROUP BY tops.f, tops.h
+"""
+
+
+def _take_apart(duck: duckdb.DuckDBPyConnection, paths: list[str], folder: Path) -> int:
+    """Write one row per value of every level, seen as the view `long`; the number of records."""
+    raw_type = duck.execute("SELECT typeof(raw) FROM read_parquet($paths) LIMIT 1", {"paths": paths}).fetchone()
+    text = "TRY(decode(raw))" if raw_type and raw_type[0] == "BLOB" else "raw"
+    documents = _DOCUMENTS.format(text=text)
+    pairs = _PAIRS.format(name="key", parent="", documents=documents)
+    duck.execute(_VALUES.format(pairs=pairs, shown=SHOWN, file=folder / "1.parquet"), {"paths": paths})
+    for level in range(2, LEVELS + 1):
+        source = folder / f"{level - 1}.parquet"
+        if not _go_deeper(duck, source, folder / f"{level}.parquet"):
+            break
+    duck.execute(f"CREATE VIEW long AS SELECT * FROM read_parquet('{folder}/*.parquet')")
+    return duck.execute(f"SELECT count(*) FROM ({documents})", {"paths": paths}).fetchone()[0]  # type: ignore[index]
+
+
+def _go_deeper(duck: duckdb.DuckDBPyConnection, source: Path, target: Path) -> bool:
+    """The fields of the objects of one level, named after their parents; objects of too many different keys stay whole."""
+    keys = "SELECT field, unnest(json_keys(whole)) AS key FROM read_parquet($source) WHERE whole IS NOT NULL"
+    narrow = f"SELECT field FROM ({keys}) GROUP BY field HAVING count(DISTINCT key) <= {NESTED_NAMES}"
+    parents = [row[0] for row in duck.execute(narrow, {"source": str(source)}).fetchall()]
+    if not parents:
+        return False
+    documents = "SELECT field, whole AS document FROM read_parquet($source) WHERE whole IS NOT NULL AND list_contains($parents, field)"
+    pairs = _PAIRS.format(name="field || '.' || key", parent="field,", documents=documents)
+    duck.execute(_VALUES.format(pairs=pairs, shown=SHOWN, file=target), {"source": str(source), "parents": parents})
+    return True
+
+
+def _counted(duck: duckdb.DuckDBPyConnection, rows: int, declared: Mapping[str, str]) -> list[FieldProfile]:
+    kinds: dict[int, list[tuple[Any, ...]]] = {}
+    for line in duck.execute(_FIELDS).fetchall():
+        kinds.setdefault(line[1], []).append(line)
+    duck.execute(_GROUPS)
+    distinct = dict(duck.execute("SELECT f, count(*) FROM groups GROUP BY f").fetchall())
+    tops: dict[int, list[tuple[str, int]]] = {}
+    duck.execute(_TOPS.format(top=TOP))
+    for f, shown, count in duck.execute(_SHOWN).fetchall():
+        tops.setdefault(f, []).append((shown, count))
+    found = {lines[0][0]: _one(lines, rows, declared, distinct.get(f, 0), tops.get(f, [])) for f, lines in kinds.items()}
+    missing = {name: FieldProfile(name, word, rows) for name, word in declared.items() if name not in found}
+    return sorted([*found.values(), *missing.values()], key=lambda one: one.name)
+
+
+def _one(lines: list[tuple[Any, ...]], rows: int, declared: Mapping[str, str], distinct: int, top: list[tuple[str, int]]) -> FieldProfile:
+    types: dict[str, int] = {}
+    for line in lines:
+        word = TYPES.get(line[2], "string")
+        types[word] = types.get(word, 0) + line[3]
+    name = lines[0][0]
+    return FieldProfile(
+        name=name,
+        declared_type=declared.get(name, ""),
+        rows=rows,
+        filled=sum(line[4] for line in lines),
+        distinct=distinct,
+        top=tuple(sorted(top, key=lambda pair: (-pair[1], pair[0]))),
+        types=types,
+        max_length=_most(line[5] for line in lines),
+        min=min((line[6] for line in lines if line[6] is not None), default=None),
+        max=_most(line[7] for line in lines),
+        decimals=_most(line[8] for line in lines) or 0,
+    )
+
+
+def _most(values: Any) -> Any:
+    return max((value for value in values if value is not None), default=None)
