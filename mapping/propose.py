@@ -18,19 +18,26 @@ TEXT_LENGTHS = (100, 250, 500, 1_000, 2_000, STRING_LIMIT)
 MEMO_LENGTHS = (10_000, 100_000, MEMO_LIMIT)
 MOST_OF_ONE_TYPE = 0.9  # below this share of one JSON type a field becomes text, so that nothing is lost
 ROOM = 1.25  # a sample's longest text is rarely the longest of all
+STRUCTURES = {"array", "object", "null"}
 DAY_LENGTH = 10  # 2024-03-05
 
 # Words of sources for their types, without case; others are judged by what the records hold.
 DECLARED = {
-    "string": "string", "text": "string", "date": "date", "datetime": "date", "timestamp": "date", "long": "integer", "integer": "integer",
-    "int": "integer", "double": "number", "float": "number", "number": "number", "decimal": "number", "boolean": "boolean",
-    "bool": "boolean", "object": "structure", "nested": "structure", "geo_location": "structure", "array": "structure",
-}  # fmt: skip
-OBSERVED = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean", "array": "structure", "object": "structure"}
+    **dict.fromkeys(("string", "text"), "string"),
+    **dict.fromkeys(("date", "datetime", "timestamp"), "date"),
+    **dict.fromkeys(("long", "integer", "int"), "integer"),
+    **dict.fromkeys(("double", "float", "number", "decimal"), "number"),
+    **dict.fromkeys(("boolean", "bool"), "boolean"),
+    **dict.fromkeys(("object", "nested", "geo_location"), "structure"),
+}
 READ_BY = {
-    "integer": ("integer",), "number": ("integer", "number"), "boolean": ("boolean",), "date": ("string",), "structure": ("array", "object"),
     "string": ("string",),
-}  # fmt: skip
+    "date": ("string",),
+    "integer": ("integer",),
+    "number": ("integer", "number"),
+    "boolean": ("boolean",),
+    "structure": ("array", "object"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +79,20 @@ def propose_map(
 ) -> list[Proposal]:
     """A line for every profiled field of an object in one table, in the profiles' order.
 
-    columns: the destination table's columns by name. settings: the engagement's names, the playbook's where they are missing. A known field takes
-    its standard column, the first listed source name before the others; an object whose own fields are profiled, and a field that no record
-    fills, is left with a reason; all else becomes a new column of its type.
+    columns: the destination table's columns by name. settings: the engagement's names, the playbook's where they are missing. A known field
+    takes its standard column, the first listed source name before the others; an object whose own fields are profiled, and a field that no
+    record fills, is left with a reason; all else becomes a new column of its type.
     """
     names = {**playbook.settings, **(settings or {})}
-    chosen = _chosen(profiles, playbook, object_name, table, columns, prefix, names)
+    filled = {field_key(one.name): one.name for one in reversed(profiles) if one.filled and not set(one.types) <= STRUCTURES}
+    chosen = _chosen(filled, _fields_of(playbook, object_name, table, columns), names)
     planned = {spec.name for spec in (*tracking_columns(prefix), *standing_columns(playbook, table, prefix))}
     taken = set(columns) | planned
     parents = {one.name.rpartition(".")[0] for one in profiles}
     proposals = []
     for one in profiles:
         if one.name in chosen:
-            proposal = _known(one, chosen[one.name], object_name, table, prefix, playbook)
+            proposal = _known(one, chosen[one.name], table, prefix, playbook)
         elif reason := playbook.why_left(object_name, one.name) or _why_unused(one, parents):
             proposal = Proposal(object_name, table, FieldRule(one.name, "", state="left", reason=reason))
         else:
@@ -102,22 +110,16 @@ def _why_unused(one: FieldProfile, parents: Collection[str]) -> str:
     return ""
 
 
-def _chosen(
-    profiles: Sequence[FieldProfile],
-    playbook: Playbook,
-    object_name: str,
-    table: str,
-    columns: Mapping[str, ColumnLike],
-    prefix: str,
-    names: Mapping[str, str],
-) -> dict[str, KnownField]:
+def _fields_of(playbook: Playbook, object_name: str, table: str, columns: Mapping[str, ColumnLike]) -> list[KnownField]:
+    """The known fields of an object whose column in this table exists, or is one of ours."""
+    known = [one for one in playbook.fields if one.object == object_name and table in one.columns]
+    return [one for one in known if one.columns[table] in columns or one.columns[table].startswith("{prefix}_")]
+
+
+def _chosen(filled: Mapping[str, str], fields: Sequence[KnownField], names: Mapping[str, str]) -> dict[str, KnownField]:
     """Source field -> the known field that it takes the column of: of several that fit, the first listed that any record fills."""
-    filled = {field_key(one.name): one.name for one in reversed(profiles) if one.filled}
     chosen: dict[str, KnownField] = {}
-    for known in playbook.fields:
-        column = known.columns.get(table, "").replace("{prefix}", prefix)
-        if known.object != object_name or not (column in columns or column.startswith(f"{prefix}_")):
-            continue
+    for known in fields:
         for source in known.sources:
             wanted = names[source[1:]] if source.startswith("@") else source
             found = filled.get(field_key(wanted))
@@ -127,11 +129,11 @@ def _chosen(
     return chosen
 
 
-def _known(one: FieldProfile, known: KnownField, object_name: str, table: str, prefix: str, playbook: Playbook) -> Proposal:
+def _known(one: FieldProfile, known: KnownField, table: str, prefix: str, playbook: Playbook) -> Proposal:
     column = known.columns[table].replace("{prefix}", prefix)
     reason = known.reason or f"Known as {known.sources[0]}."
     rule = FieldRule(one.name, column, known.transform, known.options, f"{prefix}_original_values", reason=reason)
-    return Proposal(object_name, table, rule, alias=known.alias or playbook.aliases(prefix).get(column, ""))
+    return Proposal(known.object, table, rule, alias=known.alias or playbook.aliases(prefix).get(column, ""))
 
 
 def propose_field(one: FieldProfile, prefix: str, taken: Collection[str] = (), *, object_name: str = "", table: str = "") -> Proposal:
@@ -186,7 +188,8 @@ def _number_shape(one: FieldProfile, sort: str) -> tuple[str, dict[str, Any], di
         return "integer", {"kind": "Integer"}, {}
     if not _within(one, "Decimal"):
         return None
-    return "decimal", {"kind": "Decimal", "precision": 0 if sort == "integer" else min(max(one.decimals, 2), 10)}, {}
+    whole = sort == "integer" and not one.types.get("number")
+    return "decimal", {"kind": "Decimal", "precision": 0 if whole else min(max(one.decimals, 2), 10)}, {}
 
 
 def _within(one: FieldProfile, kind: str) -> bool:

@@ -55,8 +55,8 @@ def standing_columns(playbook: Playbook, table: str, prefix: str) -> list[Column
 def plan_columns(rows: Sequence[Mapping[str, Any]], *, prefix: str, platform: str) -> dict[str, list[dict[str, Any]]]:
     """All new columns per table, as the `maps` plan part keeps them: tracking, the playbook's, and those of the confirmed field rows.
 
-    rows: of the `maps` part (`table`, `column`, `state`, `new_column`, `alias`). Tables: the playbook's and the rows'. Raises BadInput where
-    two rows want one column in two shapes, or a new column isn't named as its row's column.
+    rows: of the `maps` part (`table`, `column`, `state`, `new_column`, `alias`). Tables: the playbook's and the rows'. Raises BadInput
+    where two rows want one column in two shapes, or a new column isn't named as its row's column.
     """
     check_prefix(prefix)
     playbook = load_playbook(platform)

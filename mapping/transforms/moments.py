@@ -29,12 +29,15 @@ Read = tuple[datetime | date, str | None]  # a plain day, or a moment with its z
 def compile_datetime(target: Target) -> Transform:
     """Moments as `YYYY-MM-DDTHH:MM:SSZ`, or the day as `YYYY-MM-DD` where the column holds days only.
 
+    A column that shows days but keeps moments (format DateOnly, behaviour not) gets the day's midnight, `YYYY-MM-DDT00:00:00Z` (*assumed*: the
+    service keeps such a day as its midnight).
+
     options: `epoch` seconds, milliseconds or auto (by size: from 1e11 on milliseconds) reads numbers; `format` is a strptime pattern tried
     where ISO doesn't fit; `keep_epoch_zero` true lets 1970-01-01 through, for a field of birthdays.
     """
     source_zone, day_zone = target.time.zones()
     read = _compile_reader(target, source_zone)
-    write = _day_writer(day_zone) if _is_day(target) else _moment_writer(source_zone)
+    write = _writer(target, source_zone, day_zone)
     keep_zero = bool(target.options.get("keep_epoch_zero", False))
 
     def transform(value: Any) -> Mapped:
@@ -54,12 +57,15 @@ def compile_datetime(target: Target) -> Transform:
     return transform
 
 
-def _is_day(target: Target) -> bool:
-    """A column of days by its behaviour; by its format where the behaviour isn't known."""
-    behavior = getattr(target.column, "behavior", None)
-    if behavior:
-        return behavior == "DateOnly"
-    return target.column.format == "DateOnly"
+def _writer(target: Target, source_zone: ZoneInfo, day_zone: ZoneInfo) -> Callable[[datetime | date], str]:
+    """By the column's behaviour and format; a planned column without behaviour keeps days where it shows days."""
+    behavior = getattr(target.column, "behavior", None) or target.column.format
+    if behavior == "DateOnly":
+        return _day_writer(day_zone)
+    if target.column.format == "DateOnly":
+        write_day = _day_writer(day_zone)
+        return lambda moment: f"{write_day(moment)}T00:00:00Z"
+    return _moment_writer(source_zone)
 
 
 class _NoUnit(ValueError):
