@@ -33,9 +33,14 @@ def extract(*, engagement: Engagement, source: Source, object_name: str, purpose
 def land_answers(
     *, engagement: Engagement, object_name: str, purpose: str, answers: Iterable[object], identify: landing.Identify, derived: bool = False
 ) -> Dataset:
-    """Land small single answers (lists, channels), or derived records, as a dataset of one slice."""
+    """Land small single answers (lists, channels), or derived records, as a dataset of one slice.
+
+    Derived records are made anew each time: what an attempt that was cut off left behind is of another plan.
+    """
     if purpose == Dataset.Purpose.LOAD:
         gates.require("extract", engagement)
+    if derived:
+        Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN).delete()
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
     landing.land_piece(dataset, "all", (orjson.dumps(answer) for answer in answers), identify)
     return landing.seal(dataset)

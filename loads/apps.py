@@ -4,8 +4,12 @@ from django.apps import AppConfig
 
 
 class LoadsConfig(AppConfig):
-    """Loading."""
+    """Staging, crosswalk, engine, ledger, reconciliation."""
 
     name = "loads"
     label = "loads"
     verbose_name = "Loading"
+
+    def ready(self) -> None:
+        """Register the load's gates."""
+        from loads import gates  # noqa: F401, PLC0415 - gates need the models loaded

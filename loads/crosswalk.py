@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db import transaction
 
 from connectors.store import batched
-
 from loads.models import Crosswalk, Run
 from workbench.engagements.models import Environment
 

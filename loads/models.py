@@ -250,7 +250,7 @@ class LedgerEntry(models.Model):
     source_id = models.CharField(max_length=330)
     position = models.PositiveBigIntegerField(help_text="The record's place in the dataset.")
     row_id = models.UUIDField(null=True, blank=True)
-    main = models.BooleanField(default=True, help_text="False for a further row of a record that is counted in another phase.")
+    main_table = models.CharField(max_length=60, blank=True, help_text="The table in whose phase the record is counted.")
     outcome = models.CharField(max_length=8, choices=Outcome)
     code = models.CharField(max_length=80, help_text="The first reason's code.")
     reasons = models.JSONField(default=list)

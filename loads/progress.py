@@ -33,6 +33,21 @@ class Progress:
             return 100
         return min(99, 100 * self.done // self.planned) if self.planned else 0
 
+    @property
+    def name(self) -> str:
+        """The phase's name among the page's live figures."""
+        return f"phase-{self.phase.number}"
+
+    @property
+    def records(self) -> list[int]:
+        """Records: extracted, then every disposition."""
+        return [getattr(self.phase, name) for name in ("extracted", *RECORD_COUNTS)]
+
+    @property
+    def row_sums(self) -> list[int | None]:
+        """Rows as the phase's sums have them: planned, every outcome, and what the destination counted."""
+        return [getattr(self.phase, name) for name in ("planned", *ROW_COUNTS, "at_destination")]
+
 
 def phases(run: Run, now: datetime) -> list[Progress]:
     """Every phase of the run in load order. Two queries, however many chunks there are."""

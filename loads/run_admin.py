@@ -110,7 +110,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "totals": progress.totals(run),
         "live": live(run),
         "can_pause": run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING),
-        "can_resume": run.state in (Run.State.PAUSED, Run.State.STOPPED, Run.State.FAILED),
+        "can_resume": run.state != Run.State.DONE and bool(progress.standstill(run, now)),
         "open": run.state not in Run.FINISHED,
         "exceptions": progress.exceptions_by_code(run),
         "sample": VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk")[:SAMPLE],
@@ -152,7 +152,7 @@ def live(run: Run) -> dict[str, Any]:
     }
     bars: dict[str, int] = {"run": _percent(phases)}
     for item in phases:
-        name = f"phase-{item.phase.number}"
+        name = item.name
         bars[name] = item.percent
         texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
         texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": _rate(item)}

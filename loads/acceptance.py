@@ -1,0 +1,72 @@
+"""What the customer signs after the sandbox run: its balance, its sample read back, its exceptions, and the versions it ran."""
+
+from typing import Any
+
+from django.db.models import Count, Min
+
+from loads.models import LedgerEntry, Phase, Run, VerifiedRow
+from loads.reconciliation import RECORDS, ROWS
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement, Environment
+
+SHOWN = 5
+
+
+class NothingToSign(WorkbenchError):
+    """There is no finished sandbox run."""
+
+    remedy = "Wait until the sandbox run is done."
+
+
+def sandbox_run(engagement: Engagement) -> Run:
+    """The newest finished run into the sandbox. Raises NothingToSign."""
+    run = Run.objects.filter(engagement=engagement, environment__kind=Environment.Kind.SANDBOX, state=Run.State.DONE).first()
+    if run is None:
+        raise NothingToSign("No sandbox run is done yet.")
+    return run
+
+
+def sandbox_content(engagement: Engagement) -> dict[str, Any]:
+    """What the sandbox sign-off shows and covers. Raises NothingToSign."""
+    run = sandbox_run(engagement)
+    return {
+        "run": run.key,
+        "phases": [phase_content(phase) for phase in run.phases.all()],
+        "verified": verified_content(run),
+        "exceptions": exceptions_content(run),
+        "parts": run.parts,
+    }
+
+
+def phase_content(phase: Phase) -> dict[str, Any]:
+    """A phase's counts, as reports and sign-offs show them."""
+    return {
+        "environment": phase.run.environment.kind,
+        "object": phase.object_name,
+        "table": phase.table or None,
+        "extracted": phase.extracted,
+        **{name: getattr(phase, name) for name in RECORDS},
+        "balanced": phase.balanced,
+        "rows": {"planned": phase.planned, **{name: getattr(phase, name) for name in ROWS}},
+    }
+
+
+def verified_content(run: Run) -> dict[str, Any]:
+    """The sample that was read back: counts, and some rows with their fields, lossy ones first."""
+    rows = VerifiedRow.objects.filter(run=run)
+    counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
+    samples = [row for phase in run.phases.all() for row in rows.filter(phase=phase).select_related("phase").order_by("-verdict", "pk")[:SHOWN]]
+    return {
+        "rows": sum(counts.values()),
+        **{verdict: counts.get(verdict, 0) for verdict in ("equal", "lossy", "wrong")},
+        "samples": [{"source_id": row.source_id, "table": row.phase.table, "fields": row.fields} for row in samples],
+    }
+
+
+def exceptions_content(run: Run) -> list[dict[str, Any]]:
+    """Exceptions by outcome and code, the most frequent first, with one source id as an example."""
+    grouped = LedgerEntry.objects.filter(run=run).values("object_name", "outcome", "code").annotate(count=Count("pk"), example=Min("source_id"))
+    return [
+        {"object": row["object_name"], "outcome": row["outcome"], "code": row["code"], "count": row["count"], "example": row["example"]}
+        for row in grouped.order_by("-count", "code")
+    ]

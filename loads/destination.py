@@ -1,0 +1,39 @@
+"""One environment as the load sees it: a client, and the tables' metadata, read once per task."""
+
+from functools import cached_property
+
+from connectors.dataverse.client import Client
+from connectors.dataverse.metadata import Table, read_table
+from workbench.engagements.models import Environment
+
+SOURCE_ID, RUN_ID = "sourceid", "runid"
+
+
+class Destination:
+    """A Dataverse environment, with the stems of our own columns resolved to this engagement's prefix."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Nothing is sent before the first use."""
+        self.environment = environment
+        self.prefix = environment.engagement.prefix
+        self._tables: dict[str, Table] = {}
+
+    @cached_property
+    def client(self) -> Client:
+        """The client, with the customer's quiet-load decision as its headers."""
+        quiet = self.environment.engagement.options.get("quiet_load", "bypass")
+        return Client.from_connection(self.environment.connection, bypass=quiet == "bypass")
+
+    def table(self, name: str) -> Table:
+        """The table's metadata."""
+        if name not in self._tables:
+            self._tables[name] = read_table(self.client, name)
+        return self._tables[name]
+
+    def own(self, stem: str) -> str:
+        """The logical name of one of our own columns."""
+        return f"{self.prefix}_{stem}"
+
+    def loaded_filter(self, run_key: str, object_name: str) -> str:
+        """The filter for what a run wrote of one object."""
+        return f"{self.own(RUN_ID)} eq '{run_key}' and startswith({self.own(SOURCE_ID)},'{object_name}:')"

@@ -1,0 +1,48 @@
+"""What became of a source record: one disposition with its reason, for anyone who asks by source id."""
+
+from typing import Any
+
+import orjson
+
+from connectors.store import database
+from loads import staged
+from loads.models import Crosswalk, LedgerEntry, Phase, Run
+
+
+def lookup(run: Run, object_name: str, source_id: str) -> list[dict[str, Any]]:
+    """Every record of that id in the run: disposition, table, row id and reasons; empty where the run had none."""
+    path = staged.dispositions_path(run, object_name)
+    if not path.exists():
+        return []
+    with database() as con:
+        found = con.execute(
+            'SELECT position, source_id, disposition, main_table, "into", reasons FROM read_parquet(?) WHERE source_id = ? ORDER BY position',
+            [str(path), source_id],
+        ).fetchall()
+    return [_told(run, object_name, row) for row in found]
+
+
+def _told(run: Run, object_name: str, row: tuple) -> dict[str, Any]:
+    position, source_id, disposition, table, into, reasons = row
+    entry = LedgerEntry.objects.filter(run=run, object_name=object_name, position=position).exclude(row_id=None).first()
+    rows = Crosswalk.objects.filter(environment=run.environment, object_name=object_name, source_id=source_id)
+    told = {
+        "position": position,
+        "source_id": source_id,
+        "disposition": disposition,
+        "table": table,
+        "into": into,
+        "reasons": orjson.loads(reasons),
+        "rows": [{"table": found.table, "row_id": str(found.row_id), "origin": found.origin, "state": found.state} for found in rows],
+    }
+    if disposition == "planned":
+        told["disposition"], told["reasons"] = _outcome(run, object_name, table, entry)
+    return told
+
+
+def _outcome(run: Run, object_name: str, table: str, entry: LedgerEntry | None) -> tuple[str, list[dict[str, Any]]]:
+    if entry is not None:
+        refused = entry.outcome == LedgerEntry.Outcome.REFUSED and entry.main_table == entry.phase.table
+        return ("rejected" if refused else "held"), entry.reasons
+    phase = Phase.objects.filter(run=run, object_name=object_name, table=table).first()
+    return ("loaded" if phase and phase.finished_at else "planned"), []

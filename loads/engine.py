@@ -1,0 +1,162 @@
+"""The engine: workers take chunks of a run under leases until the phase is done, then one of them closes it.
+
+Any number of workers may share a run. A worker works for at most WORK_SECONDS, then the task queues itself anew, so that
+no task lasts long; what a dead worker held is taken over when its lease runs out.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from loads import ledger, reconciliation, staged
+from loads.destination import RUN_ID, Destination
+from loads.models import Chunk, LedgerEntry, Phase, Run
+from loads.staging import stage_next
+from loads.writer import Writer
+from mapping import plan
+from workbench.engagements import gates
+
+logger = logging.getLogger(__name__)
+LEASE = timedelta(seconds=90)
+RENEW_AFTER_S = 20
+GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
+DECIDED_AT_STAGING = (LedgerEntry.Outcome.REJECTED, LedgerEntry.Outcome.HELD)
+
+
+def work(run_id: int, worker: str, seconds: float) -> bool:
+    """Take part in a run for at most about `seconds`; True where there is more to do.
+
+    Raises GateClosed where a sign-off no longer covers what the run uses, and what the service or the store raises.
+    """
+    deadline = time.monotonic() + seconds
+    run = Run.objects.select_related("environment__connection", "environment__engagement", "engagement").get(pk=run_id)
+    plan.content_of(run.engagement, run.parts)
+    destination = Destination(run.environment)
+    while time.monotonic() < deadline:
+        run.refresh_from_db(fields=["state", "staged", "datasets", "started_at"])
+        if run.state not in GOING:
+            return False
+        Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
+        if not step(run, destination, worker):
+            time.sleep(0.2)
+    return True
+
+
+def step(run: Run, destination: Destination, worker: str) -> bool:
+    """Do the next thing that the run needs; False where others are at it and there is nothing to do but wait."""
+    if run.state in (Run.State.QUEUED, Run.State.STAGING):
+        return _alone(run, worker, lambda: _stage(run, destination))
+    phase = run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
+    if phase is None:
+        return _alone(run, worker, lambda: finish(run))
+    if chunk := claim_next(phase, worker):
+        phase.run = run
+        load_chunk(chunk, phase, destination, worker)
+        return True
+    if phase.chunks.exclude(state=Chunk.State.DONE).exists():
+        return False
+    return _alone(run, worker, lambda: _close(phase, run, destination))
+
+
+def _alone(run: Run, worker: str, act: Callable[[], None]) -> bool:
+    """Do what only one worker may do, under the run's own lease; False where another one is at it."""
+    now = timezone.now()
+    free = Q(lease_until=None) | Q(lease_until__lt=now) | Q(worker=worker)
+    if not Run.objects.filter(free, pk=run.pk, state=run.state).update(worker=worker, lease_until=now + LEASE):
+        return False
+    try:
+        act()
+    finally:
+        Run.objects.filter(pk=run.pk, worker=worker).update(lease_until=None)
+    return True
+
+
+def _stage(run: Run, destination: Destination) -> None:
+    gates.require("load", run.engagement, run.environment)
+    Run.objects.filter(pk=run.pk, started_at=None).update(started_at=timezone.now())
+    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
+    if not stage_next(run, destination):
+        Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(state=Run.State.LOADING)
+
+
+def claim_next(phase: Phase, worker: str) -> Chunk | None:
+    """Lease the next chunk that is waiting, or whose lease ran out; None where there is none."""
+    while True:
+        now = timezone.now()
+        free = Q(state=Chunk.State.WAITING) | Q(state=Chunk.State.LEASED, lease_until__lt=now)
+        chunk = phase.chunks.filter(free).order_by("number").first()
+        if chunk is None:
+            return None
+        lease = {"state": Chunk.State.LEASED, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1}
+        if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
+            chunk.refresh_from_db()
+            return chunk
+
+
+def load_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> None:
+    """Send a chunk's rows and settle it. Rows whose parent was refused wait; equal ones are counted, not sent."""
+    started, chunk.phase = time.monotonic(), phase
+    Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
+    before = dict(destination.client.stats)
+    settlement = ledger.Settlement()
+    rows = list(staged.read(staged.phase_path(phase), chunk.start, chunk.stop))
+    ready = _ready(chunk, rows, settlement)
+    writer = Writer(destination.client, destination.table(phase.table), {destination.own(RUN_ID): phase.run.key})
+    for written in writer.write(ready, again=chunk.attempts > 1, beat=lambda: _renew(chunk, worker, started)):
+        settlement.add(chunk, written.row, written.outcome, written.reason)
+    after = destination.client.stats
+    ledger.settle(
+        chunk,
+        worker,
+        settlement,
+        requests=after["requests"] - before["requests"],
+        retries=after["retries"] - before["retries"],
+        seconds=time.monotonic() - started,
+    )
+    log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
+    log.info("chunk settled: %s", settlement.counts)
+
+
+def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:
+    blocked = ledger.blocked_parents(chunk.phase.run_id, {parent for row in rows for parent in row.parents})
+    ready = []
+    for row in rows:
+        parent = next((parent for parent in row.parents if parent in blocked), None)
+        if parent:
+            detail = f"The row {parent} was refused or waits itself."
+            settlement.add(chunk, row, "waiting", {"code": "parent.not_loaded", "field": "", "detail": detail, "severity": "hold"})
+        elif row.action == "equal":
+            settlement.add(chunk, row, "equal")
+        else:
+            ready.append(row)
+    return ready
+
+
+def _renew(chunk: Chunk, worker: str, started: float) -> None:
+    """Keep the lease while calls are answered. Raises LeaseLost where it went to another worker."""
+    if time.monotonic() - started < RENEW_AFTER_S:
+        return
+    until = timezone.now() + LEASE
+    if not Chunk.objects.filter(pk=chunk.pk, worker=worker, state=Chunk.State.LEASED).update(lease_until=until):
+        raise ledger.LeaseLost(f"{chunk} belongs to another worker now.")
+
+
+def release(worker: str) -> None:
+    """Give back what this worker holds, so that others need not wait for its leases."""
+    Chunk.objects.filter(state=Chunk.State.LEASED, worker=worker).update(lease_until=timezone.now())
+    Run.objects.filter(worker=worker).update(lease_until=None)
+
+
+def _close(phase: Phase, run: Run, destination: Destination) -> None:
+    phase.run = run
+    reconciliation.close(phase, destination)
+
+
+def finish(run: Run) -> None:
+    """Every phase balances: the run is done."""
+    if Run.objects.filter(pk=run.pk, state=Run.State.LOADING).update(state=Run.State.DONE, finished_at=timezone.now(), message=""):
+        reconciliation.run_finished.send(sender=Run, run=run)

@@ -1,0 +1,36 @@
+"""The load's own gates: schema provisioned and names bound, per environment."""
+
+from collections.abc import Iterator
+
+from loads.models import Binding, SchemaPlan
+from mapping import plan
+from workbench.engagements.gates import gate
+from workbench.engagements.models import Engagement, Environment, Role
+
+
+@gate("schema provisioned", "load")
+def schema_provisioned(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """The environment has the columns of the newest maps."""
+    if environment is None:
+        return
+    newest, maps = SchemaPlan.objects.filter(environment=environment).exclude(provisioned_at=None).first(), plan.current(engagement).get("maps")
+    if newest is None:
+        yield f"The schema isn't provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
+    elif maps and newest.maps.content["columns"] != maps.content["columns"]:
+        yield f"The schema changed after it was provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
+
+
+@gate("names bound", "load")
+def names_bound(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Every owner that the plan names is a row of the environment."""
+    if environment is None:
+        return
+    owners = plan.current(engagement).get("owners")
+    wanted = {(answer["kind"], answer["name"]) for answer in owners.content["answers"].values()} if owners else set()
+    rows = {(row.kind, row.name): row for row in Binding.objects.filter(environment=environment)}
+    for kind, name in sorted(wanted):
+        row = rows.get((kind, name))
+        if row is None:
+            yield f"The {kind} {name} isn't bound in {environment.get_kind_display().lower()}.", Role.ENGINEER
+        elif row.problem:
+            yield f"The {kind} {name} has no row in {environment.get_kind_display().lower()}: {row.problem}", Role.DYNAMICS_ADMIN

@@ -1,0 +1,75 @@
+"""The ledger: one entry for each record or row whose outcome isn't as planned, with all its reasons."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Sum
+
+from loads.models import Chunk, LedgerEntry, Phase
+from loads.staged import StagedRow
+from workbench.engagements.errors import WorkbenchError
+
+COUNTED = ("created", "updated", "equal", "refused", "waiting")
+
+
+class LeaseLost(WorkbenchError):
+    """Another worker took the chunk over; what this one did stands at the destination and will be found there."""
+
+    remedy = "Nothing to do: the other worker settles the chunk."
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What came of a chunk: a count per outcome, and an entry for each row that isn't as planned."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    entries: list[LedgerEntry] = field(default_factory=list)
+
+    def add(self, chunk: Chunk, row: StagedRow, outcome: str, reason: Mapping[str, Any] | None = None) -> None:
+        """Count one row; a refused or waiting one is kept with its reason."""
+        self.counts[outcome] += 1
+        if reason is not None:
+            phase = chunk.phase
+            self.entries.append(
+                LedgerEntry(
+                    run_id=phase.run_id,
+                    phase=phase,
+                    object_name=phase.object_name,
+                    source_id=row.source_id,
+                    position=row.position,
+                    row_id=UUID(row.row_id),
+                    main_table=row.main_table,
+                    outcome=outcome,
+                    code=str(reason["code"])[:80],
+                    reasons=[dict(reason)],
+                )
+            )
+
+
+@transaction.atomic
+def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, retries: int, seconds: float) -> None:
+    """Close a chunk with its counts and entries, all or nothing. Raises LeaseLost."""
+    done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.LEASED, worker=worker).update(
+        state=Chunk.State.DONE, lease_until=None, requests=requests, retries=retries, seconds=seconds, **settlement.counts
+    )
+    if not done:
+        raise LeaseLost(f"{chunk} belongs to another worker now.")
+    LedgerEntry.objects.bulk_create(settlement.entries, ignore_conflicts=True, batch_size=500)
+
+
+def blocked_parents(run_id: int, parents: Iterable[str]) -> set[str]:
+    """Of "table:row id" parents, those whose row was refused or waits itself."""
+    wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}
+    blocked = (LedgerEntry.Outcome.REFUSED, LedgerEntry.Outcome.WAITING)
+    found = LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__in=list(wanted)).values_list("row_id", flat=True)
+    return {wanted[row_id] for row_id in found}
+
+
+def totals(phase: Phase) -> dict[str, int]:
+    """The sums over a phase's chunks."""
+    names = (*COUNTED, "requests", "retries")
+    sums = phase.chunks.aggregate(**{name: Sum(name) for name in names})
+    return {name: sums[name] or 0 for name in names}

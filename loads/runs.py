@@ -1,0 +1,97 @@
+"""Opening, pausing and resuming runs."""
+
+from functools import partial
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from connectors import landing
+from connectors.models import Dataset
+from loads.models import Phase, Run
+from mapping import plan
+from workbench.engagements import gates, history
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Environment
+
+STAGED_OBJECTS = ("list", "channel", "messageType", "forgotten", "user")
+
+
+class RunOpen(WorkbenchError):
+    """The environment has a run that isn't finished."""
+
+    remedy = "Resume that run, or wait until it is done."
+
+
+class NothingExtracted(WorkbenchError):
+    """There is no complete extraction to load from."""
+
+    remedy = "Start the extraction first."
+
+
+class NotInThatState(WorkbenchError):
+    """The run can't be paused or resumed from the state it is in."""
+
+    remedy = "Look at the run page: it says what state the run is in and why."
+
+
+@transaction.atomic
+def open_run(environment: Environment, user) -> Run:
+    """Record a run of the plan as it stands into an environment and queue it. Raises GateClosed, RunOpen, NothingExtracted."""
+    engagement = environment.engagement
+    gates.require("load", engagement, environment)
+    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in STAGED_OBJECTS}
+    absent = [name for name, dataset in datasets.items() if dataset is None]
+    if absent:
+        raise NothingExtracted(f"Not extracted yet: {', '.join(absent)}.")
+    parts = plan.covers(plan.current(engagement).values())
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(
+                engagement=engagement,
+                environment=environment,
+                parts=parts,
+                requested_by=user,
+                datasets={name: dataset.pk for name, dataset in datasets.items() if dataset},
+            )
+    except IntegrityError as error:
+        raise RunOpen(f"{environment} has an unfinished run.") from error
+    history.record(engagement, actor=user, action="opened run", subject=str(run), detail={"key": run.key, "parts": parts})
+    queue_work(run)
+    return run
+
+
+def queue_work(run: Run) -> None:
+    """Queue one worker task per task process, once the surrounding transaction is committed."""
+    for _ in range(settings.Q_CLUSTER["workers"]):
+        transaction.on_commit(partial(async_task, "loads.tasks.work", run.pk, task_name=f"run {run.pk}"))
+
+
+def pause(run: Run, user) -> None:
+    """Stop at the next safe point, which is the end of the chunks in flight. Raises NotInThatState."""
+    active = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
+    if not Run.objects.filter(pk=run.pk, state__in=active).update(state=Run.State.PAUSED, message=f"Paused by {user}."):
+        raise NotInThatState(f"{run} isn't going on.")
+    history.record(run.engagement, actor=user, action="paused run", subject=str(run))
+
+
+@transaction.atomic
+def resume(run: Run, user) -> None:
+    """Go on where the run stopped: with the open chunks, or by closing the phase again. Raises GateClosed, NotInThatState.
+
+    A run whose worker died is taken up too: its chunks' leases run out by themselves.
+    """
+    gates.require("load", run.engagement, run.environment)
+    if run.state == Run.State.DONE:
+        raise NotInThatState(f"{run} is done.")
+    stopped = (Run.State.PAUSED, Run.State.STOPPED, Run.State.FAILED)
+    Run.objects.filter(pk=run.pk, state__in=stopped).update(state=Run.State.QUEUED, message="", finished_at=None)
+    run.phases.filter(state=Phase.State.UNBALANCED).update(state=Phase.State.LOADING)
+    history.record(run.engagement, actor=user, action="resumed run", subject=str(run))
+    queue_work(run)
+
+
+def beat(run: Run) -> None:
+    """Say that a worker is alive."""
+    Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())

@@ -1,0 +1,120 @@
+"""Staged rows: ready values in load order, one Parquet file per run, object and table; written once, then only read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from connectors import store
+from loads.models import Phase, Run
+
+# values: the body as the Web API takes it, lookups bound, without the run's stamp.
+# parents: "table:row id" of the rows of this workbench that it looks up to.
+# main_table: the table in whose phase the record is counted; another one than the row's for a record's further rows.
+# etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.
+# sample: {column: source value} for the rows that are read back with a field diff, else null.
+STAGED = pa.schema(
+    [
+        ("row_id", pa.string()),
+        ("source_id", pa.string()),
+        ("position", pa.int64()),
+        ("role", pa.string()),
+        ("main_table", pa.string()),
+        ("action", pa.string()),
+        ("origin", pa.string()),
+        ("values", pa.binary()),
+        ("parents", pa.list_(pa.string())),
+        ("etag", pa.string()),
+        ("before", pa.binary()),
+        ("applied_hash", pa.string()),
+        ("lossy", pa.list_(pa.string())),
+        ("sample", pa.binary()),
+    ]
+)
+
+# disposition: planned (a row is staged; the load decides), merged, skipped, rejected, held. main_table: '' where none was decided.
+# into: the survivor's source id of a merged record. reasons: JSON [{"code", "field", "detail", "severity"}].
+DISPOSITIONS = pa.schema(
+    [
+        ("position", pa.int64()),
+        ("source_id", pa.string()),
+        ("disposition", pa.string()),
+        ("main_table", pa.string()),
+        ("into", pa.string()),
+        ("reasons", pa.binary()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """One row ready to send; see STAGED."""
+
+    row_id: str
+    source_id: str
+    position: int
+    role: str
+    main_table: str
+    action: str
+    origin: str
+    values: Mapping[str, Any]
+    parents: tuple[str, ...]
+    etag: str | None
+    applied_hash: str
+    lossy: tuple[str, ...]
+    sample: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None
+
+
+def folder(run: Run) -> Path:
+    """The run's folder in the store."""
+    return store.folder(run.engagement.slug, "runs", run.key)
+
+
+def rows_path(run: Run, object_name: str, table: str) -> Path:
+    """The staged file of one object and table."""
+    return folder(run) / f"{object_name}-{table}.parquet"
+
+
+def dispositions_path(run: Run, object_name: str) -> Path:
+    """The dispositions of all records of an object, as staging decided them."""
+    return folder(run) / f"{object_name}-dispositions.parquet"
+
+
+def phase_path(phase: Phase) -> Path:
+    """The staged file that a phase loads."""
+    return rows_path(phase.run, phase.object_name, phase.table)
+
+
+def read(path: Path, start: int = 0, stop: int | None = None) -> Iterator[StagedRow]:
+    """Staged rows `start` to `stop` (not included)."""
+    for row in store.read_rows(path, start=start, stop=stop):
+        yield StagedRow(
+            row_id=row["row_id"],
+            source_id=row["source_id"],
+            position=row["position"],
+            role=row["role"],
+            main_table=row["main_table"],
+            action=row["action"],
+            origin=row["origin"],
+            values=orjson.loads(row["values"]),
+            parents=tuple(row["parents"]),
+            etag=row["etag"],
+            applied_hash=row["applied_hash"],
+            lossy=tuple(row["lossy"]),
+            sample=orjson.loads(row["sample"]) if row["sample"] else None,
+            before=orjson.loads(row["before"]) if row["before"] else None,
+        )
+
+
+def main_count(path: Path, table: str) -> int:
+    """How many of a staged file's rows are the main row of their record, which counts it in this table's phase."""
+    return sum(row["main_table"] == table for row in store.read_rows(path, columns=["main_table"]))
+
+
+def identities(path: Path) -> Iterator[dict[str, Any]]:
+    """row_id, source_id, role, origin and applied_hash of every row, without its values."""
+    yield from store.read_rows(path, columns=["row_id", "source_id", "role", "origin", "applied_hash"])

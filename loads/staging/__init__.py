@@ -1,0 +1,19 @@
+"""Staging: from landed records and the signed plan to rows in load order, an object at a time."""
+
+from collections.abc import Callable, Mapping
+
+from loads.destination import Destination
+from loads.models import Run
+from loads.staging import companies, persons
+from loads.staging.context import StagingContext
+
+# In load order: what others look up to comes first.
+STAGERS: Mapping[str, Callable[[StagingContext], None]] = {companies.OBJECT: companies.stage, persons.OBJECT: persons.stage}
+
+
+def stage_next(run: Run, destination: Destination) -> bool:
+    """Stage the next object that isn't; False where all are. A try that was cut off is made again from the start of its object."""
+    left = [name for name in STAGERS if name not in run.staged]
+    if left:
+        STAGERS[left[0]](StagingContext(run, destination))
+    return bool(left)

@@ -1,0 +1,97 @@
+"""What every part of staging needs: the run, its plan parts as signed, the names in use, bindings and the destination."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from connectors import landing
+from connectors.models import Dataset
+from loads import crosswalk, runs, staged
+from loads.destination import Destination
+from loads.models import Binding, Run
+from mapping import plan
+from mapping.consent import ConsentRules
+from mapping.people import PersonRules, person_rules
+from mapping.playbooks import Playbook, load_playbook
+from mapping.transforms import TimeRules
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement
+
+
+class NotBound(WorkbenchError):
+    """The plan names an owner that this environment has no row for."""
+
+    remedy = "Answer the owner anew, or make the user in the environment, then bind and resume."
+
+
+@dataclass(frozen=True)
+class StagingContext:
+    """One run being staged."""
+
+    run: Run
+    destination: Destination
+
+    @property
+    def engagement(self) -> Engagement:
+        """The run's engagement."""
+        return self.run.engagement
+
+    @property
+    def prefix(self) -> str:
+        """The publisher prefix that the plan's columns have."""
+        return self.contents["maps"]["prefix"]
+
+    @cached_property
+    def contents(self) -> dict[str, dict[str, Any]]:
+        """The plan parts at exactly the versions that the run uses."""
+        return plan.content_of(self.engagement, self.run.parts)
+
+    @cached_property
+    def playbook(self) -> Playbook:
+        """The platform's playbook."""
+        return load_playbook(self.engagement.platform)
+
+    @cached_property
+    def time(self) -> TimeRules:
+        """The signed zones."""
+        return TimeRules.from_content(self.contents["time"])
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Source owner -> bind value, such as `/systemusers(id)`; '' for rows without an owner. Raises NotBound."""
+        sets = {"user": "systemusers", "team": "teams"}
+        rows = Binding.objects.filter(environment=self.run.environment, kind__in=sets, row_id__isnull=False)
+        bound = {(row.kind, row.name): f"/{sets[row.kind]}({row.row_id})" for row in rows}
+        answers = self.contents["owners"]["answers"]
+        absent = sorted({answer["name"] for answer in answers.values() if (answer["kind"], answer["name"]) not in bound})
+        if absent:
+            raise NotBound(f"No row in {self.run.environment} for: {', '.join(absent[:10])}.")
+        return {owner: bound[answer["kind"], answer["name"]] for owner, answer in answers.items()}
+
+    def dataset(self, object_name: str) -> Dataset:
+        """The dataset of an object that this run stages."""
+        return Dataset.objects.get(pk=self.run.datasets[object_name])
+
+    def answers(self, object_name: str) -> list[dict[str, Any]]:
+        """The records of a small dataset, such as lists."""
+        return list(landing.records(self.dataset(object_name)))
+
+    def beat(self) -> None:
+        """Say that staging goes on, and keep its lease."""
+        runs.beat(self.run)
+
+    @cached_property
+    def person_rules(self) -> PersonRules:
+        """How a person's record is read, by the signed plan."""
+        forgotten = frozenset(entry["hash"] for entry in self.answers("forgotten"))
+        consent = ConsentRules.from_content(self.contents["consent"])
+        return person_rules(self.playbook, plan.names_of(self.engagement), consent, self.time, forgotten)
+
+    def path(self, name: str) -> Path:
+        """A file of this run in the store."""
+        return staged.folder(self.run) / name
+
+    def crosswalk_rows(self, object_name: str):
+        """The ids that an object's records have in this environment, streamed."""
+        return crosswalk.known(self.run.environment, object_name)

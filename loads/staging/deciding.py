@@ -1,0 +1,85 @@
+"""Who loads: each person's record gets its disposition by the signed plan, before anything is looked up at the destination."""
+
+import duckdb
+
+from loads.staging.context import StagingContext
+from mapping import clusters
+from mapping.split import matrix_from_content
+
+# The order of reasons is the order in which they decide.
+HOLDS = {
+    "cluster.last_names_differ": "Records with one e-mail address or user id have different last names; they may be two people.",
+    "email.missing": "The record has no e-mail address.",
+    "email.invalid": "The value is not an e-mail address.",
+    "email.role_address": "The address belongs to a function, such as info@, and not to a person.",
+    "split.stage_blank": "The record has no lifecycle stage, and the signed matrix doesn't place such records.",
+    "split.stage_not_signed": "The lifecycle stage is not in the signed matrix.",
+    "split.review": "The signed matrix sends this stage to review.",
+    "owner.not_answered": "The record's owner was not among those that were answered.",
+}
+REJECTS = {"email.too_long": "The e-mail address is longer than the destination's column (100)."}
+SKIPS = {
+    "person.forgotten": "The person is on the source's register of forgotten people.",
+    "split.skip": "The signed matrix leaves this stage out.",
+}
+
+
+def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
+    """Tables `keys`, `members`, `clusters` and `decided`, one row per record.
+
+    decided: position, source_id, cluster, survives, into_id, disposition (planned, merged, skipped, rejected, held), outcome
+    (lead, contact or '' where the matrix doesn't place the record), codes (why, the deciding one first).
+    """
+    clusters.load_keys(con, context.path("keys.parquet"))
+    clusters.cluster(con)
+    con.execute("CREATE TABLE matrix (stage VARCHAR, outcome VARCHAR)")
+    matrix = matrix_from_content(context.contents["split"])
+    if matrix:
+        con.executemany("INSERT INTO matrix VALUES (?, ?)", list(matrix.items()))
+    con.execute("CREATE TABLE owners (owner VARCHAR)")
+    answers = list(context.contents["owners"]["answers"])
+    if answers:
+        con.executemany("INSERT INTO owners VALUES (?)", [(owner,) for owner in answers])
+    con.execute(_REASONED)
+    con.execute(_DECIDED)
+
+
+_REASONED = """
+    CREATE TABLE reasoned AS
+    SELECT k.position, k.source_id, k.problem, m.cluster, c.survivor = k.position AS survives, s.source_id AS into_id, k.forgotten,
+           coalesce(c.names, 0) > 1 AS differ, x.outcome,
+           list_filter([
+               CASE WHEN c.names > 1 THEN 'cluster.last_names_differ' END,
+               CASE WHEN k.email_issue = 'email.too_long' THEN 'email.too_long' END,
+               CASE WHEN k.email_issue IN ('email.missing', 'email.invalid') THEN k.email_issue END,
+               CASE WHEN k.role_address THEN 'email.role_address' END,
+               CASE WHEN x.outcome = 'skip' THEN 'split.skip' END,
+               CASE WHEN x.outcome = 'review' THEN 'split.review'
+                    WHEN x.outcome IS NULL THEN CASE WHEN k.stage = '' THEN 'split.stage_blank' ELSE 'split.stage_not_signed' END END,
+               CASE WHEN o.owner IS NULL THEN 'owner.not_answered' END
+           ], lambda code: code IS NOT NULL) AS codes
+    FROM keys k
+    LEFT JOIN members m USING (position)
+    LEFT JOIN clusters c ON c.cluster = m.cluster
+    LEFT JOIN keys s ON s.position = c.survivor
+    LEFT JOIN matrix x ON x.stage = CASE WHEN coalesce(c.names, 0) > 1 THEN k.stage ELSE coalesce(s.stage, k.stage) END
+    LEFT JOIN owners o ON o.owner = k.owner
+"""
+
+_DECIDED = """
+    CREATE TABLE decided AS
+    SELECT position, source_id, cluster, coalesce(survives, false) AS survives, into_id,
+           CASE WHEN outcome IN ('lead', 'contact') AND problem IS NULL THEN outcome ELSE '' END AS outcome,
+           CASE WHEN problem IS NOT NULL THEN ['record.unreadable']
+                WHEN forgotten THEN ['person.forgotten']
+                WHEN NOT differ AND NOT survives THEN []
+                ELSE codes END AS codes,
+           CASE WHEN problem IS NOT NULL THEN 'rejected'
+                WHEN forgotten THEN 'skipped'
+                WHEN NOT differ AND NOT survives THEN 'merged'
+                WHEN list_contains(codes, 'split.skip') THEN 'skipped'
+                WHEN list_contains(codes, 'email.too_long') THEN 'rejected'
+                WHEN len(codes) > 0 THEN 'held'
+                ELSE 'planned' END AS disposition
+    FROM reasoned ORDER BY position
+"""

@@ -1,0 +1,94 @@
+"""What the destination holds already: the key columns of each table, read once into a snapshot, and the crosswalk beside it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+
+from connectors.store import batched
+from loads.destination import Destination
+from loads.models import Crosswalk
+from mapping.companies import company_key
+from mapping.identity import normalise_email
+
+BATCH = 5_000
+CROSSWALK = pa.schema(
+    [
+        ("source_id", pa.string()),
+        ("table", pa.string()),
+        ("role", pa.string()),
+        ("row_id", pa.string()),
+        ("alias", pa.bool_()),
+        ("origin", pa.string()),
+        ("state", pa.string()),
+        ("applied_hash", pa.string()),
+    ]
+)
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: Iterable[Sequence]) -> None:
+    """Create a table and fill it from rows, a batch at a time."""
+    con.register("empty", schema.empty_table())
+    con.execute(f'CREATE TABLE "{table}" AS SELECT * FROM empty')  # noqa: S608 - names of our own
+    con.unregister("empty")
+    for batch in batched(rows, BATCH):
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*batch, strict=True), schema, strict=True)]
+        con.register("batch", pa.table(columns, schema=schema))
+        con.execute(f'INSERT INTO "{table}" SELECT * FROM batch')  # noqa: S608 - names of our own
+        con.unregister("batch")
+
+
+def load_crosswalk(con: duckdb.DuckDBPyConnection, rows: Iterable[tuple]) -> None:
+    """Table `xw`: the ids given so far, those of removed rows left out."""
+    insert(con, "xw", CROSSWALK, (row for row in rows if row[6] != Crosswalk.State.REMOVED))
+
+
+PEOPLE = pa.schema([("table", pa.string()), ("row_id", pa.string()), ("email", pa.string())])
+
+
+def load_people(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:
+    """Table `there` (table, row_id, email): contacts, and leads that are open; rows that we made ourselves left out. Needs `xw`."""
+    insert(con, "everyone", PEOPLE, _people(destination))
+    con.execute("""
+        CREATE TABLE there AS SELECT * FROM everyone e WHERE NOT EXISTS (
+            SELECT 1 FROM xw WHERE xw."table" = e."table" AND xw.row_id = e.row_id AND xw.origin = 'created' AND NOT xw.alias)
+    """)
+
+
+def _people(destination: Destination) -> Iterator[tuple[str, str, str]]:
+    for name, condition in (("contact", None), ("lead", "statecode eq 0")):
+        table = destination.table(name)
+        columns = [table.primary_id, "emailaddress1"]
+        for row in destination.client.rows(table.entity_set, select=columns, filter=condition):
+            email, _ = normalise_email(row.get("emailaddress1"))
+            if email:
+                yield name, row[table.primary_id].lower(), email
+
+
+ACCOUNTS = pa.schema([("row_id", pa.string()), ("name_key", pa.string()), ("domain", pa.string())])
+
+
+def load_accounts(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:
+    """Table `there` (row_id, name_key, domain): accounts; rows that we made ourselves left out. Needs `xw`."""
+    table = destination.table("account")
+    rows = destination.client.rows(table.entity_set, select=[table.primary_id, "name", "websiteurl"])
+    insert(
+        con, "everyone", ACCOUNTS, ((row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl"))) for row in rows)
+    )
+    con.execute("""
+        CREATE TABLE there AS SELECT * FROM everyone e WHERE NOT EXISTS (
+            SELECT 1 FROM xw WHERE xw.row_id = e.row_id AND xw.origin = 'created' AND NOT xw.alias)
+    """)
+
+
+def web_domain(address: str | None) -> str | None:
+    """The domain that a web address leads to, without `www.`, in its ASCII form."""
+    text = (address or "").strip().lower()
+    if not text:
+        return None
+    try:
+        host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
+        return host.removeprefix("www.").encode("idna").decode() or None
+    except (ValueError, UnicodeError):
+        return None

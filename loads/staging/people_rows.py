@@ -1,0 +1,120 @@
+"""One person's row: mapped values, names, consent, owner and company, as the Web API takes them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from loads.destination import SOURCE_ID
+from loads.models import Crosswalk
+from loads.staging.context import StagingContext
+from loads.staging.rows import Draft
+from loads.verification import BIND
+from mapping.consent import MEDIA, STRICTNESS, Consent
+from mapping.fieldmaps import compile_fieldmaps, reader, rules_of
+from mapping.issues import Issue
+from mapping.names import lead_subject, person_names, shorten
+
+if TYPE_CHECKING:
+    from loads.staging.persons import Decision
+
+ANSWERS = {place: answer for answer, place in STRICTNESS.items()}
+OBJECT = "user"
+COMPANY_NAME_LIMIT = 100
+
+
+class PersonRows:
+    """Builds drafts of contacts and leads from raw records, by the maps as the run's plan has them."""
+
+    def __init__(self, context: StagingContext) -> None:
+        """Compile the maps once per table."""
+        self.context, self.prefix = context, context.prefix
+        maps = context.contents["maps"]
+        self.rules = {table: rules_of(maps, OBJECT, table) for table in ("contact", "lead")}
+        self.sources = {table: {rule.column: rule.source for rule in rules if rule.state == "confirmed"} for table, rules in self.rules.items()}
+        self.maps = {table: compile_fieldmaps(rules, context.destination.table(table).columns, context.time) for table, rules in self.rules.items()}
+        self.readers = {rule.source: reader(rule.source) for rules in self.rules.values() for rule in rules}
+        identity = context.playbook.identity
+        self.first, self.last = reader(identity.first_name), reader(identity.last_name)
+        self.full = [reader(name) for name in identity.full_names]
+        self.unknown_is_out = context.person_rules.consent.unknown_is_out
+
+    def person(self, record: dict[str, Any], decision: "Decision") -> tuple[Draft, list[Issue]]:
+        """The draft of a person's row and every issue of its record. A record without a table is read as a contact, for its issues."""
+        table = decision.table or "contact"
+        mapped = self.maps[table](record)
+        values, issues = mapped.values, mapped.issues
+        full = next((text for text in (read(record) for read in self.full) if text), None)
+        names = person_names(self.first(record), self.last(record), decision.email or None, full)
+        issues += [issue for issue in names.issues if issue.severity == "reject"]
+        values.update(names.values(self.prefix))
+        values["emailaddress1"] = decision.email
+        values[f"{self.prefix}_{SOURCE_ID}"] = f"{OBJECT}:{decision.source_id}"
+        values.update(self._consent(decision))
+        parents = self._company(values, table, decision, issues)
+        owner = self.context.owners.get(decision.owner)
+        if owner:
+            values[f"ownerid{BIND}"] = owner
+        if decision.created:
+            values["overriddencreatedon"] = decision.created
+        if table == "lead":
+            values["subject"], _ = lead_subject(self.context.playbook.title, names, decision.email)
+        elif decision.lead_id:
+            values[f"originatingleadid{BIND}"] = f"/leads({decision.lead_id})"
+        return self._draft(record, decision, table, values, parents, issues), issues
+
+    def _draft(
+        self, record: dict[str, Any], decision: "Decision", table: str, values: dict[str, Any], parents: list[str], issues: Sequence[Issue]
+    ) -> Draft:
+        lossy = {issue.field for issue in issues if issue.severity == "loss"}
+        sources = self.sources[table]
+        return Draft(
+            row_id=decision.row_id,
+            source_id=decision.source_id,
+            position=decision.position,
+            main_table=table,
+            origin=decision.origin,
+            present=decision.present,
+            applied_hash=decision.applied_hash,
+            values=values,
+            parents=parents,
+            lossy=sorted(column for column, source in sources.items() if source in lossy),
+            source={column: self.readers[source](record) for column, source in sources.items() if column in values},
+        )
+
+    def _consent(self, decision: "Decision") -> dict[str, bool]:
+        """The strictest answers of the cluster; a person on a suppression list is opted out of all."""
+        answers = {medium: ANSWERS[place] for medium, place in zip(MEDIA, decision.consent, strict=True)}
+        return Consent(**answers, suppressed=decision.suppressed, no_mail=decision.no_mail).values(self.prefix, self.unknown_is_out)
+
+    def _company(self, values: dict[str, Any], table: str, decision: "Decision", issues: list[Issue]) -> list[str]:
+        if decision.ambiguous_company:
+            issues.append(Issue("company.ambiguous", self.context.person_rules.lists, "", "note"))
+        if not decision.company_row:
+            return []
+        navigation = "parentcustomerid_account" if table == "contact" else "parentaccountid"
+        values[navigation + BIND] = f"/accounts({decision.company_row})"
+        if table == "lead" and decision.company_name:
+            values["companyname"] = shorten(decision.company_name, COMPANY_NAME_LIMIT)[0]
+        return [f"account:{decision.company_row}"]
+
+    def former_lead(self, decision: "Decision") -> Draft:
+        """The open lead of a person who is a contact now: tied to it and qualified, its history left where it is.
+
+        QualifyLead would make new rows, so the state is set directly. Source: the service's lead states, 1 Qualified, 3 Qualified.
+        """
+        ties: dict[str, Any] = {f"parentcontactid{BIND}": f"/contacts({decision.row_id})", "statecode": 1, "statuscode": 3}
+        parents = [f"contact:{decision.row_id}"]
+        if decision.company_row:
+            ties[f"parentaccountid{BIND}"] = f"/accounts({decision.company_row})"
+            parents.append(f"account:{decision.company_row}")
+        return Draft(
+            row_id=str(decision.lead_id),
+            source_id=decision.source_id,
+            position=decision.position,
+            main_table="contact",
+            origin=Crosswalk.Origin.MATCHED,
+            present=True,
+            applied_hash=decision.lead_hash,
+            values={f"{self.prefix}_{SOURCE_ID}": f"{OBJECT}:{decision.source_id}"},
+            parents=parents,
+            always=ties,
+        )

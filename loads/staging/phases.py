@@ -1,0 +1,110 @@
+"""Phases, chunks and the exceptions that staging decided, recorded in one transaction when an object is staged."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from django.db import transaction
+
+from connectors import store
+from loads import staged
+from loads.models import Chunk, LedgerEntry, Phase, Run
+
+CHUNK_ROWS = 1_000
+ENTRIES = 2_000
+KEPT = {"rejected": LedgerEntry.Outcome.REJECTED, "held": LedgerEntry.Outcome.HELD}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of dispositions per main table, and the exceptions; the writer of the dispositions file.
+
+    add: reasons are [{"code", "field", "detail", "severity"}], the deciding one first.
+    """
+
+    run: Run
+    object_name: str
+    file: store.ParquetFile = field(init=False)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Open the dispositions file."""
+        self.file = store.ParquetFile(staged.dispositions_path(self.run, self.object_name), staged.DISPOSITIONS)
+
+    def __enter__(self) -> "Tally":
+        self.file.__enter__()
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        self.file.__exit__(kind, error, trace)
+
+    def add(self, position: int, source_id: str, disposition: str, table: str, into: str = "", reasons: Iterable[Mapping[str, Any]] = ()) -> None:
+        """One record's disposition."""
+        counts = self.counts.setdefault(table, {})
+        counts[disposition] = counts.get(disposition, 0) + 1
+        self.file.add(position, source_id, disposition, table, into, orjson.dumps(list(reasons)))
+
+
+@transaction.atomic
+def record(run: Run, tally: Tally, tables: Iterable[str]) -> None:
+    """Replace the object's phases in this run, and say that the object is staged. tables: in load order, '' last where it is needed."""
+    object_name = tally.object_name
+    Phase.objects.filter(run=run, object_name=object_name).delete()
+    first = Phase.objects.filter(run=run).count() + 1
+    phases = {}
+    for number, table in enumerate(tables, start=first):
+        phases[table] = _phase(run, object_name, table, number, tally.counts.get(table, {}))
+    _keep_exceptions(run, object_name, phases)
+    locked = Run.objects.select_for_update().get(pk=run.pk)
+    locked.staged = [*(name for name in locked.staged if name != object_name), object_name]
+    locked.save(update_fields=["staged"])
+    run.staged = locked.staged
+
+
+def _phase(run: Run, object_name: str, table: str, number: int, counts: Mapping[str, int]) -> Phase:
+    path = staged.rows_path(run, object_name, table)
+    rows = store.row_count(path) if table else 0
+    phase = Phase.objects.create(
+        run=run,
+        number=number,
+        object_name=object_name,
+        table=table,
+        extracted=sum(counts.values()),
+        merged=counts.get("merged", 0),
+        documented=counts.get("documented", 0),
+        skipped=counts.get("skipped", 0),
+        rejected=counts.get("rejected", 0),
+        held=counts.get("held", 0),
+        planned=rows,
+    )
+    starts = range(0, rows, CHUNK_ROWS)
+    Chunk.objects.bulk_create(
+        [Chunk(phase=phase, number=n, start=start, stop=min(start + CHUNK_ROWS, rows)) for n, start in enumerate(starts, start=1)], batch_size=500
+    )
+    return phase
+
+
+def _keep_exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) -> None:
+    for batch in store.batched(_exceptions(run, object_name, phases), ENTRIES):
+        LedgerEntry.objects.bulk_create(batch)
+
+
+def _exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) -> Iterator[LedgerEntry]:
+    for row in store.read_rows(staged.dispositions_path(run, object_name)):
+        outcome = KEPT.get(row["disposition"])
+        if outcome:
+            reasons = orjson.loads(row["reasons"])
+            yield LedgerEntry(
+                run=run,
+                phase=phases[row["main_table"]],
+                object_name=object_name,
+                source_id=row["source_id"],
+                position=row["position"],
+                main_table=row["main_table"],
+                outcome=outcome,
+                code=reasons[0]["code"] if reasons else outcome,
+                reasons=reasons,
+            )
+
+

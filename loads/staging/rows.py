@@ -1,0 +1,176 @@
+"""Staged rows written: values merged into what is there already, hashed, and put into the table's file in order."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from connectors import store
+from connectors.dataverse.metadata import Table
+from loads import staged
+from loads.models import Crosswalk
+from loads.staging.context import StagingContext
+from loads.verification import BIND
+from mapping.consent import stricter_values
+
+CREATE_ONLY = ("overriddencreatedon",)
+CONSENT = ("donotbulkemail", "donotemail")
+SAMPLES = 25
+BATCH = 500
+
+
+@dataclass(slots=True)
+class Draft:
+    """A row before it is merged with what is at the destination.
+
+    always: values that are written into an existing row too, whatever it holds (stage lookups of a lead that became a contact).
+    """
+
+    row_id: str
+    source_id: str
+    position: int
+    main_table: str
+    origin: str
+    present: bool
+    applied_hash: str
+    values: dict[str, Any]
+    parents: list[str] = field(default_factory=list)
+    lossy: list[str] = field(default_factory=list)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    always: dict[str, Any] = field(default_factory=dict)
+
+
+class TableWriter:
+    """Writes the drafts of one object and table; a context manager.
+
+    A row that isn't there is a create. One that we made and whose hash is unchanged is equal; changed, it is an update of
+    all values. Into a row that was there before us go empty columns and our own only, stricter consent, and `always`.
+    """
+
+    def __init__(self, context: StagingContext, object_name: str, table_name: str) -> None:
+        """Open the staged file."""
+        self.context, self.table = context, context.destination.table(table_name)
+        self._file = store.ParquetFile(staged.rows_path(context.run, object_name, table_name), staged.STAGED, batch=BATCH)
+        self._drafts: list[Draft] = []
+        self._plain = self._lossy = 0
+        self.rows = 0
+
+    def __enter__(self) -> "TableWriter":
+        self._file.__enter__()
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                self._flush()
+        except BaseException as failure:
+            self._file.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        self._file.__exit__(kind, error, trace)
+
+    def add(self, draft: Draft) -> None:
+        """Take one draft."""
+        self._drafts.append(draft)
+        if len(self._drafts) >= BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        drafts, self._drafts = self._drafts, []
+        hashes = [_hash(draft) for draft in drafts]
+        changing = [d for d, h in zip(drafts, hashes, strict=True) if _is_there(d) and h != d.applied_hash]
+        there = self._read(changing) if changing else {}
+        for draft, applied in zip(drafts, hashes, strict=True):
+            self._write(draft, applied, there.get(draft.row_id))
+            self.rows += 1
+
+    def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
+        """What the rows to be changed hold now, in the columns to be written."""
+        keys = sorted({key for draft in drafts for key in read_keys(self.table, {**draft.values, **draft.always})})
+        client = self.context.destination.client
+        rows = client.retrieve(self.table.entity_set, self.table.primary_id, [draft.row_id for draft in drafts], keys)
+        return {row[self.table.primary_id].lower(): row for row in rows}
+
+    def _write(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> None:
+        values, action = {**draft.values, **draft.always}, "create"
+        if _is_there(draft) and applied == draft.applied_hash:
+            action = "equal"
+        elif there is not None:
+            action = "update"
+            values = self._merged(draft, there)
+        before = {key: there.get(key) for key in read_keys(self.table, values)} if there is not None else None
+        self._file.add(
+            draft.row_id,
+            draft.source_id,
+            draft.position,
+            "",
+            draft.main_table,
+            action,
+            draft.origin,
+            orjson.dumps(values),
+            draft.parents,
+            there.get("@odata.etag") if there else None,
+            orjson.dumps(before) if before is not None else None,
+            applied,
+            draft.lossy,
+            self._sample(draft, values) if action != "equal" else None,
+        )
+
+    def _merged(self, draft: Draft, there: Mapping[str, Any]) -> dict[str, Any]:
+        """What may be written into the row as it is."""
+        writable = {key: value for key, value in draft.values.items() if key not in CREATE_ONLY}
+        if draft.origin == Crosswalk.Origin.CREATED:
+            return {**writable, **draft.always}
+        refusals = {key: value for key, value in writable.items() if self._is_consent(key)}
+        own = f"{self.context.prefix}_"
+        merged = {
+            key: value
+            for key, value in writable.items()
+            if key not in refusals and key != f"ownerid{BIND}" and (key.startswith(own) or _is_empty(self.table, key, there))
+        }
+        return {**merged, **stricter_values(refusals, there), **draft.always}
+
+    def _is_consent(self, key: str) -> bool:
+        return key in CONSENT or (key.startswith(f"{self.context.prefix}_") and key.endswith("_opt_out"))
+
+    def _sample(self, draft: Draft, values: Mapping[str, Any]) -> bytes | None:
+        """The source values of a row that will be read back: some plain ones and some with losses."""
+        if draft.lossy:
+            self._lossy += 1
+            chosen = self._lossy <= SAMPLES
+        else:
+            self._plain += 1
+            chosen = self._plain <= SAMPLES
+        return orjson.dumps({key: _shown(value) for key, value in draft.source.items()}) if chosen else None
+
+
+def _shown(value: Any) -> Any:
+    return value[:500].encode("utf-8", "replace").decode() if isinstance(value, str) else value if isinstance(value, (int, float, bool)) else str(value)[:500]
+
+
+def _is_there(draft: Draft) -> bool:
+    return draft.present or draft.origin == Crosswalk.Origin.MATCHED
+
+
+def _hash(draft: Draft) -> str:
+    """SHA-1 over what is meant, so that an unchanged row is told without reading the destination."""
+    text = orjson.dumps([draft.values, draft.always], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest()
+
+
+def read_keys(table: Table, values: Mapping[str, Any]) -> list[str]:
+    """The columns of a body as they are read: `_column_value` for lookups."""
+    return [_read_key(table, key) for key in values]
+
+
+def _read_key(table: Table, key: str) -> str:
+    if not key.endswith(BIND):
+        return key
+    navigation = key.removesuffix(BIND)
+    column = next(column for column in table.columns.values() if navigation in column.navigation.values())
+    return f"_{column.name}_value"
+
+
+def _is_empty(table: Table, key: str, there: Mapping[str, Any]) -> bool:
+    return there.get(_read_key(table, key)) in (None, "")

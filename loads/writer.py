@@ -1,0 +1,124 @@
+"""The writer: rows to Dataverse by the message that fits, with exactly one outcome per row.
+
+New rows go by CreateMultiple with their ids given. After an unknown outcome, or when a chunk is taken over, by
+UpsertMultiple, so that nothing doubles. A refused call is taken apart by one `$batch` that goes on after errors: the good
+rows land and each bad one is named with the service's own reason. Existing rows go by PATCH with the version that was read.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.dataverse.client import Client, Operation, Outcome
+from connectors.dataverse.errors import DataverseRefused
+from connectors.dataverse.metadata import Table
+from connectors.http import OutcomeUnknown
+from loads.staged import StagedRow
+from loads.verification import differing
+
+CREATE_ROWS, UPDATE_ROWS = 100, 50
+MOST_THREADS = 16
+VERSION_MISMATCH = "0x80060882"
+PASSING = (429, 502, 503, 504)
+TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of one row: created, updated or refused with a reason ({"code", "field", "detail", "severity"})."""
+
+    row: StagedRow
+    outcome: str
+    reason: dict[str, str] | None = None
+
+
+class Writer:
+    """Writes staged rows of one table; `stamp` is {run id column: run key}, sent with every row."""
+
+    def __init__(self, client: Client, table: Table, stamp: dict[str, str]) -> None:
+        """Keep what every call needs."""
+        self.client, self.table, self.stamp = client, table, stamp
+
+    def write(self, rows: Sequence[StagedRow], *, again: bool, beat: Callable[[], None]) -> Iterator[Written]:
+        """One Written per row, in no particular order. again: rows may be there already from an attempt that was cut off.
+
+        beat is called from the calling thread after each call. Raises Retryable where the service can't be reached:
+        rows that were not answered for stay unsettled, and writing them again is safe.
+        """
+        creates = [row for row in rows if row.action == "create"]
+        updates = [row for row in rows if row.action == "update"]
+        create = self._upsert if again else self._create
+        jobs = [(create, part) for part in _parts(creates, CREATE_ROWS)] + [(self._update, part) for part in _parts(updates, UPDATE_ROWS)]
+        with ThreadPoolExecutor(max(1, min(self.client.dop_hint, MOST_THREADS))) as pool:
+            futures = [pool.submit(job, part) for job, part in jobs]
+            try:
+                for future in as_completed(futures):
+                    yield from future.result()
+                    beat()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def _create(self, rows: list[StagedRow]) -> list[Written]:
+        try:
+            self.client.create_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
+        except OutcomeUnknown:
+            return self._upsert(rows)
+        except DataverseRefused:
+            return self._one_by_one(rows)
+        return [Written(row, "created") for row in rows]
+
+    def _upsert(self, rows: list[StagedRow]) -> list[Written]:
+        try:
+            self.client.upsert_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
+        except DataverseRefused:
+            return self._one_by_one(rows)
+        return [Written(row, "created") for row in rows]
+
+    def _target(self, row: StagedRow) -> dict[str, Any]:
+        return {self.table.primary_id: row.row_id, **row.values, **self.stamp}
+
+    def _address(self, row: StagedRow) -> str:
+        return f"{self.table.entity_set}({row.row_id})"
+
+    def _one_by_one(self, rows: list[StagedRow]) -> list[Written]:
+        """Each row by its own PATCH, which creates what is missing; the service says of each what it thinks of it."""
+        outcomes = self._batch(rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp}))
+        return [Written(row, "created") if outcome.ok else Written(row, "refused", _reason(outcome)) for row, outcome in outcomes]
+
+    def _update(self, rows: list[StagedRow]) -> list[Written]:
+        def operation(row: StagedRow) -> Operation:
+            return Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": row.etag or "*"})
+
+        outcomes = self._batch(rows, operation)
+        changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
+        ours = self._already_written(changed) if changed else set()
+        return [
+            Written(row, "updated") if outcome.ok or row.row_id in ours else Written(row, "refused", _reason(outcome)) for row, outcome in outcomes
+        ]
+
+    def _already_written(self, rows: list[StagedRow]) -> set[str]:
+        """Rows whose version moved because our own earlier write, whose answer was lost, did move it."""
+        return {row.row_id for row, found in differing(self.client, self.table, rows, self.stamp) if not found}
+
+    def _batch(self, rows: list[StagedRow], operation: Callable[[StagedRow], Operation]) -> list[tuple[StagedRow, Outcome]]:
+        """An outcome per row; rows that the service only put off are sent again a few times."""
+        settled: dict[str, Outcome] = {}
+        left = rows
+        for _ in range(TRIES):
+            for row, outcome in zip(left, self.client.batch([operation(row) for row in left]), strict=True):
+                settled[row.row_id] = outcome
+            left = [row for row in left if settled[row.row_id].status in PASSING]
+            if not left:
+                break
+        return [(row, settled[row.row_id]) for row in rows]
+
+
+def _parts(rows: list[StagedRow], size: int) -> Iterator[list[StagedRow]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _reason(outcome: Outcome) -> dict[str, str]:
+    return {"code": outcome.code or f"http.{outcome.status}", "field": "", "detail": outcome.message[:500], "severity": "reject"}

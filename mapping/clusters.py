@@ -1,0 +1,138 @@
+"""Who is the same person, who survives, and which company a person belongs to: SQL over the keys of people.
+
+Every function takes a DuckDB connection with a table `keys` (see mapping.people.KEYS) and leaves tables behind it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from mapping.companies import company_key
+from mapping.consent import MEDIA
+
+
+def load_keys(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """The table `keys` from its Parquet file."""
+    con.execute("CREATE TABLE keys AS SELECT * FROM read_parquet(?) ORDER BY position", [str(path)])
+
+
+def cluster(con: duckdb.DuckDBPyConnection) -> None:
+    """Tables `members` (position, cluster) and `clusters`, one row per person.
+
+    Records with an equal e-mail or user id are one person, also through a third record. The survivor is the most recently
+    updated one (ties: the later row of the export). Forgotten and unreadable records are nobody's.
+    clusters: cluster, survivor (position), size, names (distinct last names), lists (of all members), the strictest consents.
+    """
+    con.execute("""
+        CREATE TABLE members AS
+        SELECT position, email, user_key, position AS cluster FROM keys WHERE problem IS NULL AND NOT forgotten
+    """)
+    while _join_by(con, "email") + _join_by(con, "user_key"):
+        pass
+    strictest = ", ".join(f"max(consent_{medium}) AS consent_{medium}" for medium in MEDIA)
+    con.execute(f"""
+        CREATE TABLE clusters AS
+        SELECT m.cluster, arg_max(k.position, (k.updated, k.position)) AS survivor, count(*) AS size,
+               count(DISTINCT nullif(k.last_name, '')) AS names,
+               list_distinct(flatten(list(k.lists))) AS lists,
+               {strictest}, bool_or(k.suppressed) AS suppressed, bool_or(k.no_mail) AS no_mail
+        FROM members m JOIN keys k USING (position) GROUP BY m.cluster
+    """)  # noqa: S608 - names of our own
+
+
+def _join_by(con: duckdb.DuckDBPyConnection, key: str) -> int:
+    """Give records with an equal key their smallest cluster; how many records changed."""
+    con.execute(f"""
+        CREATE OR REPLACE TABLE joined AS
+        SELECT position, least(cluster, min(cluster) OVER (PARTITION BY {key})) AS smallest FROM members WHERE {key} IS NOT NULL
+    """)  # noqa: S608 - names of our own
+    return con.execute("""
+        UPDATE members SET cluster = joined.smallest FROM joined
+        WHERE members.position = joined.position AND members.cluster <> joined.smallest
+    """).fetchone()[0]
+
+
+def load_organisations(con: duckdb.DuckDBPyConnection, lists: Mapping[str, str], free_mail: frozenset[str]) -> None:
+    """Tables `organisation_lists` (list_id, name, name_key) and `free_mail` (domain)."""
+    con.execute("CREATE TABLE organisation_lists (list_id VARCHAR, name VARCHAR, name_key VARCHAR)")
+    con.execute("CREATE TABLE free_mail (domain VARCHAR)")
+    if lists:
+        con.executemany("INSERT INTO organisation_lists VALUES (?, ?, ?)", [(key, name, company_key(name)) for key, name in lists.items()])
+    if free_mail:
+        con.executemany("INSERT INTO free_mail VALUES (?)", [(domain,) for domain in sorted(free_mail)])
+
+
+# A person's own domain, unless a mail provider's.
+PERSON_DOMAIN = """
+    SELECT c.cluster, c.lists, d.domain FROM clusters c
+    JOIN (SELECT position, split_part(email, '@', 2) AS domain FROM keys) d ON d.position = c.survivor
+"""
+
+
+def assign_companies(con: duckdb.DuckDBPyConnection, *, by_domain: bool) -> None:
+    """Tables `organisations` (company, name, list_ids, domain, members) and `assigned` (cluster, company, ambiguous).
+
+    Needs `clusters`, `wanted` (clusters that may bring a company of their domain), `organisation_lists`, `free_mail`.
+    company: `list:<smallest list id>` of an organisation's lists, or `domain:<domain>`. A person in one organisation gets it;
+    in several, the one whose members' commonest domain is theirs, else none, flagged; in none, that of their e-mail's domain.
+    """
+    con.execute(f"""
+        CREATE TABLE people AS SELECT p.cluster, p.lists, CASE WHEN f.domain IS NULL THEN nullif(p.domain, '') END AS domain
+        FROM ({PERSON_DOMAIN}) p LEFT JOIN free_mail f ON f.domain = p.domain
+    """)  # noqa: S608 - text of our own
+    con.execute("""
+        CREATE TABLE organisations AS
+        SELECT 'list:' || min(list_id) AS company, name_key, arg_min(name, list_id) AS name, list(list_id ORDER BY list_id) AS list_ids
+        FROM organisation_lists WHERE name_key <> '' GROUP BY name_key
+    """)
+    con.execute("""
+        CREATE TABLE listed AS
+        SELECT DISTINCT p.cluster, p.domain, o.company FROM people p, unnest(p.lists) AS l(list_id)
+        JOIN organisation_lists ol ON ol.list_id = l.list_id JOIN organisations o USING (name_key)
+    """)
+    # The commonest domain of an organisation's members; none where two share the first place.
+    con.execute("""
+        CREATE TABLE commonest AS
+        WITH counted AS (SELECT company, domain, count(*) AS n FROM listed WHERE domain IS NOT NULL GROUP BY ALL),
+             ranked AS (SELECT *, max(n) OVER (PARTITION BY company) AS most FROM counted)
+        SELECT company, any_value(domain) AS domain, any_value(n) AS n FROM ranked WHERE n = most GROUP BY company HAVING count(*) = 1
+    """)
+    _assign_listed(con)
+    if by_domain:
+        _assign_by_domain(con)
+
+
+def _assign_listed(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("""
+        CREATE TABLE assigned AS
+        WITH fitting AS (
+            SELECT l.cluster, l.company, count(*) OVER (PARTITION BY l.cluster) AS organisations, (c.domain IS NOT NULL AND c.domain = l.domain) AS fits
+            FROM listed l LEFT JOIN commonest c USING (company))
+        SELECT cluster,
+               CASE WHEN any_value(organisations) = 1 THEN any_value(company)
+                    WHEN count(*) FILTER (fits) = 1 THEN any_value(company) FILTER (fits) END AS company,
+               any_value(organisations) > 1 AND count(*) FILTER (fits) <> 1 AS ambiguous
+        FROM fitting GROUP BY cluster
+    """)
+
+
+def _assign_by_domain(con: duckdb.DuckDBPyConnection) -> None:
+    """People in no organisation: the organisation whose members' commonest domain is theirs, else one of the domain itself."""
+    con.execute("""
+        CREATE TABLE domain_company AS
+        WITH known AS (SELECT domain, arg_max(company, (n, company)) AS company FROM commonest GROUP BY domain),
+             alone AS (SELECT DISTINCT p.domain FROM people p JOIN wanted USING (cluster)
+                       WHERE p.domain IS NOT NULL AND p.cluster NOT IN (SELECT cluster FROM assigned))
+        SELECT a.domain, coalesce(k.company, 'domain:' || a.domain) AS company, k.company IS NULL AS new
+        FROM alone a LEFT JOIN known k USING (domain)
+    """)
+    con.execute("""
+        INSERT INTO organisations
+        SELECT company, domain AS name_key, domain AS name, [] AS list_ids FROM domain_company WHERE new
+    """)
+    con.execute("""
+        INSERT INTO assigned
+        SELECT p.cluster, d.company, false FROM people p JOIN wanted USING (cluster) JOIN domain_company d USING (domain)
+        WHERE p.cluster NOT IN (SELECT cluster FROM assigned)
+    """)
