@@ -20,13 +20,25 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 import requests
 
-from connectors.http_errors import HttpRefused, OutcomeUnknown, Throttled, Unauthorized, Unreachable, Untrusted
+from connectors.http_errors import HttpRefused, OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable, Untrusted
 from connectors.pace import Pace
 from connectors.redaction import secrets_of
 from connectors.retries import Call, Failure, Patience, from_answer, from_exception
 from workbench.engagements.errors import BadInput
 
-__all__ = ["OK", "HttpRefused", "HttpSession", "OutcomeUnknown", "Pace", "Stats", "Throttled", "Unauthorized", "Unreachable", "Untrusted"]
+__all__ = [
+    "OK",
+    "HttpRefused",
+    "HttpSession",
+    "OutcomeUnknown",
+    "Pace",
+    "ServerFailed",
+    "Stats",
+    "Throttled",
+    "Unauthorized",
+    "Unreachable",
+    "Untrusted",
+]
 
 OK = range(200, 300)
 _SPOOL = 4 << 20  # a download stays in memory up to here, beyond it in an unnamed file

@@ -2,12 +2,13 @@
 
 WorkbenchError
 ├── Retryable
-│   ├── Unreachable       nothing answered, or only server failures, and nothing was done or the request may be repeated
+│   ├── Unreachable       nothing answered, and nothing was done or the request may be repeated
 │   ├── Throttled         the service asks for a pause longer than our patience; nothing was done
 │   └── OutcomeUnknown    sent, but no answer came back: read the state before sending again
 ├── Unauthorized          the service doesn't accept the credentials
 ├── Untrusted             the certificate of the address isn't signed by a known authority
 └── HttpRefused           any other status that wasn't expected
+    └── ServerFailed      500 to a request that may be repeated, each time that it was; also Retryable
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ from workbench.engagements.errors import Retryable, WorkbenchError
 
 
 class Unreachable(Retryable):
-    """Nothing answered, or only server failures, and repeating it is harmless."""
+    """Nothing answered, or only a gateway without its server, and repeating it is harmless."""
 
     remedy = "Check the address and the network, then resume; nothing was lost."
 
@@ -66,3 +67,10 @@ class HttpRefused(WorkbenchError):
         """Keep the answer beside the message."""
         super().__init__(message, remedy=remedy)
         self.status, self.body, self.payload = status, body, payload
+
+
+class ServerFailed(HttpRefused, Retryable):
+    """The service failed on a request that does no harm when repeated, as often as it was tried."""
+
+    remedy = "Resume later; if it stays, ask the service's support."
+    retry_after_s = None

@@ -13,7 +13,7 @@ import orjson
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from connectors.http_errors import HttpRefused, OutcomeUnknown, Throttled, Unauthorized, Unreachable, Untrusted
+from connectors.http_errors import HttpRefused, OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable, Untrusted
 from connectors.redaction import described, without_secrets
 from workbench.engagements.errors import BadInput, WorkbenchError
 
@@ -107,12 +107,12 @@ def from_answer(call: Call, response: requests.Response, secrets: Iterable[str])
         return Failure(Throttled(f"{call} answered 429.", retry_after_s=wait, code=_code(payload)), again=True, throttled=True)
     if status in (408, 502, 503, 504) or status >= _CLOUDFLARE:
         return _unheard(call, f"answered {status}", wait)
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR and call.method in ("GET", "HEAD"):
-        return Failure(Unreachable(f"{call} answered 500.", retry_after_s=wait), again=True)
     if status == HTTPStatus.UNAUTHORIZED:
         return Failure(Unauthorized(f"{call} answered 401."))
-    remedy = "The address leads elsewhere; enter the address that it leads to." if status < HTTPStatus.BAD_REQUEST else None
     body = without_secrets(text, secrets)[:_BODY_KEPT]
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and call.repeatable:
+        return Failure(ServerFailed(f"{call} answered 500.", status=status, body=body, payload=payload), again=True)
+    remedy = "The address leads elsewhere; enter the address that it leads to." if status < HTTPStatus.BAD_REQUEST else None
     return Failure(HttpRefused(f"{call} answered {status}.", status=status, body=body, payload=payload, remedy=remedy))
 
 

@@ -3,6 +3,7 @@
 Source: learn.microsoft.com/entra/msal/python and learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ _REMEDIES: Mapping[int, str] = {
     7000112: "The application is disabled in the tenant: have it enabled.",
     53003: "A conditional access policy blocks the application: ask the tenant's administrator for an exception.",
 }
+logging.getLogger("msal").setLevel(logging.INFO)  # its DEBUG lines hold whole requests
 _REMEDY = "Check the authority, client id and client secret (or certificate) on the connection's page."
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -184,9 +185,10 @@ def environment_url(address: str) -> str:
 
 
 def _judged(refused: HttpRefused, repeatable: bool) -> Exception:
-    if refused.status >= 500 and not repeatable and not errors.read_error(refused.payload)[0]:  # noqa: PLR2004 - a failure that Dataverse didn't word
-        return OutcomeUnknown(f"{refused} It may have been carried out.")
-    return errors.from_refusal(refused)
+    if refused.status < HTTPStatus.INTERNAL_SERVER_ERROR or errors.read_error(refused.payload)[0]:
+        return errors.from_refusal(refused)
+    # a failure that Dataverse itself put no words to
+    return refused if repeatable else OutcomeUnknown(f"{refused} It may have been carried out.")
 
 
 def _parsed(response: requests.Response) -> dict[str, Any]:

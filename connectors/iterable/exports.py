@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from connectors.http import HttpRefused, HttpSession
+from connectors.iterable.answers import opened, page
 from connectors.iterable.windows import Window
 from workbench.engagements.errors import Retryable, WorkbenchError
 
@@ -59,7 +60,7 @@ class Exports:
         """Start a job and return its id. A second job for the same window does no harm, so a lost answer is asked for again."""
         wanted = {"dataTypeName": data_type, "outputFormat": "application/x-json-stream", **window.as_params()}
         answer = self._session.request("POST", "api/export/start", json=wanted, repeatable=True, bucket=START)
-        return int(orjson.loads(answer.content)["jobId"])
+        return int(opened(answer, "jobId"))
 
     def lines(self, data_type: str, window: Window, job: int | None = None) -> Iterator[bytes]:
         """The lines of a window as they came, without their line ends; blank ones left out.
@@ -68,8 +69,8 @@ class Exports:
         anything of it is handed out. Raises ExportFailed, ExportCancelled, ExportTooSlow.
         """
         job = self.start(data_type, window) if job is None else job
-        page = self._finished(job)
-        files = self._files_of(job, page) if page is not None else None
+        first = self._finished(job)
+        files = self._files_of(job, first) if first is not None else None
         if files is not None:
             for file in files:
                 yield from self._lines_of(job, file, files)
@@ -86,30 +87,30 @@ class Exports:
         pause = self._session.pace.window_s(FILES) or 0.02
         deadline, longest = time.monotonic() + self._patience_s, _LONGEST_PAUSE * pause
         while time.monotonic() < deadline:
-            page = self._page(job, None)
-            state = str(page.get("jobState", "")).lower()
+            found = self._page(job, None)
+            state = str(found.get("jobState", "")).lower()
             if state in _STOPPED:
                 raise ExportCancelled(f"Export job {job} was cancelled.")
             if state in (_DONE, _FAILED):
-                return page if state == _DONE else None
+                return found if state == _DONE else None
             time.sleep(pause)
             pause = min(longest, pause * 1.5)
         raise ExportTooSlow(f"Export job {job} has not ended in {self._patience_s:.0f} s.")
 
-    def _files_of(self, job: int, page: dict[str, Any]) -> list[File] | None:
+    def _files_of(self, job: int, listed: dict[str, Any]) -> list[File] | None:
         """All files of a completed job, the first page of them known; None where the job left something out."""
         files: dict[str, File] = {}
-        while not page.get("exportTruncated"):
-            new = {entry["file"]: File(entry["file"], entry["url"]) for entry in page.get("files") or () if entry["file"] not in files}
+        while not listed.get("exportTruncated"):
+            new = {entry["file"]: File(entry["file"], entry["url"]) for entry in listed.get("files") or () if entry["file"] not in files}
             if not new:
                 return list(files.values())
             files |= new
-            page = self._page(job, list(files)[-1])
+            listed = self._page(job, list(files)[-1])
         return None
 
     def _page(self, job: int, start_after: str | None) -> dict[str, Any]:
         answer = self._session.request("GET", f"api/export/{job}/files", params={"startAfter": start_after}, bucket=FILES)
-        return orjson.loads(answer.content)
+        return page(answer, "jobState")
 
     def _lines_of(self, job: int, file: File, files: Sequence[File]) -> Iterator[bytes]:
         with self._fetched(job, file, files) as content:
@@ -139,8 +140,8 @@ class Exports:
             if refused.status not in _EXPIRED:
                 raise
         position = [each.name for each in files].index(file.name)
-        page = self._page(job, files[position - 1].name if position else None)
-        fresh = next((entry["url"] for entry in page.get("files") or () if entry["file"] == file.name), None)
+        listed = self._page(job, files[position - 1].name if position else None)
+        fresh = next((entry["url"] for entry in listed.get("files") or () if entry["file"] == file.name), None)
         if fresh is None:
             raise Retryable(f"Export job {job} no longer has its file {file.name}.")
         return self._session.download(fresh)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from connectors.base import Finding, Slice
 from connectors.http import HttpSession, Pace
 from connectors.iterable import checks
+from connectors.iterable.answers import opened
 from connectors.iterable.exports import FILES, START, Exports
 from connectors.iterable.windows import OPEN, Window, windows
 from workbench.engagements.errors import BadInput
@@ -70,9 +69,12 @@ class IterableSource:
 
     platform = "iterable"
 
-    def __init__(self, connection: "Connection") -> None:
-        """connection: secret is the API key; settings may have limits {bucket: [calls, seconds]} and data_centres {name: url}."""
-        self._connection = connection
+    def __init__(self, connection: "Connection", **patience: Any) -> None:
+        """connection: secret is the API key; settings may have limits {bucket: [calls, seconds]} and data_centres {name: url}.
+
+        patience: attempts, patience_s, backoff_s, timeout_s of its HttpSession.
+        """
+        self._connection, self._patience = connection, patience
         self.session = self._open(connection.base_url)
         self._exports = Exports(self.session)
         self._order: dict[str, list[Slice]] = {}
@@ -102,12 +104,11 @@ class IterableSource:
         yield from self._exports.lines(data_type, Window.of(piece), job)
 
     def reference(self, name: str) -> Any:
-        """lists, channels, messageTypes: a list of objects; fields: {name: type}; forgotten, forgottenUserIds: hashes."""
+        """lists, channels, messageTypes: a list of objects; fields: {name: type}; forgotten, forgottenUserIds: a list of hashes."""
         if name not in ANSWERS:
             raise BadInput(f"Iterable has no answer named {name}.")
         answer = ANSWERS[name]
-        content = self.session.request("GET", answer.path, bucket=answer.bucket).content
-        return orjson.loads(content)[answer.key]
+        return opened(self.session.request("GET", answer.path, bucket=answer.bucket), answer.key)
 
     def list_users(self, list_id: int) -> Iterator[str]:
         """The members of a list, by user id or else e-mail. For dynamic lists only: static ones stand in the profiles."""
@@ -138,18 +139,20 @@ class IterableSource:
         ahead = order[position + 1 : position + JOBS_AT_ONCE]
         return [piece, *(each for each in ahead if each.name != OPEN)]
 
-    def _open(self, address: str) -> HttpSession:
+    def _open(self, address: str, **patience: Any) -> HttpSession:
         limits = {**LIMITS, **self._connection.settings.get("limits", {})}
         root = address.strip().rstrip("/").removesuffix("/api")
         key, ca_file = {"Api-Key": self._connection.secret}, self._connection.ca_file()
-        return HttpSession(root, name=self._connection.name, headers=key, ca_file=ca_file, pace=Pace(limits))
+        return HttpSession(
+            root, name=self._connection.name, headers=key, ca_file=ca_file, pace=Pace(limits), **{**self._patience, **patience}
+        )
 
     def _other_data_centres(self) -> dict[str, HttpSession]:
         known = self._connection.settings.get("data_centres", checks.DATA_CENTRES)
         own = self.session.base_url.rstrip("/")
         if own not in [url.rstrip("/") for url in known.values()]:
             return {}
-        return {name: self._open(url) for name, url in known.items() if url.rstrip("/") != own}
+        return {name: self._open(url, attempts=2, patience_s=10.0) for name, url in known.items() if url.rstrip("/") != own}
 
 
 def _exported(object_name: str) -> ExportedObject:

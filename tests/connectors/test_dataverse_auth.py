@@ -1,4 +1,5 @@
 import json
+import logging
 from urllib.parse import parse_qs
 
 import pytest
@@ -50,7 +51,8 @@ def tokens_of(entra, *, secret: str = SECRET, tenant: str = TENANT, thumbprint: 
     return Tokens(credentials, "https://org.crm4.dynamics.com/.default")
 
 
-def test_a_token_is_kept_until_shortly_before_it_expires(entra):
+def test_a_token_is_kept_until_shortly_before_it_expires(entra, caplog):
+    caplog.set_level(logging.DEBUG)
     tokens = tokens_of(entra)
     assert tokens.header() == tokens.header() == {"Authorization": "Bearer token-1"}
     assert parse_qs(entra.received[-1].body.decode())["scope"] == ["https://org.crm4.dynamics.com/.default"]
@@ -58,6 +60,8 @@ def test_a_token_is_kept_until_shortly_before_it_expires(entra):
     tokens.forget({"Authorization": "Bearer token-1"})
     assert tokens.header() == {"Authorization": "Bearer token-2"}
     assert tokens.header() == {"Authorization": "Bearer token-3"}
+    assert SECRET not in caplog.text
+    assert "token-1" not in caplog.text
 
 
 def test_a_late_refusal_of_an_old_token_does_not_throw_the_new_one_away(entra):

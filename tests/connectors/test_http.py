@@ -8,10 +8,10 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
-from connectors.http import HttpRefused, HttpSession, OutcomeUnknown, Pace, Throttled, Unauthorized, Unreachable, Untrusted
+from connectors.http import HttpRefused, HttpSession, OutcomeUnknown, Pace, ServerFailed, Throttled, Unauthorized, Unreachable, Untrusted
 from connectors.redaction import described, without_secrets
 from tests.connectors.loopback import Reply, Service, serving
-from workbench.engagements.errors import BadInput
+from workbench.engagements.errors import BadInput, Retryable
 
 KEY = "s3cret-key-of-the-customer"
 
@@ -29,10 +29,12 @@ def test_a_read_is_repeated_after_a_server_failure_a_lost_answer_and_a_cut_body(
     assert session.stats.snapshot() == {"requests": 5, "retries": 4, "throttled": 0, "bytes": len(b'{"id": 7}')}
 
 
-def test_a_read_ends_as_unreachable_when_its_attempts_are_used_up(service: Service):
-    service.replies(Reply(500))
-    with pytest.raises(Unreachable):
+@pytest.mark.parametrize(("status", "error"), [(503, Unreachable), (500, ServerFailed)])
+def test_a_read_ends_in_a_retryable_error_when_its_attempts_are_used_up(service: Service, status: int, error: type[Exception]):
+    service.replies(Reply(status))
+    with pytest.raises(error) as caught:
         session_to(service.url).request("GET", "things")
+    assert isinstance(caught.value, Retryable)
     assert len(service.received) == 3
 
 

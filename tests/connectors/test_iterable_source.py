@@ -8,6 +8,7 @@ import pytest
 
 from connectors.base import Slice
 from connectors.http import Unauthorized
+from connectors.iterable.answers import StrangeAnswer
 from connectors.iterable.exports import ExportCancelled, ExportFailed
 from connectors.iterable.source import IterableSource
 from connectors.iterable.windows import Window
@@ -141,6 +142,14 @@ def test_an_unknown_object_or_answer_is_refused_before_anything_is_sent(service:
     with pytest.raises(BadInput):
         source.reference("unicorns")
     assert not service.received
+
+
+def test_a_proxys_page_in_place_of_an_answer_is_said_as_such(service: Service):
+    service.replies(Reply(body=b"<html>sign in</html>"))
+    with pytest.raises(StrangeAnswer):
+        source_at(service.url).reference("lists")
+    with pytest.raises(StrangeAnswer):
+        list(source_at(service.url).read("user", WHOLE))
 
 
 def project(service: Service, key: str = "iterable-key-1", fields: int = 10) -> None:

@@ -1,0 +1,30 @@
+"""Iterable's JSON answers, opened with care."""
+
+from typing import Any
+
+import orjson
+import requests
+
+from workbench.engagements.errors import Retryable
+
+
+class StrangeAnswer(Retryable):
+    """An answer with the right status that isn't what the API describes."""
+
+    remedy = "Resume; if it stays, check whether a proxy answers in Iterable's place, then ask Iterable's support."
+
+
+def opened(response: requests.Response, key: str) -> Any:
+    """What stands under `key` in an answer. Raises StrangeAnswer."""
+    return page(response, key)[key]
+
+
+def page(response: requests.Response, *keys: str) -> dict[str, Any]:
+    """A whole answer that has these keys. Raises StrangeAnswer."""
+    try:
+        parsed = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, dict) or not all(key in parsed for key in keys):
+        raise StrangeAnswer(f"An answer of Iterable has no {' and '.join(keys)}.")
+    return parsed
