@@ -27,6 +27,8 @@ import trustme
 import uvicorn
 from starlette.types import ASGIApp
 
+from connectors.simulators.control import Control
+
 HOST = "127.0.0.1"
 SERVERS = ("dataverse", "dataverse_sandbox", "entra", "iterable")    # in the order of their ports
 GROUPS: Mapping[str, tuple[str, ...]] = {"dataverse": ("dataverse", "dataverse_sandbox", "entra"), "iterable": ("iterable",)}
@@ -128,7 +130,7 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
 
 def build(settings: Settings) -> ASGIApp:
     """The application of one server; imported here, so that a server's process holds nothing but its own."""
-    data, signing_key = Path(settings.data), hashlib.sha256(CREDENTIALS["client_secret"].encode()).hexdigest()
+    data, signing_key = Path(settings.data), hashlib.sha256(CREDENTIALS["client_secret"].encode()).digest()
     if settings.name == "iterable":
         from connectors.simulators import iterable
 
@@ -137,7 +139,7 @@ def build(settings: Settings) -> ASGIApp:
         from connectors.simulators import entra
 
         client = {key: CREDENTIALS[key] for key in ("client_id", "client_secret")}
-        return entra.build_app(signing_key=signing_key, tenant=TENANT, **client)
+        return Control(latency_ms=settings.latency_ms).wrap(entra.build_app(signing_key=signing_key, tenant=TENANT, **client))
     from connectors.simulators import dataverse
 
     return dataverse.build_app(

@@ -1,9 +1,7 @@
-import threading
 from contextlib import closing
 
 import pytest
 import requests
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -11,6 +9,7 @@ from starlette.routing import Route
 
 from connectors.simulators.control import Control, path_pattern
 from connectors.simulators.limits import Windows
+from tests import simulated
 
 
 @pytest.fixture
@@ -23,14 +22,8 @@ def server():
         return PlainTextResponse("worked")
 
     app = Control(lambda: done.append(b"advanced")).wrap(Starlette(routes=[Route("/things/{id}", work, methods=["GET", "POST"])]))
-    running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    while not running.started:
-        thread.join(0.005)
-    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}", done
-    running.should_exit = True
-    thread.join()
+    with simulated.serve(app) as address:
+        yield address, done
 
 
 def set_faults(base, *faults):

@@ -23,7 +23,8 @@ class Refused(Exception):
 
     def answer(self) -> Response:
         """The error as Iterable sends it, JSON on text and CSV endpoints too."""
-        return JSONResponse(envelope(str(self), self.code, self.params), status_code=self.status)
+        body = injected(429) if self.status == 429 else envelope(str(self), self.code, self.params)
+        return JSONResponse(body, status_code=self.status)
 
 
 def envelope(message: str, code: str = "Success", params: Any = None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Organisation:
         self.accounts: dict[str, str] = {}    # company domain -> account id
         self.users: list[str] = []            # ids of the enabled salespeople
         self.made = 0
+        self.unit, self.other_unit = self.row_id(), self.row_id()    # the root business unit and one below it
         self._files: dict[str, BinaryIO] = {}
 
     def write(self, table: str, row: Row) -> None:
@@ -52,12 +53,16 @@ class Organisation:
     def common(self, state: int = 0, reason: int = 1) -> Row:
         """State, owner and age of a seller's row."""
         created = self.end - timedelta(minutes=self.dice.randrange(2_000, 1_200_000))
+        moment, owner = f"{created.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", self.dice.choice(self.users)
         return {
             "statecode": state,
             "statuscode": reason,
-            "_ownerid_value": self.dice.choice(self.users),
+            "_ownerid_value": owner,
             f"_ownerid_value{LOGICAL_NAME}": "systemuser",
-            "createdon": f"{created.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "_owninguser_value": owner,
+            "_owningbusinessunit_value": self.unit,
+            "createdon": moment,
+            "modifiedon": moment,
         }
 
 
@@ -68,11 +73,14 @@ def start_organisation(folder: Path, name: str, seed: int, end: datetime, people
 
 
 def write_users(organisation: Organisation, reps: Sequence[Rep]) -> None:
-    """Salespeople and everybody else who has a user: a leaver, a shared address, support and application users; then the teams.
+    """Two business units, salespeople and everybody else who has a user: a leaver, a shared address, support and application users; teams.
 
     The sandbox lacks the last salesperson.
     """
     sandbox = organisation.name.endswith("sandbox")
+    organisation.write("businessunit", {"businessunitid": organisation.unit, "name": "Halden & Voss", "isdisabled": False})
+    below = {"businessunitid": organisation.other_unit, "name": "Nordics", "isdisabled": False}
+    organisation.write("businessunit", below | {"_parentbusinessunitid_value": organisation.unit})
     for rep in reps[:-1] if sandbox else reps:
         user = _user(organisation, rep.given, rep.family, rep.email)
         organisation.users.append(user["systemuserid"])
@@ -80,7 +88,7 @@ def write_users(organisation: Organisation, reps: Sequence[Rep]) -> None:
     for given, family, email, more in (
         ("Kerstin", "Adler", LEAVER, {"isdisabled": True, "islicensed": False}),
         ("Nils", "Nord", SHARED, {"domainname": f"n.nord@{HOME}"}),
-        ("Nina", "Nord", SHARED.upper(), {"domainname": f"nina.nord@{HOME}"}),
+        ("Nina", "Nord", SHARED.upper(), {"domainname": f"nina.nord@{HOME}", "_businessunitid_value": organisation.other_unit}),
         ("Bea", "Okafor", "bea.okafor@private.example", {"domainname": BY_DOMAIN_NAME.upper()}),
         ("Support", "Delegate", f"support@{HOME}", {"accessmode": 3}),
         ("Reader", "Only", f"reader@{HOME}", {"accessmode": 2}),
@@ -88,7 +96,8 @@ def write_users(organisation: Organisation, reps: Sequence[Rep]) -> None:
     ):
         organisation.write("systemuser", _user(organisation, given, family, email) | more)
     for name, kind in ((TEAM, 0), ("Key Accounts", 0), ("Deal room 7", 1), ("Historic Owners", 0)):
-        organisation.write("team", {"teamid": organisation.row_id(), "name": name, "teamtype": kind, "isdefault": False})
+        team = {"teamid": organisation.row_id(), "name": name, "teamtype": kind, "isdefault": False}
+        organisation.write("team", team | {"_businessunitid_value": organisation.unit, "_administratorid_value": organisation.users[0]})
 
 
 def write_accounts(organisation: Organisation, companies: Sequence[Company]) -> None:
@@ -128,7 +137,7 @@ def write_person(organisation: Organisation, person: Person) -> None:
 
 def _contact(organisation: Organisation, person: Person) -> Row:
     row = person.row
-    made = {"contactid": organisation.row_id(), "firstname": row["firstName"], "lastname": row["lastName"], "emailaddress1": row["email"]}
+    made = {"contactid": organisation.row_id()} | _name_and_address(row)
     account = organisation.accounts.get(person.company.domain) if person.company else None
     if account:
         made |= {"_parentcustomerid_value": account, f"_parentcustomerid_value{LOGICAL_NAME}": "account"}
@@ -137,9 +146,14 @@ def _contact(organisation: Organisation, person: Person) -> Row:
 
 def _lead(organisation: Organisation, person: Person) -> Row:
     row = person.row
-    made = {"leadid": organisation.row_id(), "firstname": row["firstName"], "lastname": row["lastName"], "emailaddress1": row["email"]}
+    made = {"leadid": organisation.row_id()} | _name_and_address(row)
     made |= {"subject": f"Interest of {row['lastName']}", "companyname": person.company.name[:100] if person.company else None}
     return made | {"donotbulkemail": False} | organisation.common()
+
+
+def _name_and_address(row: Row) -> Row:
+    first, last = row["firstName"], row["lastName"]
+    return {"firstname": first, "lastname": last, "fullname": f"{first} {last}", "emailaddress1": row["email"]}
 
 
 def _user(organisation: Organisation, given: str, family: str, email: str) -> Row:
@@ -154,6 +168,7 @@ def _user(organisation: Organisation, given: str, family: str, email: str) -> Ro
         "isdisabled": False,
         "islicensed": True,
         "accessmode": 0,
+        "_businessunitid_value": organisation.unit,
     }
 
 
@@ -168,11 +183,11 @@ FORMS: tuple[tuple[tuple[str, Row], ...], ...] = (
     (("contact", {}), ("lead", {"statuscode": 2})),                                  # a contact and an open lead
     (("contact", {"donotbulkemail": True}),),
     (("lead", {"statecode": 2, "statuscode": 5}),),                                  # closed: not a match
-    (("contact", {}), ("contact", {"lastname": "Twice", "statecode": 0})),           # ambiguous
+    (("contact", {}), ("contact", {"jobtitle": "The same person twice"})),           # ambiguous
     (("lead", {"statecode": 1, "statuscode": 3}),),
     (("lead", {"donotbulkemail": True, "mobilephone": "+46 70 5550123"}),),
     (("contact", {"statecode": 1, "statuscode": 2}),),                               # inactive
-    (("contact", {"_parentcustomerid_value": None, "firstname": None}),),
+    (("contact", {"firstname": None, "fullname": lambda row: row["lastName"]}),),
     (("lead", {"emailaddress1": lambda row: f" {row['email'].title()} "}),),
     (("lead", {}), ("lead", {"statuscode": 2})),                                     # two open leads
 )  # fmt: skip

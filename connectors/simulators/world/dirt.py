@@ -11,6 +11,7 @@ from connectors.simulators.world.dirty_values import ABSENT, VALUES
 from connectors.simulators.world.doubles import DOUBLES
 from connectors.simulators.world.lists import GONE_LIST, SUPPRESSION
 from connectors.simulators.world.people import Crowd, Person, moment
+from connectors.simulators.world.words import ROLES
 
 SPECIMENS_FROM = 200
 ALL_SHARES = 0.5    # the kinds' own shares together make a company look worse than real ones are
@@ -30,6 +31,7 @@ _CONSENT: tuple[tuple[Any, Any, Any], ...] = (
     ([], ABSENT, ABSENT),
     ([77], [977], [978]),                # a channel and types that are gone
 )
+_USER_IDS = ("ext:DE/4711+x", "00042", "U-100012", "id with spaces", "ключ-7", "a&b=c%20d", "mara@northpine.example", "{9F0C-1}", "x" * 300)
 _CONSENT_KEYS = ("unsubscribedChannelIds", "unsubscribedMessageTypeIds", "subscribedMessageTypeIds")
 
 
@@ -48,14 +50,22 @@ def soil_people(people: Iterable[Person], crowd: Crowd) -> Iterator[Person]:
     weights = list(accumulate(kind.share for kind in KINDS))
     total = weights[-1] * ALL_SHARES
     for number, person in enumerate(people):
+        address = person.row["email"]
         if number in specimens:
             _soil(person, crowd, specimens[number])
         else:
             while crowd.dice.random() < total and len(person.kinds) < 3:
                 _soil(person, crowd, crowd.dice.choices(KINDS, cum_weights=weights)[0])
+        _keep_keys_apart(person, address, number)
         if not person.kinds and "userId" in person.row:
             crowd.recent.append(person)
         yield person
+
+
+def _keep_keys_apart(person: Person, address: str, number: int) -> None:
+    """No two profiles have one key: without a user id the address is the key, and nobody else's."""
+    if person.row.get("email") != address and not person.row.get("userId"):
+        person.row["userId"] = f"u-{100_000 + number}"
 
 
 def _specimens(people: int) -> dict[int, Kind]:
@@ -82,6 +92,16 @@ def _values(fields: Sequence[str], values: Sequence[Any]) -> Callable[[Person, C
 def _consent(person: Person, _: Crowd, before: int) -> None:
     for key, value in zip(_CONSENT_KEYS, _CONSENT[before % len(_CONSENT)], strict=True):
         person.row.pop(key, None) if value is ABSENT else person.row.__setitem__(key, list(value))
+
+
+def _role_address(person: Person, crowd: Crowd, before: int) -> None:
+    company = person.company or crowd.companies[before % len(crowd.companies)]
+    person.row["email"] = f"{ROLES[before % len(ROLES)]}@{company.domain}"
+
+
+def _odd_user_id(person: Person, _: Crowd, before: int) -> None:
+    odd = _USER_IDS[before % len(_USER_IDS)]
+    person.row["userId"] = odd if before < len(_USER_IDS) else f"{odd}#{before}"    # user ids are unique in a project
 
 
 def _several_companies(person: Person, crowd: Crowd, before: int) -> None:
@@ -138,6 +158,8 @@ def _tagged(person: Person, crowd: Crowd, before: int) -> None:
 KINDS: tuple[Kind, ...] = (
     *(Kind(name, share, _values(fields, values)) for name, share, fields, values in VALUES),
     *(Kind(name, share, soil) for name, share, soil in DOUBLES),
+    Kind("role address", 0.008, _role_address),
+    Kind("user id odd", 0.002, _odd_user_id),
     Kind("consent", 0.006, _consent),
     *(Kind(f"consent {place}", 0.0002, lambda person, crowd, _, place=place: _consent(person, crowd, place)) for place in range(1, 13)),
     Kind("several companies", 0.008, _several_companies),

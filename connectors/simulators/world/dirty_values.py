@@ -29,17 +29,12 @@ VALUES: tuple[tuple[str, float, tuple[str, ...], tuple[Any, ...]], ...] = (
     )),
     ("e-mail missing", 0.003, ("email",), (ABSENT,)),
     ("e-mail blank", 0.002, ("email",), ("", "  ", None)),
-    ("e-mail too long", 0.0006, ("email",), (
-        "a" * 64 + "@" + "subdomain." * 8 + "northpine.example", "b" * 60 + "@" + "c" * 63 + ".northpine.example",
-    )),
-    ("role address", 0.008, ("email",), tuple(
-        f"{role}@{domain}" for domain in ("northpine.example", "rheintal-medien.example") for role in ("info", "sales", "Office", "noreply")
-    )),
-    ("e-mail quoted or odd", 0.001, ("email",), (
-        "\"quoted local\"@northpine.example", "o'brien.test@northpine.example", "ünïcode@northpine.example", "x@[192.0.2.7]",
-    )),
-    ("user id odd", 0.002, ("userId",), (
-        "ext:DE/4711+x", "00042", "U-100012", "id with spaces", "ключ-7", "a&b=c%20d", "mara@northpine.example", "{9F0C-1}", "x" * 300,
+    ("e-mail too long", 0.0006, ("email",), tuple(f"{'a' * 60}{number:04}@{'subdomain.' * 8}northpine.example" for number in range(500))),
+    ("e-mail quoted or odd", 0.001, ("email",), tuple(
+        text for number in range(500) for text in (
+            f"\"quoted {number}\"@northpine.example", f"o'brien.{number}@northpine.example", f"ünïcode{number}@northpine.example",
+            f"x{number}@[192.0.2.7]",
+        )
     )),
     # stages
     ("stage missing", 0.012, ("lifecycleStage",), (ABSENT,)),

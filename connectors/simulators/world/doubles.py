@@ -77,5 +77,5 @@ DOUBLES: tuple[tuple[str, float, Callable[[Person, Crowd, int], None]], ...] = (
     ("double, accents differ", 0.003, _accents),
     ("double, other side of the split", 0.002, _other_stage),
     ("internationalised domain", 0.002, _idn),
-    ("internationalised domain, other form", 0.001, lambda person, crowd, _: _idn(person, crowd, 1)),
+    ("internationalised domain, other form", 0.001, lambda person, crowd, before: _idn(person, crowd, 4 * before + 1)),
 )

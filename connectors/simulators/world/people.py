@@ -100,7 +100,7 @@ def _person(crowd: Crowd, number: int) -> Person:
 def _address(crowd: Crowd, number: int, given: str, family: str, company: Company | None) -> str:
     first, last = _latin(given) or "x", _latin(family) or "x"
     if company is None:
-        return f"{first}_{last}{number % 9973}@{crowd.dice.choice(FREE_MAIL)}"
+        return f"{first}_{last}{number}@{crowd.dice.choice(FREE_MAIL)}"
     return crowd.free_address(f"{first}.{last}", company.domain, number)
 
 
