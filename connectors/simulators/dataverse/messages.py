@@ -1,0 +1,115 @@
+"""Functions and actions that aren't bound to a table's rows, and those bound to one: who am I, counts, privileges, bulk delete."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from . import cascades, errors, metadata_writing
+from .builtin_rows import SPECIAL_PRIVILEGES
+from .calls import JSON, Answer, Call
+from .identifiers import new_id, read_guid, stable_id
+from .organisation import Organisation
+from .paths import Segment, arguments
+from .queries import RowNames
+from .tables import Table
+
+Message = Callable[[Organisation, Call, Segment], Answer]
+Bound = Callable[[Organisation, Call, Table, str], Answer]
+
+
+def who_am_i(org: Organisation, call: Call, segment: Segment) -> Answer:
+    """GET /WhoAmI."""
+    user = org.rows("systemuser")[call.caller.user_id]
+    return _ok(call, "WhoAmIResponse", {
+        "BusinessUnitId": user.get("_businessunitid_value"), "UserId": call.caller.user_id,
+        "OrganizationId": org.organization.get("organizationid"),
+    })  # fmt: skip
+
+
+def total_record_count(org: Organisation, call: Call, segment: Segment) -> Answer:
+    """GET /RetrieveTotalRecordCount(EntityNames=['account']). The service's snapshot may be a day old; ours is exact."""
+    raw = arguments(segment.inside, call.aliases).get("EntityNames", "[]")
+    try:
+        names = orjson.loads(raw.replace("'", '"'))
+    except orjson.JSONDecodeError as error:
+        raise errors.bad_query("EntityNames is a list of table names.") from error
+    counts = {"Keys": names, "Values": [len(org.rows(org.table(name).name)) for name in names]}
+    return _ok(call, "RetrieveTotalRecordCountResponse", {"EntityRecordCountCollection": counts})
+
+
+def user_privileges(org: Organisation, call: Call, table: Table, row_id: str) -> Answer:
+    """GET /systemusers(id)/NS.RetrieveUserPrivileges()."""
+    if table.name != "systemuser":
+        raise errors.missing_resource("RetrieveUserPrivileges")
+    user = org.row(table, row_id)
+    missing = org.missing_privileges.get(row_id, frozenset())
+    depth = "Global" if user.get("applicationid") else "Basic"
+    names = [n for n in privilege_names(org) if n not in missing] if org.role_count("systemuser", row_id) else []
+    found = [
+        {"Depth": depth, "PrivilegeId": stable_id("privilege", n), "BusinessUnitId": user.get("_businessunitid_value"), "PrivilegeName": n,
+         "RecordFilterId": "00000000-0000-0000-0000-000000000000", "RecordFilterUniqueName": ""}
+        for n in names
+    ]  # fmt: skip
+    return _ok(call, "RetrieveUserPrivilegesResponse", {"RolePrivileges": found})
+
+
+def privilege_names(org: Organisation) -> list[str]:
+    """Every privilege of the organisation; activities share one set."""
+    tables = [t.schema_name for t in org.catalog.tables.values() if not t.activity and not t.intersect] + ["Activity"]
+    rights = ("Create", "Read", "Write", "Delete", "Append", "AppendTo", "Assign", "Share")
+    return list(dict.fromkeys([*SPECIAL_PRIVILEGES, *(f"prv{right}{name}" for name in tables for right in rights)]))
+
+
+def bulk_delete(org: Organisation, call: Call, segment: Segment) -> Answer:
+    """POST /BulkDelete: the rows of each QueryExpression, done at once though the service works in the background."""
+    if not call.caller.may("prvBulkDelete"):
+        raise errors.missing_privilege(call.caller.user_id, 1, "prvBulkDelete", "none", 0)
+    body, done, failed = call.json(), 0, 0
+    for query in body.get("QuerySet") or []:
+        table = org.table(str(query.get("EntityName")))
+        for row_id in _query_ids(org, table, query):
+            try:
+                cascades.delete(org, table, row_id, call.now, call.caller.user_id)
+                done += 1
+            except errors.ServiceError:
+                failed += 1
+    job, row_id = new_id(), new_id()
+    org.store.put("bulkdeleteoperation", row_id, {
+        "bulkdeleteoperationid": row_id, "name": body.get("JobName"), "asyncoperationid": job, "successcount": done, "failurecount": failed,
+        "statecode": 3, "statuscode": 30, "createdon": call.now, "versionnumber": org.store.next_version(),
+    })  # fmt: skip
+    org.store.mark_made("bulkdeleteoperation", row_id, str(body.get("JobName")))
+    return _ok(call, "BulkDeleteResponse", {"JobId": job})
+
+
+def _query_ids(org: Organisation, table: Table, query: Mapping[str, Any]) -> list[str]:
+    conditions = (query.get("Criteria") or {}).get("Conditions") or []
+    if not conditions:
+        raise errors.invalid_argument("A bulk delete without conditions isn't simulated.")
+    ids = [row_id for row_id, _ in org.scan(table)]
+    for condition in conditions:
+        get = RowNames(org, table).getter(str(condition.get("AttributeName")))
+        values = {_plain(v.get("Value") if isinstance(v, dict) else v) for v in condition.get("Values") or []}
+        if condition.get("Operator") not in {"In", "Equal"}:
+            raise errors.invalid_argument("A bulk delete is simulated for the operators In and Equal only.")
+        ids = [i for i in ids if _plain(get(org.rows(table.name)[i])) in values]
+    return ids
+
+
+def _plain(value: Any) -> str:
+    return read_guid(value) or str(value).casefold()
+
+
+def _ok(call: Call, kind: str, values: dict[str, Any]) -> Answer:
+    return Answer(200, {"@odata.context": f"{call.root}$metadata#Microsoft.Dynamics.CRM.{kind}", **values}, {"Content-Type": JSON})
+
+
+def _metadata(action: Callable[[Organisation, Call], Answer]) -> Message:
+    return lambda org, call, segment: action(org, call)
+
+
+FUNCTIONS: Mapping[str, Message] = {"WhoAmI": who_am_i, "RetrieveTotalRecordCount": total_record_count}
+ACTIONS: Mapping[str, Message] = {"BulkDelete": bulk_delete} | {k: _metadata(v) for k, v in metadata_writing.UNBOUND.items()}
+BOUND_FUNCTIONS: Mapping[str, Bound] = {"RetrieveUserPrivileges": user_privileges}
+BOUND_ACTIONS: Mapping[str, Bound] = {}

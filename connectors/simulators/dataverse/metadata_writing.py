@@ -1,0 +1,382 @@
+"""Changing metadata over HTTP: tables, columns, relationships, keys, choices, publishing (facts, section 6).
+
+Every change is journalled as the request that made it and replayed at start; ids follow from names, so a replay gives the same ones.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import builtin, definitions, errors
+from . import metadata_shapes as shapes
+from .builtin_rows import add_message_filters
+from .calls import Answer, Call
+from .catalog import GlobalChoice
+from .columns import Column
+from .identifiers import read_guid, stable_id
+from .metadata_reading import find_relationship
+from .organisation import Organisation
+from .paths import Segment, arguments
+from .store import KeyIndex
+from .tables import Key, Relationship, Table
+
+COMPONENTS = {"table": 1, "column": 2, "choice": 9, "relationship": 10, "key": 14}
+
+
+def create_table(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
+    """POST /EntityDefinitions: a custom table with its primary name column."""
+    _allowed(call, "prvCreateEntity", "entity")
+    schema = str(shape.get("SchemaName") or "")
+    name = schema.lower()
+    if name in org.catalog.tables:
+        raise errors.ServiceError(400, "0x80044363", f"An entity with the specified name {name} already exists.")
+    if name.partition("_")[0] not in prefixes(org) or "_" not in name or not name.replace("_", "").isalnum():
+        raise errors.ServiceError(400, "0x8004801e", f"The entity name '{schema}' needs a publisher's prefix.")
+    ownership = str(shape.get("OwnershipType") or "UserOwned")
+    if ownership not in {"UserOwned", "OrganizationOwned"}:
+        raise errors.invalid_argument(f"OwnershipType '{ownership}' is UserOwned or OrganizationOwned.")
+    primary = [a for a in shape.get("Attributes") or [] if a.get("IsPrimaryName")]
+    if len(primary) != 1:
+        raise errors.invalid_argument("A table needs exactly one attribute with IsPrimaryName.")
+    table = _new_table(org, shape, schema, ownership)
+    for column in builtin.standard_columns(name, user_owned=table.user_owned, custom=True):
+        table.columns[column.name] = column
+    table.primary_name = str(primary[0].get("SchemaName", "")).lower()
+    for given in shape.get("Attributes") or []:
+        _put_column(table, definitions.read_column(org.catalog, table, given, prefixes(org)))
+    org.catalog.add_table(table)
+    for column in table.columns.values():
+        org.catalog.relate(table, column)
+    add_message_filters(org, table)
+    record_component(org, call, "table", table.metadata_id)
+    return _created(call, f"EntityDefinitions({table.metadata_id})")
+
+
+def _new_table(org: Organisation, shape: Mapping[str, Any], schema: str, ownership: str) -> Table:
+    name = schema.lower()
+    org.catalog.next_type_code += 1
+    table = Table(
+        name, schema, str(shape.get("EntitySetName") or entity_set_name(name)), f"{name}id", "", org.catalog.next_type_code, ownership,
+        display_name=shapes.read_label(shape.get("DisplayName")) or schema,
+        collection_name=shapes.read_label(shape.get("DisplayCollectionName")) or schema,
+        description=shapes.read_label(shape.get("Description")), activity=bool(shape.get("IsActivity")), custom=True,
+        bpf=bool(shape.get("IsBPFEntity")), has_notes=bool(shape.get("HasNotes")), has_activities=bool(shape.get("HasActivities")),
+        metadata_id=stable_id("table", name),
+    )  # fmt: skip
+    key = Column(f"{name}id", "Uniqueidentifier", f"{schema}Id", schema, required="SystemRequired", valid_for_update=False)
+    key.metadata_id = stable_id("column", name, key.name)
+    table.columns[key.name] = key
+    return table
+
+
+def entity_set_name(name: str) -> str:
+    """Plural of a logical name as the service forms it (*assumed*: English rules on the ending)."""
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "z", "ch", "sh")) else f"{name}s"
+
+
+def create_column(org: Organisation, call: Call, table: Table, shape: Mapping[str, Any]) -> Answer:
+    """POST …/Attributes: a column of any type but lookup, which a relationship makes."""
+    _allowed(call, "prvCreateAttribute", table.name)
+    if not table.takes_columns:
+        raise errors.ServiceError(400, "0x8004701e", f"Entity '{table.name}' can't have new attributes: CanCreateAttributes is false.")
+    column = definitions.read_column(org.catalog, table, shape, prefixes(org))
+    if column.kind == "Lookup":
+        raise errors.invalid_argument("A lookup column is created with its relationship.")
+    _put_column(table, column)
+    record_component(org, call, "column", column.metadata_id)
+    return _created(call, f"EntityDefinitions({table.metadata_id})/Attributes({column.metadata_id})")
+
+
+def _put_column(table: Table, column: Column) -> None:
+    table.columns[column.name] = column
+    if column.kind == "Money":
+        base = Column(f"{column.name}_base", "Money", f"{column.schema_name}_Base", f"{column.display_name} (Base)", precision=4,
+                      precision_source=2, custom=True, valid_for_create=False, valid_for_update=False)  # fmt: skip
+        base.metadata_id = stable_id("column", table.name, base.name)
+        table.columns[base.name] = base
+        _need_currency(table)
+    table.changed()
+
+
+def _need_currency(table: Table) -> None:
+    """A table's first money column brings the currency and the exchange rate."""
+    for column in (Column("transactioncurrencyid", "Lookup", targets=("transactioncurrency",)), Column("exchangerate", "Decimal")):
+        if column.name not in table.columns:
+            builtin.finish(table.name, column)
+            table.columns[column.name] = column
+            if column.is_lookup:
+                column.navigations["transactioncurrency"] = column.name
+                table.navigations[column.name] = (column, column.targets)
+
+
+def change_column(org: Organisation, call: Call, table: Table, segment: Segment, shape: Mapping[str, Any]) -> Answer:
+    """PUT …/Attributes(key): display name, description, required level, and a longer MaxLength."""
+    column = find_column(table, segment)
+    if "RequiredLevel" in shape and column.required != "SystemRequired":
+        column.required = definitions.required_level(shape)
+    column.display_name = shapes.read_label(shape.get("DisplayName")) or column.display_name
+    column.description = shapes.read_label(shape.get("Description")) or column.description
+    length = shape.get("MaxLength")
+    if column.kind in {"String", "Memo"} and isinstance(length, int):
+        most = 4000 if column.kind == "String" else 1048576
+        if not 1 <= length <= most:
+            raise errors.invalid_argument(f"MaxLength of '{column.name}' is 1 to {most}.")
+        column.max_length = length
+    table.changed()
+    return Answer(204)
+
+
+def find_column(table: Table, segment: Segment) -> Column:
+    """The column of a key segment. Raises ServiceError 404."""
+    guid, name = read_guid(segment.inside), arguments(segment.inside).get("LogicalName")
+    for column in table.columns.values():
+        if column.name == name or column.metadata_id == guid:
+            return column
+    raise errors.ServiceError(404, "0x80060888", f"Could not find an attribute '{name or guid}' for the entity '{table.name}'.")
+
+
+def delete_column(org: Organisation, call: Call, table: Table, segment: Segment) -> Answer:
+    """DELETE …/Attributes(key): the column and its values."""
+    column = find_column(table, segment)
+    if not column.custom or any(column.name in key.columns for key in table.keys.values()):
+        raise errors.ServiceError(400, "0x8004f01f", f"The attribute '{column.name}' can't be deleted: others depend on it.")
+    org.catalog.drop_column(table, column)
+    for row_id, row in list(org.rows(table.name).items()):
+        if column.read_name in row:
+            org.store.put(table.name, row_id, {k: v for k, v in row.items() if k.partition("@")[0] != column.read_name})
+    return Answer(204)
+
+
+def create_relationship(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
+    """POST /RelationshipDefinitions: a lookup column with its 1:N relationship, or an N:N relationship."""
+    _allowed(call, "prvCreateRelationship", "relationship")
+    schema = str(shape.get("SchemaName") or "")
+    if schema.partition("_")[0].lower() not in prefixes(org):
+        raise errors.ServiceError(400, "0x8004801e", f"The relationship name '{schema}' needs a publisher's prefix.")
+    if schema.lower() in org.catalog.relationships:
+        raise errors.ServiceError(400, "0x80047007", f"Relationship with the name {schema} already exists.")
+    if str(shape.get("@odata.type", "")).endswith("ManyToManyRelationshipMetadata"):
+        relation = _many_to_many(org, shape, schema)
+    else:
+        relation = _one_to_many(org, call, shape, schema)
+    record_component(org, call, "relationship", relation.metadata_id)
+    return _created(call, f"RelationshipDefinitions({relation.metadata_id})")
+
+
+def _one_to_many(org: Organisation, call: Call, shape: Mapping[str, Any], schema: str) -> Relationship:
+    table, target = org.table(str(shape.get("ReferencingEntity"))), org.table(str(shape.get("ReferencedEntity")))
+    lookup = shape.get("Lookup")
+    if not isinstance(lookup, Mapping):
+        raise errors.invalid_argument("A 1:N relationship needs its Lookup.")
+    typed = {**lookup, "@odata.type": "Microsoft.Dynamics.CRM.LookupAttributeMetadata"}
+    if not table.takes_columns:
+        raise errors.ServiceError(400, "0x8004701e", f"Entity '{table.name}' can't have new attributes: CanCreateAttributes is false.")
+    column = definitions.read_column(org.catalog, table, typed, prefixes(org))
+    column.targets = (target.name,)
+    _put_column(table, column)
+    org.catalog.relate(table, column, {**shape, "SchemaName": schema})
+    record_component(org, call, "column", column.metadata_id)
+    return org.catalog.relationships[schema.lower()]
+
+
+def _many_to_many(org: Organisation, shape: Mapping[str, Any], schema: str) -> Relationship:
+    one, other = org.table(str(shape.get("Entity1LogicalName"))), org.table(str(shape.get("Entity2LogicalName")))
+    name = str(shape.get("IntersectEntityName") or schema).lower()
+    if name in org.catalog.tables:
+        raise errors.ServiceError(400, "0x80044363", f"An entity with the specified name {name} already exists.")
+    table = _new_table(org, {}, name, "None")
+    table.intersect, table.takes_columns, table.bulk = True, False, False
+    for end in (one, other):
+        column = Column(f"{end.name}id", "Uniqueidentifier", f"{end.name}id", end.display_name)
+        column.metadata_id = stable_id("column", name, column.name)
+        table.columns[column.name] = column
+    org.catalog.add_table(table)
+    relation = Relationship(schema, stable_id("relationship", schema), custom=True, entity1=one.name, entity2=other.name, intersect=name)
+    org.catalog.relationships[schema.lower()] = relation
+    for end in {one.name: one, other.name: other}.values():
+        end.many.append(relation)
+    return relation
+
+
+def delete_relationship(org: Organisation, call: Call, segment: Segment) -> Answer:
+    """DELETE /RelationshipDefinitions(key): a custom relationship, with its lookup column or intersect table."""
+    relation = find_relationship(org, segment)
+    if not relation.custom:
+        raise errors.ServiceError(400, "0x8004f01f", "A system relationship can't be deleted.")
+    if relation.many_to_many:
+        table = org.catalog.tables.pop(relation.intersect)
+        del org.catalog.by_set[table.entity_set], org.catalog.relationships[relation.schema_name.lower()]
+        for name in {relation.entity1, relation.entity2}:
+            org.catalog.tables[name].many.remove(relation)
+        return Answer(204)
+    table = org.catalog.tables[relation.referencing]
+    return delete_column(org, call, table, Segment("Attributes", f"LogicalName='{relation.column}'"))
+
+
+def create_key(org: Organisation, call: Call, table: Table, shape: Mapping[str, Any]) -> Answer:
+    """POST …/Keys: an alternate key; its index is active a while later."""
+    schema, columns = str(shape.get("SchemaName") or ""), tuple(shape.get("KeyAttributes") or ())
+    if not schema or not 1 <= len(columns) <= 16 or len(table.keys) >= 10 or schema.lower() in table.keys:
+        raise errors.invalid_argument("A key needs a new SchemaName and 1 to 16 columns; a table has at most 10 keys.")
+    if schema.partition("_")[0].lower() not in prefixes(org):
+        raise errors.ServiceError(400, "0x8004801e", f"The key name '{schema}' needs a publisher's prefix.")
+    for name in columns:
+        column = table.columns.get(name)
+        if column is None or column.kind not in {"String", "Integer", "Decimal", "DateTime", "Lookup", "Customer", "Choice"}:
+            raise errors.invalid_argument(f"The column '{name}' can't be part of a key.")
+    if sum((table.columns[n].max_length or 0) * 2 if table.columns[n].kind == "String" else 16 for n in columns) > 900:
+        raise errors.invalid_argument("The columns of a key may hold at most 900 bytes.")
+    key = Key(schema.lower(), schema, columns, stable_id("key", table.name, schema.lower()), shapes.read_label(shape.get("DisplayName")))
+    _start_index(org, table, key)
+    record_component(org, call, "key", key.metadata_id)
+    return _created(call, f"EntityDefinitions({table.metadata_id})/Keys({key.metadata_id})")
+
+
+def _start_index(org: Organisation, table: Table, key: Key) -> None:
+    index: KeyIndex = org.store.follow_key(table.name, tuple(table.columns[n].read_name for n in key.columns))
+    key.failed = index.duplicates > 0
+    key.active_at = org.clock() + org.key_build_s
+    table.keys[key.name] = key
+    if key.failed:
+        org.store.unfollow(table.name, index)
+    else:
+        org.key_indexes[table.name, key.name] = index
+
+
+def delete_key(org: Organisation, call: Call, table: Table, segment: Segment) -> Answer:
+    """DELETE …/Keys(key)."""
+    key = _find_key(table, arguments(segment.inside).get("LogicalName") or read_guid(segment.inside))
+    _stop_index(org, table, key)
+    del table.keys[key.name]
+    return Answer(204)
+
+
+def _stop_index(org: Organisation, table: Table, key: Key) -> None:
+    index = org.key_indexes.pop((table.name, key.name), None)
+    if index is not None:
+        org.store.unfollow(table.name, index)
+
+
+def _find_key(table: Table, wanted: str | None) -> Key:
+    for key in table.keys.values():
+        if wanted in {key.name, key.metadata_id}:
+            return key
+    raise errors.ServiceError(404, "0x80060888", f"Could not find a key '{wanted}'.")
+
+
+def reactivate_key(org: Organisation, call: Call) -> Answer:
+    """POST /ReactivateEntityKey: build a failed index again."""
+    body = call.json()
+    table = org.table(str(body.get("EntityLogicalName")))
+    key = _find_key(table, str(body.get("EntityKeyLogicalName")).lower())
+    _stop_index(org, table, key)
+    _start_index(org, table, key)
+    return Answer(204)
+
+
+def create_choice(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
+    """POST /GlobalOptionSetDefinitions."""
+    name = str(shape.get("Name") or "").lower()
+    if name.partition("_")[0] not in prefixes(org) or name in org.catalog.choices:
+        raise errors.ServiceError(400, "0x80044363", f"The global choice name '{name}' is taken or lacks a publisher's prefix.")
+    choice = GlobalChoice(name, stable_id("choice", name), shapes.read_label(shape.get("DisplayName")) or name,
+                          definitions.read_options(shape.get("Options") or []))  # fmt: skip
+    org.catalog.choices[name] = choice
+    record_component(org, call, "choice", choice.metadata_id)
+    return _created(call, f"GlobalOptionSetDefinitions({choice.metadata_id})")
+
+
+def insert_option(org: Organisation, call: Call) -> Answer:
+    """POST /InsertOptionValue and /InsertStatusValue: {"NewOptionValue": n}."""
+    body = call.json()
+    text = shapes.read_label(body.get("Label"))
+    options, column, table = _options_of(org, body)
+    value = body.get("Value")
+    if value is None:
+        value = max([o for o in options if o >= 10000] or [option_base(org) - 1]) + 1
+    if type(value) is not int or not text or value in options:
+        raise errors.ServiceError(400, "0x80048403", f"The option value {value} exists already or its label is missing.")
+    state = body.get("StateCode")
+    if column is not None and column.kind == "Status":
+        if state not in table.columns["statecode"].options if table else True:
+            raise errors.invalid_argument(f"The state {state} doesn't exist.")
+        column.states[value] = state
+    options[value] = text
+    if table is not None:
+        table.changed()
+    return Answer(200, {"@odata.context": f"{call.root}$metadata#Microsoft.Dynamics.CRM.InsertOptionValueResponse", "NewOptionValue": value})
+
+
+def _options_of(org: Organisation, body: Mapping[str, Any]) -> tuple[dict[int, str], Column | None, Table | None]:
+    if name := body.get("OptionSetName"):
+        choice = org.catalog.choices.get(str(name).lower())
+        if choice is None:
+            raise errors.invalid_argument(f"No global choice '{name}'.")
+        return choice.options, None, None
+    table = org.table(str(body.get("EntityLogicalName")))
+    column = table.columns.get(str(body.get("AttributeLogicalName")))
+    if column is None or column.kind not in {"Choice", "MultiChoice", "Status"}:
+        raise errors.invalid_argument("InsertOptionValue needs a choice column.")
+    return column.options, column, table
+
+
+def publish(org: Organisation, call: Call) -> Answer:
+    """POST /PublishXml, /PublishAllXml: nothing to see here, but the privilege and the body are checked."""
+    _allowed(call, "prvPublishCustomization", "none")
+    if call.path.endswith("PublishXml") and not call.path.endswith("PublishAllXml") and not call.json().get("ParameterXml"):
+        raise errors.invalid_argument("Required parameter 'ParameterXml' is missing.")
+    return Answer(204)
+
+
+def prefixes(org: Organisation) -> set[str]:
+    """Customization prefixes of all publishers."""
+    return {str(row.get("customizationprefix", "")).lower() for row in org.rows("publisher").values()} - {""}
+
+
+def option_base(org: Organisation) -> int:
+    """First value of a new option without one: the publisher's option prefix times 10,000."""
+    found = [row.get("customizationoptionvalueprefix") for row in org.rows("publisher").values()]
+    return max([int(p) for p in found if p] or [10000]) * 10000
+
+
+def named_solution(org: Organisation, call: Call) -> str | None:
+    """Id of the solution that the request names, None without one. Raises ServiceError for an unknown one."""
+    wanted = call.solution
+    if not wanted:
+        return None
+    for row_id, row in org.rows("solution").items():
+        if str(row.get("uniquename", "")).lower() == wanted.lower():
+            return row_id
+    raise errors.ServiceError(400, "0x8004801d", f"The solution '{wanted}' does not exist.")
+
+
+def record_component(org: Organisation, call: Call, kind: str, component: str) -> None:
+    """Put a new component into the solution that the request names."""
+    solution = named_solution(org, call)
+    if solution is None:
+        return
+    row_id = org.id_of("solutioncomponent", solution, component)
+    row = {"solutioncomponentid": row_id, "componenttype": COMPONENTS[kind], "objectid": component, "_solutionid_value": solution,
+           "rootcomponentbehavior": 0, "versionnumber": org.store.next_version()}  # fmt: skip
+    org.store.put("solutioncomponent", row_id, row)
+    org.store.mark_made("solutioncomponent", row_id, f"{call.solution}:{component}")
+
+
+def _allowed(call: Call, privilege: str, what: str) -> None:
+    if not call.caller.may(privilege):
+        raise errors.missing_privilege(call.caller.user_id, 1, privilege, what, 0)
+
+
+def _created(call: Call, path: str) -> Answer:
+    address = f"{call.root}{path}"
+    return Answer(204, None, {"OData-EntityId": address, "Location": address})
+
+
+UNBOUND: Mapping[str, Callable[[Organisation, Call], Answer]] = {
+    "PublishXml": publish,
+    "PublishAllXml": publish,
+    "InsertOptionValue": insert_option,
+    "InsertStatusValue": insert_option,
+    "ReactivateEntityKey": reactivate_key,
+}

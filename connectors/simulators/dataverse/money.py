@@ -1,0 +1,43 @@
+"""Currency of a row and the base amounts of its money columns."""
+
+from typing import Any
+
+from .organisation import Organisation
+from .store import Row
+from .tables import Table
+
+# Tables whose rows always get a currency; elsewhere one comes with the first amount (*assumed*).
+_ALWAYS = {"opportunity", "salesorder", "pricelevel", "productpricelevel", "opportunityproduct"}
+
+
+def settle(org: Organisation, table: Table, before: Row | None, new: Row, given: set[str]) -> None:
+    """Give a row with amounts its currency, the exchange rate and the base amounts that changed."""
+    pairs = money_columns(table)
+    if "transactioncurrencyid" not in table.columns or not (pairs or table.name in _ALWAYS):
+        return
+    moved = "transactioncurrencyid" in given
+    touched = [pair for pair in pairs if moved or pair[0] in given]
+    filled = any(new.get(name) is not None for name, _ in touched)
+    if not (filled or touched or moved or (before is None and table.name in _ALWAYS)):
+        return
+    if new.get("_transactioncurrencyid_value") is None and (filled or table.name in _ALWAYS):
+        new["_transactioncurrencyid_value"] = org.base_currency
+    rate = _rate(org, new.get("_transactioncurrencyid_value"))
+    if "exchangerate" in table.columns and new.get("_transactioncurrencyid_value"):
+        new["exchangerate"] = rate
+    for name, base in touched:
+        amount = new.get(name)
+        new[base] = None if amount is None else round(amount / rate, 4)
+
+
+def money_columns(table: Table) -> list[tuple[str, str]]:
+    """Money columns of a table with the names of their base amounts."""
+    found = table.compiled.get("money")
+    if found is None:
+        names = [c.name for c in table.columns.values() if c.kind == "Money" and not c.name.endswith("_base")]
+        found = table.compiled["money"] = [(name, f"{name}_base") for name in names if f"{name}_base" in table.columns]
+    return found
+
+
+def _rate(org: Organisation, currency: Any) -> float:
+    return float(org.rows("transactioncurrency").get(currency, {}).get("exchangerate") or 1.0)

@@ -1,0 +1,112 @@
+"""One organisation: its metadata, rows, clock, settings, and the rows that it has from the start."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from . import errors
+from .builtin import build_catalog
+from .calls import Caller
+from .identifiers import stable_id
+from .store import KeyIndex, Row, Store
+from .tables import Table
+
+ACTIVITIES = ("task", "phonecall", "email", "appointment", "campaignresponse", "opportunityclose")
+
+
+def moment() -> str:
+    """Now, as the service writes moments."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Organisation:
+    """The state that all requests share."""
+
+    def __init__(self, *, sandbox: bool, client_id: str) -> None:
+        self.sandbox = sandbox
+        self.name = "sandbox" if sandbox else "production"
+        self.client_id = client_id
+        self.catalog = build_catalog()
+        self.store = Store()
+        self.cursors: OrderedDict[str, list[str]] = OrderedDict()  # results that a client is paging through
+        self.key_indexes: dict[tuple[str, str], KeyIndex] = {}
+        self.missing_privileges: dict[str, frozenset[str]] = {}  # by systemuserid
+        self.key_build_s = 0.0  # how long an alternate key's index is built
+        self.clock: Callable[[], float] = time.monotonic
+
+    # Names and rows ------------------------------------------------------------------------------------------------
+
+    def table(self, name: str) -> Table:
+        """A table by its logical name. Raises ServiceError."""
+        found = self.catalog.tables.get(name)
+        if found is None:
+            raise errors.ServiceError(400, "0x80040203", f"The entity with a name = '{name}' was not found in the MetadataCache.")
+        return found
+
+    def rows(self, name: str) -> dict[str, Row]:
+        """All rows of a table by id."""
+        return self.store.table(name)
+
+    def row(self, table: Table, row_id: str) -> Row:
+        """One row. Raises ServiceError 404."""
+        found = self.rows(table.name).get(row_id)
+        if found is None and table.name == "activitypointer":
+            found = next((rows[row_id] for name in ACTIVITIES if row_id in (rows := self.rows(name))), None)
+        if found is None:
+            raise errors.missing_row(table.name, row_id)
+        return found
+
+    def scan(self, table: Table) -> Iterator[tuple[str, Row]]:
+        """All rows of a table, in the order they came; activitypointer is the union of the activities."""
+        names: Iterable[str] = ACTIVITIES if table.name == "activitypointer" else (table.name,)
+        for name in names:
+            yield from self.rows(name).items()
+
+    # The built-in rows ---------------------------------------------------------------------------------------------
+
+    def id_of(self, *parts: str) -> str:
+        """The id of a built-in row of this organisation."""
+        return stable_id(self.name, *parts)
+
+    @property
+    def organization(self) -> Row:
+        """The organisation's own row."""
+        return next(iter(self.rows("organization").values()), {})
+
+    @property
+    def base_currency(self) -> str | None:
+        """Id of the base currency."""
+        return self.organization.get("_basecurrencyid_value")
+
+    @property
+    def root_unit(self) -> str | None:
+        """Id of the root business unit."""
+        units = self.rows("businessunit")
+        return next((i for i, row in units.items() if not row.get("_parentbusinessunitid_value")), None)
+
+    def application_user(self, application_id: str) -> Row | None:
+        """The user of an app registration."""
+        wanted = application_id.lower()
+        users = self.rows("systemuser").values()
+        return next((row for row in users if str(row.get("applicationid") or "").lower() == wanted), None)
+
+    def caller(self, user_id: str) -> Caller:
+        """A user with the rights that it has now."""
+        return Caller(user_id, self.missing_privileges.get(user_id, frozenset()))
+
+    def role_count(self, owner: str, owner_id: str) -> int:
+        """How many security roles a user or team has; a team has one unless the data says which (*assumed*)."""
+        table, column = ("systemuserroles", "systemuserid") if owner == "systemuser" else ("teamroles", "teamid")
+        if owner == "team" and not self.rows(table):
+            return 1
+        return len(self.store.by_value(table, column).ids.get(owner_id, ()))
+
+    def holds(self, owner: str, owner_id: str, privilege: str) -> bool:
+        """Whether a user or team has a privilege: any role gives all but those taken away."""
+        return self.role_count(owner, owner_id) > 0 and privilege not in self.missing_privileges.get(owner_id, ())
+
+    def setting(self, column: str, otherwise: Any = None) -> Any:
+        """A column of the organisation's row."""
+        return self.organization.get(column, otherwise)

@@ -1,0 +1,188 @@
+"""Reading collections: $select, $filter, $orderby, $top, $count, paging by an opaque $skiptoken (facts, section 5)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from . import errors, expansion
+from .calls import JSON, Answer, Call
+from .columns import Column
+from .filters import Filter, Getter, compile_filter, fold
+from .identifiers import new_id
+from .organisation import Organisation
+from .reading import columns_by_read_name, compile_reader, selected, target_of, unknown_property
+from .store import Row
+from .tables import Table
+
+PAGE = 5000
+CURSORS = 200  # results that clients may be paging through at a time; beyond them the oldest is made anew
+_OPTIONS = {"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken", "fetchXml", "$apply", "tag", "$format"}
+
+
+@dataclass(frozen=True, slots=True)
+class RowNames:
+    """Property paths of a table for the filter: `name`, `_x_value`, `navigation/column`."""
+
+    org: Organisation
+    table: Table
+
+    def getter(self, path: str) -> Getter:
+        """How to read a property of a row. Raises ServiceError for an unknown one."""
+        head, slash, rest = path.partition("/")
+        if slash:
+            return self._through(head, rest)
+        column = columns_by_read_name(self.table).get(path) or self._lookup(path)
+        if column is None:
+            raise unknown_property(self.table, path)
+        name = column.read_name
+        return lambda row: row.get(name)
+
+    def _lookup(self, path: str) -> Column | None:
+        column = self.table.columns.get(path)
+        return column if column is not None and column.is_lookup else None
+
+    def _through(self, head: str, rest: str) -> Getter:
+        if head not in self.table.navigations:
+            raise unknown_property(self.table, head)
+        column, targets = self.table.navigations[head]
+        inner = {name: RowNames(self.org, self.org.table(name)).getter(rest) for name in targets}
+        name = column.read_name
+
+        def get(row: Row) -> Any:
+            target = target_of(column, row)
+            found = self.org.rows(target).get(row.get(name) or "") if target in inner else None
+            return inner[target](found) if found is not None else None
+
+        return get
+
+
+def query(org: Organisation, call: Call, table: Table) -> Answer:
+    """GET /{set}: one page of rows."""
+    if "fetchXml" in call.query:
+        raise errors.ServiceError(501, "0x80060888", "FetchXML isn't simulated.")
+    if unknown := [o for o in call.query if o.startswith("$") and o not in _OPTIONS]:
+        raise errors.bad_query(f"The query parameter {unknown[0]} is not supported.")
+    if "$apply" in call.query:
+        raise errors.ServiceError(501, "0x80060888", "$apply isn't simulated.")
+    names = selected(table, call.query.get("$select"))
+    size = _page_size(call)
+    ids, start, token, page = _result(org, call, table)
+    shown = ids[start : start + size]
+    reader = compile_reader(org, table, names, call.annotations)
+    rows = (row for row_id in shown if (row := _row(org, table, row_id)) is not None)
+    items = [reader(row) for row in rows]
+    expansion.expand(org, call, table, items)
+    body = _body(call, table, names, items, ids)
+    if start + size < len(ids) and "$top" not in call.query:
+        _keep_cursor(org, token, ids)
+        body["@odata.nextLink"] = _next_link(call, table, token, page + 1, start + size)
+    return Answer(200, body, _headers(call))
+
+
+def _row(org: Organisation, table: Table, row_id: str) -> Row | None:
+    if table.name == "activitypointer":
+        return org.row(table, row_id)
+    return org.rows(table.name).get(row_id)
+
+
+def _headers(call: Call) -> dict[str, str]:
+    applied = [p for p in ("odata.maxpagesize", "odata.include-annotations") if call.preference(p) is not None]
+    shown = ",".join(f'{p}="{call.preference(p)}"' if "annot" in p else f"{p}={call.preference(p)}" for p in applied)
+    return {"Content-Type": JSON} | ({"Preference-Applied": shown} if shown else {})
+
+
+def _body(call: Call, table: Table, names: list[str] | None, items: list[dict[str, Any]], ids: list[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {"@odata.context": f"{call.root}$metadata#{table.entity_set}{_shown(names)}"}
+    if call.query.get("$count") == "true":
+        body["@odata.count"] = min(len(ids), PAGE)
+        body["@Microsoft.Dynamics.CRM.totalrecordcount"] = min(len(ids), PAGE)
+        body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] = len(ids) > PAGE
+    body["value"] = items
+    return body
+
+
+def _shown(names: list[str] | None) -> str:
+    return f"({','.join(names)})" if names else ""
+
+
+def _page_size(call: Call) -> int:
+    asked = call.preference("odata.maxpagesize")
+    try:
+        size = min(PAGE, int(asked)) if asked else PAGE
+        top = int(call.query["$top"]) if "$top" in call.query else None
+    except ValueError as error:
+        raise errors.bad_query("A page size or $top is a whole number.") from error
+    if size < 1 or (top is not None and top < 0):
+        raise errors.bad_query("A page size or $top can't be negative.")
+    return size if top is None else min(top, PAGE)
+
+
+def _next_link(call: Call, table: Table, token: str, page: int, start: int) -> str:
+    kept = "&".join(f"{quote(k, safe='$@')}={quote(v, safe='')}" for k, v in call.query.items() if k != "$skiptoken")
+    cookie = f'<cookie pagenumber="{page}" pagingcookie="{token}.{start}" istracking="False" />'
+    return f"{call.root}{table.entity_set}?{kept}{'&' if kept else ''}$skiptoken={quote(cookie, safe='')}"
+
+
+def _result(org: Organisation, call: Call, table: Table) -> tuple[list[str], int, str, int]:
+    """All ids of the result, where this page starts, the cursor's token, the page's number."""
+    skip = call.query.get("$skiptoken")
+    token, start, page = _cookie(skip) if skip else (new_id(), 0, 1)
+    ids = org.cursors.get(token) if skip else None
+    return ids if ids is not None else find_ids(org, call, table), start, token, page
+
+
+def _keep_cursor(org: Organisation, token: str, ids: list[str]) -> None:
+    org.cursors[token] = ids
+    org.cursors.move_to_end(token)
+    while len(org.cursors) > CURSORS:
+        org.cursors.popitem(last=False)
+
+
+def _cookie(text: str) -> tuple[str, int, int]:
+    try:
+        body = unquote(text)
+        token, _, start = body.split('pagingcookie="')[1].split('"')[0].rpartition(".")
+        return token, int(start), int(body.split('pagenumber="')[1].split('"')[0])
+    except (IndexError, ValueError) as error:
+        raise errors.bad_query("Malformed XML in the paging cookie.") from error
+
+
+def find_ids(org: Organisation, call: Call, table: Table) -> list[str]:
+    """Ids of the rows that the query finds, ordered."""
+    text = call.query.get("$filter")
+    if text:
+        found = compile_filter(text, RowNames(org, table), call.aliases)
+        pairs = [(row_id, row) for row_id, row in _candidates(org, table, found) if found.matches(row)]
+    else:
+        pairs = list(org.scan(table))
+    if order := call.query.get("$orderby"):
+        _sort(pairs, order, RowNames(org, table))
+    return [row_id for row_id, _ in pairs]
+
+
+def _candidates(org: Organisation, table: Table, found: Filter) -> Iterable[tuple[str, Row]]:
+    """The rows that can match: by primary key or by an indexed lookup where the filter names values, else all."""
+    rows = org.rows(table.name)
+    ids: Iterable[str] | None = None
+    if table.primary_id in found.equal and table.name != "activitypointer":
+        ids = sorted(str(i) for i in found.equal[table.primary_id] if i in rows)
+    else:
+        lookups = [n for n in found.equal if n.startswith("_") and n.endswith("_value")]
+        if lookups and table.name != "activitypointer":
+            index = org.store.by_value(table.name, lookups[0]).ids
+            ids = sorted(i for value in found.equal[lookups[0]] for i in index.get(value, ()))
+    return org.scan(table) if ids is None else [(i, rows[i]) for i in ids]
+
+
+def _sort(pairs: list[tuple[str, Row]], order: str, names: RowNames) -> None:
+    for part in reversed(order.split(",")):
+        name, _, direction = part.strip().partition(" ")
+        if direction.strip() not in {"", "asc", "desc"}:
+            raise errors.bad_query(f"Syntax error in $orderby: '{order}'.")
+        get = names.getter(name)
+        pairs.sort(key=lambda pair: _sortable(get(pair[1])), reverse=direction.strip() == "desc")
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    return (value is not None, fold(value) if value is not None else 0)

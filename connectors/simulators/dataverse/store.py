@@ -1,0 +1,183 @@
+"""The organisation's rows, in the Web API's read form, with transactions that can be undone and indexes that follow.
+
+A row is a plain dictionary that is replaced, never changed in place, so that an undo is the old dictionary put back.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+
+
+class Change(NamedTuple):
+    """One row before it was touched; None: it wasn't there."""
+
+    table: str
+    row_id: str
+    before: Row | None
+
+
+class ValueIndex:
+    """Rows of one table by the value of one read name. Made at first use, kept up to date after."""
+
+    def __init__(self, name: str, rows: dict[str, Row]) -> None:
+        self.name = name
+        self.ids: dict[Any, set[str]] = {}
+        for row_id, row in rows.items():
+            self.changed(row_id, None, row)
+
+    def changed(self, row_id: str, before: Row | None, after: Row | None) -> None:
+        """Follow one row."""
+        old = before.get(self.name) if before else None
+        new = after.get(self.name) if after else None
+        if old == new and before is not None and after is not None:
+            return
+        if old is not None:
+            self.ids.get(old, set()).discard(row_id)
+        if new is not None:
+            self.ids.setdefault(new, set()).add(row_id)
+
+
+class KeyIndex:
+    """Rows by the values of an alternate key's columns; text without regard to case, rows with a null in no entry."""
+
+    def __init__(self, names: tuple[str, ...], rows: dict[str, Row]) -> None:
+        self.names = names
+        self.ids: dict[tuple[Any, ...], str] = {}
+        self.duplicates = 0
+        for row_id, row in rows.items():
+            self.changed(row_id, None, row)
+
+    def values(self, row: Row) -> tuple[Any, ...] | None:
+        """The key of a row, or None where a column is empty."""
+        found = tuple(v.casefold() if isinstance(v := row.get(n), str) else v for n in self.names)
+        return None if None in found else found
+
+    def changed(self, row_id: str, before: Row | None, after: Row | None) -> None:
+        """Follow one row."""
+        old = self.values(before) if before else None
+        new = self.values(after) if after else None
+        if old is not None and self.ids.get(old) == row_id:
+            del self.ids[old]
+        if new is not None:
+            self.duplicates += self.ids.get(new, row_id) != row_id
+            self.ids.setdefault(new, row_id)
+
+
+class Store:
+    """Rows of all tables, the row version, and what was touched since the last commit."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Row]] = {}
+        self.made: dict[str, dict[str, str]] = {}  # rows that the service made itself: natural key by id, per table
+        self.version = 1000
+        self._log: list[Change] = []
+        self._values: dict[tuple[str, str], ValueIndex] = {}
+        self._followers: dict[str, list[ValueIndex | KeyIndex]] = {}
+        self.on_commit: Callable[[dict[str, Any]], None] | None = None
+
+    def table(self, name: str) -> dict[str, Row]:
+        """All rows of a table by id, in the order they came."""
+        return self.rows.setdefault(name, {})
+
+    def next_version(self) -> int:
+        """A row version above all others."""
+        self.version += 1
+        return self.version
+
+    def put(self, table: str, row_id: str, row: Row) -> None:
+        """Create or replace a row."""
+        rows = self.table(table)
+        before = rows.get(row_id)
+        self._log.append(Change(table, row_id, before))
+        rows[row_id] = row
+        for index in self._followers.get(table, ()):
+            index.changed(row_id, before, row)
+
+    def remove(self, table: str, row_id: str) -> None:
+        """Delete a row that is there."""
+        before = self.table(table).pop(row_id)
+        self._log.append(Change(table, row_id, before))
+        for index in self._followers.get(table, ()):
+            index.changed(row_id, before, None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing; may stand inside another."""
+        mark = len(self._log)
+        try:
+            yield
+        except BaseException:
+            self._undo(mark)
+            raise
+
+    def _undo(self, mark: int) -> None:
+        while len(self._log) > mark:
+            change = self._log.pop()
+            rows = self.rows[change.table]
+            after = rows.get(change.row_id)
+            if change.before is None:
+                rows.pop(change.row_id, None)
+            else:
+                rows[change.row_id] = change.before
+            for index in self._followers.get(change.table, ()):
+                index.changed(change.row_id, after, change.before)
+
+    def commit(self) -> None:
+        """Hand what was touched to the journal, as the rows are now."""
+        if not self._log:
+            return
+        touched = {(change.table, change.row_id) for change in self._log}
+        self._log.clear()
+        if self.on_commit:
+            self.on_commit(self._line(touched))
+
+    def forget(self) -> None:
+        """Drop what was touched without handing it over (a replay is in the journal already)."""
+        self._log.clear()
+
+    def _line(self, touched: set[tuple[str, str]]) -> dict[str, Any]:
+        line: dict[str, Any] = {"rows": {}, "gone": {}, "made": {}}
+        for table, row_id in touched:
+            row = self.rows[table].get(row_id)
+            if row is None:
+                line["gone"].setdefault(table, []).append(row_id)
+            else:
+                line["rows"].setdefault(table, {})[row_id] = row
+            if natural := self.made.get(table, {}).get(row_id):
+                line["made"].setdefault(table, {})[row_id] = natural
+        return {key: value for key, value in line.items() if value} | {"version": self.version}
+
+    def apply(self, line: dict[str, Any]) -> None:
+        """Put back what `commit` once handed over."""
+        for table, rows in line.get("rows", {}).items():
+            self.table(table).update(rows)
+        for table, ids in line.get("gone", {}).items():
+            for row_id in ids:
+                self.table(table).pop(row_id, None)
+        for table, naturals in line.get("made", {}).items():
+            self.made.setdefault(table, {}).update(naturals)
+        self.version = max(self.version, line.get("version", 0))
+
+    def mark_made(self, table: str, row_id: str, natural: str) -> None:
+        """Remember that the service made this row, and what it is called whatever its id."""
+        self.made.setdefault(table, {})[row_id] = natural
+
+    def by_value(self, table: str, name: str) -> ValueIndex:
+        """The index of a read name, made when first asked for."""
+        found = self._values.get((table, name))
+        if found is None:
+            found = self._values[table, name] = ValueIndex(name, self.table(table))
+            self._followers.setdefault(table, []).append(found)
+        return found
+
+    def follow_key(self, table: str, names: tuple[str, ...]) -> KeyIndex:
+        """Start the index of an alternate key."""
+        index = KeyIndex(names, self.table(table))
+        self._followers.setdefault(table, []).append(index)
+        return index
+
+    def unfollow(self, table: str, index: KeyIndex) -> None:
+        """Drop the index of an alternate key."""
+        self._followers.get(table, []).remove(index)
