@@ -96,11 +96,13 @@ class FieldMapAdmin(PlanRowAdmin):
 
     def scope_page(self, request: HttpRequest, maps: QuerySet, state: FieldMap.State, error: str = "", reason: str = "") -> HttpResponse:
         """The page that lists what would change, before anything does."""
+        found = scope(maps, state)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{DECISIONS[state]}: field maps",
             "opts": self.opts,
-            "scope": scope(maps, state),
+            "scope": found,
+            "groups": [("Would change", found.changes), ("Can't be confirmed", found.impossible), ("Stay as they are", found.unchanged)],
             "state": state,
             "verb": DECISIONS[state],
             "needs_reason": state == FieldMap.State.LEFT,

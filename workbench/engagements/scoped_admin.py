@@ -156,6 +156,15 @@ class WorkbenchAdmin(Scoped, ModelAdmin):
         """What the page of a row shows beside the form."""
         return {}
 
+    def render_change_form(self, request: HttpRequest, context, **kwargs):
+        """The form, with what the page shows beside it."""
+        row = kwargs.get("obj")
+        return super().render_change_form(request, context | (self.page_context(request, row) if row else {}), **kwargs)
+
+    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+        """What the page of a row shows beside the form."""
+        return {}
+
     def changelist_view(self, request: HttpRequest, extra_context=None):
         """A list whose edits are one transaction with what follows from them."""
         with transaction.atomic():

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -152,7 +153,8 @@ def figures(engagement: Engagement) -> list[tuple[str, int, str, str]]:
 
 def latest_runs(engagement: Engagement) -> list[Run]:
     """The newest runs, with their phases."""
-    return list(engagement.runs.select_related("environment__engagement").prefetch_related("phases")[:5])
+    runs = engagement.runs.select_related("environment__engagement").prefetch_related("phases")
+    return list(runs.annotate(records=Sum("phases__extracted", default=0))[:5])
 
 
 def live(engagement: Engagement) -> dict[str, Any]:

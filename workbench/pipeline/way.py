@@ -115,7 +115,12 @@ def _environment_stages(engagement: Engagement, kind: str, environments: Mapping
         return [Stage(f"{kind}-provision", f"{words}: schema", WAITING, missing=missing), Stage(f"{kind}-load", f"{words}: load", WAITING)]
     provision_missing = gates.missing("provision", engagement, environment)
     provision = _step_stage(
-        f"{kind}-provision", f"{words}: schema", "provision", steps, _others(provision_missing, f"{kind}-provision"), environment
+        f"{kind}-provision",
+        f"{words}: schema",
+        "provision",
+        steps,
+        missing=_others(provision_missing, f"{kind}-provision"),
+        environment=environment,
     )
     load_missing = _others(gates.missing("load", engagement, environment), f"{kind}-load")
     return [provision, _load_stage(kind, environment, load_missing, steps)]

@@ -9,3 +9,11 @@ class PortalConfig(AppConfig):
     name = "workbench.portal"
     label = "portal"
     verbose_name = "Portal"
+
+    def ready(self) -> None:
+        """Sign-in to the admin is slowed like sign-in to the portal."""
+        from django.contrib import admin  # noqa: PLC0415 - forms need the models loaded
+
+        from workbench.portal.forms import EngineerSignInForm  # noqa: PLC0415
+
+        admin.site.login_form = EngineerSignInForm

@@ -1,4 +1,16 @@
 """The portal's addresses."""
 
+from django.urls import path
+
+from workbench.portal import signing, views
+
 app_name = "portal"
-urlpatterns: list = []
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sign-in/", views.SignIn.as_view(), name="sign_in"),
+    path("sign-out/", views.SignOut.as_view(), name="sign_out"),
+    path("password/", views.ChangePassword.as_view(), name="password"),
+    path("engagements/<slug:slug>/", views.overview, name="overview"),
+    path("engagements/<slug:slug>/matrix/", signing.MatrixPage.as_view(), name="matrix"),
+    path("engagements/<slug:slug>/sandbox/", signing.SandboxPage.as_view(), name="sandbox"),
+]

@@ -1,0 +1,1 @@
+"""Template tags that the admin and the portal share."""

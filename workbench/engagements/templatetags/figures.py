@@ -1,0 +1,43 @@
+"""Figures and values in pages."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+from workbench.engagements.models import Role
+
+register = template.Library()
+SHOWN_AT_MOST = 2_000
+
+
+@register.filter
+def thousands(value: Any) -> str:
+    """1234567 as 1,234,567; nothing as a dash."""
+    if value is None or value == "":
+        return "–"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+@register.filter
+def shown(value: Any) -> str:
+    """A JSON value as a person reads it: text as it is, blank written out, anything else as JSON; cut where it would fill the page."""
+    if value is None:
+        return "(empty)"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    if not text.strip():
+        return "(blank)"
+    return text if len(text) <= SHOWN_AT_MOST else f"{text[:SHOWN_AT_MOST]}… ({len(text):,} characters)"
+
+
+@register.filter
+def entry(mapping: Mapping[Any, Any], key: Any) -> Any:
+    """The value of a key that a template holds in a variable."""
+    return mapping.get(key) if isinstance(mapping, Mapping) else None
+
+
+@register.filter
+def role_label(value: str) -> str:
+    """A role as people read it."""
+    return str(Role(value).label) if value in Role.values else value

@@ -1,0 +1,47 @@
+"""Forms of the portal."""
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
+from unfold.forms import AuthenticationForm as AdminAuthenticationForm
+
+from workbench.portal import throttle
+
+
+class Throttled:
+    """Sign-in that refuses to even try where too many tries failed lately."""
+
+    def clean(self):
+        """Sign in, counting failures."""
+        name = self.cleaned_data.get("username") or ""
+        if throttle.is_blocked(self.request, name):
+            raise ValidationError("Too many sign-ins failed. Wait 15 minutes, then try again.", code="throttled")
+        try:
+            data = super().clean()
+        except ValidationError:
+            throttle.note_failure(self.request, name)
+            raise
+        if self.user_cache is not None:
+            throttle.forget(self.request, name)
+        return data
+
+
+class SignInForm(Throttled, AuthenticationForm):
+    """Sign-in to the portal."""
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "The name or the password isn't right. Both are case-sensitive.",
+    }
+
+
+class EngineerSignInForm(Throttled, AdminAuthenticationForm):
+    """Sign-in to the admin."""
+
+
+class SignForm(forms.Form):
+    """A signature: the hash of what the page showed, the signer's word that they read it, and a note."""
+
+    shown_sha256 = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    read = forms.BooleanField(error_messages={"required": "Tick the box to say that you have read this page."})
+    note = forms.CharField(required=False, max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))

@@ -1,0 +1,97 @@
+"""The portal's pages besides signing: sign-in, the engagements of a person, and where each stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse, reverse_lazy
+
+from workbench.engagements.access import roles_of, workable_by
+from workbench.engagements.models import Engagement, Role
+from workbench.pipeline.way import DONE, READY, Stage, way
+from workbench.portal.forms import SignInForm
+
+PAGES = {"matrix": "portal:matrix", "sandbox-signature": "portal:sandbox"}
+ASKED = {"matrix": "Read the split matrix and sign it.", "sandbox-signature": "Check the sandbox run and sign it."}
+PER_PAGE = 20
+
+
+class SignIn(LoginView):
+    """Sign-in."""
+
+    template_name = "portal/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+class SignOut(LogoutView):
+    """Sign-out, by POST."""
+
+
+class ChangePassword(PasswordChangeView):
+    """A person's own password."""
+
+    template_name = "portal/password.html"
+    success_url = reverse_lazy("portal:home")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Something that waits for the person who looks: in words, with the page to do it on where there is one."""
+
+    says: str
+    address: str = ""
+
+
+def visible(request: HttpRequest, slug: str) -> Engagement:
+    """The engagement, or 404 where the person may not see it, as if it didn't exist."""
+    return get_object_or_404(Engagement.objects.visible_to(request.user), slug=slug)
+
+
+def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> list[Ask]:
+    """What the stages ask of a person with these roles."""
+    found = []
+    for stage in stages:
+        if stage.key in PAGES and stage.state == READY and Role.APPROVER in roles:
+            found.append(Ask(ASKED[stage.key], reverse(PAGES[stage.key], args=[engagement.slug])))
+        found += [Ask(item.says) for item in stage.missing if item.move in roles and item.move == Role.DYNAMICS_ADMIN]
+    return found
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """The engagements that the person may see, with what is asked of them."""
+    page = Paginator(Engagement.objects.visible_to(request.user).order_by("name", "pk"), PER_PAGE).get_page(request.GET.get("page"))
+    cards = []
+    for engagement in page:
+        stages, roles = way(engagement), roles_of(request.user, engagement)
+        cards.append(
+            {
+                "engagement": engagement,
+                "asks": asks(engagement, roles, stages),
+                "done": sum(s.state == DONE for s in stages),
+                "of": len(stages),
+            }
+        )
+    return render(request, "portal/home.html", {"cards": cards, "page": page})
+
+
+@login_required
+def overview(request: HttpRequest, slug: str) -> HttpResponse:
+    """Where an engagement stands: its stages, and what waits for whom."""
+    engagement = visible(request, slug)
+    stages, roles = way(engagement), roles_of(request.user, engagement)
+    shown = [(stage, reverse(PAGES[stage.key], args=[slug]) if stage.key in PAGES else "") for stage in stages]
+    context = {
+        "engagement": engagement,
+        "stages": shown,
+        "asks": asks(engagement, roles, stages),
+        "roles": [Role(role).label for role in sorted(roles)],
+        "people": engagement.memberships.select_related("user").order_by("role", "user__username"),
+        "works_here": workable_by(request.user).filter(pk=engagement.pk).exists(),
+    }
+    return render(request, "portal/overview.html", context)
