@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -123,35 +123,64 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
         for host in hosts:
             _wait_until_ready(host, ca)
     except BaseException:
+        for listening in sockets.values():
+            listening.close()
         running.stop()
         raise
     return running
 
 
-def build(settings: Settings) -> ASGIApp:
-    """The application of one server; imported here, so that a server's process holds nothing but its own."""
-    data, signing_key = Path(settings.data), hashlib.sha256(CREDENTIALS["client_secret"].encode()).digest()
+def build(settings: Settings) -> tuple[ASGIApp, Callable[[], None]]:
+    """The application of one server, and what is to be called after its end; a server's process imports nothing but its own."""
     if settings.name == "iterable":
         from connectors.simulators import iterable
 
-        return iterable.build_app(data, limits=settings.limits, latency_ms=settings.latency_ms, api_key=CREDENTIALS["iterable"])
-    if settings.name == "entra":
-        from connectors.simulators import entra
+        data = Path(settings.data)
+        key = CREDENTIALS["iterable"]
+        return iterable.build_app(data, limits=settings.limits, latency_ms=settings.latency_ms, api_key=key), _nothing
+    signing_key = hashlib.sha256(CREDENTIALS["client_secret"].encode()).digest()
+    return (_build_entra(settings, signing_key), _nothing) if settings.name == "entra" else _build_dataverse(settings, signing_key)
 
-        client = {key: CREDENTIALS[key] for key in ("client_id", "client_secret")}
-        return Control(latency_ms=settings.latency_ms).wrap(entra.build_app(signing_key=signing_key, tenant=TENANT, **client))
+
+def _build_entra(settings: Settings, signing_key: bytes) -> ASGIApp:
+    from connectors.simulators import entra
+
+    client = {key: CREDENTIALS[key] for key in ("client_id", "client_secret")}
+    control = Control(error_body=_entra_error, latency_ms=settings.latency_ms)
+    return control.wrap(entra.build_app(signing_key=signing_key, tenant=TENANT, **client))
+
+
+def _build_dataverse(settings: Settings, signing_key: bytes) -> tuple[ASGIApp, Callable[[], None]]:
     from connectors.simulators import dataverse
 
-    return dataverse.build_app(
-        data,
+    app = dataverse.build_app(
+        Path(settings.data),
         sandbox=settings.name == "dataverse_sandbox",
         limits=settings.limits,
-        latency_ms=settings.latency_ms,
-        state=Path(settings.state) / settings.name if settings.state else None,
+        latency_ms=int(settings.latency_ms),
+        state=Path(settings.state) if settings.state else None,
         signing_key=signing_key,
         audience=settings.origin,
         client_id=CREDENTIALS["client_id"],
     )
+    control = Control(app.state.advance, error_body=_dataverse_error)    # it counts its latency itself, inside its slots
+    return control.wrap(app), getattr(app.state, "close", _nothing)
+
+
+def _nothing() -> None:
+    """Nothing is to be closed."""
+
+
+def _entra_error(status: int) -> dict[str, Any]:
+    text = f"AADSTS90033: A transient error has occurred (injected, status {status}). Please try again."
+    return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90033]}
+
+
+def _dataverse_error(status: int) -> dict[str, Any]:
+    code, message = "0x80040216", "An unexpected error occurred."
+    if status == 429:
+        code, message = "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."
+    return {"error": {"code": code, "message": message}}
 
 
 class _Thread:
@@ -159,7 +188,7 @@ class _Thread:
 
     def __init__(self, settings: Settings, listening: socket.socket) -> None:
         self.name, self.origin = settings.name, settings.origin
-        self._server = _server(settings)
+        self._server, self._close = _server(settings)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, name=self.name, daemon=True)
         self._thread.start()
 
@@ -171,6 +200,7 @@ class _Thread:
 
     def wait(self) -> None:
         self._thread.join()
+        self._close()
 
 
 class _Process:
@@ -204,20 +234,33 @@ class _Process:
 def main(descriptor: int) -> None:
     """One server, in its own process: settings from standard input, until that ends or a signal comes."""
     settings = Settings(**json.loads(sys.stdin.readline()))
-    server = _server(settings)
+    server, close = _server(settings)
 
     def stop_at_end_of_input() -> None:
         sys.stdin.read()
         server.should_exit = True
 
     threading.Thread(target=stop_at_end_of_input, daemon=True).start()
-    server.run(sockets=[socket.socket(fileno=descriptor)])
+    try:
+        server.run(sockets=[socket.socket(fileno=descriptor)])
+    finally:
+        close()
 
 
-def _server(settings: Settings) -> uvicorn.Server:
-    return uvicorn.Server(
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.config.is_ssl:    # else it waits for each idle client to take part in the end of TLS
+            for connection in list(self.server_state.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+def _server(settings: Settings) -> tuple[uvicorn.Server, Callable[[], None]]:
+    app, close = build(settings)
+    server = _Server(
         uvicorn.Config(
-            build(settings),
+            app,
             log_level="warning",
             lifespan="off",
             timeout_keep_alive=120,    # a connection closed while a client reuses it looks like a lost answer
@@ -225,12 +268,21 @@ def _server(settings: Settings) -> uvicorn.Server:
             ssl_certfile=settings.tls,
         )
     )
+    return server, close
 
 
 def _listen(names: Sequence[str], port_base: int | None) -> dict[str, socket.socket]:
     """A listening socket for each server; with a base each has its fixed place above it."""
     ports = {name: 0 if port_base is None else port_base + SERVERS.index(name) for name in names}
-    return {name: socket.create_server((HOST, port), backlog=2048) for name, port in ports.items()}
+    opened: dict[str, socket.socket] = {}
+    try:
+        for name, port in ports.items():
+            opened[name] = socket.create_server((HOST, port), backlog=2048)
+    except OSError:
+        for listening in opened.values():
+            listening.close()
+        raise
+    return opened
 
 
 def _origin(name: str, listening: socket.socket) -> str:

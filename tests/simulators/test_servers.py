@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import msal
 import pytest
 import requests
 
@@ -21,8 +22,9 @@ def folder(tmp_path_factory):
     return simulated.world(tmp_path_factory.mktemp("served"), people=60)
 
 
-def simulate(*options):
-    return subprocess.Popen([sys.executable, "manage.py", "simulate", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def simulate(*options, temporary):
+    command = [sys.executable, "manage.py", "simulate", *options]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
 
 
 def is_up(address):
@@ -39,8 +41,8 @@ def goes_down(address):
     return not is_up(address)
 
 
-def test_the_command_prints_where_the_servers_are_and_ends_cleanly_when_asked_to():
-    with simulate("--people", "20", "--only", "iterable") as process:
+def test_the_command_prints_where_the_servers_are_and_puts_everything_away_when_asked_to_end(tmp_path):
+    with simulate("--people", "20", "--only", "iterable", temporary=tmp_path) as process:
         line = json.loads(process.stdout.readline())
         key = {"Api-Key": line["credentials"]["iterable"]}
         rows = requests.get(f"{line['iterable']}/api/export/data.json?dataTypeName=user&range=All", headers=key, timeout=10)
@@ -48,10 +50,11 @@ def test_the_command_prints_where_the_servers_are_and_ends_cleanly_when_asked_to
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
         assert not is_up(line["iterable"])
+        assert not list(tmp_path.iterdir())
 
 
-def test_servers_end_with_the_process_that_started_them_even_if_it_is_killed(folder):
-    with simulate("--data", str(folder), "--only", "iterable") as process:
+def test_servers_end_with_the_process_that_started_them_even_if_it_is_killed(folder, tmp_path):
+    with simulate("--data", str(folder), "--only", "iterable", temporary=tmp_path) as process:
         address = json.loads(process.stdout.readline())["iterable"]
         assert is_up(address)
         os.kill(process.pid, signal.SIGKILL)
@@ -64,6 +67,36 @@ def test_servers_have_fixed_places_above_a_port_base(folder):
         base = free.getsockname()[1]
     with start(Options(data=folder, only=["iterable"], port_base=base), as_threads=True) as running:
         assert running.addresses["iterable"] == f"http://127.0.0.1:{base + 3}"
+
+
+def test_a_client_signs_in_with_what_the_address_line_says_and_each_organisation_takes_its_own_tokens(folder):
+    with simulated.start(folder) as servers, requests.Session() as session:
+        session.trust_env, session.verify = False, servers.ca
+        client = msal.ConfidentialClientApplication(
+            servers.credentials["client_id"],
+            client_credential=servers.credentials["client_secret"],
+            authority=servers.entra,
+            http_client=session,
+            instance_discovery=False,
+        )
+        token = client.acquire_token_for_client([f"{servers.dataverse}/.default"])["access_token"]
+        answers = [
+            session.get(f"{address}/api/data/v9.2/WhoAmI", headers={"Authorization": f"Bearer {token}"})
+            for address in (servers.dataverse, servers.dataverse_sandbox)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 401]
+        assert servers.stats("dataverse")["requests"] == {"GET /api/data/v9.2/WhoAmI": 1}
+        servers.fault("entra", {"path": "token", "do": "status", "status": 503})
+        with pytest.raises(msal.exceptions.MsalServiceError, match="503"):
+            client.acquire_token_for_client([f"{servers.dataverse_sandbox}/.default"])
+
+
+def test_the_certificate_authority_stays_where_state_is_kept(folder, tmp_path):
+    seen = []
+    for _ in range(2):
+        with start(Options(data=folder, only=["dataverse"], state=tmp_path)) as running:
+            seen.append(Path(running.addresses["ca"]).read_bytes())
+    assert seen[0] == seen[1]
 
 
 def test_an_unknown_simulator_is_named(folder):

@@ -113,7 +113,7 @@ def write_accounts(organisation: Organisation, companies: Sequence[Company]) -> 
 def _accounts(organisation: Organisation, company: Company, place: int) -> Iterator[Row]:
     names = (company.name, company.name.upper(), f"{company.name.split()[0]} (old name)", company.name)
     sites = (f"https://www.{company.domain}/", company.domain.upper(), f"http://{company.domain}/en/start?utm=1", None)
-    row = {"accountid": organisation.row_id(), "name": names[place % 4], "websiteurl": sites[place % 4], "telephone1": "+49 221 5550100"}
+    row: Row = {"accountid": organisation.row_id(), "name": names[place % 4], "websiteurl": sites[place % 4], "telephone1": "+49 221 5550100"}
     row |= organisation.common()
     organisation.accounts[company.domain] = row["accountid"]
     yield row
@@ -137,7 +137,7 @@ def write_person(organisation: Organisation, person: Person) -> None:
 
 def _contact(organisation: Organisation, person: Person) -> Row:
     row = person.row
-    made = {"contactid": organisation.row_id()} | _name_and_address(row)
+    made: Row = {"contactid": organisation.row_id()} | _name_and_address(row)
     account = organisation.accounts.get(person.company.domain) if person.company else None
     if account:
         made |= {"_parentcustomerid_value": account, f"_parentcustomerid_value{LOGICAL_NAME}": "account"}
@@ -146,7 +146,7 @@ def _contact(organisation: Organisation, person: Person) -> Row:
 
 def _lead(organisation: Organisation, person: Person) -> Row:
     row = person.row
-    made = {"leadid": organisation.row_id()} | _name_and_address(row)
+    made: Row = {"leadid": organisation.row_id()} | _name_and_address(row)
     made |= {"subject": f"Interest of {row['lastName']}", "companyname": person.company.name[:100] if person.company else None}
     return made | {"donotbulkemail": False} | organisation.common()
 

@@ -94,6 +94,10 @@ def _consent(person: Person, _: Crowd, before: int) -> None:
         person.row.pop(key, None) if value is ABSENT else person.row.__setitem__(key, list(value))
 
 
+def _consent_form(place: int) -> Callable[[Person, Crowd, int], None]:
+    return lambda person, crowd, _: _consent(person, crowd, place)
+
+
 def _role_address(person: Person, crowd: Crowd, before: int) -> None:
     company = person.company or crowd.companies[before % len(crowd.companies)]
     person.row["email"] = f"{ROLES[before % len(ROLES)]}@{company.domain}"
@@ -161,7 +165,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("role address", 0.008, _role_address),
     Kind("user id odd", 0.002, _odd_user_id),
     Kind("consent", 0.006, _consent),
-    *(Kind(f"consent {place}", 0.0002, lambda person, crowd, _, place=place: _consent(person, crowd, place)) for place in range(1, 13)),
+    *(Kind(f"consent {place}", 0.0002, _consent_form(place)) for place in range(1, len(_CONSENT))),
     Kind("several companies", 0.008, _several_companies),
     Kind("several companies, free mail", 0.003, lambda person, crowd, _: _several_companies(person, crowd, 1)),
     Kind("odd company list", 0.004, _odd_company),
