@@ -80,7 +80,7 @@ def build_app(*, signing_key: bytes, tenant: str, client_id: str, client_secret:
 class _Tenant:
     def __init__(self, key: bytes, tenant: str, client_id: str, client_secret: str) -> None:
         self._key, self._tenant, self._client_id, self._secret = key, tenant, client_id.lower(), client_secret
-        self._lifetime_s = LIFETIME_S
+        self._lifetime_s: float = LIFETIME_S
         self._certificates: dict[str, x509.Certificate] = {}
 
     async def discovery(self, request: Request) -> Response:
@@ -110,7 +110,7 @@ class _Tenant:
         lifetime = (await request.json()).get("lifetime_s")
         if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime < 0:
             return JSONResponse({"error": "lifetime_s is a number of seconds"}, 400)
-        self._lifetime_s = lifetime
+        self._lifetime_s = float(lifetime)
         return JSONResponse({"lifetime_s": lifetime})
 
     async def register(self, request: Request) -> Response:
@@ -130,17 +130,17 @@ class _Tenant:
             raise _Refused("unauthorized_client", 700016, f"Application with identifier '{form.get('client_id')}' was not found.")
         self._prove(form)
         resource = _resource(form.get("scope", ""))
-        now = int(time.time())
-        claims = {"aud": resource, "iss": f"https://sts.windows.net/{self._tenant}/", "iat": now, "exp": time.time() + self._lifetime_s,
+        now, lifetime = time.time(), int(self._lifetime_s)
+        claims = {"aud": resource, "iss": f"https://sts.windows.net/{self._tenant}/", "iat": int(now), "exp": now + self._lifetime_s,
                   "appid": self._client_id, "tid": self._tenant, "uti": uuid.uuid4().hex}  # fmt: skip
-        lifetime = int(self._lifetime_s)
-        return {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": issue_token(claims, self._key)}
+        token = issue_token(claims, self._key)
+        return {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
 
     def _prove(self, form: Mapping[str, str]) -> None:
         if form.get("client_assertion_type") == _ASSERTION:
             self._check_assertion(form.get("client_assertion", ""))
         elif "client_secret" not in form:
-            raise _Refused("invalid_client", 7000218, "The request body must contain: 'client_assertion' or 'client_secret'.", 401)
+            raise _Refused("invalid_client", 7000218, "The request body must contain 'client_assertion' or 'client_secret'.", 401)
         elif not hmac.compare_digest(form["client_secret"].encode(), self._secret.encode()):
             raise _Refused("invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the"
                            f" client secret value, not the client secret ID, for a secret added to app '{self._client_id}'.", 401)  # fmt: skip
@@ -178,7 +178,7 @@ def _signed_by(certificate: x509.Certificate, header: Mapping[str, Any], signed:
 def _resource(scope: str) -> str:
     resource, dot, rest = scope.strip().partition("/.default")
     if not dot or rest or " " in scope.strip():
-        raise _Refused("invalid_scope", 70011, f"The provided request must include a 'scope' input parameter. The scope {scope} is not valid."
+        raise _Refused("invalid_scope", 70011, f"The provided request must include a 'scope' input parameter. '{scope}' is not valid."
                        " Client credential flows must have a scope value with /.default suffixed to the resource identifier.")  # fmt: skip
     if not resource.startswith(("https://", "http://")):
         raise _Refused("invalid_resource", 500011, f"The resource principal named {resource} was not found in the tenant.")

@@ -18,6 +18,7 @@ class Access:
     """Checks requests of one organisation. audience: the base URL that tokens must be for; None: any loopback address."""
 
     def __init__(self, org: Organisation, *, signing_key: bytes, audience: str | None) -> None:
+        """audience: the base URL that tokens must be for."""
         self._org, self._key, self._audience = org, signing_key, audience
 
     def caller(self, headers: Mapping[str, str]) -> Caller:

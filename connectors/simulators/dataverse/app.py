@@ -67,22 +67,21 @@ class _Server:
         except errors.ServiceError as error:
             return _response(refused(error), {})
         try:
-            answer = await self._execute(self._call(request, headers, body, caller))
-        finally:
-            self._protection.leave(caller.user_id, self._took)
+            answer, seconds = await self._execute(self._call(request, headers, body, caller))
+        except BaseException:
+            self._protection.leave(caller.user_id, 0)
+            raise
+        self._protection.leave(caller.user_id, seconds)
         return _response(answer, self._protection.remaining(caller.user_id))
 
-    _took = 0.0
-
-    async def _execute(self, call: Call) -> Answer:
+    async def _execute(self, call: Call) -> tuple[Answer, float]:
         """Do the work in one of the execution slots; others wait, as they do at the service."""
         async with self._slots:
             start = time.monotonic()
             if self._latency_s:
                 await asyncio.sleep(self._latency_s)
             answer = self._service.handle(call)
-            self._took = time.monotonic() - start
-            return answer
+            return answer, time.monotonic() - start
 
     def _call(self, request: Request, headers: dict[str, str], body: bytes, caller: Caller) -> Call:
         query = request.url.query

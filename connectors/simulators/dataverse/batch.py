@@ -46,7 +46,9 @@ def run(org: Organisation, call: Call, run_one: Run) -> Answer:
             break
     body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), c) for c in chunks) + f"--{boundary}--\r\n".encode()
     headers = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-    return Answer(400 if failed and not go_on else 200, body, headers | ({"Preference-Applied": "odata.continue-on-error"} if go_on else {}))
+    if go_on:
+        headers["Preference-Applied"] = "odata.continue-on-error"
+    return Answer(400 if failed and not go_on else 200, body, headers)
 
 
 def _single(call: Call, part: Part, run_one: Run) -> tuple[bytes, bool]:

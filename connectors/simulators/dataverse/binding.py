@@ -5,6 +5,7 @@ from typing import Any
 from . import errors, paths
 from .calls import Call
 from .columns import Column
+from .drafts import Draft
 from .identifiers import read_guid
 from .organisation import Organisation
 from .store import Row
@@ -75,18 +76,17 @@ def key_value(table: Table, name: str, text: str) -> Any:
     return text
 
 
-def set_lookup(org: Organisation, call: Call, place: tuple[Table, Column], targets: tuple[str, ...], new: Row, value: Any) -> None:
+def set_lookup(draft: Draft, column: Column, targets: tuple[str, ...], value: Any) -> None:
     """Write a lookup given as a reference; null clears it."""
-    table, column = place
     if value is None:
-        clear_lookup(column, new)
+        clear_lookup(column, draft.new)
         return
-    target, row_id = resolve(org, call, value)
+    target, row_id = resolve(draft.org, draft.call, value)
     if target.name not in targets:
-        raise errors.bad_payload(f"The reference '{value}' isn't of a type that '{column.name}' of '{table.name}' takes.")
-    point(column, target.name, row_id, new)
+        raise errors.bad_payload(f"The reference '{value}' isn't of a type that '{column.name}' of '{draft.table.name}' takes.")
+    point(column, target.name, row_id, draft.new)
     if column.kind == "Owner":
-        _own(org, table, target.name, row_id, new)
+        _own(draft, target.name, row_id)
 
 
 def point(column: Column, target: str, row_id: str, new: Row) -> None:
@@ -105,7 +105,8 @@ def clear_lookup(column: Column, new: Row) -> None:
         new[column.type_annotation] = None
 
 
-def _own(org: Organisation, table: Table, target: str, row_id: str, new: Row) -> None:
+def _own(draft: Draft, target: str, row_id: str) -> None:
+    org, table = draft.org, draft.table
     owner = org.rows(target)[row_id]
     if target == "systemuser" and owner.get("isdisabled"):  # *assumed*: refused at once (facts 7.6)
         raise errors.ServiceError(400, "0x8004022b", "The specified owner has been disabled.")
@@ -115,7 +116,7 @@ def _own(org: Organisation, table: Table, target: str, row_id: str, new: Row) ->
     roles = org.role_count(target, row_id)
     if not org.holds(target, row_id, privilege):
         raise errors.missing_privilege(row_id, roles, privilege, table.name, table.type_code)
-    set_owner_columns(org, target, row_id, new)
+    set_owner_columns(org, target, row_id, draft.new)
 
 
 def set_owner_columns(org: Organisation, target: str, row_id: str, new: Row) -> None:

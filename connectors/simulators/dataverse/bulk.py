@@ -1,6 +1,7 @@
 """CreateMultiple, UpdateMultiple, UpsertMultiple: one transaction each, with the traps that the facts name (section 3.2)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import binding, errors, paths, writing
@@ -39,38 +40,46 @@ def upsert_multiple(org: Organisation, call: Call, table: Table) -> Answer:
     done: set[str] = set()
     with org.store.transaction():
         for target in _targets(call, table):
-            row_id, extra = _upsert_key(org, table, target)
-            known = row_id or repr(sorted(extra.items()))
+            address = _upsert_address(org, table, target)
+            known = address.row_id or repr(sorted(address.key.items()))
             if known in done:
                 raise errors.ServiceError(412, "0x80040237", "A record with the same key occurs more than once in the request.")
             done.add(known)
-            upsert(org, call, table, row_id, extra, target)
+            upsert(org, call, table, address, target)
     return Answer(204)
 
 
-def upsert(org: Organisation, call: Call, table: Table, row_id: str | None, key: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Change the row where it exists (key columns in the body are dropped), else create it with the key's values; True: created."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an upsert goes: a row's id (there or not), and the columns of the alternate key where one was used."""
+
+    row_id: str | None
+    key: Mapping[str, Any] = field(default_factory=dict)
+
+
+def upsert(org: Organisation, call: Call, table: Table, address: Address, body: Mapping[str, Any]) -> tuple[str, bool]:
+    """Change the row where it exists (key columns in the body are dropped), else create it with the key's values: id, whether created."""
+    row_id = address.row_id
     if row_id is not None and row_id in org.rows(table.name):
-        writing.update(org, call, table, row_id, {k: v for k, v in body.items() if k not in key})
-        return False
-    fresh = {**key, **body} if row_id is None else {**body, table.primary_id: row_id}
-    writing.create(org, call, table, fresh)
-    return True
+        writing.update(org, call, table, row_id, {k: v for k, v in body.items() if k not in address.key})
+        return row_id, False
+    fresh = {**address.key, **body} if row_id is None else {**body, table.primary_id: row_id}
+    return writing.create(org, call, table, fresh), True
 
 
-def _upsert_key(org: Organisation, table: Table, target: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+def _upsert_address(org: Organisation, table: Table, target: Mapping[str, Any]) -> Address:
     reference = target.get("@odata.id")
     if reference is None:
         row_id = writing.body_id(table, target)
         if row_id is None:
             raise errors.invalid_argument("UpsertMultiple needs a primary key or @odata.id in each target.")
-        return row_id, {}
-    segment = paths.split(str(reference).rpartition("/")[2] if "'" not in str(reference) else str(reference).lstrip("/"))[-1]
+        return Address(row_id)
+    segment = paths.split(str(reference))[-1]
     key = paths.key_of(segment)
     if isinstance(key, str):
-        return key, {}
+        return Address(key)
     found = binding.find_by_key(org, table, key)
-    return found, {name: binding.key_value(table, name, value) for name, value in key.items()}
+    return Address(found, {name: binding.key_value(table, name, value) for name, value in key.items()})
 
 
 def _targets(call: Call, table: Table) -> list[dict[str, Any]]:

@@ -6,16 +6,6 @@ from .organisation import Organisation
 from .paths import Segment, key_of, split
 from .tables import Table
 
-_READING = {"GET"}
-_METADATA_ACTIONS = set(metadata_writing.UNBOUND)
-
-
-def is_metadata_change(call: Call) -> bool:
-    """True for requests that the journal must repeat as they are."""
-    head = call.path.strip("/").partition("/")[0].partition("(")[0]
-    changes = {"EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions", "CreateEntities", *_METADATA_ACTIONS}
-    return call.method not in _READING and head in changes
-
 
 def run(org: Organisation, call: Call) -> Answer:
     """Answer one request. Raises ServiceError."""
@@ -31,12 +21,15 @@ def run(org: Organisation, call: Call) -> Answer:
     head = segments[0]
     if head.name in org.catalog.by_set:
         return _rows(org, call, org.catalog.by_set[head.name], segments)
-    if head.name in {"EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions"}:
+    if head.name in _METADATA:
         return _metadata(org, call, segments)
     known = messages.FUNCTIONS if call.method == "GET" else messages.ACTIONS
-    if head.name in known:
-        return known[head.name](org, call, head)
-    raise errors.missing_resource(head.name)
+    if head.name not in known:
+        raise errors.missing_resource(head.name)
+    answer = known[head.name](org, call, head)
+    if head.name in metadata_writing.UNBOUND:
+        org.metadata_changes.append(call)
+    return answer
 
 
 def _rows(org: Organisation, call: Call, table: Table, segments: list[Segment]) -> Answer:
@@ -53,7 +46,7 @@ def _rows(org: Organisation, call: Call, table: Table, segments: list[Segment]) 
         if rest[0].bound not in known:
             raise errors.missing_resource(rest[0].name)
         return known[rest[0].bound](org, call, table, row_id)
-    return records.property_(org, call, table, row_id, rest[0].name, rest[1:])
+    return records.property_(org, call, table, row_id, rest)
 
 
 def _collection(org: Organisation, call: Call, table: Table, rest: list[Segment]) -> Answer:
@@ -86,24 +79,38 @@ def _one(org: Organisation, call: Call, table: Table, row_id: str) -> Answer:
 
 
 def _metadata(org: Organisation, call: Call, segments: list[Segment]) -> Answer:
+    """Answer a metadata request; a change is kept for the journal."""
+    if call.method == "GET":
+        return _METADATA[segments[0].name](org, call, segments)
+    metadata_writing.named_solution(org, call)
+    answer = _METADATA[segments[0].name](org, call, segments)
+    org.metadata_changes.append(call)
+    return answer
+
+
+def _choices(org: Organisation, call: Call, segments: list[Segment]) -> Answer:
+    if call.method == "POST":
+        return metadata_writing.create_choice(org, call, call.json())
+    if call.method == "GET":
+        return metadata_reading.choices(org, call, segments[0])
+    raise _not_allowed()
+
+
+def _tables(org: Organisation, call: Call, segments: list[Segment]) -> Answer:
     head, rest = segments[0], segments[1:]
-    if call.method != "GET":
-        metadata_writing.named_solution(org, call)
-    if head.name == "RelationshipDefinitions":
-        return _relationships(org, call, segments)
-    if head.name == "GlobalOptionSetDefinitions":
-        if call.method == "POST":
-            return metadata_writing.create_choice(org, call, call.json())
-        return metadata_reading.choices(org, call, head)
     if head.inside is None:
         if call.method == "POST":
             return metadata_writing.create_table(org, call, call.json())
         return metadata_reading.definitions(org, call)
     table = metadata_reading.find_table(org, head)
-    if not rest:
-        if call.method != "GET":
-            raise _not_allowed()
-        return metadata_reading.definition(org, call, table)
+    if rest:
+        return _of_table(org, call, table, rest)
+    if call.method != "GET":
+        raise _not_allowed()
+    return metadata_reading.definition(org, call, table)
+
+
+def _of_table(org: Organisation, call: Call, table: Table, rest: list[Segment]) -> Answer:
     if rest[0].name == "Attributes":
         return _attributes(org, call, table, rest)
     if rest[0].name == "Keys":
@@ -147,3 +154,6 @@ def _relationships(org: Organisation, call: Call, segments: list[Segment]) -> An
 
 def _not_allowed() -> errors.ServiceError:
     return errors.ServiceError(405, "0x80060888", "The requested resource does not support this http method.")
+
+
+_METADATA = {"EntityDefinitions": _tables, "RelationshipDefinitions": _relationships, "GlobalOptionSetDefinitions": _choices}

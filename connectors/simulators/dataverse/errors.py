@@ -8,6 +8,7 @@ class ServiceError(Exception):
     """A request that the service refuses; `body()` is the JSON that the client gets."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        """headers: added to those of every answer."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -32,14 +33,12 @@ def wrong_type(value: object, edm: str) -> ServiceError:
 def undeclared(name: str, *, annotation: bool = False) -> ServiceError:
     """A property that the table doesn't have. Navigation properties are case-sensitive."""
     if annotation:
-        text = (
-            f"An undeclared property '{name}' which only has property annotations in the payload"
-            " but no property value was found in the payload."
+        return bad_payload(
+            f"An undeclared property '{name}' which only has property annotations in the payload but no property value was found in the"
+            " payload. In OData, only declared navigation properties and declared named streams can be represented as properties without"
+            " values."
         )
-    else:
-        text = f"Invalid property '{name}' was found in entity. The property '{name}' does not exist on type."
-    return bad_payload(f"{text} In OData, only declared navigation properties and declared named streams can be represented as"
-                       " properties without values." if annotation else text)
+    return bad_payload(f"Invalid property '{name}' was found in entity. The property '{name}' does not exist on type.")
 
 
 def missing_row(table: str, row_id: str) -> ServiceError:
@@ -64,7 +63,7 @@ def bad_query(message: str) -> ServiceError:
 
 def duplicate_key(table: str) -> ServiceError:
     """A create with a primary key that exists."""
-    return ServiceError(412, "0x80040237", f"Cannot insert duplicate key. A record of '{table}' with matching key values already exists.")
+    return ServiceError(412, "0x80040237", f"Cannot insert duplicate key. Table: {table}.")
 
 
 def existing_row() -> ServiceError:

@@ -8,25 +8,22 @@ from .columns import Column
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 NAVIGATION = "@Microsoft.Dynamics.CRM.associatednavigationproperty"
 LOOKUP_TABLE = "@Microsoft.Dynamics.CRM.lookuplogicalname"
+_SHOWN_AS = {"State": "Choice", "Status": "Choice", "BigInt": "Integer", "Double": "Decimal"}
 
 
 def formatter(column: Column, symbol: str) -> Callable[[Any], str] | None:
     """How a value of the column is shown, None for kinds that have no formatted value."""
-    if column.kind in {"Choice", "State", "Status"}:
-        return lambda value: column.options.get(value, str(value))
-    if column.kind == "MultiChoice":
-        return lambda value: "; ".join(column.options.get(int(v), v) for v in str(value).split(","))
-    if column.kind == "Boolean":
-        return lambda value: column.options.get(int(value), "Yes" if value else "No")
-    if column.kind == "Money":
-        return lambda value: f"{symbol}{value:,.2f}"
-    if column.kind == "DateTime":
-        return _day if column.format == "DateOnly" else _moment
-    if column.kind in {"Integer", "BigInt"}:
-        return lambda value: f"{value:,}"
-    if column.kind in {"Decimal", "Double"}:
-        return lambda value: f"{value:,.{min(column.precision or 2, 10)}f}"
-    return None
+    digits = min(column.precision or 2, 10)
+    shown: dict[str, Callable[[Any], str]] = {
+        "Choice": lambda value: column.options.get(value, str(value)),
+        "MultiChoice": lambda value: "; ".join(column.options.get(int(v), v) for v in str(value).split(",")),
+        "Boolean": lambda value: column.options.get(int(value), "Yes" if value else "No"),
+        "Money": lambda value: f"{symbol}{value:,.2f}",
+        "DateTime": _day if column.format == "DateOnly" else _moment,
+        "Integer": lambda value: f"{value:,}",
+        "Decimal": lambda value: f"{value:,.{digits}f}",
+    }
+    return shown.get(_SHOWN_AS.get(column.kind, column.kind))
 
 
 def _day(value: Any) -> str:
@@ -42,7 +39,7 @@ def _moment(value: Any) -> str:
 def wanted(annotations: frozenset[str], full_name: str) -> bool:
     """Whether an annotation was asked for, by name or by a pattern with a star."""
     name = full_name.lstrip("@")
-    return any(a == "*" or a == name or (a.endswith("*") and name.startswith(a[:-1])) for a in annotations)
+    return any(a in {"*", name} or (a.endswith("*") and name.startswith(a[:-1])) for a in annotations)
 
 
 def row_name(rows: Mapping[str, Mapping[str, Any]], row_id: str, primary_name: str) -> str | None:

@@ -11,6 +11,7 @@ class Journal:
     """Append-only file of committed changes. A last line that a kill cut short was never answered and is dropped."""
 
     def __init__(self, path: Path) -> None:
+        """path: the file; its folder is made."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
 

@@ -87,26 +87,33 @@ def column_shape(table: Table, column: Column, *, typed: str | None = None) -> d
 
 
 def _specific(table: Table, column: Column) -> dict[str, Any]:
+    """What only this type of column has."""
     if column.kind in {"String", "Memo"}:
-        length = column.max_length or (100 if column.kind == "String" else 2000)
-        form = column.format or ("Text" if column.kind == "String" else "TextArea")
-        return {"MaxLength": length, "Format": form, "FormatName": {"Value": form}, "AutoNumberFormat": column.auto_number}
+        return _of_text(column)
     if column.kind in _LIMITS:
-        low, high = _LIMITS[column.kind]
-        bounds = {"MinValue": low if column.min is None else column.min, "MaxValue": high if column.max is None else column.max}
-        if column.kind == "Integer":
-            return {"MinValue": int(bounds["MinValue"]), "MaxValue": int(bounds["MaxValue"]), "Format": column.format or "None"}
-        source = {"PrecisionSource": column.precision_source or 0} if column.kind == "Money" else {}
-        return bounds | {"Precision": column.precision if column.precision is not None else 5} | source
+        return _of_number(column)
     if column.kind == "DateTime":
         return {"Format": column.format or "DateAndTime", "DateTimeBehavior": {"Value": column.behavior}}
     if column.kind == "Boolean":
         return {"DefaultValue": bool(column.default), "OptionSet": boolean_options(column)}
     if column.kind in {"Choice", "MultiChoice", "State", "Status"}:
         return {"DefaultFormValue": -1 if column.default is None else column.default, "OptionSet": option_set(table, column)}
-    if column.is_lookup or column.kind == "PartyList":
-        return {"Targets": list(column.targets), "Format": "None"}
-    return dict(column.extra)
+    return {"Targets": list(column.targets), "Format": "None"} if column.targets else dict(column.extra)
+
+
+def _of_text(column: Column) -> dict[str, Any]:
+    length = column.max_length or (100 if column.kind == "String" else 2000)
+    form = column.format or ("Text" if column.kind == "String" else "TextArea")
+    return {"MaxLength": length, "Format": form, "FormatName": {"Value": form}, "AutoNumberFormat": column.auto_number}
+
+
+def _of_number(column: Column) -> dict[str, Any]:
+    low, high = _LIMITS[column.kind]
+    bounds = {"MinValue": low if column.min is None else column.min, "MaxValue": high if column.max is None else column.max}
+    if column.kind == "Integer":
+        return {"MinValue": int(bounds["MinValue"]), "MaxValue": int(bounds["MaxValue"]), "Format": column.format or "None"}
+    source = {"PrecisionSource": column.precision_source or 0} if column.kind == "Money" else {}
+    return bounds | {"Precision": column.precision if column.precision is not None else 5} | source
 
 
 def option_set(table: Table, column: Column) -> dict[str, Any]:
@@ -114,8 +121,8 @@ def option_set(table: Table, column: Column) -> dict[str, Any]:
     kind = {"State": "State", "Status": "Status"}.get(column.kind, "Picklist")
     options = [option(value, text, column, kind) for value, text in column.options.items()]
     name = column.global_options or f"{table.name}_{column.name}"
-    return {"MetadataId": stable_id("choice", name), "Name": name, "IsGlobal": column.global_options is not None,
-            "IsCustomOptionSet": column.custom, "OptionSetType": kind, "DisplayName": label(column.display_name), "Options": options}  # fmt: skip
+    return {"MetadataId": stable_id("choice", name), "Name": name, "IsGlobal": column.global_options is not None, "OptionSetType": kind,
+            "IsCustomOptionSet": column.custom, "DisplayName": label(column.display_name), "Options": options}  # fmt: skip
 
 
 def option(value: int, text: str, column: Column | None = None, kind: str = "Picklist") -> dict[str, Any]:

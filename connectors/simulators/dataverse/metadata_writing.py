@@ -292,7 +292,7 @@ def insert_option(org: Organisation, call: Call) -> Answer:
     body = call.json()
     text = shapes.read_label(body.get("Label"))
     options, column, table = _options_of(org, body)
-    value = body.get("Value")
+    value: Any = body.get("Value")
     if value is None:
         value = max([o for o in options if o >= 10000] or [option_base(org) - 1]) + 1
     if type(value) is not int or not text or value in options:
@@ -305,7 +305,8 @@ def insert_option(org: Organisation, call: Call) -> Answer:
     options[value] = text
     if table is not None:
         table.changed()
-    return Answer(200, {"@odata.context": f"{call.root}$metadata#Microsoft.Dynamics.CRM.InsertOptionValueResponse", "NewOptionValue": value})
+    context = f"{call.root}$metadata#Microsoft.Dynamics.CRM.InsertOptionValueResponse"
+    return Answer(200, {"@odata.context": context, "NewOptionValue": value})
 
 
 def _options_of(org: Organisation, body: Mapping[str, Any]) -> tuple[dict[int, str], Column | None, Table | None]:

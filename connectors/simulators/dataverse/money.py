@@ -2,23 +2,24 @@
 
 from typing import Any
 
+from .drafts import Draft
 from .organisation import Organisation
-from .store import Row
 from .tables import Table
 
 # Tables whose rows always get a currency; elsewhere one comes with the first amount (*assumed*).
 _ALWAYS = {"opportunity", "salesorder", "pricelevel", "productpricelevel", "opportunityproduct"}
 
 
-def settle(org: Organisation, table: Table, before: Row | None, new: Row, given: set[str]) -> None:
+def settle(draft: Draft) -> None:
     """Give a row with amounts its currency, the exchange rate and the base amounts that changed."""
+    org, table, new, given = draft.org, draft.table, draft.new, draft.given
     pairs = money_columns(table)
     if "transactioncurrencyid" not in table.columns or not (pairs or table.name in _ALWAYS):
         return
     moved = "transactioncurrencyid" in given
     touched = [pair for pair in pairs if moved or pair[0] in given]
     filled = any(new.get(name) is not None for name, _ in touched)
-    if not (filled or touched or moved or (before is None and table.name in _ALWAYS)):
+    if not (filled or touched or moved or (draft.creating and table.name in _ALWAYS)):
         return
     if new.get("_transactioncurrencyid_value") is None and (filled or table.name in _ALWAYS):
         new["_transactioncurrencyid_value"] = org.base_currency

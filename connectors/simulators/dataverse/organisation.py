@@ -8,7 +8,7 @@ from typing import Any
 
 from . import errors
 from .builtin import build_catalog
-from .calls import Caller
+from .calls import Call, Caller
 from .identifiers import stable_id
 from .store import KeyIndex, Row, Store
 from .tables import Table
@@ -25,11 +25,13 @@ class Organisation:
     """The state that all requests share."""
 
     def __init__(self, *, sandbox: bool, client_id: str) -> None:
+        """An organisation with metadata and no rows."""
         self.sandbox = sandbox
         self.name = "sandbox" if sandbox else "production"
         self.client_id = client_id
         self.catalog = build_catalog()
         self.store = Store()
+        self.metadata_changes: list[Call] = []  # of the request being answered, for the journal
         self.cursors: OrderedDict[str, list[str]] = OrderedDict()  # results that a client is paging through
         self.key_indexes: dict[tuple[str, str], KeyIndex] = {}
         self.missing_privileges: dict[str, frozenset[str]] = {}  # by systemuserid

@@ -25,6 +25,7 @@ class ServiceProtection:
     """Counts what each user asks for. limits: `real`, `scaled` (window and execution time 60 times shorter, same counts), `none`."""
 
     def __init__(self, limits: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with nothing counted."""
         scale = 60 if limits == "scaled" else 1
         self.on = limits != "none"
         self._window_s = WINDOW_S / scale

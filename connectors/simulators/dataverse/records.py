@@ -4,7 +4,6 @@ from typing import Any
 
 from . import binding, bulk, cascades, errors, expansion, writing
 from .calls import JSON, Answer, Call
-from .columns import Column
 from .organisation import Organisation
 from .paths import Segment, key_of
 from .reading import compile_reader, etag, selected
@@ -42,11 +41,8 @@ def patch(org: Organisation, call: Call, table: Table, segment: Segment) -> Answ
     if match := call.headers.get("if-match"):
         _check_match(org, table, row_id, exists, match)
     values = {} if isinstance(key, str) else {name: binding.key_value(table, name, value) for name, value in key.items()}
-    created = bulk.upsert(org, call, table, row_id, values, call.json())
-    if created and row_id is None:
-        row_id = next(reversed(org.rows(table.name)))
-    address = f"{call.root}{table.entity_set}({segment.inside})"
-    return _written(org, call, table, str(row_id), created=created, address=address)
+    row_id, created = bulk.upsert(org, call, table, bulk.Address(row_id, values), call.json())
+    return _written(org, call, table, row_id, created=created, address=f"{call.root}{table.entity_set}({segment.inside})")
 
 
 def _check_match(org: Organisation, table: Table, row_id: str | None, exists: bool, match: str) -> None:
@@ -66,21 +62,16 @@ def delete(org: Organisation, call: Call, table: Table, row_id: str) -> Answer:
     return Answer(204)
 
 
-def property_(org: Organisation, call: Call, table: Table, row_id: str, name: str, rest: list[Segment]) -> Answer:
-    """GET, PUT or DELETE of one column or one lookup of a row."""
+def property_(org: Organisation, call: Call, table: Table, row_id: str, rest: list[Segment]) -> Answer:
+    """GET, PUT or DELETE of one column or one lookup of a row; `rest` are the segments after the row."""
+    name = rest[0].name
     if name in table.navigations:
-        return _navigation(org, call, table, row_id, name, rest)
+        return _navigation(org, call, table, row_id, rest)
     column = table.columns.get(name)
     if column is None or column.is_lookup:
         raise errors.missing_resource(name)
-    row = org.row(table, row_id)
     if call.method == "GET":
-        value = row.get(name)
-        if rest and rest[0].name == "$value":
-            return Answer(200, str(value).encode(), {"Content-Type": "text/plain"})
-        return Answer(200, {"@odata.context": f"{call.root}$metadata#{table.entity_set}({row_id})/{name}", "value": value}) if (
-            value is not None
-        ) else Answer(204)
+        return _column_value(call, table, org.row(table, row_id), rest)
     if call.method not in {"PUT", "DELETE"}:
         raise errors.ServiceError(405, "0x80060888", "The requested resource does not support this http method.")
     body = call.json() if call.method == "PUT" else {"value": None}
@@ -90,12 +81,21 @@ def property_(org: Organisation, call: Call, table: Table, row_id: str, name: st
     return Answer(204)
 
 
-def _navigation(org: Organisation, call: Call, table: Table, row_id: str, name: str, rest: list[Segment]) -> Answer:
-    column, targets = table.navigations[name]
-    row = org.row(table, row_id)
-    as_reference = bool(rest) and rest[0].name == "$ref"
+def _column_value(call: Call, table: Table, row: Row, rest: list[Segment]) -> Answer:
+    value = row.get(rest[0].name)
+    if value is None:
+        return Answer(204)
+    if len(rest) > 1 and rest[1].name == "$value":
+        return Answer(200, str(value).encode(), {"Content-Type": "text/plain"})
+    context = f"{call.root}$metadata#{table.entity_set}({row[table.primary_id]})/{rest[0].name}"
+    return Answer(200, {"@odata.context": context, "value": value})
+
+
+def _navigation(org: Organisation, call: Call, table: Table, row_id: str, rest: list[Segment]) -> Answer:
+    name = rest[0].name
+    as_reference = len(rest) > 1 and rest[1].name == "$ref"
     if call.method == "GET":
-        return _followed(org, call, column, targets, row, as_reference)
+        return _followed(org, call, table, org.row(table, row_id), rest)
     if not as_reference or call.method not in {"PUT", "DELETE"}:
         raise errors.ServiceError(405, "0x80060888", "The requested resource does not support this http method.")
     value: Any = call.json().get("@odata.id") if call.method == "PUT" else None
@@ -103,13 +103,13 @@ def _navigation(org: Organisation, call: Call, table: Table, row_id: str, name: 
     return Answer(204)
 
 
-def _followed(org: Organisation, call: Call, column: Column, targets: tuple[str, ...], row: Row, as_reference: bool) -> Answer:
-    target_name = row.get(column.type_annotation) or targets[0]
-    target_id = row.get(column.read_name)
+def _followed(org: Organisation, call: Call, table: Table, row: Row, rest: list[Segment]) -> Answer:
+    column, targets = table.navigations[rest[0].name]
+    target_name, target_id = row.get(column.type_annotation) or targets[0], row.get(column.read_name)
     if target_id is None or target_name not in targets:
         return Answer(204)
     target = org.table(target_name)
-    if as_reference:
+    if len(rest) > 1 and rest[1].name == "$ref":
         return Answer(200, {"@odata.id": f"{call.root}{target.entity_set}({target_id})"})
     return read(org, call, target, target_id)
 

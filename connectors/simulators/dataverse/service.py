@@ -30,14 +30,15 @@ class Service:
 
     def handle(self, call: Call) -> Answer:
         """Answer one request; what it changed is in the journal before this returns."""
-        change = dispatch.is_metadata_change(call)
         try:
             with self.org.store.transaction():
                 answer = dispatch.run(self.org, call)
         except errors.ServiceError as error:
             answer = refused(error)
-        if change and answer.status < 400 and self._journal:
-            self._journal.append({"metadata": _kept(call)})
+        for change in self.org.metadata_changes:
+            if self._journal:
+                self._journal.append({"metadata": _kept(change)})
+        self.org.metadata_changes.clear()
         self.org.store.commit()
         return answer
 
@@ -99,6 +100,7 @@ class Service:
                     Caller(str(user.get("systemuserid", ""))), moment())  # fmt: skip
         dispatch.run(self.org, call)
         self.org.store.forget()
+        self.org.metadata_changes.clear()
 
     def _journal_line(self, line: dict[str, Any]) -> None:
         if self._journal:

@@ -22,6 +22,7 @@ class ValueIndex:
     """Rows of one table by the value of one read name. Made at first use, kept up to date after."""
 
     def __init__(self, name: str, rows: dict[str, Row]) -> None:
+        """Read all rows once."""
         self.name = name
         self.ids: dict[Any, set[str]] = {}
         for row_id, row in rows.items():
@@ -43,6 +44,7 @@ class KeyIndex:
     """Rows by the values of an alternate key's columns; text without regard to case, rows with a null in no entry."""
 
     def __init__(self, names: tuple[str, ...], rows: dict[str, Row]) -> None:
+        """Read all rows once; `duplicates` counts those whose values another row has."""
         self.names = names
         self.ids: dict[tuple[Any, ...], str] = {}
         self.duplicates = 0
@@ -69,6 +71,7 @@ class Store:
     """Rows of all tables, the row version, and what was touched since the last commit."""
 
     def __init__(self) -> None:
+        """No rows."""
         self.rows: dict[str, dict[str, Row]] = {}
         self.made: dict[str, dict[str, str]] = {}  # rows that the service made itself: natural key by id, per table
         self.version = 1000

@@ -1,10 +1,12 @@
 """Creating and changing one row: from a request's body to the stored row, with every check on the way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import binding, errors, money, rules, states
 from .calls import Call
+from .columns import Column
+from .drafts import Draft
 from .identifiers import new_id, read_guid
 from .organisation import Organisation
 from .store import Row
@@ -12,29 +14,27 @@ from .tables import Relationship, Table
 from .values import compile_check
 
 # A writer puts one property of a body into the row and says which column that was, None for one that is silently ignored.
-Writer = Callable[[Call, Row, Any], str | None]
+Writer = Callable[[Draft, Any], str | None]
 
 
 def create(org: Organisation, call: Call, table: Table, body: Mapping[str, Any]) -> str:
     """Create a row and what is nested in it; its id. Raises ServiceError and leaves nothing behind."""
     demand(call, table, "Create")
     with org.store.transaction():
-        new: Row = dict(_defaults(table))
-        nested: list[tuple[Relationship, list[Any]]] = []
-        given = _write(org, call, table, body, new, "create", nested)
-        row_id = new.get(table.primary_id) or new_id()
-        new[table.primary_id] = row_id
+        draft = Draft(org, call, table, None, dict(_defaults(table)))
+        _write(draft, body)
+        row_id = draft.row_id = draft.new.get(table.primary_id) or new_id()
+        draft.new[table.primary_id] = row_id
         if row_id in org.rows(table.name):
             raise errors.duplicate_key(table.name)
-        _demanded(table, new)
-        states.settle_new(table, new, given, row_id)
-        _stamp_new(org, call, table, new, given)
-        _finish(org, call, table, None, new, given)
-        org.store.put(table.name, row_id, new)
-        for relation, items in nested:
-            _create_children(org, call, table, row_id, relation, items)
-        rules.follow_up(org, call, table, row_id, new)
-    return row_id
+        _demanded(draft)
+        states.settle_new(draft)
+        _stamp_new(draft)
+        _finish(draft)
+        for relation, items in draft.nested:
+            _create_children(draft, relation, items)
+        rules.follow_up(draft)
+    return str(row_id)
 
 
 def update(org: Organisation, call: Call, table: Table, row_id: str, body: Mapping[str, Any]) -> None:
@@ -42,21 +42,21 @@ def update(org: Organisation, call: Call, table: Table, row_id: str, body: Mappi
     demand(call, table, "Write")
     before = org.row(table, row_id)
     with org.store.transaction():
-        new = dict(before)
-        given = _write(org, call, table, body, new, "update", None)
-        new[table.primary_id] = before[table.primary_id]
-        states.settle_changed(table, before, new, given, row_id)
-        new["modifiedon"] = call.now
-        new["_modifiedby_value"] = call.caller.user_id
-        _finish(org, call, table, before, new, given)
-        org.store.put(table.name, row_id, new)
+        draft = Draft(org, call, table, before, dict(before), row_id)
+        _write(draft, body)
+        draft.new[table.primary_id] = before[table.primary_id]
+        states.settle_changed(draft)
+        draft.new["modifiedon"] = call.now
+        draft.new["_modifiedby_value"] = call.caller.user_id
+        _finish(draft)
 
 
-def _finish(org: Organisation, call: Call, table: Table, before: Row | None, new: Row, given: set[str]) -> None:
-    money.settle(org, table, before, new, given)
-    rules.apply(org, call, table, before, new, given)
-    new["versionnumber"] = org.store.next_version()
-    _unique(org, table, new)
+def _finish(draft: Draft) -> None:
+    money.settle(draft)
+    rules.apply(draft)
+    draft.new["versionnumber"] = draft.org.store.next_version()
+    _unique(draft)
+    draft.org.store.put(draft.table.name, draft.row_id, draft.new)
 
 
 def demand(call: Call, table: Table, right: str) -> None:
@@ -68,106 +68,101 @@ def demand(call: Call, table: Table, right: str) -> None:
         raise errors.missing_privilege(call.caller.user_id, 1, privilege, table.name, table.type_code)
 
 
-def _write(
-    org: Organisation, call: Call, table: Table, body: Mapping[str, Any], new: Row, deed: str, nested: list[Any] | None
-) -> set[str]:
-    writers = _writers(org, table, deed)
-    given: set[str] = set()
+def _write(draft: Draft, body: Mapping[str, Any]) -> None:
+    writers = _writers(draft.table, "create" if draft.creating else "update")
     for name, value in body.items():
         writer = writers.get(name)
         if writer is None:
-            _special(org, call, table, name, value, new, given, nested)
-        elif (column := writer(call, new, value)) is not None:
-            given.add(column)
-    return given
+            _special(draft, name, value)
+        elif (column := writer(draft, value)) is not None:
+            draft.given.add(column)
 
 
-def _writers(org: Organisation, table: Table, deed: str) -> dict[str, Writer]:
-    found = table.compiled.get(deed)
+def _writers(table: Table, deed: str) -> dict[str, Writer]:
+    found: dict[str, Writer] | None = table.compiled.get(deed)
     if found is None:
-        found = table.compiled[deed] = dict(_build_writers(org, table, deed))
+        found = table.compiled[deed] = dict(_build_writers(table, deed))
     return found
 
 
-def _build_writers(org: Organisation, table: Table, deed: str) -> list[tuple[str, Writer]]:
-    writers: list[tuple[str, Writer]] = []
+def _build_writers(table: Table, deed: str) -> Iterator[tuple[str, Writer]]:
+    def open_(column: Column) -> bool:
+        return column.valid_for_create if deed == "create" else column.valid_for_update
+
     for column in table.columns.values():
-        open_ = column.valid_for_create if deed == "create" else column.valid_for_update
-        writers.append((column.name, _value_writer(table, column) if open_ else _ignored))
+        yield column.name, _value_writer(table, column) if open_(column) else _ignored
     for navigation, (column, targets) in table.navigations.items():
-        open_ = column.valid_for_create if deed == "create" else column.valid_for_update
-        writer = _lookup_writer(org, table, column, targets) if open_ else _ignored
-        writers.append((f"{navigation}@odata.bind", writer))
-    return writers
+        yield f"{navigation}@odata.bind", _lookup_writer(column, targets) if open_(column) else _ignored
 
 
-def _ignored(call: Call, new: Row, value: Any) -> str | None:
+def _ignored(draft: Draft, value: Any) -> str | None:
     return None
 
 
-def _value_writer(table: Table, column: Any) -> Writer:
+def _value_writer(table: Table, column: Column) -> Writer:
     check, name = compile_check(table.name, column), column.name
 
-    def write(call: Call, new: Row, value: Any) -> str | None:
-        new[name] = check(value)
-        return str(name)
+    def write(draft: Draft, value: Any) -> str | None:
+        draft.new[name] = check(value)
+        return name
 
-    def write_lookup(call: Call, new: Row, value: Any) -> str | None:
+    def write_lookup(draft: Draft, value: Any) -> str | None:
         if value is None:
-            binding.clear_lookup(column, new)
-            return str(name)
+            binding.clear_lookup(column, draft.new)
+            return name
         if isinstance(value, dict):
-            raise errors.bad_payload(f"'{name}' takes '{name}@odata.bind'; an update can't create a related row.")
+            _nest_parent(draft, name, value)
+            return name
         return str(check(value))
 
     return write_lookup if column.is_lookup else write
 
 
-def _lookup_writer(org: Organisation, table: Table, column: Any, targets: tuple[str, ...]) -> Writer:
-    def write(call: Call, new: Row, value: Any) -> str | None:
-        binding.set_lookup(org, call, (table, column), targets, new, value)
-        return str(column.name)
+def _lookup_writer(column: Column, targets: tuple[str, ...]) -> Writer:
+    def write(draft: Draft, value: Any) -> str | None:
+        binding.set_lookup(draft, column, targets, value)
+        return column.name
 
     return write
 
 
-def _special(
-    org: Organisation, call: Call, table: Table, name: str, value: Any, new: Row, given: set[str], nested: list[Any] | None
-) -> None:
+def _special(draft: Draft, name: str, value: Any) -> None:
     """Annotations, navigation properties without a binding, nested rows; anything else isn't declared."""
     stem, at, annotation = name.partition("@")
     if at:
         if annotation == "odata.bind":
             raise errors.undeclared(stem, annotation=True)
         return
-    if name in table.navigations:
-        column, targets = table.navigations[name]
+    if name in draft.table.navigations:
+        column, _ = draft.table.navigations[name]
         if value is None:
-            binding.clear_lookup(column, new)
-        elif isinstance(value, dict) and nested is not None:
-            _nest_parent(org, call, column, targets, value, new)
+            binding.clear_lookup(column, draft.new)
         else:
-            raise errors.bad_payload(f"The navigation property '{name}' takes a nested row at create only.")
-        given.add(column.name)
+            _nest_parent(draft, name, value)
+        draft.given.add(column.name)
         return
-    relation = next((r for r in table.children if r.collection == name), None)
-    if relation is None or nested is None or not isinstance(value, list):
+    relation = next((r for r in draft.table.children if r.collection == name), None)
+    if relation is None or not draft.creating or not isinstance(value, list):
         raise errors.undeclared(name)
-    nested.append((relation, value))
+    draft.nested.append((relation, value))
 
 
-def _nest_parent(org: Organisation, call: Call, column: Any, targets: tuple[str, ...], value: dict[str, Any], new: Row) -> None:
-    target = org.table(targets[0])
-    binding.point(column, target.name, create(org, call, target, value), new)
+def _nest_parent(draft: Draft, name: str, value: Any) -> None:
+    """Deep insert of the row that a lookup points at."""
+    if name not in draft.table.navigations or not isinstance(value, dict) or not draft.creating:
+        raise errors.bad_payload(f"The navigation property '{name}' takes a nested row at create only.")
+    column, targets = draft.table.navigations[name]
+    target = draft.org.table(targets[0])
+    binding.point(column, target.name, create(draft.org, draft.call, target, value), draft.new)
 
 
-def _create_children(org: Organisation, call: Call, table: Table, row_id: str, relation: Relationship, items: list[Any]) -> None:
-    child = org.table(relation.referencing)
-    reference = f"/{table.entity_set}({row_id})"
+def _create_children(draft: Draft, relation: Relationship, items: list[Any]) -> None:
+    child = draft.org.table(relation.referencing)
+    reference = f"/{draft.table.entity_set}({draft.row_id})"
     for item in items:
         if not isinstance(item, dict):
             raise errors.bad_payload(f"'{relation.collection}' takes objects.")
-        create(org, call, child, {**item, f"{relation.navigation}@odata.bind": reference})
+        create(draft.org, draft.call, child, {**item, f"{relation.navigation}@odata.bind": reference})
 
 
 def _defaults(table: Table) -> Row:
@@ -180,16 +175,18 @@ def _defaults(table: Table) -> Row:
     return found
 
 
-def _demanded(table: Table, new: Row) -> None:
+def _demanded(draft: Draft) -> None:
+    table = draft.table
     names = table.compiled.get("demanded")
     if names is None:
         names = table.compiled["demanded"] = [(c.name, c.read_name) for c in table.columns.values() if c.demanded]
     for name, read_name in names:
-        if new.get(read_name) is None:
+        if draft.new.get(read_name) is None:
             raise errors.required_missing(table.name, name)
 
 
-def _stamp_new(org: Organisation, call: Call, table: Table, new: Row, given: set[str]) -> None:
+def _stamp_new(draft: Draft) -> None:
+    call, table, new = draft.call, draft.table, draft.new
     user = call.caller.user_id
     if new.get("overriddencreatedon"):
         if not call.caller.may("prvOverrideCreatedOnCreatedBy"):  # *assumed*: refused, not ignored (facts 7.6)
@@ -201,18 +198,19 @@ def _stamp_new(org: Organisation, call: Call, table: Table, new: Row, given: set
     new["_createdby_value"] = new["_modifiedby_value"] = user
     if call.caller.behalf:
         new["_createdonbehalfby_value"] = call.caller.behalf
-    if table.user_owned and "ownerid" not in given:
+    if table.user_owned and "ownerid" not in draft.given:
         binding.point(table.columns["ownerid"], "systemuser", user, new)
-        binding.set_owner_columns(org, "systemuser", user, new)
+        binding.set_owner_columns(draft.org, "systemuser", user, new)
 
 
-def _unique(org: Organisation, table: Table, new: Row) -> None:
+def _unique(draft: Draft) -> None:
+    table, new = draft.table, draft.new
     for key in table.keys.values():
-        index = org.key_indexes.get((table.name, key.name))
+        index = draft.org.key_indexes.get((table.name, key.name))
         values = index.values(new) if index is not None else None
         if index is None or values is None:
             continue
-        if index.ids.get(values, new[table.primary_id]) != new[table.primary_id]:
+        if index.ids.get(values, draft.row_id) != draft.row_id:
             raise errors.alternate_key_violated(key.display_name or key.name, ",".join(key.columns))
 
 
