@@ -38,5 +38,8 @@ class Source(Protocol):
     def read(self, object_name: str, piece: Slice) -> Iterator[bytes]:
         """One raw record per item, exactly the bytes that the source said (one JSON document each, however malformed)."""
 
+    def answers(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Object name -> its records, of the objects that are small enough for one answer; `forgotten` is [{"hash", "of"}]."""
+
     def reference(self, name: str) -> Any:
         """A small single answer of the source, such as its lists or channels, parsed."""

@@ -101,14 +101,14 @@ def load_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str
     """Send a chunk's rows and settle it. Rows whose parent was refused wait; equal ones are counted, not sent."""
     started, chunk.phase = time.monotonic(), phase
     Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
-    before = dict(destination.client.stats)
+    before = destination.client.stats.snapshot()
     settlement = ledger.Settlement()
     rows = list(staged.read(staged.phase_path(phase), chunk.start, chunk.stop))
     ready = _ready(chunk, rows, settlement)
     writer = Writer(destination.client, destination.table(phase.table), {destination.own(RUN_ID): phase.run.key})
     for written in writer.write(ready, again=chunk.attempts > 1, beat=lambda: _renew(chunk, worker, started)):
         settlement.add(chunk, written.row, written.outcome, written.reason)
-    after = destination.client.stats
+    after = destination.client.stats.snapshot()
     ledger.settle(
         chunk,
         worker,

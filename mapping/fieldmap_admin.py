@@ -13,6 +13,7 @@ from unfold.decorators import display
 from mapping.decisions import decide, scope
 from mapping.models import FieldMap, SourceField
 from mapping.plan_admin import PlanRowAdmin, bar, percent
+from mapping.schema import spec_from_dict
 from mapping.source_admin import shown_samples
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter
@@ -30,6 +31,17 @@ class FieldMapForm(forms.ModelForm):
     class Meta:
         model = FieldMap
         fields = "__all__"  # noqa: DJ007 - the page's fieldsets choose
+
+    def clean_new_column(self) -> dict | None:
+        """A column that can be made, or none."""
+        spec = self.cleaned_data.get("new_column")
+        if not spec:
+            return None
+        try:
+            spec_from_dict(spec)
+        except WorkbenchError as error:
+            raise forms.ValidationError(f"{error} {error.remedy}") from error
+        return spec
 
     def clean(self) -> dict:
         """A confirmed map has a column, one left behind a reason."""

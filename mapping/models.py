@@ -24,6 +24,7 @@ class SourceField(models.Model):
     max_length = models.PositiveIntegerField(null=True)
     minimum = models.CharField(max_length=60, blank=True)
     maximum = models.CharField(max_length=60, blank=True)
+    decimals = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["object_name", "name"]

@@ -13,6 +13,12 @@ from workbench.engagements.errors import BadInput
 NAME_LIMIT = 50
 TAIL = 7  # an underscore and six hexadecimal digits
 PREFIX = re.compile(r"[a-z][a-z0-9]{1,7}")
+CYRILLIC = ("абвгдежзийклмнопрстуфхцчшщыэюя", "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh shch y e yu ya")
+GREEK = ("αβγδεζηθικλμνξοπρσςτυφχψω", "a v g d e z i th i k l m n x o p r s s t y f ch ps o")
+SILENT = dict.fromkeys("ъь", "")
+ALPHABETS = str.maketrans(
+    SILENT | {own: latin for alphabet, names in (CYRILLIC, GREEK) for own, latin in zip(alphabet, names.split(), strict=True)}
+)
 ADDED = ("name", "yominame", "_base")  # what lookups, choices and money columns add to their own name
 
 
@@ -32,14 +38,14 @@ def check_prefix(prefix: str) -> str:
 
 
 def transliterate(text: str) -> str:
-    """Text in ASCII letters: accents dropped, letters of other alphabets by their Unicode names, other characters as their code."""
+    """Text in ASCII letters: accents dropped, Cyrillic and Greek as usual, other alphabets by their letters' names, the rest as code."""
     return text if text.isascii() else "".join(map(_latin, unicodedata.normalize("NFKD", text)))
 
 
 def _latin(character: str) -> str:
     if character.isascii() or unicodedata.combining(character):
         return character if character.isascii() else ""
-    plain = character.casefold().translate(UNDECOMPOSED)
+    plain = character.casefold().translate(UNDECOMPOSED).translate(ALPHABETS)
     if plain.isascii():
         return plain
     letter = unicodedata.name(character, "").rpartition(" LETTER ")[2]

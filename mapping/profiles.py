@@ -6,14 +6,18 @@ for showing, groups spill to disk.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+LANDED = pa.schema([("raw", pa.binary()), ("problem", pa.string())])
+BATCH_BYTES = 500_000
 SHOWN = 200  # characters of a value among the top ten
 TOP = 10
 LEVELS = 3  # an object's own fields are profiled too, `plan.tier`, down to this level
@@ -67,7 +71,7 @@ def profile(
     if not paths:
         return [FieldProfile(name, word) for name, word in sorted(declared.items())]
     with tempfile.TemporaryDirectory(prefix="profile-") as folder, closing(_connect(folder, memory_mb, threads)) as duck:
-        rows = _take_apart(duck, [str(path) for path in paths], Path(folder))
+        rows = _take_apart(duck, paths, Path(folder))
         return _counted(duck, rows, declared)
 
 
@@ -83,12 +87,16 @@ def _connect(folder: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnec
 
 # TRY turns what is no JSON, or no UTF-8, into NULL instead of an error for the whole dataset.
 _DOCUMENTS = """
-    SELECT document FROM (SELECT {text} AS document FROM read_parquet($paths, union_by_name = true) WHERE problem IS NULL)
-    WHERE TRY(json_type(document)) = 'OBJECT'
+    SELECT document FROM (SELECT TRY(decode(raw)) AS document FROM landed WHERE problem IS NULL) WHERE TRY(json_type(document)) = 'OBJECT'
 """
+# Every record ends with one pair without a key, so that records can be counted with their values.
 _PAIRS = """
     SELECT {name} AS field, value, json_type(value) AS kind, json_extract_string(value, '$') AS text
-    FROM (SELECT {parent} unnest(json_keys(document)) AS key, unnest(json_extract(document, '$.*')) AS value FROM ({documents}))
+    FROM (
+        SELECT {parent} unnest(list_append(json_keys(document), NULL)) AS key,
+            unnest(list_append(json_extract(document, '$.*'), NULL)) AS value
+        FROM ({documents})
+    )
 """
 # One row per value. `h`: 64 bits; among five million different values two share a hash once in a million datasets.
 # `whole`: of objects, to go deeper.
@@ -127,20 +135,29 @@ _SHOWN = """
 """
 
 
-def _take_apart(duck: duckdb.DuckDBPyConnection, paths: list[str], folder: Path) -> int:
+def _batches(paths: Sequence[Path | str]) -> Iterator[pa.RecordBatch]:
+    """The landed files in batches of a few megabytes however long the records are: DuckDB alone would take 2,048 records at once."""
+    for path in paths:
+        with pq.ParquetFile(path, buffer_size=1 << 20) as file:
+            raw = file.schema_arrow.get_field_index("raw")
+            groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+            size = sum(group.column(raw).total_uncompressed_size for group in groups) // max(file.metadata.num_rows, 1)
+            for batch in file.iter_batches(min(max(BATCH_BYTES // max(size, 1), 1), 2_048), columns=["raw", "problem"]):
+                yield batch.cast(LANDED)
+
+
+def _take_apart(duck: duckdb.DuckDBPyConnection, paths: Sequence[Path | str], folder: Path) -> int:
     """Write one row per value of every level, seen as the view `long`; the number of records."""
-    raw_type = duck.execute("SELECT typeof(raw) FROM read_parquet($paths) LIMIT 1", {"paths": paths}).fetchone()
-    text = "TRY(decode(raw))" if raw_type and raw_type[0] == "BLOB" else "raw"
-    documents = _DOCUMENTS.format(text=text)
-    pairs = _PAIRS.format(name="key", parent="", documents=documents)
-    duck.execute(_VALUES.format(pairs=pairs, shown=SHOWN, file=folder / "1.parquet"), {"paths": paths})
+    duck.register("landed", pa.RecordBatchReader.from_batches(LANDED, _batches(paths)))
+    pairs = _PAIRS.format(name="key", parent="", documents=_DOCUMENTS)
+    duck.execute(_VALUES.format(pairs=pairs, shown=SHOWN, file=folder / "1.parquet"))
     for level in range(2, LEVELS + 1):
         source = folder / f"{level - 1}.parquet"
         if not _go_deeper(duck, source, folder / f"{level}.parquet"):
             break
-    duck.execute(f"CREATE VIEW long AS SELECT * FROM read_parquet('{folder}/*.parquet')")  # noqa: S608 - our own folder
-    counted = duck.execute(f"SELECT count(*) FROM ({documents})", {"paths": paths}).fetchone()  # noqa: S608 - all our own
-    return counted[0] if counted else 0
+    duck.execute(f"CREATE VIEW long AS SELECT * FROM read_parquet('{folder}/*.parquet') WHERE field IS NOT NULL")  # noqa: S608 - our own folder
+    ends = duck.execute("SELECT count(*) FROM read_parquet($first) WHERE field IS NULL", {"first": str(folder / "1.parquet")})
+    return (ends.fetchone() or (0,))[0]
 
 
 def _go_deeper(duck: duckdb.DuckDBPyConnection, source: Path, target: Path) -> bool:

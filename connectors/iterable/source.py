@@ -90,7 +90,7 @@ class IterableSource:
         return [*findings, *checks.pace_findings(self.session.stats["throttled"])]
 
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
-        """Time slices: years, then quarters, then one that is open towards the future."""
+        """Time slices: all that is old, then years, then one that is open towards the future."""
         _exported(object_name)
         pieces = [Slice(name, window.as_params()) for name, window in windows(now)]
         with self._lock:
@@ -109,6 +109,13 @@ class IterableSource:
             raise BadInput(f"Iterable has no answer named {name}.")
         answer = ANSWERS[name]
         return opened(self.session.request("GET", answer.path, bucket=answer.bucket), answer.key)
+
+    def answers(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Object -> the records of the small objects: list, channel, messageType, and forgotten ({"hash", "of"})."""
+        forgotten = [{"hash": value, "of": "email"} for value in self.reference("forgotten")]
+        forgotten += [{"hash": value, "of": "userId"} for value in self.reference("forgottenUserIds")]
+        small = {"list": "lists", "channel": "channels", "messageType": "messageTypes"}
+        return {**{name: self.reference(answer) for name, answer in small.items()}, "forgotten": forgotten}
 
     def list_users(self, list_id: int) -> Iterator[str]:
         """The members of a list, by user id or else e-mail. For dynamic lists only: static ones stand in the profiles."""

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from connectors.base import Slice
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_FOUNDED = datetime(2013, 1, 1, tzinfo=UTC)  # before this the platform didn't exist: one slice holds what claims to be older
 _FAR_FUTURE = datetime(2200, 1, 1, tzinfo=UTC)  # a profile whose clock runs ahead must not be lost
 _LATE = timedelta(minutes=5)  # rows arrive late: the open slice begins so much before now
-_QUARTERS = 8  # the last so many quarters have a slice each, the years before one
+_YEARS = 3  # the last so many years have a slice each, all before them one: a slice that the source cuts off is halved anyway
 _SHORTEST = timedelta(seconds=60)
 OPEN = "open"
 
@@ -42,28 +41,15 @@ class Window:
 def windows(now: datetime) -> Iterator[tuple[str, Window]]:
     """Named windows from 1970 to `now`, in order without gaps, and an open one from shortly before `now` on.
 
-    Years first, quarters for the last two years. now: an aware datetime.
+    now: an aware datetime.
     """
     now = now.astimezone(UTC).replace(microsecond=0)
-    edges = [_BEGINNING, *_years(now), *_quarters(now), now]
+    years = (datetime(year, 1, 1, tzinfo=UTC) for year in range(now.year - _YEARS + 1, now.year + 1))
+    edges = [_BEGINNING, *years, now]
     for start, end in zip(edges, edges[1:], strict=False):
         if start < end:
             yield f"{start:%Y-%m-%d}", Window(start, end)
     yield OPEN, Window(now - _LATE, _FAR_FUTURE)
-
-
-def _years(now: datetime) -> Iterator[datetime]:
-    first_quarter = next(_quarters(now))
-    for year in range(_FOUNDED.year, first_quarter.year + 1):
-        start = datetime(year, 1, 1, tzinfo=UTC)
-        if start < first_quarter:
-            yield start
-
-
-def _quarters(now: datetime) -> Iterator[datetime]:
-    current = now.year * 4 + (now.month - 1) // 3
-    for quarter in range(current - _QUARTERS + 1, current + 1):
-        yield datetime(quarter // 4, quarter % 4 * 3 + 1, 1, tzinfo=UTC)
 
 
 def _written(moment: datetime) -> str:

@@ -18,6 +18,7 @@ from mapping.consent import stricter_values
 CREATE_ONLY = ("overriddencreatedon",)
 CONSENT = ("donotbulkemail", "donotemail")
 SAMPLES = 25
+EXACT = 2**53
 BATCH = 500
 
 
@@ -146,7 +147,10 @@ class TableWriter:
 
 
 def _shown(value: Any) -> Any:
-    return value[:500].encode("utf-8", "replace").decode() if isinstance(value, str) else value if isinstance(value, (int, float, bool)) else str(value)[:500]
+    """A source value as the field diff shows it; what a signature's canonical JSON has no form for is shown as text."""
+    if isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < EXACT):
+        return value
+    return str(value)[:500].encode("utf-8", "replace").decode()
 
 
 def _is_there(draft: Draft) -> bool:

@@ -29,8 +29,8 @@ Read = tuple[datetime | date, str | None]  # a plain day, or a moment with its z
 def compile_datetime(target: Target) -> Transform:
     """Moments as `YYYY-MM-DDTHH:MM:SSZ`, or the day as `YYYY-MM-DD` where the column holds days only.
 
-    A column that shows days but keeps moments (format DateOnly, behaviour not) gets the day's midnight, `YYYY-MM-DDT00:00:00Z` (*assumed*: the
-    service keeps such a day as its midnight).
+    A column that shows days but keeps moments (format DateOnly, behaviour not) gets the day's midnight, `YYYY-MM-DDT00:00:00Z` (*assumed*:
+    the service keeps such a day as its midnight).
 
     options: `epoch` seconds, milliseconds or auto (by size: from 1e11 on milliseconds) reads numbers; `format` is a strptime pattern tried
     where ISO doesn't fit; `keep_epoch_zero` true lets 1970-01-01 through, for a field of birthdays.

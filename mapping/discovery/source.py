@@ -1,0 +1,183 @@
+"""Discovery of the source: counts, fields with profiles, stages, owners and lists, and from them the first proposals.
+
+Everything that is landed here is marked `discovery` and can never be loaded.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from connectors import landing, store
+from connectors.base import Finding, Source
+from connectors.extraction import extract, land_answers
+from connectors.models import Dataset
+from mapping import plan
+from mapping.canonical import record_hash
+from mapping.clusters import cluster, load_keys
+from mapping.companies import organisation_name
+from mapping.consent import ConsentRules
+from mapping.identity import source_id
+from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
+from mapping.people import person_rules, write_keys
+from mapping.playbooks import Playbook, load_playbook
+from mapping.profiles import profile
+from mapping.transforms import TimeRules
+from workbench.engagements import history
+from workbench.engagements.models import Engagement
+
+Progress = Callable[[str], None]
+PERSON = "user"
+
+
+def identify(playbook: Playbook) -> landing.Identify:
+    """A person record's id: the first filled id field, else the normalised e-mail, else the hash of its canonical JSON."""
+    keys = playbook.identity.source_id
+
+    def give(record: dict[str, Any]) -> str:
+        return source_id(record, keys, playbook.identity.email) or f"sha1:{record_hash(record)}"
+
+    return give
+
+
+def answer_id(record: dict[str, Any]) -> str:
+    """The id of a list, channel or message type; forgotten people have only their hash."""
+    return str(record.get("id", record.get("hash", ""))) or f"sha1:{record_hash(record)}"
+
+
+def discover(engagement: Engagement, source: Source, *, actor: object, progress: Progress) -> None:
+    """Audit the source and leave profiles, stages, owners, lists and proposals. Raises what the source or the store raises."""
+    playbook = load_playbook(engagement.platform)
+    progress("checking the source")
+    findings = source.check()
+    land_small(engagement, source, Dataset.Purpose.DISCOVERY)
+    dataset = extract(
+        engagement=engagement,
+        source=source,
+        object_name=PERSON,
+        purpose=Dataset.Purpose.DISCOVERY,
+        identify=identify(playbook),
+        progress=progress,
+    )
+    progress("profiling the fields")
+    fields = source.reference("fields")
+    profiles = profile(landing.files(dataset), fields)
+    progress("counting stages, owners and lists")
+    keys = people_keys(engagement, dataset, store.folder(engagement.slug, "discovery") / f"keys-{dataset.pk}.parquet")
+    with transaction.atomic():
+        _keep_findings(engagement, [*findings, *_counted(dataset)])
+        _keep_fields(engagement, dataset, profiles)
+        _keep_objects(engagement, playbook)
+        keep_stages_and_owners(engagement, keys, playbook)
+        _keep_organisations(engagement)
+        for part in plan.PARTS:
+            plan.revise(engagement, part, actor=actor)
+        history.record(engagement, actor=actor, action="discovered source", subject=engagement.get_platform_display(), detail={"people": dataset.rows})
+
+
+def land_small(engagement: Engagement, source: Source, purpose: str) -> None:
+    """Land the source's small answers, each as a dataset of its own."""
+    for object_name, answers in source.answers().items():
+        land_answers(engagement=engagement, object_name=object_name, purpose=purpose, answers=answers, identify=answer_id)
+
+
+def people_keys(engagement: Engagement, dataset: Dataset, path):
+    """The keys of a people dataset, read as the working plan says now."""
+    names = plan.names_of(engagement)
+    consent = ConsentRules.from_content(plan.BUILDERS["consent"](engagement))
+    forgotten = landing.latest(engagement, "forgotten", dataset.purpose)
+    hashes = frozenset(entry["hash"] for entry in landing.records(forgotten)) if forgotten else frozenset()
+    rules = person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), hashes)
+    return write_keys(dataset, rules, path)
+
+
+def _counted(dataset: Dataset) -> Iterable[Finding]:
+    evidence = f"{dataset.rows} records in {dataset.pieces.count()} slices"
+    yield Finding("people counted", "info", f"{evidence}.")
+    if dataset.bad_rows:
+        yield Finding("unreadable lines", "warning", f"{dataset.bad_rows} lines of the export are not one JSON object; they are kept and rejected.")
+
+
+def _keep_findings(engagement: Engagement, findings: Iterable[Finding]) -> None:
+    DiscoveryFinding.objects.filter(engagement=engagement, environment=None).delete()
+    DiscoveryFinding.objects.bulk_create(
+        DiscoveryFinding(engagement=engagement, check_name=one.check, severity=one.severity, evidence=one.evidence, remedy=one.remedy) for one in findings
+    )
+
+
+def _keep_fields(engagement: Engagement, dataset: Dataset, profiles: Iterable[Any]) -> None:
+    SourceField.objects.filter(engagement=engagement, object_name=PERSON).delete()
+    rows = []
+    for one in profiles:
+        rows.append(
+            SourceField(
+                engagement=engagement,
+                dataset=dataset,
+                object_name=PERSON,
+                name=one.name[:300],
+                declared_type=one.declared_type,
+                rows=one.rows,
+                filled=one.filled,
+                distinct=one.distinct,
+                top=[list(pair) for pair in one.top],
+                types=dict(one.types),
+                max_length=one.max_length,
+                minimum="" if one.min is None else str(one.min),
+                maximum="" if one.max is None else str(one.max),
+                decimals=one.decimals,
+            )
+        )
+    SourceField.objects.bulk_create(rows, batch_size=500)
+
+
+def _keep_objects(engagement: Engagement, playbook: Playbook) -> None:
+    for rule in playbook.objects:
+        defaults = {"tables": list(rule.tables), "cardinality": rule.cardinality, "note": rule.note}
+        ObjectMap.objects.get_or_create(engagement=engagement, object_name=rule.name, defaults=defaults)
+
+
+def keep_stages_and_owners(engagement: Engagement, keys, playbook: Playbook, *, signed: bool = False) -> None:
+    """Bring the split matrix and the owner list up to what the people say.
+
+    New stages are proposed by the playbook before the signature; after it they are open questions (`signed`), since the
+    signature stands for what it listed.
+    """
+    with store.database() as con:
+        load_keys(con, keys)
+        cluster(con)
+        stages = dict(con.execute("SELECT k.stage, count(*) FROM clusters c JOIN keys k ON k.position = c.survivor GROUP BY 1").fetchall())
+        owners = dict(con.execute("SELECT owner, count(*) FROM keys WHERE problem IS NULL GROUP BY 1").fetchall())
+    stages.setdefault("", 0)
+    owners.setdefault("", 0)
+    _keep_stages(engagement, stages, playbook.matrix, signed)
+    _keep_owners(engagement, owners)
+
+
+def _keep_stages(engagement: Engagement, stages: Mapping[str, int], proposed: Mapping[str, str], signed: bool) -> None:
+    new = SplitRule.Outcome.OPEN if signed else SplitRule.Outcome.REVIEW
+    known = {rule.stage: rule for rule in SplitRule.objects.filter(engagement=engagement)}
+    for stage, count in {**dict.fromkeys(known, 0), **stages}.items():
+        if stage in known:
+            SplitRule.objects.filter(pk=known[stage].pk).update(observed=count)
+        else:
+            outcome = new if signed else proposed.get(stage, new)
+            SplitRule.objects.create(engagement=engagement, stage=stage[:200], outcome=outcome, observed=count)
+
+
+def _keep_owners(engagement: Engagement, owners: Mapping[str, int]) -> None:
+    known = set(OwnerMatch.objects.filter(engagement=engagement).values_list("source_owner", flat=True))
+    for owner, count in owners.items():
+        if owner in known:
+            OwnerMatch.objects.filter(engagement=engagement, source_owner=owner).update(records=count)
+        else:
+            OwnerMatch.objects.create(engagement=engagement, source_owner=owner[:320], records=count)
+
+
+def _keep_organisations(engagement: Engagement) -> None:
+    prefix = plan.names_of(engagement)["organisation_list_prefix"]
+    lists = landing.latest(engagement, "list", Dataset.Purpose.DISCOVERY)
+    for entry in landing.records(lists) if lists else ():
+        name = str(entry.get("name") or "")
+        if prefix and name.strip().casefold().startswith(prefix.strip().casefold()):
+            defaults = {"list_name": name, "organisation": organisation_name(name, prefix) or ""}
+            OrganisationList.objects.get_or_create(engagement=engagement, list_id=str(entry.get("id")), defaults=defaults)

@@ -1,0 +1,90 @@
+"""What the customer signs as the split matrix: stages and outcomes with counts and sample people, and the company rule."""
+
+from typing import Any
+
+import duckdb
+
+from connectors import landing, store
+from connectors.models import Dataset
+from mapping import plan
+from mapping.clusters import assign_companies, cluster, load_keys, load_organisations
+from mapping.models import OrganisationList, SplitRule
+from mapping.playbooks import load_playbook
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement
+
+SAMPLES = 3
+SHOWN_LISTS = 200
+
+
+class NotDiscovered(WorkbenchError):
+    """There is no discovery data to show the matrix on."""
+
+    remedy = "Start the discovery first."
+
+
+def matrix_content(engagement: Engagement) -> dict[str, Any]:
+    """What the matrix sign-off shows, on discovery data; counts are people, after merging. Raises NotDiscovered."""
+    dataset = landing.latest(engagement, "user", Dataset.Purpose.DISCOVERY)
+    if dataset is None:
+        raise NotDiscovered(f"{engagement} has no discovery data yet.")
+    path = store.folder(engagement.slug, "discovery") / f"keys-{dataset.pk}.parquet"
+    split = plan.BUILDERS["split"](engagement)
+    with store.database() as con:
+        load_keys(con, path)
+        cluster(con)
+        people = con.execute("SELECT count(*) FROM clusters").fetchone()[0]
+        stages = _stages(con)
+        companies = _companies(con, engagement, split["matrix"])
+    current = {part: version for part, version in plan.current(engagement).items() if part in plan.MATRIX_PARTS}
+    rules = SplitRule.objects.filter(engagement=engagement)
+    rows = [
+        {"stage": rule.stage, "outcome": rule.outcome, "count": stages.get(rule.stage, (0, []))[0], "samples": stages.get(rule.stage, (0, []))[1]}
+        for rule in rules
+    ]
+    return {
+        "engagement": engagement.name,
+        "stage_field": split["stage_field"],
+        "people": people,
+        "rows": sorted(rows, key=lambda row: (row["outcome"], -row["count"], row["stage"])),
+        "companies": companies,
+        "fill_rule": split["fill_rule"],
+        "parts": plan.covers(current.values()),
+    }
+
+
+def _stages(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, list[dict[str, str]]]]:
+    rows = con.execute(f"""
+        SELECT k.stage, count(*), list({{name: k.shown_name, email: coalesce(k.email, '')}} ORDER BY k.position)[:{SAMPLES}]
+        FROM clusters c JOIN keys k ON k.position = c.survivor GROUP BY 1
+    """).fetchall()  # noqa: S608 - a number of our own
+    return {stage: (count, list(samples)) for stage, count, samples in rows}
+
+
+def _companies(con: duckdb.DuckDBPyConnection, engagement: Engagement, matrix: dict[str, str]) -> dict[str, Any]:
+    content = plan.BUILDERS["companies"](engagement)
+    load_organisations(con, content["lists"], load_playbook(engagement.platform).free_mail_domains)
+    con.execute("CREATE TABLE placed (stage VARCHAR)")
+    stages = [(stage,) for stage, outcome in matrix.items() if outcome in ("lead", "contact")]
+    if stages:
+        con.executemany("INSERT INTO placed VALUES (?)", stages)
+    con.execute("""
+        CREATE TABLE wanted AS SELECT c.cluster FROM clusters c JOIN keys k ON k.position = c.survivor JOIN placed USING (stage)
+        WHERE k.email IS NOT NULL AND NOT k.role_address AND c.names <= 1
+    """)
+    assign_companies(con, by_domain=content["domain_when_no_list"])
+    members = dict(con.execute("SELECT l.list_id, count(*) FROM clusters c, unnest(c.lists) AS l(list_id) GROUP BY 1").fetchall())
+    lists = OrganisationList.objects.filter(engagement=engagement, confirmed=True)
+    domains, without, ambiguous = con.execute("""
+        SELECT (SELECT count(*) FROM organisations WHERE company LIKE 'domain:%'),
+               (SELECT count(*) FROM wanted WHERE cluster NOT IN (SELECT cluster FROM assigned WHERE company IS NOT NULL)),
+               (SELECT count(*) FROM assigned WHERE ambiguous)
+    """).fetchone()
+    return {
+        "prefix": content["prefix"],
+        "list_count": lists.count(),
+        "lists": [{"list": row.list_name, "organisation": row.organisation, "members": members.get(row.list_id, 0)} for row in lists[:SHOWN_LISTS]],
+        "domains": domains,
+        "without": without,
+        "ambiguous": ambiguous,
+    }

@@ -1,0 +1,203 @@
+"""`manage.py demo`: a whole engagement against simulators, on the embedded defaults, with progress shown."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from connectors.registry import SOURCES
+from connectors.simulators.servers import NotStarted, Options, start
+from connectors.simulators.world import write_world
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import PLATFORMS
+from workbench.pipeline import demonstration
+
+SCALE = 60    # simulators with scaled limits have windows this much shorter
+PORTS = range(8000, 8100)
+
+
+class Command(BaseCommand):
+    """From discovery to handoff in one command."""
+
+    help = "Play a whole engagement against simulators and serve the admin and the portal afterwards."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The options; without any, 2,000 people of a made-up company."""
+        parser.add_argument("--source", default="iterable", choices=[*(name for name, _ in PLATFORMS), "all"])
+        parser.add_argument("--people", type=int, default=2000)
+        parser.add_argument("--seed", type=int, default=7)
+        parser.add_argument("--data", type=Path, metavar="DIR", help="serve this folder instead of a made-up company")
+        parser.add_argument("--endpoints", type=Path, metavar="FILE", help="the line that `simulate` prints: use simulators that run already")
+        parser.add_argument("--names", type=Path, metavar="FILE", help="also --settings: names that the demo assumes, as JSON")
+        parser.add_argument("--rollback", action="store_true", help="undo the load afterwards (not available yet)")
+        parser.add_argument("--no-serve", action="store_true", help="end after the job")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary here")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Play every platform asked for; the exit code is 0 where every phase balances."""
+        if options["rollback"]:
+            raise CommandError("Rollback isn't available yet.")
+        names = [name for name in SOURCES] if options["source"] == "all" else [options["source"]]
+        if unsupported := [name for name in names if name not in SOURCES]:
+            raise CommandError(f"There is no connector for {', '.join(unsupported)} yet; there is one for {', '.join(SOURCES)}.")
+        self.started = time.monotonic()
+        try:
+            self._play(names, options)
+        except (WorkbenchError, NotStarted) as error:
+            raise CommandError(f"{error} {getattr(error, 'remedy', '')}".strip()) from error
+
+    def _play(self, names: list[str], options: Mapping[str, Any]) -> None:
+        chosen = demonstration.read_settings(options["names"])
+        self.say("preparing the database")
+        call_command("migrate", verbosity=0, interactive=False)
+        with ExitStack() as stack:
+            addresses = self._simulators(stack, options)
+            cluster = stack.enter_context(task_cluster())
+            memory = stack.enter_context(peak_memory(cluster.pid))
+            summary: dict[str, Any] = {"phases": [], "documents": [], "findings": [], "assumptions": []}
+            for name in names:
+                engagement, cast = demonstration.open_engagement(name, addresses, chosen)
+                demonstration.play(engagement, cast, self.say)
+                for key, value in demonstration.summary(engagement).items():
+                    summary[key] += [entry for entry in value if entry not in summary[key]] if key == "assumptions" else value
+            summary |= {"seconds": round(time.monotonic() - self.started, 2), "peak_rss_mb": round(memory(), 1), "admin": None, "portal": None}
+            port = None if options["no_serve"] else free_port()
+            if port:
+                summary["admin"] = {"url": f"http://127.0.0.1:{port}/admin/", "user": cast.engineer.username}
+                summary["portal"] = {"url": f"http://127.0.0.1:{port}/", "user": cast.approver.username}
+            self._tell(summary, options["json"])
+            if port:
+                self._serve(port, cast)
+        if not all(phase["balanced"] for phase in summary["phases"]):
+            raise CommandError("A phase doesn't balance.")
+
+    def _simulators(self, stack: ExitStack, options: Mapping[str, Any]) -> dict[str, Any]:
+        if options["endpoints"]:
+            try:
+                return _scaled(json.loads(options["endpoints"].read_text(encoding="utf-8")))
+            except (OSError, ValueError) as error:
+                raise CommandError(f"The endpoints file can't be read: {error}") from error
+        data = options["data"]
+        if data is None:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="world-")))
+            self.say(f"making up a company of {options['people']} people")
+            write_world(data, options["people"], options["seed"])
+        elif not data.is_dir():
+            raise CommandError(f"There is no folder {data}.")
+        self.say("starting the simulators")
+        return _scaled(stack.enter_context(start(Options(data=data, limits="scaled"))).addresses)
+
+    def say(self, text: str) -> None:
+        """One line of progress with the seconds since the start."""
+        self.stdout.write(f"{time.monotonic() - self.started:6.1f} s  {text}")
+        self.stdout.flush()
+
+    def _tell(self, summary: Mapping[str, Any], path: Path | None) -> None:
+        if path:
+            path.write_text(json.dumps(summary, indent=2, ensure_ascii=False), encoding="utf-8")
+        head = ("environment", "object", "table", "extracted", "loaded", "merged", "skipped", "rejected", "held", "balanced")
+        rows = [[str(phase[name] if phase[name] is not None else "-") for name in head] for phase in summary["phases"]]
+        widths = [max(len(row[n]) for row in [list(head), *rows]) for n in range(len(head))]
+        self.stdout.write("")
+        for row in [list(head), *rows]:
+            self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        self.stdout.write("")
+        for document in summary["documents"]:
+            self.stdout.write(f"{document['kind']} ({document['format']}): {Path(settings.STORE_URL) / document['path']}")
+        self.stdout.write(f"done in {summary['seconds']} s, at most {summary['peak_rss_mb']} MB in one process")
+
+    def _serve(self, port: int, cast: demonstration.Cast) -> None:
+        from waitress import serve  # noqa: PLC0415 - only where pages are served
+
+        from workbench.wsgi import application  # noqa: PLC0415
+
+        address = f"http://127.0.0.1:{port}"
+        self.stdout.write(f"\nadmin:  {address}/admin/  user {cast.engineer.username}, password {cast.engineer_password}")
+        self.stdout.write(f"portal: {address}/        user {cast.approver.username}, password {cast.approver_password}")
+        self.stdout.write("Stop with Ctrl-C.")
+        self.stdout.flush()
+        settings.HTTPS = settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+        serve(application, host="127.0.0.1", port=port, threads=4)
+
+
+def _scaled(addresses: Mapping[str, Any]) -> dict[str, Any]:
+    """The addresses with each source's published limits scaled as the simulators' are."""
+    from connectors.iterable.source import LIMITS  # noqa: PLC0415
+
+    return {**addresses, "limits": {bucket: [calls, seconds / SCALE] for bucket, (calls, seconds) in LIMITS.items()}}
+
+
+@contextmanager
+def task_cluster() -> Iterator[subprocess.Popen]:
+    """django-q2's workers beside us; ended by SIGTERM to the main process alone, as its group would hang."""
+    manage = Path(settings.BASE_DIR) / "manage.py"
+    process = subprocess.Popen([sys.executable, str(manage), "qcluster"], env={**os.environ, "LOG_LEVEL": "ERROR"}, start_new_session=True)  # noqa: S603
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def peak_memory(cluster: int) -> Iterator:
+    """Watch the product's processes; yields a function that tells the largest resident size seen of any one, in MB."""
+    seen: dict[int, float] = {}
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.25):
+            for pid in [os.getpid(), *_tree(cluster)]:
+                seen[pid] = max(seen.get(pid, 0.0), _peak_mb(pid))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield lambda: max(seen.values(), default=_peak_mb(os.getpid()))
+    finally:
+        done.set()
+        thread.join()
+
+
+def _tree(pid: int) -> list[int]:
+    """A process and its descendants; empty on systems without /proc."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(found for child in children for found in _tree(int(child)))]
+
+
+def _peak_mb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
+def free_port() -> int:
+    """The first port from 8000 on that nobody listens on."""
+    for port in PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise CommandError("No port from 8000 to 8099 is free.")

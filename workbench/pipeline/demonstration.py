@@ -1,0 +1,257 @@
+"""A whole engagement played from discovery to handoff, with a written script answering for the people.
+
+It goes through the same services, gates, signatures and tasks as a real one; only the answers are given here.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from connectors.dataverse import directory
+from connectors.dataverse.client import Client
+from loads.acceptance import phase_content, sandbox_content
+from loads.bindings import match_user
+from loads.models import Phase, Run
+from mapping import plan
+from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OrganisationList, OwnerMatch
+from mapping.playbooks import load_playbook
+from mapping.preview import matrix_content
+from reports.models import Document
+from workbench.engagements import history, signoffs
+from workbench.engagements.errors import BadInput, WorkbenchError
+from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role, SignOff
+from workbench.pipeline import steps
+from workbench.pipeline.models import Step
+
+Say = Callable[[str], None]
+LOCAL = "127.0.0.1"
+
+ASSUMPTIONS = [
+    "Stages that the playbook doesn't know, and blank ones, stay in review.",
+    "Text that is too long is cut to fit and kept whole in the column for original values.",
+    "Optional values that can't be read stay empty and are listed.",
+    "People without a valid e-mail address are held; role addresses stay in review.",
+    "Owners without a match go to the fallback owner; so do rows without an owner.",
+    "Unknown consent counts as refused.",
+    "Nothing that a row would set off stays on: custom logic and flows are bypassed.",
+    "The register of forgotten people holds SHA-256 of the trimmed, lower-cased value (assumed: not documented).",
+    "Text lengths are counted in UTF-16 code units (assumed).",
+]
+
+
+class DemonstrationFailed(WorkbenchError):
+    """A step of the demonstration didn't end as it must."""
+
+    remedy = "Read the message; the run's page in the admin has the details."
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The people of the demonstration, with the passwords made for them."""
+
+    engineer: Any
+    approver: Any
+    engineer_password: str
+    approver_password: str
+
+
+def open_engagement(platform: str, addresses: Mapping[str, Any], options: Mapping[str, str]) -> tuple[Engagement, Cast]:
+    """A new engagement with its connections, environments and people. options: names that the demo assumes otherwise."""
+    names = dict(options)
+    zones = names.pop("zones", None)
+    if zones is not None:
+        names.update(zones if isinstance(zones, dict) else {"source_zone": zones, "day_zone": zones})
+    known = {*load_playbook(platform).settings, "prefix"}
+    if unknown := sorted(set(names) - known):
+        raise BadInput(f"The settings file has unknown names: {', '.join(unknown)}.", remedy=f"Known are {', '.join(sorted(known))}, zones.")
+    with transaction.atomic():
+        engagement = Engagement(
+            name=f"Northpine {platform.capitalize()} demonstration",
+            slug=_free_slug(platform),
+            platform=platform,
+            prefix=names.pop("prefix", "mwb"),
+            options=names,
+        )
+        engagement.full_clean()
+        engagement.save()
+        cast = _cast(engagement)
+        _connect(engagement, platform, addresses)
+        history.record(engagement, actor=cast.engineer, action="opened engagement", subject=engagement.name)
+    return engagement, cast
+
+
+def _free_slug(platform: str) -> str:
+    taken = set(Engagement.objects.values_list("slug", flat=True))
+    slugs = [f"demo-{platform}", *(f"demo-{platform}-{number}" for number in range(2, len(taken) + 3))]
+    return next(slug for slug in slugs if slug not in taken)
+
+
+def _cast(engagement: Engagement) -> Cast:
+    users = get_user_model()
+    passwords = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
+    engineer, _ = users.objects.get_or_create(username="engineer", defaults={"is_staff": True, "is_superuser": True, "email": "engineer@consultancy.example"})
+    approver, _ = users.objects.get_or_create(username="approver", defaults={"email": "approver@customer.example", "first_name": "Ada", "last_name": "Approver"})
+    for user, password in zip((engineer, approver), passwords, strict=True):
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    Membership.objects.create(engagement=engagement, user=engineer, role=Role.ENGINEER)
+    Membership.objects.create(engagement=engagement, user=approver, role=Role.APPROVER)
+    return Cast(engineer, approver, *passwords)
+
+
+def _connect(engagement: Engagement, platform: str, addresses: Mapping[str, Any]) -> None:
+    credentials = addresses["credentials"]
+    Connection.objects.create(
+        engagement=engagement,
+        kind=platform,
+        name=engagement.get_platform_display(),
+        base_url=addresses[platform],
+        secret=credentials[platform],
+        settings={"limits": addresses.get("limits", {})},
+    )
+    settings = {"authority": addresses["entra"], "client_id": credentials["client_id"]}
+    for kind, key in ((Environment.Kind.SANDBOX, "dataverse_sandbox"), (Environment.Kind.PRODUCTION, "dataverse")):
+        connection = Connection.objects.create(
+            engagement=engagement,
+            kind="dataverse",
+            name=f"Dynamics 365 {kind.label.lower()}",
+            base_url=addresses[key],
+            settings=settings,
+            secret=credentials["client_secret"],
+            ca_pem=Path(addresses["ca"]).read_text(),
+        )
+        Environment.objects.create(engagement=engagement, kind=kind, connection=connection)
+
+
+def play(engagement: Engagement, cast: Cast, say: Say) -> None:
+    """Play the engagement. Raises DemonstrationFailed where a step fails or a run doesn't balance."""
+    sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+    production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+    _step(engagement, Step.Name.DISCOVER, None, cast, say)
+    say("The engineer confirms the maps; the owners are answered")
+    answer(engagement, cast)
+    say("The customer signs the split matrix")
+    sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
+    _step(engagement, Step.Name.EXTRACT, None, cast, say)
+    for environment in (sandbox, production):
+        _step(engagement, Step.Name.PROVISION, environment, cast, say)
+        steps.request(engagement, Step.Name.LOAD, environment=environment, user=cast.engineer)
+        _follow_run(Run.objects.filter(environment=environment).latest("pk"), say)
+        if environment == sandbox:
+            say("The customer signs the sandbox run")
+            sign(engagement, SignOff.Kind.SANDBOX, sandbox_content(engagement), cast)
+    _step(engagement, Step.Name.HANDOFF, None, cast, say)
+
+
+def sign(engagement: Engagement, kind: str, content: Mapping[str, Any], cast: Cast) -> None:
+    """The approver signs what the page shows."""
+    signoffs.sign(
+        engagement=engagement,
+        kind=kind,
+        covers=content["parts"],
+        content=content,
+        user=cast.approver,
+        shown_sha256=signoffs.content_hash(content),
+        address=LOCAL,
+        note="Signed by the demonstration's script.",
+    )
+
+
+@transaction.atomic
+def answer(engagement: Engagement, cast: Cast) -> None:
+    """Everything that people are asked, answered as the demonstration's script says; see ASSUMPTIONS."""
+    OrganisationList.objects.filter(engagement=engagement).update(confirmed=True)
+    ObjectMap.objects.filter(engagement=engagement).update(confirmed=True)
+    FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED).exclude(column="").update(state=FieldMap.State.CONFIRMED)
+    _answer_owners(engagement)
+    history.record(engagement, actor=cast.engineer, action="confirmed maps", subject="all proposed field maps")
+    plan.confirm(engagement, plan.PARTS, user=cast.engineer)
+
+
+def _answer_owners(engagement: Engagement) -> None:
+    """Matches that hold in both environments stay; all others, and rows without an owner, get the fallback owner."""
+    clients = [Client.from_connection(environment.connection) for environment in engagement.environments.select_related("connection")]
+    people = [list(directory.users(client)) for client in clients]
+    kind, name = _fallback([list(directory.teams(client)) for client in clients], people)
+    for match in OwnerMatch.objects.filter(engagement=engagement):
+        held = match.kind == OwnerMatch.Kind.USER and all(match_user(match.answer, users)[0] for users in people)
+        if not held:
+            match.kind, match.answer, match.note = kind, name, "The fallback owner."
+            match.save(update_fields=["kind", "answer", "note"])
+
+
+def _fallback(teams: list[list[directory.Team]], people: list[list[directory.User]]) -> tuple[str, str]:
+    """The fallback owner: an owner team that both environments have, else a user that both have."""
+    names = set.intersection(*({team.name for team in found if team.can_own and team.name} for found in teams))
+    if names:
+        return OwnerMatch.Kind.TEAM, min(names)
+    emails = [{user.email.lower() for user in found if user.email and match_user(user.email, found)[0]} for found in people]
+    common = set.intersection(*emails)
+    if not common:
+        raise DemonstrationFailed("The environments have no owner team and no user in common.", remedy="Give both a team with one name.")
+    return OwnerMatch.Kind.USER, min(common)
+
+
+def _step(engagement: Engagement, name: str, environment: Environment | None, cast: Cast, say: Say) -> None:
+    step = steps.request(engagement, name, environment=environment, user=cast.engineer)
+    title = f"{step.get_name_display()}{f' ({environment.get_kind_display().lower()})' if environment else ''}"
+    said = ""
+    while step.state in (Step.State.QUEUED, Step.State.RUNNING):
+        time.sleep(0.1)
+        step.refresh_from_db()
+        if step.progress and step.progress != said:
+            said = step.progress
+            say(f"{title}: {said}")
+    if step.state == Step.State.FAILED:
+        raise DemonstrationFailed(f"{title} failed: {step.message}")
+    say(f"{title}: done")
+
+
+def _follow_run(run: Run, say: Say) -> None:
+    closed: set[int] = set()
+    while run.state not in (*Run.FINISHED, Run.State.PAUSED):
+        time.sleep(0.1)
+        run.refresh_from_db()
+        for phase in run.phases.filter(state__in=(Phase.State.BALANCED, Phase.State.UNBALANCED)):
+            if phase.pk not in closed:
+                closed.add(phase.pk)
+                say(f"{run.environment.get_kind_display()}: {phase}: {phase.loaded} of {phase.extracted} records loaded, {phase.get_state_display().lower()}")
+    if run.state != Run.State.DONE:
+        raise DemonstrationFailed(f"{run} is {run.get_state_display().lower()}: {run.message}")
+
+
+def summary(engagement: Engagement) -> dict[str, Any]:
+    """What came of it: phases, documents, findings, assumptions."""
+    phases = Phase.objects.filter(run__engagement=engagement).select_related("run__environment").order_by("run__pk", "number")
+    return {
+        "phases": [
+            {**phase_content(phase), "seconds": round(phase.seconds, 3), "requests": phase.requests, "retries": phase.retries} for phase in phases
+        ],
+        "documents": [
+            {"kind": row.kind, "format": row.format, "path": row.path, "sha256": row.sha256} for row in Document.objects.filter(engagement=engagement)
+        ],
+        "findings": [
+            {"check": row.check_name, "severity": row.severity, "evidence": row.evidence} for row in DiscoveryFinding.objects.filter(engagement=engagement)
+        ],
+        "assumptions": ASSUMPTIONS,
+    }
+
+
+def read_settings(path: Path | None) -> dict[str, str]:
+    """The names of a settings file. Raises BadInput."""
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The settings file can't be read: {error}.", remedy="Give a file with one JSON object.") from error
+    if not isinstance(content, dict):
+        raise BadInput("The settings file isn't one JSON object.", remedy='Write {"lifecycle_field": "stage"}.')
+    return content
