@@ -115,7 +115,11 @@ _CODES: Mapping[str, Meaning] = {
     "0x80072322": Meaning("too many requests in five minutes", "Wait as asked, then go on.", DataverseRefused),
     "0x80072326": Meaning("too many requests at once", "Go on with fewer requests at once.", DataverseRefused),
 }  # fmt: skip
-_BY_STATUS: Mapping[int, type[DataverseRefused]] = {403: PrivilegeMissing, 404: RowMissing}
+# Where the code alone says little.
+_BY_STATUS: Mapping[int, Meaning] = {
+    403: Meaning("the application user may not do this", _GRANT, PrivilegeMissing),
+    404: Meaning("there is no such thing", _PARENT, RowMissing),
+}
 _UNKNOWN = Meaning("a refusal", "Look the code up in Microsoft's list of Web API errors.", DataverseRefused)
 
 
@@ -136,7 +140,8 @@ def from_refusal(refused: HttpRefused) -> DataverseRefused:
     """The typed error of a refusal."""
     code, words = read_error(refused.payload)
     known = meaning_of(code)
-    kind = known.kind if known is not _UNKNOWN else _BY_STATUS.get(refused.status, DataverseRefused)
+    if known.kind is DataverseRefused:
+        known = _BY_STATUS.get(refused.status, known)
     text = f"{str(refused).rstrip('.')}: {known.meaning}{f' ({code})' if code else ''}."
     remedy = f"{known.remedy} The service said: {words}" if words else known.remedy
-    return kind(text, status=refused.status, code=code, row_message=words or refused.body, payload=refused.payload, remedy=remedy)
+    return known.kind(text, status=refused.status, code=code, row_message=words or refused.body, payload=refused.payload, remedy=remedy)
