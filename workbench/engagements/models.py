@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.utils import timezone
 
@@ -90,7 +90,9 @@ class Connection(models.Model):
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="connections")
     kind = models.CharField(max_length=20, choices=KINDS)
     name = models.CharField(max_length=80)
-    base_url = models.URLField("address", max_length=300, help_text="https://api.iterable.com, https://contoso.crm4.dynamics.com")
+    base_url = models.CharField(
+        "address", max_length=300, validators=[URLValidator(["https", "http"])], help_text="https://api.iterable.com, https://contoso.crm4.dynamics.com"
+    )
     settings = models.JSONField(default=dict, blank=True)
     secret = EncryptedTextField("key or client secret", blank=True, help_text="Stored encrypted and never shown again.")
     ca_pem = models.TextField("certificate authority (PEM)", blank=True, help_text="Only where the address has a private certificate.")

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('iterable', 'Iterable'), ('customerio', 'Customer.io'), ('salesmate', 'Salesmate'), ('sparkcrm', 'Spark CRM'), ('wetroo', 'Wetroo'), ('dataverse', 'Dataverse')], max_length=20)),
                 ('name', models.CharField(max_length=80)),
-                ('base_url', models.URLField(help_text='https://api.iterable.com, https://contoso.crm4.dynamics.com', max_length=300, verbose_name='address')),
+                ('base_url', models.CharField(help_text='https://api.iterable.com, https://contoso.crm4.dynamics.com', max_length=300, validators=[django.core.validators.URLValidator(['https', 'http'])], verbose_name='address')),
                 ('settings', models.JSONField(blank=True, default=dict)),
                 ('secret', workbench.engagements.secrets.EncryptedTextField(blank=True, help_text='Stored encrypted and never shown again.', verbose_name='key or client secret')),
                 ('ca_pem', models.TextField(blank=True, help_text='Only where the address has a private certificate.', verbose_name='certificate authority (PEM)')),
