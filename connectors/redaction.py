@@ -1,11 +1,13 @@
 """What may not leave the process: secrets anywhere, personal data in log lines."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 HIDDEN = "[hidden]"
 _SECRET_HEADERS = {"authorization", "api-key", "api_key", "x-api-key", "accesstoken", "cookie"}
+_SECRET_KEYS = {*_SECRET_HEADERS, "apikey", "client_secret", "client_assertion", "access_token", "refresh_token", "id_token"}
 _SHORTEST_SECRET = 6  # shorter values would black out ordinary words
 _NAMED = re.compile(
     r"""(?ix)
@@ -32,6 +34,15 @@ def without_secrets(text: str, known: Iterable[str] = ()) -> str:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
     return _BEARER.sub(rf"\1 {HIDDEN}", _NAMED.sub(rf"\1{HIDDEN}", text))
+
+
+def scrubbed(payload: Any, known: Collection[str] = ()) -> Any:
+    """Parsed JSON with the secrets in it replaced."""
+    if isinstance(payload, dict):
+        return {name: HIDDEN if name.lower() in _SECRET_KEYS else scrubbed(value, known) for name, value in payload.items()}
+    if isinstance(payload, list):
+        return [scrubbed(value, known) for value in payload]
+    return without_secrets(payload, known) if isinstance(payload, str) else payload
 
 
 def described(method: str, url: str) -> str:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,7 +14,7 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from connectors.http_errors import HttpRefused, OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable, Untrusted
-from connectors.redaction import described, without_secrets
+from connectors.redaction import described, scrubbed, without_secrets
 from workbench.engagements.errors import BadInput, WorkbenchError
 
 _LONGEST_BACKOFF_S = 30.0
@@ -23,9 +23,9 @@ _BODY_READ = 1 << 16  # bytes of it that are looked at
 _CLOUDFLARE = 520  # from here on, a proxy speaks for a server it didn't hear
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Call:
-    """One request as it goes out, however often; as text, fit for a log line."""
+    """One request as it goes out, however often; as text, fit for a log line: a body may hold a client secret."""
 
     method: str
     url: str
@@ -37,7 +37,7 @@ class Call:
     bucket: str
     own: bool  # goes to the session's own address, so it carries its credentials
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return described(self.method, self.url)
 
 
@@ -99,17 +99,18 @@ def from_exception(call: Call, error: requests.RequestException) -> Failure:
     return _unheard(call, f"no complete answer ({cause})")
 
 
-def from_answer(call: Call, response: requests.Response, secrets: Iterable[str]) -> Failure:
+def from_answer(call: Call, response: requests.Response, secrets: Collection[str]) -> Failure:
     """An answer whose status wasn't expected. Reads the body, within bounds, and closes it."""
     status, wait = response.status_code, retry_after_s(response)
     text, payload = _body(call, response)
+    text, payload = without_secrets(text, secrets), scrubbed(payload, secrets)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Failure(Throttled(f"{call} answered 429.", retry_after_s=wait, code=_code(payload)), again=True, throttled=True)
     if status in (408, 502, 503, 504) or status >= _CLOUDFLARE:
         return _unheard(call, f"answered {status}", wait)
     if status == HTTPStatus.UNAUTHORIZED:
         return Failure(Unauthorized(f"{call} answered 401."))
-    body = without_secrets(text, secrets)[:_BODY_KEPT]
+    body = text[:_BODY_KEPT]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR and call.repeatable:
         return Failure(ServerFailed(f"{call} answered 500.", status=status, body=body, payload=payload), again=True)
     remedy = "The address leads elsewhere; enter the address that it leads to." if status < HTTPStatus.BAD_REQUEST else None

@@ -43,13 +43,17 @@ class Client:
         self.dop_hint = _DEFAULT_HINT
 
     @classmethod
-    def from_connection(cls, connection: "Connection", bypass: bool = False, **patience: Any) -> "Client":
-        """The client of a connection; `patience`: attempts, patience_s, backoff_s, timeout_s of its HttpSession."""
+    def from_connection(cls, connection: "Connection", bypass: bool = False, pace: Pace | None = None, **patience: Any) -> "Client":
+        """The client of a connection.
+
+        bypass: writes are quiet. pace: one that several processes share, else the process's own. patience: attempts,
+        patience_s, backoff_s, timeout_s of its HttpSession. Raises BadInput where the connection isn't complete.
+        """
         root = environment_url(connection.base_url)
         tokens = tokens_for(credentials_of(connection), f"{root}/.default")
         session = HttpSession(
             root, name=connection.name, headers=_HEADERS, authorise=tokens.header, reauthorise=tokens.forget,
-            ca_file=connection.ca_file(), pace=Pace(connection.settings.get("limits")), **patience,
+            ca_file=connection.ca_file(), pace=pace or Pace(connection.settings.get("limits")), **patience,
         )  # fmt: skip
         return cls(session, quiet=bypass)
 
@@ -135,7 +139,12 @@ class Client:
         # *assumed*: what optional headers do is asked of each operation, so they stand on each.
         body = write_batch(operations, root=f"/{API}", boundary=boundary, headers=self._quiet)
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
-        response = self._send("POST", "$batch", data=body, headers=headers)
+        try:
+            response = self._send("POST", "$batch", data=body, headers=headers)
+        except errors.DataverseRefused as refused:
+            if refused.body.startswith("--"):  # outcomes up to the first failure: going on was not granted
+                raise errors.ShortAnswer(f"A batch of {len(operations)} operations was stopped at a failure.") from None
+            raise
         outcomes = read_batch(response.content, response.headers.get("Content-Type", ""))
         if len(outcomes) != len(operations):
             raise errors.ShortAnswer(f"{len(operations)} operations sent, {len(outcomes)} answers came back.")
@@ -176,6 +185,11 @@ class Client:
         parts = urlsplit(link)
         path = parts.path.partition(API)[2] or parts.path.lstrip("/")
         return f"{path}?{parts.query}" if parts.query else path
+
+
+def literal(text: str) -> str:
+    """A text as a filter takes it: in quotes, those within it doubled."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def environment_url(address: str) -> str:

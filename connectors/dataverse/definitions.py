@@ -37,8 +37,10 @@ def column_definition(spec: ColumnSpec, language: int = ENGLISH) -> Json:
 def lookup_definition(table: str, spec: ColumnSpec, target_id: str, language: int = ENGLISH) -> Json:
     """What is posted to RelationshipDefinitions for a lookup from `table` to `spec.target`.
 
-    target_id: primary key column of the target. A deleted target clears the lookup.
+    target_id: primary key column of the target. A deleted target clears the lookup. Raises BadInput without a target.
     """
+    if not spec.target:
+        raise BadInput(f"The lookup {spec.name} has no target.", remedy="Choose the table it leads to in the schema plan.")
     menu = {"Behavior": "UseCollectionName", "Group": "Details", "Label": label(spec.display_name, language), "Order": 10_000}
     quiet = dict.fromkeys(("Assign", "Merge", "Reparent", "Share", "Unshare"), "NoCascade")
     return {
@@ -54,13 +56,14 @@ def lookup_definition(table: str, spec: ColumnSpec, target_id: str, language: in
 
 
 def _common(spec: ColumnSpec, odata_type: str, type_name: str, language: int, attribute_type: str | None = None) -> Json:
+    described = {"Description": label(spec.description[:_DESCRIPTION], language)} if spec.description else {}
     return {
         "@odata.type": f"{NS}.{odata_type}",
         "AttributeType": attribute_type or _ATTRIBUTE_TYPES.get(spec.kind, spec.kind),
         "AttributeTypeName": {"Value": type_name},
         "SchemaName": spec.name,
         "DisplayName": label(spec.display_name, language),
-        "Description": label(spec.description[:_DESCRIPTION], language),
+        **described,
         "RequiredLevel": {"Value": "None", "CanBeChanged": True, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
     }
 

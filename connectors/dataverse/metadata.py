@@ -81,17 +81,19 @@ def create_column(client: Client, table: str, spec: ColumnSpec, solution: str, l
     language: the organisation's base language, see `base_language`. Raises DataverseRefused where it is there already.
     """
     headers = {"MSCRM.SolutionUniqueName": solution}
-    path, body = f"{_address(table)}/Attributes", None
-    if spec.kind == "Lookup":
-        target = client.get(_address(spec.target or ""), params={"$select": "PrimaryIdAttribute"})
-        path, body = "RelationshipDefinitions", lookup_definition(table, spec, target["PrimaryIdAttribute"], language)
-    else:
-        body = column_definition(spec, language)
+    path, body = _column_request(client, table, spec, language)
     try:
         client.post(path, body, headers)
     except OutcomeUnknown:
         if not has_column(client, table, spec.name.lower()):
             client.post(path, body, headers)
+
+
+def _column_request(client: Client, table: str, spec: ColumnSpec, language: int) -> tuple[str, Json]:
+    if spec.kind != "Lookup":
+        return f"{_address(table)}/Attributes", column_definition(spec, language)
+    target = client.get(_address(spec.target), params={"$select": "PrimaryIdAttribute"}) if spec.target else {"PrimaryIdAttribute": ""}
+    return "RelationshipDefinitions", lookup_definition(table, spec, target["PrimaryIdAttribute"], language)
 
 
 def has_column(client: Client, table: str, name: str) -> bool:

@@ -4,7 +4,7 @@ import re
 import zlib
 from typing import Any
 
-from connectors.dataverse.client import Client
+from connectors.dataverse.client import Client, literal
 from connectors.http import OutcomeUnknown
 from workbench.engagements.errors import BadInput
 
@@ -21,7 +21,8 @@ def ensure_solution(client: Client, unique_name: str, friendly_name: str, prefix
         raise BadInput(
             f"{prefix!r} can't be a prefix.", remedy="Use 2 to 8 small letters or digits, a letter first, not beginning with mscrm."
         )
-    solution = _find(client, "solutions", f"uniquename eq '{unique_name}'", "solutionid,_publisherid_value")
+    wanted = f"uniquename eq {literal(unique_name)}"
+    solution = _find(client, "solutions", wanted, "solutionid,_publisherid_value")
     if solution:
         _require_prefix(client, unique_name, solution["_publisherid_value"], prefix)
         return str(solution["solutionid"])
@@ -31,7 +32,7 @@ def ensure_solution(client: Client, unique_name: str, friendly_name: str, prefix
         "publisherid@odata.bind": f"/publishers({publisher})",
     }  # fmt: skip
     _create(client, "solutions", body)
-    return str(_find(client, "solutions", f"uniquename eq '{unique_name}'", "solutionid")["solutionid"])
+    return str(_find(client, "solutions", wanted, "solutionid")["solutionid"])
 
 
 def option_prefix(prefix: str) -> int:
@@ -40,7 +41,7 @@ def option_prefix(prefix: str) -> int:
 
 
 def _ensure_publisher(client: Client, prefix: str) -> str:
-    wanted = f"customizationprefix eq '{prefix}'"
+    wanted = f"customizationprefix eq {literal(prefix)}"
     found = _find(client, "publishers", wanted, "publisherid")
     if not found:
         body = {
@@ -71,5 +72,5 @@ def _create(client: Client, entity_set: str, body: dict[str, Any]) -> None:
     try:
         client.post(entity_set, body)
     except OutcomeUnknown:
-        if not _find(client, entity_set, f"uniquename eq '{body['uniquename']}'", "uniquename"):
+        if not _find(client, entity_set, f"uniquename eq {literal(body['uniquename'])}", "uniquename"):
             client.post(entity_set, body)

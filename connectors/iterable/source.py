@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.base import Finding, Slice
-from connectors.http import HttpSession, Pace
+from connectors.http import HttpSession, Pace, Stats
 from connectors.iterable import checks
 from connectors.iterable.answers import opened
 from connectors.iterable.exports import FILES, START, Exports
@@ -80,6 +80,11 @@ class IterableSource:
         self._order: dict[str, list[Slice]] = {}
         self._jobs: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
+
+    @property
+    def stats(self) -> Stats:
+        """Requests, retries, throttled and bytes so far."""
+        return self.session.stats
 
     def check(self) -> list[Finding]:
         """Data centre and key confirmed, fields counted, forgotten people counted. Raises BadInput or Unauthorized."""

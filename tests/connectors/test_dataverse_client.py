@@ -4,7 +4,7 @@ import pytest
 
 from connectors.dataverse import errors
 from connectors.dataverse.batch import Operation
-from connectors.dataverse.client import Client
+from connectors.dataverse.client import Client, literal
 from connectors.http import HttpSession, OutcomeUnknown
 from tests.connectors.loopback import Received, Reply, Service
 
@@ -65,6 +65,17 @@ def test_a_batch_answer_with_fewer_outcomes_than_operations_is_refused(service: 
     with pytest.raises(errors.ShortAnswer):
         client.batch([operation, operation])
     assert client.batch([]) == []
+
+
+def test_a_batch_that_was_stopped_at_its_first_failure_is_refused_as_a_short_answer(service: Service, client: Client):
+    refused = b"--r\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n{}\r\n--r--"
+    service.replies(Reply(400, body=refused, headers={"Content-Type": "multipart/mixed; boundary=r"}))
+    with pytest.raises(errors.ShortAnswer):
+        client.batch([Operation("DELETE", f"contacts({IDS[0]})")] * 2)
+
+
+def test_quotes_in_a_filter_are_doubled():
+    assert literal("O'Hara") == "'O''Hara'"
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_neither_errors_nor_log_lines_hold_secrets_or_people(service: Service, c
     session = session_to(service.url)
     with pytest.raises(HttpRefused) as caught:
         session.request("GET", "api/users/mara@northpine.example", params={"email": "mara@northpine.example"})
-    told = "\n".join([str(caught.value), repr(caught.value), caught.value.body, repr(session), caplog.text])
+    told = "\n".join([str(caught.value), repr(caught.value), caught.value.body, str(caught.value.payload), repr(session), caplog.text])
     assert KEY not in told
     assert "other-secret-value" not in told
     assert "mara" not in told
