@@ -14,10 +14,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-LANDED = pa.schema([("raw", pa.binary()), ("problem", pa.string())])
-BATCH_BYTES = 500_000
+# parent: what the names of a document's fields start with, "" or "plan.".
+DOCUMENTS = pa.schema([("parent", pa.string()), ("document", pa.binary())])
+BATCH_BYTES = 1_000_000
 SHOWN = 200  # characters of a value among the top ten
 TOP = 10
 LEVELS = 3  # an object's own fields are profiled too, `plan.tier`, down to this level
@@ -85,17 +87,18 @@ def _connect(folder: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnec
     return duckdb.connect(config=settings)
 
 
-# TRY turns what is no JSON, or no UTF-8, into NULL instead of an error for the whole dataset.
-_DOCUMENTS = """
-    SELECT document FROM (SELECT TRY(decode(raw)) AS document FROM landed WHERE problem IS NULL) WHERE TRY(json_type(document)) = 'OBJECT'
-"""
-# Every record ends with one pair without a key, so that records can be counted with their values.
+# TRY turns what is no JSON, or no UTF-8, into NULL instead of an error for the whole dataset. There is no WHERE, since DuckDB would put
+# small batches together again after it. Every record ends with one pair without a key, so that records can be counted with their values.
 _PAIRS = """
-    SELECT {name} AS field, value, json_type(value) AS kind, json_extract_string(value, '$') AS text
+    SELECT parent || key AS field, value, json_type(value) AS kind, json_extract_string(value, '$') AS text
     FROM (
-        SELECT {parent} unnest(list_append(json_keys(document), NULL)) AS key,
-            unnest(list_append(json_extract(document, '$.*'), NULL)) AS value
-        FROM ({documents})
+        SELECT parent,
+            unnest(CASE WHEN sound THEN list_append(json_keys(document), NULL) END) AS key,
+            unnest(CASE WHEN sound THEN list_append(json_extract(document, '$.*'), NULL) END) AS value
+        FROM (
+            SELECT parent, document, TRY(json_type(document)) IS NOT DISTINCT FROM 'OBJECT' AS sound
+            FROM (SELECT parent, TRY(decode(document)) AS document FROM documents)
+        )
     )
 """
 # One row per value. `h`: 64 bits; among five million different values two share a hash once in a million datasets.
@@ -135,42 +138,55 @@ _SHOWN = """
 """
 
 
-def _batches(paths: Sequence[Path | str]) -> Iterator[pa.RecordBatch]:
-    """The landed files in batches of a few megabytes however long the records are: DuckDB alone would take 2,048 records at once."""
+def _batches(path: Path | str, column: str, beside: str) -> Iterator[pa.RecordBatch]:
+    """A file's two columns in batches of a few megabytes, however long the documents are: DuckDB alone would take 2,048 at once."""
+    with pq.ParquetFile(path, buffer_size=1 << 20) as file:
+        place = file.schema_arrow.get_field_index(column)
+        groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+        size = sum(group.column(place).total_uncompressed_size for group in groups) // max(file.metadata.num_rows, 1)
+        yield from file.iter_batches(min(max(BATCH_BYTES // max(size, 1), 1), 2_048), columns=[column, beside])
+
+
+def _landed(paths: Sequence[Path | str]) -> Iterator[pa.RecordBatch]:
+    """The sound records of landed files."""
     for path in paths:
-        with pq.ParquetFile(path, buffer_size=1 << 20) as file:
-            raw = file.schema_arrow.get_field_index("raw")
-            groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-            size = sum(group.column(raw).total_uncompressed_size for group in groups) // max(file.metadata.num_rows, 1)
-            for batch in file.iter_batches(min(max(BATCH_BYTES // max(size, 1), 1), 2_048), columns=["raw", "problem"]):
-                yield batch.cast(LANDED)
+        for batch in _batches(path, "raw", "problem"):
+            raw = batch.filter(pc.is_null(batch["problem"]))["raw"]
+            yield pa.record_batch([pa.repeat("", len(raw)), raw.cast(pa.binary())], schema=DOCUMENTS)
+
+
+def _nested(path: Path, parents: pa.Array) -> Iterator[pa.RecordBatch]:
+    """The objects of one level that belong to the named fields."""
+    for batch in _batches(path, "whole", "field"):
+        found = batch.filter(pc.and_(pc.is_valid(batch["whole"]), pc.is_in(batch["field"], parents)))
+        names = pc.binary_join_element_wise(found["field"], "", ".").cast(pa.string())
+        yield pa.record_batch([names, found["whole"].cast(pa.binary())], schema=DOCUMENTS)
 
 
 def _take_apart(duck: duckdb.DuckDBPyConnection, paths: Sequence[Path | str], folder: Path) -> int:
     """Write one row per value of every level, seen as the view `long`; the number of records."""
-    duck.register("landed", pa.RecordBatchReader.from_batches(LANDED, _batches(paths)))
-    pairs = _PAIRS.format(name="key", parent="", documents=_DOCUMENTS)
-    duck.execute(_VALUES.format(pairs=pairs, shown=SHOWN, file=folder / "1.parquet"))
+    _write_level(duck, _landed(paths), folder / "1.parquet")
     for level in range(2, LEVELS + 1):
-        source = folder / f"{level - 1}.parquet"
-        if not _go_deeper(duck, source, folder / f"{level}.parquet"):
+        above = folder / f"{level - 1}.parquet"
+        parents = _parents(duck, above)
+        if not parents:
             break
+        _write_level(duck, _nested(above, pa.array(parents, pa.string())), folder / f"{level}.parquet")
     duck.execute(f"CREATE VIEW long AS SELECT * FROM read_parquet('{folder}/*.parquet') WHERE field IS NOT NULL")  # noqa: S608 - our own folder
     ends = duck.execute("SELECT count(*) FROM read_parquet($first) WHERE field IS NULL", {"first": str(folder / "1.parquet")})
     return (ends.fetchone() or (0,))[0]
 
 
-def _go_deeper(duck: duckdb.DuckDBPyConnection, source: Path, target: Path) -> bool:
-    """The fields of the objects of one level, named after their parents; objects of too many different keys stay whole."""
-    keys = "SELECT field, unnest(json_keys(whole)) AS key FROM read_parquet($source) WHERE whole IS NOT NULL"
+def _write_level(duck: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], target: Path) -> None:
+    duck.register("documents", pa.RecordBatchReader.from_batches(DOCUMENTS, batches))
+    duck.execute(_VALUES.format(pairs=_PAIRS, shown=SHOWN, file=target))
+
+
+def _parents(duck: duckdb.DuckDBPyConnection, level: Path) -> list[str]:
+    """Fields of a level that hold objects to go into; objects of too many different keys stay whole."""
+    keys = "SELECT field, unnest(json_keys(whole)) AS key FROM read_parquet($level) WHERE whole IS NOT NULL"
     narrow = f"SELECT field FROM ({keys}) GROUP BY field HAVING count(DISTINCT key) <= {NESTED_NAMES}"  # noqa: S608 - all our own
-    parents = [row[0] for row in duck.execute(narrow, {"source": str(source)}).fetchall()]
-    if not parents:
-        return False
-    documents = "SELECT field, whole AS document FROM read_parquet($source) WHERE whole IS NOT NULL AND list_contains($parents, field)"
-    pairs = _PAIRS.format(name="field || '.' || key", parent="field,", documents=documents)
-    duck.execute(_VALUES.format(pairs=pairs, shown=SHOWN, file=target), {"source": str(source), "parents": parents})
-    return True
+    return [row[0] for row in duck.execute(narrow, {"level": str(level)}).fetchall()]
 
 
 def _counted(duck: duckdb.DuckDBPyConnection, rows: int, declared: Mapping[str, str]) -> list[FieldProfile]:

@@ -1,0 +1,116 @@
+import itertools
+
+import pytest
+
+from mapping.consent import Consent, ConsentRules, consent, consent_content, stricter_values, strictest, strictest_of
+from workbench.engagements.errors import BadInput
+
+CHANNELS = [
+    {"id": 31, "name": "News", "channelType": "Marketing", "messageMedium": "Email"},
+    {"id": 32, "name": "Receipts", "channelType": "Transactional", "messageMedium": "Email"},
+    {"id": 33, "name": "Alerts", "channelType": "Marketing", "messageMedium": "SMS"},
+    {"id": 34, "name": "In app", "channelType": "Marketing", "messageMedium": "InApp"},
+]
+TYPES = [
+    {"id": 902, "name": "Weekly", "channelId": 31, "subscriptionPolicy": "OptOut"},
+    {"id": 903, "name": "Offers", "channelId": 31, "subscriptionPolicy": "OptIn"},
+    {"id": 904, "name": "Order", "channelId": 32, "subscriptionPolicy": "OptOut"},
+    {"id": 905, "name": "Text", "channelId": 33, "subscriptionPolicy": "OptIn"},
+]
+LISTS = [{"id": 7, "name": "Never", "listType": "Suppression"}, {"id": 8, "name": "VIP", "listType": "Standard"}]
+CONTENT = consent_content(CHANNELS, TYPES, LISTS)
+RULES = ConsentRules.from_content(CONTENT)
+
+
+def profile(lists=None, channels=None, out=None, subscribed=None):
+    arrays = {
+        "emailListIds": lists,
+        "unsubscribedChannelIds": channels,
+        "unsubscribedMessageTypeIds": out,
+        "subscribedMessageTypeIds": subscribed,
+    }
+    return {name: value for name, value in arrays.items() if value is not None}
+
+
+def answers(record, rules=RULES):
+    found = consent(record, rules)
+    return found.email, found.sms, found.push, found.inapp
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (profile(), ("unknown",) * 4),
+        (profile(lists=[8]), ("unknown",) * 4),
+        (profile(channels=[]), ("in", "out", "unknown", "out")),
+        (profile(channels=[31]), ("out", "out", "unknown", "out")),
+        (profile(channels=[32]), ("in", "out", "unknown", "out")),
+        (profile(out=[902], subscribed=[903]), ("out", "out", "unknown", "out")),
+        (profile(out=[904]), ("in", "out", "unknown", "out")),
+        (profile(out=[], subscribed=[905]), ("in", "in", "unknown", "out")),
+        (profile(out=[905], subscribed=[905]), ("in", "out", "unknown", "out")),
+        (profile(lists=[7], channels=[], subscribed=[903, 905]), ("out",) * 4),
+    ],
+)
+def test_answers_follow_the_rule(record, expected):
+    assert answers(record) == expected
+
+
+def test_without_an_opt_out_type_only_a_subscription_counts_as_in():
+    rules = ConsentRules.from_content(consent_content(CHANNELS, [TYPES[1]], LISTS))
+    assert answers(profile(channels=[]), rules)[0] == "out"
+    assert answers(profile(subscribed=[903]), rules)[0] == "in"
+
+
+def test_ids_may_be_numbers_or_numeric_text_or_an_array_written_as_text():
+    assert answers(profile(channels=["31"]))[0] == answers(profile(channels="[31]"))[0] == answers(profile(channels=[31.0]))[0] == "out"
+
+
+@pytest.mark.parametrize("array", ["nonsense", {"a": 1}, [None], [[31]], ["x"], [True], 31, [1.5], "[", ["9" * 5_000]])
+@pytest.mark.parametrize("place", ["lists", "channels", "out", "subscribed"])
+def test_an_array_that_cannot_be_read_counts_as_refusal_of_everything(place, array):
+    found = consent(profile(**{"subscribed": [903, 905], place: array}), RULES)
+    assert (found.email, found.sms, found.push, found.inapp) == ("out",) * 4
+    assert [issue.code for issue in found.issues] == ["consent.unreadable"]
+
+
+def test_ids_that_were_not_signed_are_noted():
+    assert consent(profile(channels=[31, 99], out=[98]), RULES).issues[0].detail == "99, 98"
+
+
+def test_unknown_counts_as_the_customer_signed_and_refused_by_default():
+    nothing = consent({}, RULES)
+    assert nothing.values("mwb") == {
+        "donotbulkemail": True, "mwb_sms_opt_out": True, "mwb_push_opt_out": True, "mwb_inapp_opt_out": True,
+    }  # fmt: skip
+    assert not any(nothing.values("mwb", ConsentRules.from_content({**CONTENT, "unknown": "in"}).unknown_is_out).values())
+
+
+def test_a_sellers_own_mail_is_stopped_only_by_what_the_customer_named():
+    assert "donotemail" not in consent(profile(lists=[7]), RULES).values("mwb")
+    named = ConsentRules.from_content({**CONTENT, "donotemail": {"channels": [31], "message_types": [], "suppressed": True}})
+    assert consent(profile(lists=[7]), named).values("mwb")["donotemail"] is True
+    assert consent(profile(channels=[31]), named).no_mail
+    assert not consent(profile(channels=[32]), named).no_mail
+
+
+def test_merging_takes_the_stricter_answer_whatever_the_order():
+    people = [consent(record, RULES) for record in (profile(), profile(channels=[]), profile(channels=[31]), profile(lists=[7]))]
+    for group in itertools.permutations(people, 3):
+        merged = strictest_of(group)
+        assert merged == strictest_of([*group, group[0]])
+        assert merged.email == ("out" if any(one.email == "out" for one in group) else "unknown")
+    assert strictest(people[1], people[3]).suppressed
+
+
+def test_an_existing_refusal_is_never_taken_back():
+    ours = Consent("in", "out", "out", "in").values("mwb")
+    existing = {"donotbulkemail": True, "mwb_sms_opt_out": False, "mwb_push_opt_out": True}
+    assert stricter_values(ours, existing) == {"mwb_sms_opt_out": True}
+
+
+def test_rules_that_cannot_be_read_are_refused():
+    with pytest.raises(BadInput):
+        ConsentRules.from_content({"channels": [{"id": "x"}], "message_types": [], "suppression_lists": []})
+    with pytest.raises(BadInput):
+        ConsentRules.from_content({})
