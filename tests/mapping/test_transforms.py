@@ -239,8 +239,6 @@ def test_structures_arrive_as_compact_json():
 @pytest.mark.parametrize(
     ("name", "kind", "options"),
     [
-    options = {"values": {"a": 9, "b": 1}, "separator": ";"}
-    compiled = compile_transform("multichoice", field="t", column=column("MultiChoice"), options=options)
         ("choice", "Choice", {"values": {"a": 99}}), ("choice", "Choice", {"values": {"a": True}}), ("choice", "Choice", {"values": []}),
         ("choice", "Choice", {"values": {"a": 1, "A ": 2}}),
     ],
