@@ -9,8 +9,9 @@ import logging
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -94,9 +95,7 @@ class HttpSession:
         self._headers, self._authorise, self._reauthorise = dict(headers or {}), authorise, reauthorise
         self._ca_file, self._timeout_s = ca_file, timeout_s
         self._patience = (attempts, patience_s, backoff_s)
-        self._threads = threading.local()
-        self._opened: list[requests.Session] = []
-        self._lock = threading.Lock()
+        self._idle: deque[requests.Session] = deque()  # threads come and go: connections must not go with them
 
     def __repr__(self) -> str:
         return f"<HttpSession {self.name} {self.base_url}>"
@@ -139,11 +138,9 @@ class HttpSession:
         return f"{url}{'&' if '?' in url else '?'}{query}"
 
     def close(self) -> None:
-        """Close the connections of all threads; a later request opens new ones."""
-        with self._lock:
-            opened, self._opened, self._threads = self._opened, [], threading.local()
-        for session in opened:
-            session.close()
+        """Close the idle connections; a later request opens new ones."""
+        while self._idle:
+            self._idle.pop().close()
 
     def _persist(self, call: Call, attempt: Callable[[Call, Mapping[str, str]], Answer | Failure]) -> Answer:
         patience, renewed = Patience(*self._patience), False
@@ -173,11 +170,12 @@ class HttpSession:
     def _try(self, call: Call, headers: Mapping[str, str]) -> requests.Response | Failure:
         self.stats.add("requests")
         try:
-            response = self._session().request(
-                call.method, call.url, data=call.body, headers=headers, stream=call.stream, timeout=self._timeout_s,
-                allow_redirects=False,      # a redirect would carry the key elsewhere
-                auth=_no_netrc,
-            )  # fmt: skip
+            with self._borrowed() as session:
+                response = session.request(
+                    call.method, call.url, data=call.body, headers=headers, stream=call.stream, timeout=self._timeout_s,
+                    allow_redirects=False,      # a redirect would carry the key elsewhere
+                    auth=_no_netrc,
+                )  # fmt: skip
         except requests.RequestException as error:
             return from_exception(call, error)
         if not call.stream:
@@ -214,13 +212,17 @@ class HttpSession:
                                remedy="Enter the key or secret again, without spaces or line breaks around it.")  # fmt: skip
         return headers
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._threads, "session", None)
-        if session is None:
-            session = self._threads.session = self._open()
-            with self._lock:
-                self._opened.append(session)
-        return session
+    @contextmanager
+    def _borrowed(self) -> Iterator[requests.Session]:
+        """A session that no other thread uses meanwhile, with the connection that was used last."""
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = self._open()
+        try:
+            yield session
+        finally:
+            self._idle.append(session)
 
     def _open(self) -> requests.Session:
         session = requests.Session()

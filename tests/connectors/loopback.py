@@ -45,6 +45,7 @@ class Service:
         self.received: list[Received] = []
         self.script: Callable[[Received], Reply] = lambda _: Reply(json={})
         self.url = ""
+        self.connections: set[int] = set()
 
     def replies(self, *replies: Reply) -> None:
         """These answers in turn, the last one for ever."""
@@ -96,6 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = Received(self.command, self.path, dict(self.headers.items()), body)
         self.target.received.append(request)
+        self.target.connections.add(self.client_address[1])
         self._answer(self.target.script(request))
 
     do_GET = do_POST = do_PATCH = do_DELETE = _serve

@@ -180,6 +180,19 @@ def test_cookies_are_dropped_so_that_requests_spread_over_web_servers(service: S
     assert "Cookie" not in service.received[1].headers
 
 
+def test_threads_that_come_and_go_leave_no_connections_behind(service: Service):
+    session = session_to(service.url)
+    for _ in range(10):
+        threads = [threading.Thread(target=session.request, args=("GET", "things")) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(service.received) == 30
+    assert len(service.connections) <= 3
+    session.close()
+
+
 def test_a_download_is_whole_even_if_the_first_goes_break_off(service: Service):
     body = b'{"n": 1}\n' * 100_000
     service.replies(Reply(body=body, cut=True), Reply(body=body, cut=True, chunked=True), Reply(body=body, chunked=True))
