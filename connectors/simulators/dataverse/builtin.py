@@ -174,7 +174,7 @@ def _finish_rights(table: str, column: Column, custom_table: bool) -> None:
     if column.required == "SystemRequired" and column.kind in {"String", "Lookup", "Customer"} and not filled:
         column.demanded = True
     column.demanded = column.demanded or place in known.DEMANDED
-    if column.name in known.READ_ONLY or place in known.READ_ONLY_IN or column.name.endswith("_base"):
+    if (column.name in known.READ_ONLY and place not in known.WRITABLE) or place in known.READ_ONLY_IN or column.name.endswith("_base"):
         column.valid_for_create = column.valid_for_update = False
     if column.name in known.CREATE_ONLY or place in known.UPDATE_REFUSED_SILENTLY:
         column.valid_for_update = False

@@ -153,6 +153,7 @@ READ_ONLY = {"createdon", "createdby", "createdonbehalfby", "modifiedon", "modif
              "owningbusinessunit", "owninguser", "owningteam", "exchangerate", "organizationid", "activitytypecode",
              "membercount", "membertype", "attachmentcount", "extendedamount", "senton", "ismaster", "address1_composite",
              "address2_composite", "address3_composite", "yomifullname", "fullname", "isintegrationuser"}  # fmt: skip
+WRITABLE = {("transactioncurrency", "exchangerate")}
 READ_ONLY_IN = {("opportunityproduct", "opportunityproductname"), ("salesorderdetail", "salesorderdetailname")}
 CREATE_ONLY = {"overriddencreatedon", "importsequencenumber"}
 UPDATE_REFUSED_SILENTLY = {("campaignresponse", "regardingobjectid"), ("list", "createdfromcode")}

@@ -26,6 +26,8 @@ def run(org: Organisation, call: Call) -> Answer:
     known = messages.FUNCTIONS if call.method == "GET" else messages.ACTIONS
     if head.name not in known:
         raise errors.missing_resource(head.name)
+    if call.method != "GET":
+        metadata_writing.named_solution(org, call)
     answer = known[head.name](org, call, head)
     if head.name in metadata_writing.UNBOUND:
         org.metadata_changes.append(call)
@@ -105,6 +107,8 @@ def _tables(org: Organisation, call: Call, segments: list[Segment]) -> Answer:
     table = metadata_reading.find_table(org, head)
     if rest:
         return _of_table(org, call, table, rest)
+    if call.method == "DELETE":
+        return metadata_writing.delete_table(org, call, table)
     if call.method != "GET":
         raise _not_allowed()
     return metadata_reading.definition(org, call, table)

@@ -1,5 +1,6 @@
 """What survives a kill: one line of JSON per answered request, written before the answer goes out."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ class Journal:
 
     def open(self) -> None:
         """Ready to append."""
-        self._stream = self.path.open("ab", buffering=0)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def append(self, line: dict[str, Any]) -> None:
         """One commit, in the operating system's hands when this returns."""
-        self._stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        left = memoryview(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        while left:
+            left = left[os.write(self._file, left) :]

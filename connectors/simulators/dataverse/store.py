@@ -131,7 +131,7 @@ class Store:
         """Hand what was touched to the journal, as the rows are now."""
         if not self._log:
             return
-        touched = {(change.table, change.row_id) for change in self._log}
+        touched = list(dict.fromkeys((change.table, change.row_id) for change in self._log))  # in order: a replay keeps the rows' order
         self._log.clear()
         if self.on_commit:
             self.on_commit(self._line(touched))
@@ -140,7 +140,7 @@ class Store:
         """Drop what was touched without handing it over (a replay is in the journal already)."""
         self._log.clear()
 
-    def _line(self, touched: set[tuple[str, str]]) -> dict[str, Any]:
+    def _line(self, touched: list[tuple[str, str]]) -> dict[str, Any]:
         line: dict[str, Any] = {"rows": {}, "gone": {}, "made": {}}
         for table, row_id in touched:
             row = self.rows[table].get(row_id)
@@ -155,13 +155,16 @@ class Store:
     def apply(self, line: dict[str, Any]) -> None:
         """Put back what `commit` once handed over."""
         for table, rows in line.get("rows", {}).items():
-            self.table(table).update(rows)
+            for row_id, row in rows.items():
+                self.put(table, row_id, row)
         for table, ids in line.get("gone", {}).items():
             for row_id in ids:
-                self.table(table).pop(row_id, None)
+                if row_id in self.table(table):
+                    self.remove(table, row_id)
         for table, naturals in line.get("made", {}).items():
             self.made.setdefault(table, {}).update(naturals)
         self.version = max(self.version, line.get("version", 0))
+        self._log.clear()
 
     def mark_made(self, table: str, row_id: str, natural: str) -> None:
         """Remember that the service made this row, and what it is called whatever its id."""

@@ -1,0 +1,112 @@
+"""What an organisation starts from and what it keeps: the data folder, `later/`, the journal, and its dumps."""
+
+import json
+
+from tests.simulators.dataverse_organisation import CLIENT_ID, NS, guid, label, organisation, publisher
+
+UNIT, USER = "b0000000-0000-4000-8000-000000000001", "d0000000-0000-4000-8000-000000000001"
+
+
+def write(folder, name, *rows):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def world(folder):
+    write(folder, "dataverse/businessunit.ndjson", {"businessunitid": UNIT, "name": "Root"})
+    write(folder, "dataverse/systemuser.ndjson",
+          {"systemuserid": USER, "fullname": "Ann", "internalemailaddress": "ann@x.example", "isdisabled": True, "_businessunitid_value": UNIT})  # fmt: skip
+    write(folder, "dataverse/account.ndjson", {"accountid": guid(), "name": "x" * 500}, {"accountid": guid(), "name": "Stays"})
+    write(folder, "dataverse_sandbox/account.ndjson", {"accountid": guid(), "name": "Sandbox only"})
+    return folder
+
+
+def test_rows_of_the_folder_are_served_as_they_lie(tmp_path):
+    with organisation(world(tmp_path)) as org:
+        assert sorted(len(r["name"]) for r in org.get("accounts?$select=name")["value"]) == [5, 500]
+        assert org.get(f"systemusers({USER})?$select=fullname,_businessunitid_value")["_businessunitid_value"] == UNIT
+        assert org.get("WhoAmI")["BusinessUnitId"] == UNIT
+        assert [r["applicationid"] for r in org.get("systemusers?$filter=applicationid ne null")["value"]] == [CLIENT_ID]
+        assert org.get("businessunits")["value"][0]["name"] == "Root"
+        assert org.get("teams?$filter=isdefault eq true")["value"][0]["name"] == "Root"
+
+
+def test_the_sandbox_takes_its_own_files_and_else_the_shared_ones(tmp_path):
+    with organisation(world(tmp_path), sandbox=True) as org:
+        assert [r["name"] for r in org.get("accounts?$select=name")["value"]] == ["Sandbox only"]
+        assert org.get(f"systemusers({USER})")["fullname"] == "Ann"
+
+
+def test_metadata_and_settings_of_the_folder_hold(tmp_path):
+    column = {"@odata.type": f"{NS}.StringAttributeMetadata", "SchemaName": "old_code", "MaxLength": 20, "DisplayName": label("Code")}
+    primary = {**column, "SchemaName": "old_name", "IsPrimaryName": True}
+    table = {"SchemaName": "old_Visit", "OwnershipType": "UserOwned", "DisplayName": label("Visit"), "Attributes": [primary]}
+    content = {"tables": [table], "columns": {"contact": [column]}, "organization": {"maxuploadfilesize": 1000}}
+    write(tmp_path, "dataverse/metadata.json", content)
+    write(tmp_path, "dataverse/old_visit.ndjson", {"old_visitid": guid(), "old_name": "V"})
+    with organisation(tmp_path) as org:
+        assert org.get("organizations")["value"][0]["maxuploadfilesize"] == 1000
+        assert org.get("old_visits")["value"][0]["old_name"] == "V"
+        assert org.create("contacts", {"lastname": "x", "old_code": "y"})
+
+
+def test_later_files_replace_those_of_the_same_name_and_leave_other_rows_alone(tmp_path):
+    kept, gone = guid(), guid()
+    write(tmp_path, "dataverse/contact.ndjson", {"contactid": kept, "lastname": "Kept"}, {"contactid": gone, "lastname": "Gone"})
+    write(tmp_path, "later/dataverse/contact.ndjson", {"contactid": kept, "lastname": "Renamed"})
+    with organisation(tmp_path) as org:
+        ours = org.create("contacts", {"lastname": "Ours"})
+        before = org.get(f"contacts({kept})")["@odata.etag"]
+        org.app.state.advance()
+        assert sorted(r["lastname"] for r in org.get("contacts")["value"]) == ["Ours", "Renamed"]
+        assert org.get(f"contacts({kept})")["@odata.etag"] != before
+        assert org.get(f"contacts({ours})")
+
+
+def change(org):
+    publisher(org)
+    assert org.column("contact", "String", "mwb_sourceid", MaxLength=100).status_code == 204
+    key = {"SchemaName": "mwb_Key", "KeyAttributes": ["mwb_sourceid"]}
+    assert org.call("POST", "EntityDefinitions(LogicalName='contact')/Keys", key).status_code == 204
+    ids = org.bulk("contacts", "contact", "CreateMultiple", [{"lastname": f"J{n}", "mwb_sourceid": f"s{n}"} for n in range(5)]).json()["Ids"]
+    org.call("DELETE", f"contacts({ids[0]})")
+    org.call("PATCH", f"contacts({ids[1]})", {"lastname": "Changed"})
+    assert org.bulk("contacts", "contact", "CreateMultiple", [{"lastname": "no"}, {"lastname": "y" * 99}]).status_code == 400
+    return ids
+
+
+def test_what_was_answered_survives_a_kill(tmp_path):
+    data, state = world(tmp_path / "data"), tmp_path / "state"
+    with organisation(data, state=state) as org:
+        ids = change(org)
+        before = {t: org.dump(t) for t in ("contact", "publisher", "account", "solutioncomponent")}
+    journal = next(state.glob("*.jsonl"))
+    journal.write_bytes(journal.read_bytes() + b'{"rows": {"contact": {"torn')
+    for _ in range(2):  # the torn line is cut off for good
+        with organisation(data, state=state) as org:
+            assert {t: org.dump(t) for t in before} == before
+            assert org.refusal("POST", "contacts", {"mwb_sourceid": "s3"}) == (412, "0x80060892")
+            assert org.get("contacts(mwb_sourceid='s1')")["lastname"] == "Changed"
+            assert org.get(f"contacts({ids[2]})")["versionnumber"]
+
+
+def test_the_canonical_dumps_of_two_equal_loads_are_equal(tmp_path):
+    dumps = []
+    for run in ("one", "two"):
+        with organisation(tmp_path) as org:
+            publisher(org)
+            org.column("contact", "String", "mwb_runid", MaxLength=50)
+            row_id = "aaaaaaaa-0000-4000-8000-000000000001"
+            org.create("contacts", {"contactid": row_id, "lastname": "Same", "mwb_runid": run, "overriddencreatedon": "2020-01-01T00:00:00Z",
+                                    "importsequencenumber": len(run)})  # fmt: skip
+            org.create("accounts", {"accountid": row_id, "name": "A"})
+            org.call("PATCH", f"contacts({row_id})", {"jobtitle": None if run == "one" else ""})
+            dumps.append((org.dump("contact", canonical=True), org.dump("account", canonical=True)))
+    assert dumps[0] == dumps[1]
+    contact, account = dumps[0][0][0], dumps[0][1][0]
+    assert contact["createdon"] == "2020-01-01T00:00:00Z"
+    assert "createdon" not in account
+    assert contact["_ownerid_value"] == "systemuser:application"
+    assert not {"mwb_runid", "modifiedon", "_modifiedby_value", "versionnumber", "jobtitle", "overriddencreatedon"} & set(contact)
+    assert list(contact) == sorted(contact)
