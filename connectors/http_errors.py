@@ -3,6 +3,7 @@
 WorkbenchError
 ├── Retryable
 │   ├── Unreachable       nothing answered, and nothing was done or the request may be repeated
+│   │   └── NotConnected  not even a connection came about
 │   ├── Throttled         the service asks for a pause longer than our patience; nothing was done
 │   └── OutcomeUnknown    sent, but no answer came back: read the state before sending again
 ├── Unauthorized          the service doesn't accept the credentials
@@ -20,6 +21,10 @@ class Unreachable(Retryable):
     """Nothing answered, or only a gateway without its server, and repeating it is harmless."""
 
     remedy = "Check the address and the network, then resume; nothing was lost."
+
+
+class NotConnected(Unreachable):
+    """No connection came about: the host is unknown, refuses or doesn't answer."""
 
 
 class Throttled(Retryable):

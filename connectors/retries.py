@@ -13,7 +13,7 @@ import orjson
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from connectors.http_errors import HttpRefused, OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable, Untrusted
+from connectors.http_errors import HttpRefused, NotConnected, OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable, Untrusted
 from connectors.redaction import described, scrubbed, without_secrets
 from workbench.engagements.errors import BadInput, WorkbenchError
 
@@ -92,7 +92,7 @@ def from_exception(call: Call, error: requests.RequestException) -> Failure:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Failure(Untrusted(f"{call}: the certificate isn't trusted."))
     if _never_sent(error):
-        return Failure(Unreachable(f"{call}: no connection ({cause})."), again=True)
+        return Failure(NotConnected(f"{call}: no connection ({cause})."), again=True)
     if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
                       | requests.exceptions.ContentDecodingError):  # fmt: skip
         return Failure(BadInput(f"{call}: can't be sent ({cause}).", remedy="Check the connection's address."))

@@ -4,6 +4,7 @@ Source: learn.microsoft.com/entra/msal/python and learn.microsoft.com/entra/iden
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit
 
 import msal
 import requests
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from connectors.http import HttpSession
-from connectors.http_errors import Unauthorized
+from connectors.http_errors import Unauthorized, Unreachable
 from workbench.engagements.errors import BadInput
 
 if TYPE_CHECKING:
@@ -87,6 +90,10 @@ class Tokens:
         try:
             self._app = self._app or self._open()
             result = self._app.acquire_token_for_client([self._scope])
+        except Unreachable as error:
+            raise Unreachable(
+                str(error), remedy=f"Check the network and the authority of the connection ({self._credentials.authority})."
+            ) from None
         except ValueError:  # what MSAL raises where the authority refuses to describe itself
             raise SignInRefused(f"{self._credentials.authority} isn't a tenant's authority.", remedy=_REMEDIES[90002]) from None
         if "access_token" not in result:
@@ -97,7 +104,7 @@ class Tokens:
 
     def _open(self) -> msal.ConfidentialClientApplication:
         given = self._credentials
-        secret: Any = {"private_key": given.secret, "thumbprint": given.thumbprint} if given.thumbprint else given.secret
+        secret = certificate(given) if given.thumbprint else given.secret
         parts = urlsplit(given.authority)
         session = HttpSession(f"{parts.scheme}://{parts.netloc}", name="entra", ca_file=given.ca_file, attempts=4, patience_s=60)
         return msal.ConfidentialClientApplication(
@@ -127,6 +134,22 @@ class MsalHttp:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def certificate(credentials: Credentials) -> dict[str, str]:
+    """Private key and thumbprint as MSAL takes them. Raises BadInput where they aren't what they should be."""
+    thumbprint = re.sub(r"[\s:]", "", credentials.thumbprint)
+    if not re.fullmatch(r"[0-9A-Fa-f]{40}", thumbprint):
+        raise BadInput(
+            "The certificate's thumbprint isn't one.", remedy="Enter the SHA-1 thumbprint that the app registration shows, 40 hex digits."
+        )
+    try:
+        load_pem_private_key(credentials.secret.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise BadInput(
+            "The private key can't be read.", remedy="Paste the private key as PEM, without a password, as the secret."
+        ) from None
+    return {"private_key": credentials.secret, "thumbprint": thumbprint}
 
 
 def refused(credentials: Credentials, result: Mapping[str, Any]) -> SignInRefused:

@@ -58,7 +58,7 @@ class Client:
         return cls(session, quiet=bypass)
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the idle connections."""
         self._session.close()
 
     def who_am_i(self) -> dict[str, Any]:

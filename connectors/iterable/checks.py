@@ -7,6 +7,7 @@ import orjson
 
 from connectors.base import Finding
 from connectors.http import HttpRefused, HttpSession, Unauthorized, Unreachable
+from connectors.http_errors import NotConnected
 from workbench.engagements.errors import BadInput
 
 DATA_CENTRES: Mapping[str, str] = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
@@ -23,7 +24,7 @@ def confirm_data_centre(session: HttpSession, others: Mapping[str, HttpSession])
     """
     try:
         answers = answers_as_iterable(session)
-    except Unreachable as error:
+    except NotConnected as error:
         raise BadInput(f"Nothing answers at {session.base_url} ({error})", remedy=_addresses("Check the address and the network")) from None
     except Unauthorized:
         raise _wrong_key(session, others) from None

@@ -131,7 +131,7 @@ class IterableSource:
                     yield member
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the idle connections."""
         self.session.close()
 
     def _job_for(self, object_name: str, piece: Slice) -> int:

@@ -4,6 +4,8 @@ from urllib.parse import parse_qs
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connectors.dataverse.auth import Credentials, SignInRefused, Tokens, credentials_of
 from connectors.dataverse.client import Client
@@ -84,19 +86,27 @@ def test_a_wrong_secret_and_an_unknown_tenant_are_told_apart(entra, changes, rem
 
 def test_an_authority_that_does_not_answer_is_unreachable(entra):
     entra.replies(Reply(drop=True))
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable) as caught:
         tokens_of(entra).header()
+    assert entra.url in caught.value.remedy
 
 
 def test_a_certificate_signs_in_too(entra):
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
-    tokens = tokens_of(entra, secret=pem, thumbprint="A" * 40)
+    tokens = tokens_of(entra, secret=pem, thumbprint=":".join(["AB"] * 20))
     assert tokens.header() == {"Authorization": "Bearer token-1"}
     assert "client_secret" not in parse_qs(entra.received[-1].body.decode())
+
+
+BROKEN = "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(("secret", "thumbprint"), [("no key at all", "A" * 40), (BROKEN, "A" * 40), (BROKEN, "not hex")])
+def test_a_certificate_that_cannot_be_read_is_said_before_anything_is_sent(entra, secret, thumbprint):
+    with pytest.raises(BadInput):
+        tokens_of(entra, secret=secret, thumbprint=thumbprint).header()
+    assert not entra.received
 
 
 def test_the_client_renews_a_refused_token_once_and_then_says_what_to_look_at(entra, service):

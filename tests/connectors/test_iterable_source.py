@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connectors.base import Slice
-from connectors.http import Unauthorized
+from connectors.http import Unauthorized, Unreachable
 from connectors.iterable.answers import StrangeAnswer
 from connectors.iterable.exports import ExportCancelled, ExportFailed
 from connectors.iterable.source import IterableSource
@@ -201,3 +201,17 @@ def test_an_address_where_no_iterable_answers_names_both_data_centres(service: S
     with pytest.raises(BadInput) as caught:
         source_at(service.url).check()
     assert "https://api.eu.iterable.com (EU)" in caught.value.remedy
+
+
+def test_an_address_without_a_server_names_both_data_centres():
+    with serving() as service:
+        gone = service.url
+    with pytest.raises(BadInput) as caught:
+        IterableSource(FakeConnection(gone, secret="iterable-key-1"), backoff_s=0.01).check()
+    assert "https://api.iterable.com (US)" in caught.value.remedy
+
+
+def test_an_outage_is_not_taken_for_a_wrong_address(service: Service):
+    service.replies(Reply(503))
+    with pytest.raises(Unreachable):
+        IterableSource(FakeConnection(service.url, secret="iterable-key-1"), backoff_s=0.01).check()
