@@ -143,7 +143,7 @@ class _Tenant:
             raise _Refused("invalid_client", 7000218, "The request body must contain 'client_assertion' or 'client_secret'.", 401)
         elif not hmac.compare_digest(form["client_secret"].encode(), self._secret.encode()):
             raise _Refused("invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the"
-                           f" client secret value, not the client secret ID, for a secret added to app {self._client_id}.", 401)  # fmt: skip
+                           f" client secret value, not the client secret ID, of app {self._client_id}.", 401)  # fmt: skip
 
     def _check_assertion(self, assertion: str) -> None:
         try:

@@ -146,9 +146,9 @@ def test_a_deal_is_not_closed_by_an_update(org):
 
 
 def test_money_gets_its_currency_and_base_amount(org):
-    euro = org.create("transactioncurrencies", {"currencyname": "Euro", "isocurrencycode": "EUR", "currencysymbol": "€", "exchangerate": 0.5,
-                                                "currencyprecision": 2})  # fmt: skip
-    plain = org.get(f"accounts({org.create('accounts', {'name': 'M', 'revenue': 10.005})})?$select=revenue,revenue_base,_transactioncurrencyid_value")
+    currency = {"currencyname": "Euro", "isocurrencycode": "EUR", "currencysymbol": "€", "exchangerate": 0.5, "currencyprecision": 2}
+    euro = org.create("transactioncurrencies", currency)
+    plain = org.get(f"accounts({org.create('accounts', {'name': 'M', 'revenue': 10.005})})")
     assert (plain["revenue"], plain["revenue_base"]) == (10.0, 10.0)
     assert plain["_transactioncurrencyid_value"]
     bound = org.create("accounts", {"name": "E", "revenue": 10, "transactioncurrencyid@odata.bind": f"/transactioncurrencies({euro})"})
@@ -172,7 +172,8 @@ def test_lookups_are_cleared_in_every_form_that_clients_send(org, account):
         assert org.get(f"contacts({row_id})?$select=_parentcustomerid_value")["_parentcustomerid_value"] is None
     row_id = org.create("contacts", {"lastname": "Ref", "parentcustomerid_account@odata.bind": f"accounts({account})"})
     assert org.call("DELETE", f"contacts({row_id})/parentcustomerid_account/$ref").status_code == 204
-    assert org.call("PUT", f"contacts({row_id})/parentcustomerid_account/$ref", {"@odata.id": f"{org.root}accounts({account})"}).status_code == 204
+    reference = {"@odata.id": f"{org.root}accounts({account})"}
+    assert org.call("PUT", f"contacts({row_id})/parentcustomerid_account/$ref", reference).status_code == 204
     assert org.get(f"contacts({row_id})/parentcustomerid_account")["name"] == "Contoso"
 
 
@@ -180,14 +181,16 @@ def test_an_activity_regards_a_row_through_the_navigation_of_both_tables(org, ac
     row_id = org.create("tasks", {"subject": "T", "regardingobjectid_account_task@odata.bind": f"/accounts({account})"})
     assert org.get(f"tasks({row_id})?$select=_regardingobjectid_value")["_regardingobjectid_value"] == account
     assert org.get(f"activitypointers({row_id})?$select=subject")["subject"] == "T"
-    assert org.refusal("POST", "tasks", {"subject": "T", "regardingobjectid_account@odata.bind": f"/accounts({account})"})[1] == "0x80048d19"
+    short = {"subject": "T", "regardingobjectid_account@odata.bind": f"/accounts({account})"}
+    assert org.refusal("POST", "tasks", short)[1] == "0x80048d19"
     assert org.refusal("POST", "campaignresponses", {"subject": "R"})[1] == "0x8004030a"
 
 
 def test_rows_nested_in_a_create_are_made_with_it_or_not_at_all(org):
     row_id = org.create("accounts", {"name": "Deep", "contact_customer_accounts": [{"lastname": "Nested"}],
                                      "primarycontactid": {"lastname": "Primary"}})  # fmt: skip
-    found = org.get(f"accounts({row_id})?$select=name&$expand=primarycontactid($select=fullname),contact_customer_accounts($select=fullname)")
+    nested = "primarycontactid($select=fullname),contact_customer_accounts($select=fullname)"
+    found = org.get(f"accounts({row_id})?$select=name&$expand={nested}")
     assert found["primarycontactid"]["fullname"] == "Primary"
     assert [c["fullname"] for c in found["contact_customer_accounts"]] == ["Nested"]
     bad = {"name": "Half", "contact_customer_accounts": [{"lastname": "In vain"}, {"lastname": "x" * 60}]}

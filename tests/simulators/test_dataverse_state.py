@@ -1,6 +1,7 @@
 """What an organisation starts from and what it keeps: the data folder, `later/`, the journal, and its dumps."""
 
 import json
+import time
 
 from tests.simulators.dataverse_organisation import CLIENT_ID, NS, guid, label, organisation, publisher
 
@@ -15,8 +16,8 @@ def write(folder, name, *rows):
 
 def world(folder):
     write(folder, "dataverse/businessunit.ndjson", {"businessunitid": UNIT, "name": "Root"})
-    write(folder, "dataverse/systemuser.ndjson",
-          {"systemuserid": USER, "fullname": "Ann", "internalemailaddress": "ann@x.example", "isdisabled": True, "_businessunitid_value": UNIT})  # fmt: skip
+    user = {"systemuserid": USER, "fullname": "Ann", "internalemailaddress": "ann@x.example", "_businessunitid_value": UNIT}
+    write(folder, "dataverse/systemuser.ndjson", user)
     write(folder, "dataverse/account.ndjson", {"accountid": guid(), "name": "x" * 500}, {"accountid": guid(), "name": "Stays"})
     write(folder, "dataverse_sandbox/account.ndjson", {"accountid": guid(), "name": "Sandbox only"})
     return folder
@@ -69,7 +70,8 @@ def change(org):
     assert org.column("contact", "String", "mwb_sourceid", MaxLength=100).status_code == 204
     key = {"SchemaName": "mwb_Key", "KeyAttributes": ["mwb_sourceid"]}
     assert org.call("POST", "EntityDefinitions(LogicalName='contact')/Keys", key).status_code == 204
-    ids = org.bulk("contacts", "contact", "CreateMultiple", [{"lastname": f"J{n}", "mwb_sourceid": f"s{n}"} for n in range(5)]).json()["Ids"]
+    rows = [{"lastname": f"J{n}", "mwb_sourceid": f"s{n}"} for n in range(5)]
+    ids = org.bulk("contacts", "contact", "CreateMultiple", rows).json()["Ids"]
     org.call("DELETE", f"contacts({ids[0]})")
     org.call("PATCH", f"contacts({ids[1]})", {"lastname": "Changed"})
     assert org.bulk("contacts", "contact", "CreateMultiple", [{"lastname": "no"}, {"lastname": "y" * 99}]).status_code == 400
@@ -81,6 +83,7 @@ def test_what_was_answered_survives_a_kill(tmp_path):
     with organisation(data, state=state) as org:
         ids = change(org)
         before = {t: org.dump(t) for t in ("contact", "publisher", "account", "solutioncomponent")}
+    time.sleep(1.1)  # a start in another second
     journal = next(state.glob("*.jsonl"))
     journal.write_bytes(journal.read_bytes() + b'{"rows": {"contact": {"torn')
     for _ in range(2):  # the torn line is cut off for good
@@ -98,8 +101,8 @@ def test_the_canonical_dumps_of_two_equal_loads_are_equal(tmp_path):
             publisher(org)
             org.column("contact", "String", "mwb_runid", MaxLength=50)
             row_id = "aaaaaaaa-0000-4000-8000-000000000001"
-            org.create("contacts", {"contactid": row_id, "lastname": "Same", "mwb_runid": run, "overriddencreatedon": "2020-01-01T00:00:00Z",
-                                    "importsequencenumber": len(run)})  # fmt: skip
+            ours = {"contactid": row_id, "mwb_runid": run, "overriddencreatedon": "2020-01-01T00:00:00Z", "importsequencenumber": len(run)}
+            org.create("contacts", {**ours, "lastname": "Same"})
             org.create("accounts", {"accountid": row_id, "name": "A"})
             org.call("PATCH", f"contacts({row_id})", {"jobtitle": None if run == "one" else ""})
             dumps.append((org.dump("contact", canonical=True), org.dump("account", canonical=True)))

@@ -1,6 +1,6 @@
 """The rows that an organisation has before anyone loads data: unit, currency, application user, team, roles, publisher, messages."""
 
-from .organisation import Organisation, moment
+from .organisation import Organisation
 from .store import Row
 from .tables import Table
 
@@ -12,15 +12,14 @@ SPECIAL_PRIVILEGES = (
 )  # fmt: skip
 
 
-def add(org: Organisation) -> None:
-    """Add each built-in row that the data folder hasn't given already."""
-    _Maker(org).make()
+def add(org: Organisation, started: str) -> None:
+    """Add each built-in row that the data folder hasn't given already, created at the moment `started`."""
+    _Maker(org, started).make()
 
 
 class _Maker:
-    def __init__(self, org: Organisation) -> None:
-        self._org = org
-        self._now = moment()
+    def __init__(self, org: Organisation, started: str) -> None:
+        self._org, self._now = org, started
 
     def make(self) -> None:
         unit = self._org.root_unit or self._row("businessunit", "root", {"name": "migration", "isdisabled": False})

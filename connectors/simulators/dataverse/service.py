@@ -1,6 +1,6 @@
 """One organisation at work: starts from a folder and a journal, answers calls, and keeps what it answered."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,18 @@ class Service:
         self.org = Organisation(sandbox=sandbox, client_id=client_id)
         self._data, self._sandbox, self._client_id = data, sandbox, client_id
         self._files = folder.files(data, sandbox=sandbox)
-        self._start()
-        self.org.store.commit()
         self._journal = Journal(state / f"dataverse_{self.org.name}.jsonl") if state else None
+        lines = self._journal.lines() if self._journal else iter(())
+        first = next(lines, None)
+        started = first["started"] if first else moment()
+        self._start(started)
+        self.org.store.commit()
+        self._replay(lines)
         if self._journal:
-            self._replay(self._journal)
-            self.org.store.on_commit = lambda line: self._journal_line(line)
+            self._journal.open()
+            self.org.store.on_commit = self._journal.append
+            if first is None:
+                self._journal.append({"started": started})
 
     def handle(self, call: Call) -> Answer:
         """Answer one request; what it changed is in the journal before this returns."""
@@ -61,7 +67,7 @@ class Service:
         """Take privileges from a user; an empty list gives all back."""
         self.org.missing_privileges[user] = frozenset(privileges)
 
-    def _start(self) -> None:
+    def _start(self, started: str) -> None:
         given = folder.metadata(self._files)
         call = self._system_call()
         for shape in given.get("tables", []):
@@ -70,7 +76,7 @@ class Service:
             for shape in shapes:
                 self._add_column(name, shape)
         folder.load(self.org, self._files)
-        builtin_rows.add(self.org)
+        builtin_rows.add(self.org, started)
         if settings := given.get("organization"):
             row_id, row = next(iter(self.org.rows("organization").items()))
             self.org.store.put("organization", row_id, {**row, **settings})
@@ -86,13 +92,12 @@ class Service:
     def _system_call(self) -> Call:
         return Call("POST", "", {}, {}, b"", ROOT, Caller(""), moment())
 
-    def _replay(self, journal: Journal) -> None:
-        for line in journal.lines():
+    def _replay(self, lines: Iterable[dict[str, Any]]) -> None:
+        for line in lines:
             if "metadata" in line:
                 self._repeat(line["metadata"])
             else:
                 self.org.store.apply(line)
-        journal.open()
 
     def _repeat(self, kept: Mapping[str, Any]) -> None:
         user = self.org.application_user(self._client_id) or {}
@@ -101,10 +106,6 @@ class Service:
         dispatch.run(self.org, call)
         self.org.store.forget()
         self.org.metadata_changes.clear()
-
-    def _journal_line(self, line: dict[str, Any]) -> None:
-        if self._journal:
-            self._journal.append(line)
 
 
 def _kept(call: Call) -> dict[str, Any]:
