@@ -1,0 +1,110 @@
+"""A whole engagement played on a folder against real simulators, and what stands at the destination afterwards."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.core.management import call_command
+from django.test import override_settings
+from django_q.conf import Conf
+
+from loads.dispositions import lookup
+from loads.models import LedgerEntry, Run
+from tests import simulated
+from workbench.engagements.models import Engagement, Environment
+from workbench.pipeline import demonstration
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Played:
+    """What came of an engagement, as plain data."""
+
+    summary: dict[str, Any]
+    tables: dict[str, dict[str, list[Row]]]
+    exceptions: list[dict[str, Any]]
+    dispositions: dict[str, list[dict[str, Any]]]
+    said: list[str] = field(default_factory=list)
+
+    def phase(self, object_name: str, table: str | None, environment: str = "production") -> Row:
+        """One entry of the summary's phases."""
+        keys = ("environment", "object", "table")
+        return next(entry for entry in self.summary["phases"] if tuple(entry[key] for key in keys) == (environment, object_name, table))
+
+    def rows(self, table: str, environment: str = "production") -> list[Row]:
+        """All rows of a table at the destination."""
+        return self.tables[environment][table]
+
+    def row(self, table: str, source_id: str, environment: str = "production") -> Row:
+        """The one row that carries a source id, such as user:u-1."""
+        found = [row for row in self.rows(table, environment) if row.get("mwb_sourceid") == source_id]
+        assert len(found) == 1, f"{len(found)} rows of {table} have the source id {source_id}"
+        return found[0]
+
+    def reasons(self, source_id: str, object_name: str = "user", environment: str = "production") -> list[str]:
+        """Codes of all reasons of a record in the exceptions."""
+        found = [one for one in self.exceptions if (one["object"], one["source_id"], one["environment"]) == (object_name, source_id, environment)]
+        return [reason["code"] for one in found for reason in one["reasons"]]
+
+
+def dump(address: str, table: str, *, canonical: bool = False) -> list[Row]:
+    """Rows of a table, read from the simulator itself."""
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(f"{address}/_simulator/tables/{table}", params={"canonical": 1} if canonical else None, timeout=30)
+    assert answer.ok, answer.text
+    return [json.loads(line) for line in answer.text.splitlines() if line]
+
+
+@contextmanager
+def engagement_on(folder: Path, work: Path, **options: Any) -> Iterator[tuple[Engagement, demonstration.Cast, simulated.Simulated]]:
+    """An engagement opened on simulators that serve the folder; tasks are carried out at once. The database is the caller's."""
+    sync, Conf.SYNC = Conf.SYNC, True
+    try:
+        with override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store")), simulated.start(folder) as servers:
+            limits = {bucket: [100_000, 1] for bucket in ("export_start", "export_files", "list_users", "users", "reads")}
+            engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
+            yield engagement, cast, servers
+    finally:
+        Conf.SYNC = sync
+
+
+def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[str, list[str]] | None = None) -> Played:
+    """What stands at both destinations, the summary, the exceptions, and the dispositions of the source ids asked for."""
+    addresses = {"production": servers.dataverse, "sandbox": servers.dataverse_sandbox}
+    entries = LedgerEntry.objects.filter(run__engagement=engagement).select_related("run__environment")
+    production = Run.objects.filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION).first()
+    asked = {source_id: lookup(production, name, source_id) for name, ids in (ask or {}).items() for source_id in ids} if production else {}
+    return Played(
+        summary=demonstration.summary(engagement),
+        tables={name: {table: dump(url, table) for table in ("account", "contact", "lead")} for name, url in addresses.items()},
+        exceptions=[
+            {
+                "environment": entry.run.environment.kind,
+                "object": entry.object_name,
+                "source_id": entry.source_id,
+                "outcome": entry.outcome,
+                "reasons": entry.reasons,
+            }
+            for entry in entries
+        ],
+        dispositions=asked,
+    )
+
+
+def play(folder: Path, work: Path, ask: Mapping[str, list[str]] | None = None, **options: Any) -> Played:
+    """Play everything and take the database back to empty."""
+    said: list[str] = []
+    try:
+        with engagement_on(folder, work, **options) as (engagement, cast, servers):
+            demonstration.play(engagement, cast, said.append)
+            played = collect(engagement, servers, ask)
+    finally:
+        call_command("flush", verbosity=0, interactive=False)
+    played.said = said
+    return played

@@ -1,0 +1,16 @@
+"""One engagement played for all tests of a module: the folder is made by the module's own `folder` function."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.playing import Played, play
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Played]:
+    """What came of playing the module's folder; the module may name source ids to ask for in ASK, and names in OPTIONS."""
+    module = request.module
+    with django_db_blocker.unblock():
+        folder = module.folder(tmp_path_factory.mktemp("source"))
+        yield play(folder, tmp_path_factory.mktemp("work"), getattr(module, "ASK", None), **getattr(module, "OPTIONS", {}))

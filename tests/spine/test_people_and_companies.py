@@ -1,0 +1,183 @@
+"""Rows I1 and I2, read at the destination: people become leads or contacts by the signed matrix, organisations become accounts."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests import folders
+from tests.folders import organisation_list, user
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+ASK = {"user": ["u-old", "u-new", "u-forgotten", "u-stage"]}
+LONG_NAME = "Association of " + "very " * 40 + "long names"
+
+
+def folder(path: Path) -> Path:
+    lists = [
+        organisation_list(1, "Company: Northpine"),
+        organisation_list(2, "Company: Eastgate"),
+        organisation_list(3, f"Company: {LONG_NAME}"),
+        organisation_list(4, "Company:  "),
+        organisation_list(9, "VIP"),
+    ]
+    users = [
+        user("u-lead", "sub@northpine.example", " Subscriber ", emailListIds=[1]),
+        user("u-mql", "mql@freshfield.example", "MQL"),
+        user("u-sql", "sql@northpine.example", "sql", emailListIds=[1, 9], phoneNumber="+4712345678", score=42, plan="gold", trial=True),
+        user("u-evangelist", "fan@gmail.com", "Evangelist"),
+        user("u-stage", "odd@northpine.example", "dormant", emailListIds=[1]),
+        user("u-blank", "blank@northpine.example", "  "),
+        user("u-old", "Twin@Northpine.example", "customer", firstName="Old", profileUpdatedAt="2024-01-01 00:00:00 +00:00"),
+        user("u-new", "twin@northpine.example ", "customer", firstName="New", profileUpdatedAt="2025-01-01 00:00:00 +00:00"),
+        user("u-tie-1", "tie@northpine.example", "customer", firstName="First"),
+        user("u-tie-2", "tie@northpine.example", "customer", firstName="Second"),
+        user("u-two-1", "two@northpine.example", "customer", lastName="Ek"),
+        user("u-two-2", "two@northpine.example", "customer", lastName="Berg"),
+        user("u-accent-1", "accent@northpine.example", "customer", lastName="Müller"),
+        user("u-accent-2", "accent@northpine.example", "customer", lastName="MULLER", profileUpdatedAt="2025-03-01 00:00:00 +00:00"),
+        user("u-role", "info@northpine.example", "customer"),
+        user("u-none", None, "customer"),
+        user("u-wrong", "not an address", "customer"),
+        user("u-forgotten", "gone@northpine.example", "customer"),
+        user("u-several", "several@eastgate.example", "customer", emailListIds=[1, 2]),
+        user("u-east", "east@eastgate.example", "customer", emailListIds=[2]),
+        user("u-unclear", "unclear@elsewhere.example", "customer", emailListIds=[1, 2]),
+        user("u-domain", "who@eastgate.example", "lead"),
+        user("u-noname", "jo.march+news@freshfield.example", "customer", firstName=None, lastName=None),
+        user(None, "Bare@Freshfield.example", "customer"),
+        user("u-long", "long@freshfield.example", "customer", lastName="L" * 60),
+        b'{"email": "broken@northpine.example", ',
+        b"[1, 2]",
+    ]
+    forgotten = [sha256(b"gone@northpine.example").hexdigest()]
+    return folders.write(path, users, lists=lists, forgotten=forgotten, fields={"score": "long", "plan": "string", "trial": "boolean"})
+
+
+def test_every_phase_balances_in_both_environments(played):
+    assert all(phase["balanced"] for phase in played.summary["phases"])
+    assert {phase["environment"] for phase in played.summary["phases"]} == {"sandbox", "production"}
+    users = [phase for phase in played.summary["phases"] if phase["object"] == "user" and phase["environment"] == "production"]
+    assert sum(phase["extracted"] for phase in users) == 27
+
+
+def test_the_destination_holds_exactly_the_rows_that_the_summary_counts(played):
+    for environment in ("sandbox", "production"):
+        for object_name, table in (("company", "account"), ("user", "contact"), ("user", "lead")):
+            rows = played.phase(object_name, table, environment)["rows"]
+            there = [row for row in played.rows(table, environment) if str(row.get("mwb_sourceid", "")).startswith(f"{object_name}:")]
+            assert len(there) == rows["created"] + rows["updated"]
+
+
+@pytest.mark.parametrize(("source", "table"), [("u-lead", "lead"), ("u-mql", "lead"), ("u-sql", "contact"), ("u-evangelist", "contact")])
+def test_the_signed_matrix_decides_the_table_and_the_original_stage_is_kept(played, source, table):
+    row = played.row(table, f"user:{source}")
+    written = {"u-lead": " Subscriber ", "u-mql": "MQL", "u-sql": "sql", "u-evangelist": "Evangelist"}[source]
+    assert row["mwb_hs_original_lifecycle"] == written
+
+
+def test_unknown_and_blank_stages_stay_in_review(played):
+    assert played.reasons("u-stage") == ["split.review"]
+    assert played.reasons("u-blank") == ["split.review"]
+    assert not [row for row in played.rows("contact") + played.rows("lead") if row.get("mwb_sourceid") in ("user:u-stage", "user:u-blank")]
+
+
+def test_the_most_recent_record_of_an_address_wins_and_the_merged_one_is_recorded(played):
+    assert played.row("contact", "user:u-new")["firstname"] == "New"
+    merged = played.dispositions["u-old"][0]
+    assert (merged["disposition"], merged["into"]) == ("merged", "u-new")
+    assert {row["row_id"] for row in merged["rows"]} == {played.row("contact", "user:u-new")["contactid"]}
+
+
+def test_of_two_equally_recent_records_the_later_row_of_the_export_wins(played):
+    assert played.row("contact", "user:u-tie-2")["firstname"] == "Second"
+
+
+def test_one_address_with_two_last_names_goes_to_review_and_accents_are_no_difference(played):
+    assert played.reasons("u-two-1") == played.reasons("u-two-2") == ["cluster.last_names_differ"]
+    assert played.row("contact", "user:u-accent-2")["lastname"] == "MULLER"
+
+
+def test_role_addresses_and_people_without_a_valid_address_are_held(played):
+    assert played.reasons("u-role") == ["email.role_address"]
+    assert played.reasons("u-none") == ["email.missing"]
+    assert played.reasons("u-wrong") == ["email.invalid"]
+
+
+def test_forgotten_people_are_skipped_with_that_reason(played):
+    told = played.dispositions["u-forgotten"][0]
+    assert (told["disposition"], [reason["code"] for reason in told["reasons"]]) == ("skipped", ["person.forgotten"])
+    assert not [row for row in played.rows("contact") if "gone@" in str(row.get("emailaddress1"))]
+
+
+def test_a_line_that_is_no_json_object_is_rejected_and_counted(played):
+    phase = played.phase("user", None)
+    assert phase["rejected"] == 2
+    assert sum("record.unreadable" in [reason["code"] for reason in one["reasons"]] for one in played.exceptions) == 4  # two per environment
+
+
+def test_phone_and_custom_fields_arrive_typed(played):
+    row = played.row("contact", "user:u-sql")
+    assert row["mwb_score"] == 42
+    assert row["mwb_plan"] == "gold"
+    assert row["mwb_trial"] is True
+    assert "+4712345678" in (row.get("mobilephone"), row.get("telephone1"))
+
+
+def test_people_of_an_organisation_list_belong_to_its_account(played):
+    northpine = played.row("account", "company:list:1")
+    assert northpine["name"] == "Northpine"
+    assert played.row("contact", "user:u-sql")["_parentcustomerid_value"] == northpine["accountid"]
+    assert played.row("lead", "user:u-lead")["_parentaccountid_value"] == northpine["accountid"]
+
+
+def test_people_in_several_organisations_get_the_one_of_their_domain_else_none(played):
+    eastgate = played.row("account", "company:list:2")
+    assert played.row("contact", "user:u-several")["_parentcustomerid_value"] == eastgate["accountid"]
+    assert played.row("contact", "user:u-unclear").get("_parentcustomerid_value") is None
+
+
+def test_people_in_no_organisation_get_the_account_of_their_domain_made_where_it_is_new(played):
+    assert played.row("lead", "user:u-domain")["_parentaccountid_value"] == played.row("account", "company:list:2")["accountid"]
+    made = played.row("account", "company:domain:freshfield.example")
+    assert (made["name"], made["websiteurl"]) == ("freshfield.example", "https://freshfield.example")
+    assert played.row("contact", "user:u-noname")["_parentcustomerid_value"] == made["accountid"]
+
+
+def test_free_mail_domains_never_become_accounts(played):
+    assert played.row("contact", "user:u-evangelist").get("_parentcustomerid_value") is None
+    assert not [row for row in played.rows("account") if "gmail" in row["name"]]
+
+
+def test_an_organisation_name_that_is_too_long_is_cut_and_kept_whole(played):
+    row = played.row("account", "company:list:3")
+    assert len(row["name"]) <= 160
+    assert row["mwb_original_name"] == LONG_NAME
+
+
+def test_a_blank_organisation_name_is_rejected_with_its_reason(played):
+    assert played.reasons("list:4", "company") == ["company.name_blank"]
+
+
+def test_a_person_without_a_name_gets_the_local_part_flagged_as_derived(played):
+    row = played.row("contact", "user:u-noname")
+    assert (row["lastname"], row["mwb_name_derived"]) == ("jo.march+news", True)
+
+
+def test_a_person_without_user_id_is_found_by_the_normalised_address(played):
+    assert played.row("contact", "user:bare@freshfield.example")["emailaddress1"] == "bare@freshfield.example"
+
+
+def test_a_last_name_that_is_too_long_is_cut_and_kept_whole(played):
+    row = played.row("contact", "user:u-long")
+    assert row["lastname"] == "L" * 50
+    assert "L" * 60 in row["mwb_original_values"]
+
+
+def test_created_on_is_the_sign_up_date_and_leads_have_a_subject(played):
+    assert played.row("contact", "user:u-sql")["createdon"] == "2024-03-05T09:10:11Z"
+    assert played.row("lead", "user:u-lead")["subject"] == "Iterable: Mara Lind"
+
+
+def test_a_row_id_is_the_same_in_both_environments(played):
+    assert played.row("contact", "user:u-sql")["contactid"] == played.row("contact", "user:u-sql", "sandbox")["contactid"]
