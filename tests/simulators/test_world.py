@@ -60,8 +60,11 @@ def test_the_same_people_and_seed_give_the_same_bytes_and_another_seed_others(fo
 
 
 @pytest.mark.parametrize("people", [0, 1, 30, 201])
-def test_a_world_has_as_many_profiles_as_asked_for(tmp_path, people):
+def test_a_world_of_any_size_has_as_many_profiles_and_the_sandbox_each_file_of_production(tmp_path, people):
     write_world(tmp_path, people, 1)
+    files = [{path.name for path in (tmp_path / name).iterdir()} for name in ORGANISATIONS]
+    assert files[0] == files[1]
+    assert "contact.ndjson" in files[0]
     assert len(rows(tmp_path, "iterable/export/user.ndjson")) == people
 
 

@@ -19,6 +19,7 @@ from connectors.simulators.world.people import Person
 
 Row = dict[str, Any]
 LOGICAL_NAME = "@Microsoft.Dynamics.CRM.lookuplogicalname"
+TABLES = ("businessunit", "systemuser", "team", "account", "contact", "lead")
 SHARE = 0.02    # of the people who are at the destination already, as contact, as lead, as both
 
 
@@ -27,18 +28,17 @@ class Organisation:
 
     def __init__(self, folder: Path, name: str, seed: int, end: datetime, people: int) -> None:
         """folder: where its files go. name: dataverse or dataverse_sandbox."""
-        self.name, self.folder, self.end, self.people = name, folder, end, people
+        self.name, self.end, self.people = name, end, people
         self.dice = random.Random(f"{seed}/{name}")
         self.accounts: dict[str, str] = {}    # company domain -> account id
         self.users: list[str] = []            # ids of the enabled salespeople
         self.made = 0
         self.unit, self.other_unit = self.row_id(), self.row_id()    # the root business unit and one below it
-        self._files: dict[str, BinaryIO] = {}
+        # All of them, rows or not: a file that the sandbox lacked would be production's, with production's users.
+        self._files: dict[str, BinaryIO] = {table: (folder / f"{table}.ndjson").open("wb") for table in TABLES}
 
     def write(self, table: str, row: Row) -> None:
         """One row more of a table."""
-        if table not in self._files:
-            self._files[table] = (self.folder / f"{table}.ndjson").open("wb")
         self._files[table].write(orjson.dumps(row) + b"\n")
 
     def close(self) -> None:
