@@ -39,6 +39,11 @@ class Progress:
         return f"phase-{self.phase.number}"
 
     @property
+    def rate_text(self) -> str:
+        """Rows a second, empty before the phase begins."""
+        return f"{self.rate:,.0f} rows/s" if self.rate and self.phase.state != Phase.State.WAITING else ""
+
+    @property
     def records(self) -> list[int]:
         """Records: extracted, then every disposition."""
         return [getattr(self.phase, name) for name in ("extracted", *RECORD_COUNTS)]

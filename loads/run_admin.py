@@ -111,6 +111,8 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "live": live(run),
         "can_pause": run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING),
         "can_resume": run.state != Run.State.DONE and bool(progress.standstill(run, now)),
+        "took": progress.shown_seconds((run.finished_at - run.started_at).total_seconds()) if run.started_at and run.finished_at else "",
+        "balanced": sum(item.phase.balanced for item in phases),
         "open": run.state not in Run.FINISHED,
         "exceptions": progress.exceptions_by_code(run),
         "sample": VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk")[:SAMPLE],
@@ -155,7 +157,7 @@ def live(run: Run) -> dict[str, Any]:
         name = item.name
         bars[name] = item.percent
         texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
-        texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": _rate(item)}
+        texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": item.rate_text}
     stamp = "|".join([run.state, *(phase.phase.state for phase in phases)])
     return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts | _pace(phases), "bars": bars}
 
@@ -166,12 +168,6 @@ def _percent(phases: list[progress.Progress]) -> int:
     if phases and all(item.percent == 100 for item in phases):  # noqa: PLR2004
         return 100
     return min(99, 100 * done // planned) if planned else 0
-
-
-def _rate(item: progress.Progress) -> str:
-    if item.phase.state == Phase.State.WAITING or not item.rate:
-        return ""
-    return f"{item.rate:,.0f} rows/s"
 
 
 def _pace(phases: list[progress.Progress]) -> dict[str, str]:

@@ -53,9 +53,9 @@ def profile(field: SourceField) -> dict:
         "fill_text": percent(field.fill),
         "empty": field.rows - field.filled,
         "types": [
-            (name, count, round(100 * count / (field.rows or 1))) for name, count in sorted(field.types.items(), key=lambda item: -item[1])
+            (name, count, round(100 * count / (field.rows or 1)), percent(count / (field.rows or 1))) for name, count in sorted(field.types.items(), key=lambda item: -item[1])
         ],
-        "top": [(value, count, round(100 * count / (field.filled or 1))) for value, count in field.top],
+        "top": [(value, count, round(100 * count / (field.filled or 1)), percent(count / (field.filled or 1))) for value, count in field.top],
     }
 
 

@@ -1,19 +1,23 @@
 """What every page of the admin shares: only the engineer's own engagements, changes in the history, lists that stay fast."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 
 from workbench.engagements import history
 from workbench.engagements.access import workable_by
+from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
 
 COUNT_AT_MOST = 10_000
@@ -156,27 +160,28 @@ class WorkbenchAdmin(Scoped, ModelAdmin):
         """What the page of a row shows beside the form."""
         return {}
 
-    def render_change_form(self, request: HttpRequest, context, **kwargs):
-        """The form, with what the page shows beside it."""
-        row = kwargs.get("obj")
-        return super().render_change_form(request, context | (self.page_context(request, row) if row else {}), **kwargs)
-
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
-        """What the page of a row shows beside the form."""
-        return {}
-
     def changelist_view(self, request: HttpRequest, extra_context=None):
         """A list whose edits are one transaction with what follows from them."""
-        with transaction.atomic():
-            response = super().changelist_view(request, extra_context)
-            self.after_changes(request)
-        return response
+        return self.saved_whole(request, partial(super().changelist_view, request, extra_context))
 
     def changeform_view(self, request: HttpRequest, object_id=None, form_url="", extra_context=None):
         """A form whose edit is one transaction with what follows from it."""
-        with transaction.atomic():
-            response = super().changeform_view(request, object_id, form_url, extra_context)
-            self.after_changes(request)
+        return self.saved_whole(request, partial(super().changeform_view, request, object_id, form_url, extra_context))
+
+    def saved_whole(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+        """What the view saves and what follows from it, or neither: an edit that no plan can be made of is refused with its reason.
+
+        Looking at a page takes no transaction: on SQLite that would wait for the writers.
+        """
+        if request.method != "POST":
+            return view()
+        try:
+            with transaction.atomic():
+                response = view()
+                self.after_changes(request)
+        except WorkbenchError as error:
+            messages.error(request, f"Nothing was saved. {error} {error.remedy}")
+            return redirect(request.get_full_path())
         return response
 
     def after_changes(self, request: HttpRequest) -> None:
@@ -205,6 +210,7 @@ class LargeTable:
     ordering = ("-pk",)
     list_per_page = 50
     list_max_show_all = 0
+    list_after_template = "admin/workbench/capped.html"
 
 
 class ScopedInline(Scoped, TabularInline):

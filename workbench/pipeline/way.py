@@ -12,7 +12,7 @@ from workbench.engagements.models import Engagement, Environment, Role, SignOff
 from workbench.pipeline.models import Step
 
 DONE, RUNNING, FAILED, READY, WAITING = "done", "running", "failed", "ready", "waiting"
-STATE_WORDS = {DONE: "Done", RUNNING: "Under way", FAILED: "Needs attention", READY: "Ready", WAITING: "Waiting"}
+STATE_WORDS = {DONE: "Done", RUNNING: "Under way", FAILED: "Needs attention", READY: "To do", WAITING: "Waiting"}
 STEP_STATES = {Step.State.QUEUED: RUNNING, Step.State.RUNNING: RUNNING, Step.State.DONE: DONE, Step.State.FAILED: FAILED}
 RUN_STATES = {Run.State.DONE: DONE, Run.State.PAUSED: FAILED, Run.State.STOPPED: FAILED, Run.State.FAILED: FAILED}
 PLAN_GATES = ("plan confirmed", "owners answered")
@@ -47,9 +47,9 @@ class Stage:
         return self.starts is not None and not self.missing and not self.after and self.state != RUNNING
 
     @property
-    def moves(self) -> list[str]:
-        """Whose move it is, in words, without repeats."""
-        return list(dict.fromkeys(Role(item.move).label for item in self.missing))
+    def shows_missing(self) -> bool:
+        """True where what is missing matters now: not once it is done or going on."""
+        return bool(self.missing) and self.state not in (DONE, RUNNING)
 
 
 def way(engagement: Engagement) -> list[Stage]:

@@ -1,0 +1,53 @@
+import pytest
+
+from tests.pages import cast
+from workbench.engagements import gates
+from workbench.engagements.gates import GateClosed
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def northwind():
+    return cast.make_engagement("Northwind")
+
+
+@pytest.fixture
+def two_gates(monkeypatch):
+    """A registry with two gates of the test's own."""
+    monkeypatch.setattr(gates, "_gates", {})
+
+    @gates.gate("keys", "extract")
+    def keys(engagement, environment):
+        yield "There is no key.", "engineer"
+
+    @gates.gate("house", "extract", "load")
+    def house(engagement, environment):
+        if environment is None or environment.is_production:
+            yield "The house isn't in order.", "approver"
+
+
+@pytest.mark.usefixtures("two_gates")
+def test_a_closed_gate_says_everything_that_is_missing_and_whose_move_it_is(northwind):
+    found = gates.missing("extract", northwind)
+    assert [(item.gate, item.says, item.move) for item in found] == [
+        ("keys", "There is no key.", "engineer"),
+        ("house", "The house isn't in order.", "approver"),
+    ]
+    with pytest.raises(GateClosed) as closed:
+        gates.require("extract", northwind)
+    assert closed.value.missing == found
+    assert str(closed.value) == "Extract can't start: There is no key. The house isn't in order."
+
+
+@pytest.mark.usefixtures("two_gates")
+def test_a_gate_closes_only_the_actions_and_environments_that_it_names(northwind):
+    gates.require("provision", northwind)
+    gates.require("load", northwind, northwind.environments.get(kind="sandbox"))
+    with pytest.raises(GateClosed):
+        gates.require("load", northwind, northwind.environments.get(kind="production"))
+
+
+def test_a_gate_can_not_be_registered_for_an_unknown_action():
+    with pytest.raises(ValueError, match="fly"):
+        gates.gate("wings", "fly")

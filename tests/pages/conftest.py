@@ -1,0 +1,37 @@
+"""Settings for tests of pages: plain http, a store of the test's own, and a password hash that costs nothing."""
+
+import pytest
+from django.test import Client
+
+from tests.pages import cast
+
+
+@pytest.fixture(autouse=True)
+def _pages(settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STORE_URL = str(tmp_path / "store")
+    settings.VAR_DIR = tmp_path
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def northwind(db):
+    return cast.make_engagement("Northwind")
+
+
+@pytest.fixture
+def people(northwind):
+    """engineer, approver, viewer, admin of Northwind."""
+    return cast.make_cast(northwind)
+
+
+@pytest.fixture
+def as_user():
+    """A test client signed in as the user."""
+
+    def sign_in(user) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
