@@ -113,8 +113,8 @@ def write_accounts(organisation: Organisation, companies: Sequence[Company]) -> 
 def _accounts(organisation: Organisation, company: Company, place: int) -> Iterator[Row]:
     names = (company.name, company.name.upper(), f"{company.name.split()[0]} (old name)", company.name)
     sites = (f"https://www.{company.domain}/", company.domain.upper(), f"http://{company.domain}/en/start?utm=1", None)
-    row: Row = {"accountid": organisation.row_id(), "name": names[place % 4], "websiteurl": sites[place % 4], "telephone1": "+49 221 5550100"}
-    row |= organisation.common()
+    row: Row = {"accountid": organisation.row_id(), "name": names[place % 4], "websiteurl": sites[place % 4]}
+    row |= {"telephone1": "+49 221 5550100"} | organisation.common()
     organisation.accounts[company.domain] = row["accountid"]
     yield row
     if place == 1:    # a second account fits as well: nobody but a person can say which
