@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from connectors.dataverse.errors import DataverseRefused
-from connectors.dataverse.metadata import create_column, ensure_solution, publish_all, read_table
+from connectors.dataverse.metadata import base_language, create_column, ensure_solution, publish_all, read_table
 from loads.destination import Destination
 from loads.models import SchemaPlan
 from mapping import plan, schema
@@ -77,9 +77,10 @@ def _create(environment: Environment, proposed: SchemaPlan) -> None:
     solution = solution_name(environment)
     ensure_solution(client, solution, f"Migrated data of {environment.engagement.name}"[:256], prefix)
     missing = [step for step in proposed.steps if step["action"] == "create"]
+    language = base_language(client) if missing else 0
     for step in missing:
         try:
-            create_column(client, step["table"], schema.spec_from_dict(step["spec"]), solution)
+            create_column(client, step["table"], schema.spec_from_dict(step["spec"]), solution, language=language)
         except DataverseRefused:
             # Made by someone else, or by us before an answer got lost, since the difference was taken.
             if step["column"] not in read_table(client, step["table"]).columns:

@@ -5,6 +5,7 @@ UpsertMultiple, so that nothing doubles. A refused call is taken apart by one `$
 rows land and each bad one is named with the service's own reason. Existing rows go by PATCH with the version that was read.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ CREATE_ROWS, UPDATE_ROWS = 100, 50
 MOST_THREADS = 16
 VERSION_MISMATCH = "0x80060882"
 PASSING = (429, 502, 503, 504)
-TRIES = 4
+TRIES, FIRST_WAIT_S = 4, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,15 @@ class Writer:
         return {row.row_id for row, found in differing(self.client, self.table, rows, self.stamp) if not found}
 
     def _batch(self, rows: list[StagedRow], operation: Callable[[StagedRow], Operation]) -> list[tuple[StagedRow, Outcome]]:
-        """An outcome per row; rows that the service only put off are sent again a few times."""
+        """An outcome per row; rows that the service only put off are sent again a few times, when it said to."""
         settled: dict[str, Outcome] = {}
         left = rows
-        for _ in range(TRIES):
-            for row, outcome in zip(left, self.client.batch([operation(row) for row in left]), strict=True):
-                settled[row.row_id] = outcome
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(max(settled[row.row_id].retry_after_s or FIRST_WAIT_S * 2**attempt for row in left))
+            # By primary key, each may be carried out twice: a version that moved on is looked into afterwards.
+            outcomes = self.client.batch([operation(row) for row in left], repeatable=True)
+            settled |= {row.row_id: outcome for row, outcome in zip(left, outcomes, strict=True)}
             left = [row for row in left if settled[row.row_id].status in PASSING]
             if not left:
                 break

@@ -4,8 +4,9 @@ The raw records stay where they lie; everything set-based (who is the same perso
 over these rows, so that a million people cost disk and not memory.
 """
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -92,8 +93,11 @@ def person_rules(playbook: Playbook, names: Mapping[str, str], consent: ConsentR
     )
 
 
-def write_keys(dataset: Dataset, rules: PersonRules, path: Path, *, beat: Callable[[], None] = lambda: None) -> Path:
-    """Write the keys of every record of a person dataset; memory holds one batch."""
+def keys_of(dataset: Dataset, rules: PersonRules, *, beat: Callable[[], None] = lambda: None) -> Path:
+    """The Parquet file with the keys of every record of a person dataset, made once per dataset and rules; memory holds one batch."""
+    path = store.folder(dataset.engagement.slug, "keys") / f"{dataset.pk}-{_digest(rules)}.parquet"
+    if path.exists():
+        return path
     read = _reader(rules)
     with store.ParquetFile(path, KEYS) as file:
         for landed in landing.scan(dataset):
@@ -105,6 +109,12 @@ def write_keys(dataset: Dataset, rules: PersonRules, path: Path, *, beat: Callab
             if not landed.position % 5_000:
                 beat()
     return path
+
+
+def _digest(rules: PersonRules) -> str:
+    """The same for equal rules, in any process: sets are sorted before they are written."""
+    text = json.dumps(asdict(rules), default=sorted, sort_keys=True)
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 NO_KEYS = (None, "", None, "", "", "", "", "", "", False, False, [], *(STRICTNESS["out"] for _ in MEDIA), False, False)

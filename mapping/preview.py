@@ -8,6 +8,7 @@ from connectors import landing, store
 from connectors.models import Dataset
 from mapping import plan
 from mapping.clusters import assign_companies, cluster, load_keys, load_organisations
+from mapping.discovery.source import people_keys
 from mapping.models import OrganisationList, SplitRule
 from mapping.playbooks import load_playbook
 from workbench.engagements.errors import WorkbenchError
@@ -28,7 +29,7 @@ def matrix_content(engagement: Engagement) -> dict[str, Any]:
     dataset = landing.latest(engagement, "user", Dataset.Purpose.DISCOVERY)
     if dataset is None:
         raise NotDiscovered(f"{engagement} has no discovery data yet.")
-    path = store.folder(engagement.slug, "discovery") / f"keys-{dataset.pk}.parquet"
+    path = people_keys(engagement, dataset)
     split = plan.BUILDERS["split"](engagement)
     with store.database() as con:
         load_keys(con, path)

@@ -128,9 +128,10 @@ class Client:
         """Create or update rows by primary key in one transaction; the answer doesn't say which were created."""
         self._multiple("Upsert", table, entity_set, rows)
 
-    def batch(self, operations: Sequence[Operation]) -> list[Outcome]:
+    def batch(self, operations: Sequence[Operation], *, repeatable: bool = False) -> list[Outcome]:
         """Send up to 1,000 operations in one request, going on after refusals; one outcome per operation, in order.
 
+        repeatable: carrying them out twice does no harm, so they are sent again where the answer got lost.
         Raises ShortAnswer (an OutcomeUnknown) where fewer outcomes than operations come back.
         """
         if not operations:
@@ -140,7 +141,7 @@ class Client:
         body = write_batch(operations, root=f"/{API}", boundary=boundary, headers=self._quiet)
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
         try:
-            response = self._send("POST", "$batch", data=body, headers=headers)
+            response = self._send("POST", "$batch", data=body, headers=headers, repeatable=repeatable)
         except errors.DataverseRefused as refused:
             if refused.body.startswith("--"):  # outcomes up to the first failure: going on was not granted
                 raise errors.ShortAnswer(f"A batch of {len(operations)} operations was stopped at a failure.") from None
@@ -162,7 +163,8 @@ class Client:
 
     def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> requests.Response:
         targets = [{"@odata.type": f"{NS}.{table}", **row} for row in rows]
-        return self.post(f"{entity_set}/{NS}.{message}Multiple", {"Targets": targets})
+        # The same rows by primary key: an upsert whose answer got lost may be sent again.
+        return self.post(f"{entity_set}/{NS}.{message}Multiple", {"Targets": targets}, repeatable=message == "Upsert")
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         try:

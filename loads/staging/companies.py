@@ -21,19 +21,16 @@ from loads.staging.rows import Draft, TableWriter
 from loads.verification import BIND
 from mapping import clusters
 from mapping.names import shorten
-from mapping.people import write_keys
 from mapping.rowids import row_ids
 from mapping.transforms import clean
 
 OBJECT, TABLE = "company", "account"
 NAME_LIMIT = 160
 ASSIGNED = "assigned.parquet"
-KEYS = "keys.parquet"
 
 
 def stage(context: StagingContext) -> None:
     """Derive, land and stage the companies; the people's assignments are kept for the people's own staging."""
-    write_keys(context.dataset("user"), context.person_rules, context.path(KEYS), beat=context.beat)
     with database() as con:
         deciding.decide(con, context)
         _derive(con, context)

@@ -4,6 +4,7 @@ import duckdb
 
 from loads.staging.context import StagingContext
 from mapping import clusters
+from mapping.people import keys_of
 from mapping.split import matrix_from_content
 
 # The order of reasons is the order in which they decide.
@@ -30,7 +31,7 @@ def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     decided: position, source_id, cluster, survives, into_id, disposition (planned, merged, skipped, rejected, held), outcome
     (lead, contact or '' where the matrix doesn't place the record), codes (why, the deciding one first).
     """
-    clusters.load_keys(con, context.path("keys.parquet"))
+    clusters.load_keys(con, keys_of(context.dataset("user"), context.person_rules, beat=context.beat))
     clusters.cluster(con)
     con.execute("CREATE TABLE matrix (stage VARCHAR, outcome VARCHAR)")
     matrix = matrix_from_content(context.contents["split"])

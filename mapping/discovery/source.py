@@ -4,6 +4,7 @@ Everything that is landed here is marked `discovery` and can never be loaded.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -19,7 +20,7 @@ from mapping.companies import organisation_name
 from mapping.consent import ConsentRules
 from mapping.identity import source_id
 from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
-from mapping.people import person_rules, write_keys
+from mapping.people import keys_of, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.profiles import profile
 from mapping.transforms import TimeRules
@@ -63,7 +64,7 @@ def discover(engagement: Engagement, source: Source, *, actor: object, progress:
     fields = source.reference("fields")
     profiles = profile(landing.files(dataset), fields)
     progress("counting stages, owners and lists")
-    keys = people_keys(engagement, dataset, store.folder(engagement.slug, "discovery") / f"keys-{dataset.pk}.parquet")
+    keys = people_keys(engagement, dataset)
     with transaction.atomic():
         _keep_findings(engagement, [*findings, *_counted(dataset)])
         _keep_fields(engagement, dataset, profiles)
@@ -81,14 +82,14 @@ def land_small(engagement: Engagement, source: Source, purpose: str) -> None:
         land_answers(engagement=engagement, object_name=object_name, purpose=purpose, answers=answers, identify=answer_id)
 
 
-def people_keys(engagement: Engagement, dataset: Dataset, path):
+def people_keys(engagement: Engagement, dataset: Dataset) -> Path:
     """The keys of a people dataset, read as the working plan says now."""
     names = plan.names_of(engagement)
     consent = ConsentRules.from_content(plan.BUILDERS["consent"](engagement))
     forgotten = landing.latest(engagement, "forgotten", dataset.purpose)
     hashes = frozenset(entry["hash"] for entry in landing.records(forgotten)) if forgotten else frozenset()
     rules = person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), hashes)
-    return write_keys(dataset, rules, path)
+    return keys_of(dataset, rules)
 
 
 def _counted(dataset: Dataset) -> Iterable[Finding]:

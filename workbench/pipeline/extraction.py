@@ -5,7 +5,6 @@ from collections.abc import Callable
 from connectors.extraction import extract
 from connectors.models import Dataset
 from connectors.registry import SOURCES
-from connectors import store
 from mapping.discovery import source as source_side
 from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history
@@ -28,7 +27,7 @@ def extract_all(engagement: Engagement, *, actor: object, progress: Callable[[st
         progress=progress,
     )
     progress("looking for stages and owners that are new")
-    keys = source_side.people_keys(engagement, dataset, store.folder(engagement.slug, "extraction") / f"keys-{dataset.pk}.parquet")
+    keys = source_side.people_keys(engagement, dataset)
     source_side.keep_stages_and_owners(engagement, keys, playbook, signed=True)
     detail = {"boundary": dataset.started_at.isoformat(), "people": dataset.rows, "sha256": dataset.sha256}
     history.record(engagement, actor=actor, action="extracted", subject=str(dataset), detail=detail)
