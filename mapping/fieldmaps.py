@@ -80,13 +80,13 @@ class RowMap:
             raw = read(record)
             if raw is None:
                 continue
-            mapped = transform(raw)
-            if mapped.value is not None:
-                values[column] = mapped.value
-            if mapped.issues:
-                issues += mapped.issues
-            if mapped.whole is not None and fallback:
-                wholes.setdefault(fallback, {})[name] = mapped.whole
+            value, found, whole = transform(raw)
+            if value is not None:
+                values[column] = value
+            if found:
+                issues += found
+            if whole is not None and fallback:
+                wholes.setdefault(fallback, {})[name] = whole
         for fallback, texts in wholes.items():
             self.keep_whole(values, issues, fallback, texts)
         return RowValues(values, issues)

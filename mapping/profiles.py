@@ -107,7 +107,7 @@ _VALUES = """
     COPY (
         SELECT hash(field) AS f, field, kind,
             hash(kind, text) AS h,
-            text IS NOT NULL AND (kind <> 'VARCHAR' OR trim(text) <> '') AS filled,
+            text IS NOT NULL AND (kind <> 'VARCHAR' OR ltrim(text, chr(9) || chr(10) || chr(13) || ' ') <> '') AS filled,
             left(text, {shown}) AS shown,
             CASE WHEN kind IN ('VARCHAR', 'ARRAY', 'OBJECT') THEN
                 CASE WHEN strlen(text) = length(text) THEN length(text)

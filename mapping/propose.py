@@ -11,8 +11,9 @@ from mapping.naming import column_name
 from mapping.playbooks import KnownField, Playbook, field_key
 from mapping.profiles import FieldProfile
 from mapping.schema import spec_as_dict, standing_columns, tracking_columns
-from mapping.transforms import MEMO_LIMIT, STRING_LIMIT, ColumnLike, choice_key
-from mapping.transforms.numbers import NO, RANGES, YES
+from mapping.transforms import MEMO_LIMIT, STRING_LIMIT, ColumnLike
+from mapping.transforms.moments import MOMENT
+from mapping.transforms.numbers import RANGES
 
 TEXT_LENGTHS = (100, 250, 500, 1_000, 2_000, STRING_LIMIT)
 MEMO_LENGTHS = (10_000, 100_000, MEMO_LIMIT)
@@ -32,7 +33,7 @@ DECLARED = {
 }
 READ_BY = {
     "string": ("string",),
-    "date": ("string",),
+    "date": ("string", "integer"),
     "integer": ("integer",),
     "number": ("integer", "number"),
     "boolean": ("boolean",),
@@ -154,10 +155,16 @@ def _sort(one: FieldProfile) -> tuple[str, str]:
     declared = "structure" if "array" in word else DECLARED.get(word)
     if declared and total and _share(held, declared, total) >= MOST_OF_ONE_TYPE:
         return declared, f"Declared as {one.declared_type} at the source."
+    if not declared and total and _read_as_dates(one, held):
+        return "date", "Its commonest values read as dates."
     for sort in ("boolean", "integer", "number", "structure", "string"):
         if total and _share(held, sort, total) >= MOST_OF_ONE_TYPE:
             return sort, f"Its values are of type {sort}" + (f", though declared as {one.declared_type}." if declared else ".")
     return "string", "Its values are of several types; as text none is lost."
+
+
+def _read_as_dates(one: FieldProfile, held: Mapping[str, int]) -> bool:
+    return set(held) == {"string"} and bool(one.top) and all(MOMENT.fullmatch(value.strip()) for value, _ in one.top)
 
 
 def _share(held: Mapping[str, int], sort: str, total: int) -> float:
@@ -169,8 +176,7 @@ def _shape(one: FieldProfile, sort: str) -> tuple[str, dict[str, Any], dict[str,
     if sort == "boolean":
         return "boolean", {"kind": "Boolean"}, {}
     if sort == "date":
-        day = (one.max_length or DAY_LENGTH + 1) <= DAY_LENGTH
-        return ("date" if day else "datetime"), {"kind": "DateTime", "format": "DateOnly" if day else "DateAndTime"}, {}
+        return _date_shape(one)
     if sort == "structure":
         return "json", {"kind": "Memo", "max_length": _length(one, MEMO_LENGTHS)}, {}
     if sort in ("integer", "number"):
@@ -180,6 +186,15 @@ def _shape(one: FieldProfile, sort: str) -> tuple[str, dict[str, Any], dict[str,
     if (one.max_length or 0) * ROOM > STRING_LIMIT:
         return "memo", {"kind": "Memo", "max_length": _length(one, MEMO_LENGTHS)}, {}
     return "text", {"kind": "String", "max_length": _length(one, TEXT_LENGTHS)}, {}
+
+
+def _date_shape(one: FieldProfile) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Days where no value is longer than a day; numbers are read as seconds or milliseconds by their size."""
+    if one.types.get("integer"):
+        return "datetime", {"kind": "DateTime", "format": "DateAndTime"}, {"epoch": "auto"}
+    if (one.max_length or DAY_LENGTH + 1) <= DAY_LENGTH:
+        return "date", {"kind": "DateTime", "format": "DateOnly"}, {}
+    return "datetime", {"kind": "DateTime", "format": "DateAndTime"}, {}
 
 
 def _number_shape(one: FieldProfile, sort: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
@@ -200,9 +215,3 @@ def _within(one: FieldProfile, kind: str) -> bool:
 def _length(one: FieldProfile, lengths: Sequence[int]) -> int:
     wanted = (one.max_length or 0) * ROOM
     return next((length for length in lengths if length >= wanted), lengths[-1])
-
-
-def looks_boolean(one: FieldProfile) -> bool:
-    """Whether a text field holds nothing but words for yes and no; shown as a hint, never taken as the type."""
-    shown = {choice_key(value) for value, _ in one.top}
-    return bool(shown) and one.distinct == len(one.top) and shown <= YES | NO

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mapping.transforms.base import EMPTY, ColumnLike, Mapped, Target, TimeRules, Transform, Value
-from mapping.transforms.choices import choice_key, compile_choice, compile_multichoice
+from mapping.transforms.base import EMPTY, ColumnLike, Mapped, Target, TimeRules, Transform, Value, choice_key
+from mapping.transforms.choices import compile_choice, compile_multichoice
 from mapping.transforms.moments import compile_datetime
 from mapping.transforms.numbers import compile_boolean, compile_decimal, compile_integer
 from mapping.transforms.texts import (

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mapping.issues import Issue
+from mapping.jsontext import plain_text
 from workbench.engagements.errors import BadInput
 
 Value = str | int | float | bool | None
@@ -25,6 +26,8 @@ class Mapped(NamedTuple):  # a tuple, since millions are made: a frozen dataclas
 
 
 EMPTY = Mapped(None)
+YES = Mapped(True)
+NO = Mapped(False)
 
 
 class ColumnLike(Protocol):
@@ -106,6 +109,11 @@ class Target:
         options = getattr(self.column, "options", None) or ()
         values = options if isinstance(options, Mapping) else (o[0] if isinstance(o, (tuple, list)) else o for o in options)
         return frozenset(int(value) for value in values)
+
+
+def choice_key(value: Any) -> str:
+    """The form in which source words are compared: trimmed and case-folded."""
+    return plain_text(value).strip().casefold()
 
 
 def lost(code: str, target: Target, detail: str, whole: str | None) -> Mapped:

@@ -4,17 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mapping.issues import Issue, brief
-from mapping.jsontext import plain_text
-from mapping.transforms.base import EMPTY, Mapped, Target, Transform, lost
+from mapping.transforms.base import EMPTY, Mapped, Target, Transform, choice_key, lost
 from mapping.transforms.texts import whole_text
 from workbench.engagements.errors import BadInput
 
 MOST_SELECTED = 150
-
-
-def choice_key(value: Any) -> str:
-    """The form in which source words are compared: trimmed and case-folded."""
-    return plain_text(value).strip().casefold()
 
 
 def _value_map(target: Target) -> dict[str, int]:

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from mapping.issues import Issue, brief
-from mapping.transforms.base import EMPTY, Mapped, Target, Transform, lost
+from mapping.transforms.base import EMPTY, NO, YES, Mapped, Target, Transform, choice_key, lost
 from mapping.transforms.texts import whole_text
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
@@ -22,8 +22,8 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 PRECISIONS = {"Decimal": 10, "Double": 5, "Money": 4}
 
-YES = frozenset({"true", "yes", "y", "on", "1"})
-NO = frozenset({"false", "no", "n", "off", "0"})
+YES_WORDS = ("true", "yes", "y", "on", "1")
+NO_WORDS = ("false", "no", "n", "off", "0")
 
 
 def _limits(target: Target) -> tuple[float, float]:
@@ -112,23 +112,20 @@ def _quantized(number: Decimal, step: Decimal) -> Decimal:
 
 def compile_boolean(target: Target) -> Transform:
     """Yes/no: true, false, 1, 0 and the words true/false, yes/no, y/n, on/off; extra words by `yes` and `no`."""
-    words = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
-    words |= {str(word).strip().casefold(): True for word in target.options.get("yes", ())}
-    words |= {str(word).strip().casefold(): False for word in target.options.get("no", ())}
+    words = {choice_key(word): YES for word in (*YES_WORDS, *target.options.get("yes", ()))}
+    words |= {choice_key(word): NO for word in (*NO_WORDS, *target.options.get("no", ()))}
 
     def transform(value: Any) -> Mapped:
         if value is True or value is False:
-            return Mapped(value)
+            return YES if value else NO
         if value is None:
             return EMPTY
         if isinstance(value, (int, float)) and value in (0, 1):
-            return Mapped(bool(value))
+            return YES if value else NO
         if isinstance(value, str):
-            word = value.strip().casefold()
-            if word in words:
-                return Mapped(words[word])
-            if not word:
-                return EMPTY
+            word = choice_key(value)
+            if not word or word in words:
+                return words[word] if word else EMPTY
         return lost("boolean.unparseable", target, brief(value), whole_text(value))
 
     return transform
