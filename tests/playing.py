@@ -67,7 +67,7 @@ def engagement_on(folder: Path, work: Path, **options: Any) -> Iterator[tuple[En
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store")), simulated.start(folder) as servers:
-            limits = {bucket: [100_000, 1] for bucket in ("export_start", "export_files", "list_users", "users", "reads")}
+            limits = {bucket: [10_000, 0.01] for bucket in ("export_start", "export_files", "list_users", "users", "reads")}
             engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
             yield engagement, cast, servers
     finally:
