@@ -154,6 +154,13 @@ def test_components_land_in_the_named_solution(org):
     assert org.call("POST", "PublishXml", {"ParameterXml": "<importexportxml/>"}).status_code == 204
 
 
+@pytest.mark.parametrize("values", [{"customizationprefix": "x"}, {"customizationprefix": "mscrmx"}, {"customizationprefix": "9ab"},
+                                    {"customizationoptionvalueprefix": 100}, {"uniquename": "MWB"}])  # fmt: skip
+def test_a_publisher_has_a_valid_prefix_and_its_own_name(org, values):
+    good = {"uniquename": "other", "friendlyname": "o", "customizationprefix": "oth", "customizationoptionvalueprefix": 10000}
+    assert org.call("POST", "publishers", {**good, **values}).status_code in {400, 412}
+
+
 def test_an_alternate_key_works_once_its_index_is_active(org):
     org.column("account", "String", "mwb_sourceid", MaxLength=100)
     org.app.state.service.org.key_build_s = 0.05
@@ -183,3 +190,20 @@ def test_options_are_inserted_with_the_publishers_numbers(org):
     status = {"EntityLogicalName": "opportunity", "AttributeLogicalName": "statuscode", "Label": label("Too dear"), "StateCode": 2}
     assert org.call("POST", "InsertStatusValue", status).status_code == 200
     assert org.call("POST", "InsertOptionValue", {**body, "Value": 1}).status_code == 400
+
+
+def test_rows_are_tied_many_to_many_and_untied(org):
+    relation = {"@odata.type": f"{NS}.ManyToManyRelationshipMetadata", "SchemaName": "mwb_account_lead", "Entity1LogicalName": "account",
+                "Entity2LogicalName": "lead", "IntersectEntityName": "mwb_account_lead"}  # fmt: skip
+    assert org.call("POST", "RelationshipDefinitions", relation).status_code == 204
+    account, lead = org.create("accounts", {"name": "A"}), org.create("leads", {"subject": "L", "lastname": "L"})
+    tie = {"@odata.id": f"{org.root}leads({lead})"}
+    assert org.call("POST", f"accounts({account})/mwb_account_lead/$ref", tie).status_code == 204
+    assert org.refusal("POST", f"accounts({account})/mwb_account_lead/$ref", tie) == (412, "0x80040237")
+    assert [r["accountid"] for r in org.get(f"leads({lead})/mwb_account_lead?$select=name")["value"]] == [account]
+    assert len(org.dump("mwb_account_lead", canonical=True)) == 1
+    assert org.call("DELETE", f"accounts({account})/mwb_account_lead({lead})/$ref").status_code == 204
+    assert not org.get(f"leads({lead})/mwb_account_lead")["value"]
+    org.call("POST", f"accounts({account})/mwb_account_lead/$ref", tie)
+    org.call("DELETE", f"accounts({account})")
+    assert not org.dump("mwb_account_lead")

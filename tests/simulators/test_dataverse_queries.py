@@ -91,3 +91,25 @@ def test_functions_answer_with_and_without_brackets_and_by_alias(org):
     for url in ("RetrieveTotalRecordCount(EntityNames=['contact'])", "RetrieveTotalRecordCount(EntityNames=@p1)?@p1=[\"contact\"]"):
         assert org.get(url)["EntityRecordCountCollection"] == {"Keys": ["contact"], "Values": [12]}
     assert org.refusal("GET", "NoSuchThing")[0] == 404
+
+
+def fetch(org, xml, **headers):
+    return org.call("GET", "contacts", params={"fetchXml": xml}, headers=headers)
+
+
+def test_fetchxml_pages_by_its_cookie_and_leaves_nulls_out(org):
+    xml = ('<fetch count="2" page="{0}"><entity name="contact"><attribute name="lastname"/><attribute name="firstname"/>'
+           '<order attribute="lastname" descending="true"/><filter><condition attribute="lastname" operator="like" value="l%"/>'
+           '<condition attribute="numberofchildren" operator="ge" value="9"/></filter></entity></fetch>')  # fmt: skip
+    first, second = fetch(org, xml.format(1)).json(), fetch(org, xml.format(2)).json()
+    assert [r["lastname"] for r in first["value"] + second["value"]] == ["L11", "L10", "L09"]
+    assert [f"@{NS}.fetchxmlpagingcookie" in page for page in (first, second)] == [True, False]
+    assert ["firstname" in r for r in first["value"] + second["value"]] == [False, False, True]
+
+
+def test_fetchxml_adds_up_and_stops_at_its_limit(org):
+    xml = ('<fetch aggregate="true"{0}><entity name="contact"><attribute name="contactid" alias="n" aggregate="count"/>'
+           '<attribute name="numberofchildren" alias="s" aggregate="sum"/><attribute name="firstname" alias="g" groupby="true"/>'
+           "</entity></fetch>")  # fmt: skip
+    assert fetch(org, xml.format("")).json()["value"] == [{"g": "Ann", "n": 4, "s": 18}, {"n": 8, "s": 48}]
+    assert fetch(org, xml.format(' aggregatelimit="3"')).json()["error"]["code"] == "0x8004e023"

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -14,11 +16,14 @@ from starlette.routing import Route
 from . import dump, errors
 from .access import Access
 from .calls import Answer, Call, Caller, refused
+from .identifiers import new_id
 from .organisation import moment
 from .protection import HINT, ServiceProtection
 from .service import Service
 
 VERSIONS = ("v9.0", "v9.1", "v9.2")
+AFFINITY = "ARRAffinity=simulated; path=/; HttpOnly"  # a client that keeps it stays on one web server
+LONGEST_URL = 32768  # of a plain request; inside a batch 64 KB
 
 
 def build_app(
@@ -62,6 +67,8 @@ class _Server:
         try:
             if request.path_params["version"] not in VERSIONS:
                 raise errors.missing_resource(request.path_params["version"])
+            if len(str(request.url)) > LONGEST_URL:
+                raise errors.ServiceError(414, "0x80060888", f"The request URL is longer than {LONGEST_URL} characters.")
             caller = self._access.caller(headers)
             self._protection.enter(caller.user_id)
         except errors.ServiceError as error:
@@ -95,8 +102,8 @@ class _Server:
         if table is None:
             return JSONResponse({"error": f"no table {request.path_params['table']}"}, 404)
         canonical = request.query_params.get("canonical") == "1"
-        lines = list(dump.canonical(org, table) if canonical else dump.plain(org, table))
-        return StreamingResponse(iter([b"".join(lines)]), media_type="application/x-ndjson")
+        lines = dump.canonical(org, table) if canonical else dump.plain(org, table)
+        return StreamingResponse(_chunks(lines), media_type="application/x-ndjson")
 
     async def edit(self, request: Request) -> Response:
         given = orjson.loads(await request.body())
@@ -114,8 +121,13 @@ class _Server:
         return JSONResponse({"user": user, "missing": given.get("missing", [])})
 
 
+def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
+    while chunk := b"".join(islice(lines, 1000)):
+        yield chunk
+
+
 def _response(answer: Answer, extra: dict[str, str]) -> Response:
-    headers = {"OData-Version": "4.0", "x-ms-dop-hint": str(HINT), **extra, **answer.headers}
+    headers = {"OData-Version": "4.0", "x-ms-dop-hint": str(HINT), "REQ_ID": new_id(), "Set-Cookie": AFFINITY, **extra, **answer.headers}
     content = answer.content()
     if content and "Content-Type" not in headers:
         headers["Content-Type"] = "application/json; odata.metadata=minimal"

@@ -24,9 +24,16 @@ class _Deletion:
         if row_id not in self.org.rows(table.name):  # taken along already, on another way
             return
         self.org.store.remove(table.name, row_id)
+        self._untie(table, row_id)
         for relation in table.children:
             for child_id in self._referring(table, relation, row_id):
                 self._treat(relation, child_id)
+
+    def _untie(self, table: Table, row_id: str) -> None:
+        """Links of N:N relationships end with either row."""
+        for relation in table.many:
+            for link in sorted(self.org.store.by_value(relation.intersect, f"{table.name}id").ids.get(row_id, ())):
+                self.org.store.remove(relation.intersect, link)
 
     def _referring(self, table: Table, relation: Relationship, row_id: str) -> list[str]:
         child = self.org.catalog.tables[relation.referencing]

@@ -1,6 +1,6 @@
 """From a path to the function that answers it. Raises ServiceError for what no function answers."""
 
-from . import batch, binding, bulk, errors, messages, metadata_reading, metadata_writing, queries, records, writing
+from . import associations, batch, binding, bulk, errors, fetchxml, messages, metadata_reading, metadata_writing, queries, records, writing
 from .calls import Answer, Call
 from .organisation import Organisation
 from .paths import Segment, key_of, split
@@ -48,6 +48,8 @@ def _rows(org: Organisation, call: Call, table: Table, segments: list[Segment]) 
         if rest[0].bound not in known:
             raise errors.missing_resource(rest[0].name)
         return known[rest[0].bound](org, call, table, row_id)
+    if relation := associations.find(table, rest[0].name):
+        return associations.Collection(org, call, table, row_id, relation).answer(rest)
     return records.property_(org, call, table, row_id, rest)
 
 
@@ -66,7 +68,7 @@ def _collection(org: Organisation, call: Call, table: Table, rest: list[Segment]
         raise errors.missing_resource(rest[0].name)
     if call.method == "GET":
         writing.demand(call, table, "Read")
-        return queries.query(org, call, table)
+        return fetchxml.run(org, call, table) if "fetchXml" in call.query else queries.query(org, call, table)
     if call.method == "POST":
         return records.create(org, call, table)
     raise _not_allowed()

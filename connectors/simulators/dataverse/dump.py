@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from .columns import LOGICAL_NAME_ANNOTATION
+from .columns import LOGICAL_NAME_ANNOTATION, Column
 from .organisation import Organisation
 from .reading import columns_by_read_name, read_names, target_of
 from .store import Row
@@ -17,7 +17,7 @@ _LEFT_OUT = {"versionnumber", "overriddencreatedon", "importsequencenumber"}
 def plain(org: Organisation, table: Table) -> Iterator[bytes]:
     """Rows in read form with every column."""
     names = read_names(table)
-    for _, row in org.scan(table):
+    for _, row in list(org.scan(table)):  # a copy: requests are answered while it is read
         shown = {name: row.get(name) for name in names}
         shown |= {name: value for name, value in row.items() if name.endswith(LOGICAL_NAME_ANNOTATION)}
         yield orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)
@@ -25,27 +25,30 @@ def plain(org: Organisation, table: Table) -> Iterator[bytes]:
 
 def canonical(org: Organisation, table: Table) -> Iterator[bytes]:
     """Rows without what differs between two equal runs, sorted by id; service-made rows go by `table:natural key`."""
-    rows = (_canonical(org, table, row_id, row) for row_id, row in org.scan(table))
-    for row in sorted(rows, key=lambda row: str(row[table.primary_id])):
-        yield orjson.dumps(row, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
-
-
-def _canonical(org: Organisation, table: Table, row_id: str, row: Row) -> dict[str, Any]:
     known = columns_by_read_name(table)
-    shown: dict[str, Any] = {}
-    for name, value in row.items():
-        if value is None or _skipped(name, row):
-            continue
+    kept: dict[str, Column | None] = {}  # names that stay; the column where the value may point at a service-made row
+    for name in {name for _, row in list(org.scan(table)) for name in row}:
         column = known.get(name)
-        shown[name] = _stable(org, target_of(column, row), value) if column is not None and column.is_lookup else value
-    shown[table.primary_id] = _stable(org, table.name, row_id)
+        if not _skipped(name):
+            kept[name] = column if column is not None and column.is_lookup else None
+    named = sorted(((str(_stable(org, table.name, row_id)), row) for row_id, row in list(org.scan(table))), key=lambda pair: pair[0])
+    for name, row in named:
+        shown = _canonical(org, row, kept) | {table.primary_id: name}
+        yield orjson.dumps(shown, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def _canonical(org: Organisation, row: Row, kept: dict[str, Column | None]) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if value is not None and name in kept}
+    for name in shown:
+        if (column := kept[name]) is not None:
+            shown[name] = _stable(org, target_of(column, row), shown[name])
+    if row.get("overriddencreatedon") is None:
+        shown.pop("createdon", None)
     return shown
 
 
-def _skipped(name: str, row: Row) -> bool:
+def _skipped(name: str) -> bool:
     stem = name.partition("@")[0]
-    if stem == "createdon":
-        return row.get("overriddencreatedon") is None
     return stem in _LEFT_OUT or stem.startswith(("modified", "_modified")) or stem.endswith(("_runid", "_runid_value"))
 
 

@@ -30,6 +30,8 @@ class RowNames:
     def getter(self, path: str) -> Getter:
         """How to read a property of a row. Raises ServiceError for an unknown one."""
         head, slash, rest = path.partition("/")
+        if slash and rest == "Value" and head in self.table.columns:  # a managed property, such as ishidden
+            return lambda row: value.get("Value") if isinstance(value := row.get(head), dict) else value
         if slash:
             return self._through(head, rest)
         column = columns_by_read_name(self.table).get(path) or self._lookup(path)
@@ -59,8 +61,6 @@ class RowNames:
 
 def query(org: Organisation, call: Call, table: Table) -> Answer:
     """GET /{set}: one page of rows."""
-    if "fetchXml" in call.query:
-        raise errors.ServiceError(501, "0x80060888", "FetchXML isn't simulated.")
     if unknown := [o for o in call.query if o.startswith("$") and o not in _OPTIONS]:
         raise errors.bad_query(f"The query parameter {unknown[0]} is not supported.")
     if "$apply" in call.query:

@@ -4,10 +4,13 @@ A rule is `rule(draft)`; it checks or completes `draft.new`. Rules run after sta
 added to RULES; a FOLLOW_UP runs once a new row is stored, and makes the rows that the service makes itself.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 from . import errors
 from .drafts import Draft
+
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,7}")
 
 Rule = Callable[[Draft], None]
 
@@ -45,12 +48,30 @@ def _address(draft: Draft) -> None:
     draft.new["objecttypecode"] = draft.new.get("_parentid_value@Microsoft.Dynamics.CRM.lookuplogicalname")
 
 
+def _publisher(draft: Draft) -> None:
+    prefix, number = str(draft.new.get("customizationprefix") or ""), draft.new.get("customizationoptionvalueprefix")
+    if not _PREFIX.fullmatch(prefix) or prefix.lower().startswith("mscrm"):
+        raise errors.invalid_argument(f"CustomizationPrefix '{prefix}' is 2 to 8 letters or digits, begins with a letter, not with mscrm.")
+    if not isinstance(number, int) or not 10000 <= number <= 99999:
+        raise errors.invalid_argument("CustomizationOptionValuePrefix is 10000 to 99999.")
+    _unique_name(draft)
+
+
+def _unique_name(draft: Draft) -> None:
+    name = str(draft.new.get("uniquename") or "").casefold()
+    for row_id, row in draft.org.rows(draft.table.name).items():
+        if row_id != draft.row_id and str(row.get("uniquename") or "").casefold() == name:
+            raise errors.ServiceError(412, "0x80040237", f"A {draft.table.name} with the unique name '{name}' exists already.")
+
+
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "contact": (_person_name,),
     "lead": (_person_name,),
     "systemuser": (_person_name,),
     "opportunity": (_open_deals_only,),
     "campaignresponse": (_campaign_needed,),
+    "publisher": (_publisher,),
+    "solution": (_unique_name,),
     "annotation": (_note,),
     "customeraddress": (_address,),
 }

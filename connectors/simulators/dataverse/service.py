@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from . import builtin_rows, dispatch, errors, folder, metadata_writing, writing
+from .builtin import finish
 from .calls import Answer, Call, Caller, refused
+from .columns import Column
 from .definitions import read_column
 from .journal import Journal
 from .organisation import Organisation, moment
@@ -78,6 +80,7 @@ class Service:
         folder.load(self.org, self._files)
         builtin_rows.add(self.org, started)
         if settings := given.get("organization"):
+            _declare_settings(self.org, settings)
             row_id, row = next(iter(self.org.rows("organization").items()))
             self.org.store.put("organization", row_id, {**row, **settings})
 
@@ -106,6 +109,18 @@ class Service:
         dispatch.run(self.org, call)
         self.org.store.forget()
         self.org.metadata_changes.clear()
+
+
+def _declare_settings(org: Organisation, settings: Mapping[str, Any]) -> None:
+    """Settings of an organisation that the built-in table doesn't list become columns of the kind of their value."""
+    table = org.table("organization")
+    for name, value in settings.items():
+        if name.lstrip("_").removesuffix("_value") not in table.columns:
+            kind = "Boolean" if isinstance(value, bool) else "Integer" if isinstance(value, int) else "Memo"
+            column = Column(name, kind)
+            finish("organization", column)
+            table.columns[name] = column
+    table.changed()
 
 
 def _kept(call: Call) -> dict[str, Any]:

@@ -173,9 +173,9 @@ def read_moment(value: Any) -> str:
     if match is None:
         raise errors.wrong_type(value, "Edm.DateTimeOffset")
     try:
-        plain = f"{value[:16]}:{match.group(6) or '00'}"
-        found = datetime.fromisoformat(plain + match.group(7).upper().replace("Z", "+00:00"))
-        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+        plain, zone = f"{value[:16]}:{match.group(6) or '00'}", match.group(7).upper()
+        found = datetime.fromisoformat(plain + ("+00:00" if zone == "Z" else zone))
+        return f"{plain if zone == 'Z' else found.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
     except (ValueError, OverflowError) as error:
         raise errors.wrong_type(value, "Edm.DateTimeOffset") from error
 

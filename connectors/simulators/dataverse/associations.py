@@ -1,0 +1,100 @@
+"""Links between rows: the collection of a 1:N relationship and N:N relationships, read, made and removed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import binding, errors, writing
+from .calls import JSON, Answer, Call
+from .identifiers import read_guid, stable_id
+from .organisation import Organisation
+from .paths import Segment
+from .reading import compile_reader, selected
+from .tables import Relationship, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection-valued navigation property of one row."""
+
+    org: Organisation
+    call: Call
+    table: Table
+    row_id: str
+    relation: Relationship
+
+    def answer(self, rest: list[Segment]) -> Answer:
+        """GET, POST …/$ref, DELETE …(id)/$ref or DELETE …/$ref?$id=. `rest` begins with the collection."""
+        as_reference = len(rest) > 1 and rest[1].name == "$ref"
+        if self.call.method == "GET":
+            return self._read(as_reference)
+        if self.call.method == "POST" and as_reference:
+            self._link(*binding.resolve(self.org, self.call, self.call.json().get("@odata.id")))
+        elif self.call.method == "DELETE" and as_reference:
+            self._unlink(self._named(rest[0]))
+        else:
+            raise errors.ServiceError(405, "0x80060888", "The requested resource does not support this http method.")
+        return Answer(204)
+
+    def _named(self, segment: Segment) -> str:
+        found = read_guid(segment.inside)
+        if found is None:
+            found = binding.resolve(self.org, self.call, self.call.query.get("$id"))[1]
+        return found
+
+    def _read(self, as_reference: bool) -> Answer:
+        other = self.org.table(self._other_table())
+        rows = [row for i in self._ids() if (row := self.org.rows(other.name).get(i)) is not None]
+        if as_reference:
+            items: list[Any] = [{"@odata.id": f"{self.call.root}{other.entity_set}({row[other.primary_id]})"} for row in rows]
+        else:
+            reader = compile_reader(self.org, other, selected(other, self.call.query.get("$select")), self.call.annotations)
+            items = [reader(row) for row in rows]
+        return Answer(200, {"@odata.context": f"{self.call.root}$metadata#{other.entity_set}", "value": items}, {"Content-Type": JSON})
+
+    def _other_table(self) -> str:
+        if not self.relation.many_to_many:
+            return self.relation.referencing
+        return self.relation.entity2 if self.relation.entity1 == self.table.name else self.relation.entity1
+
+    def _ids(self) -> list[str]:
+        if not self.relation.many_to_many:
+            column = self.org.table(self.relation.referencing).columns[self.relation.column]
+            return sorted(self.org.store.by_value(self.relation.referencing, column.read_name).ids.get(self.row_id, ()))
+        links = self.org.store.by_value(self.relation.intersect, f"{self.table.name}id").ids.get(self.row_id, ())
+        rows = self.org.rows(self.relation.intersect)
+        return sorted(rows[i][f"{self._other_table()}id"] for i in links)
+
+    def _link(self, other: Table, other_id: str) -> None:
+        if other.name != self._other_table():
+            raise errors.bad_payload(f"'{self.relation.schema_name}' doesn't take rows of '{other.name}'.")
+        if not self.relation.many_to_many:
+            reference = f"/{self.table.entity_set}({self.row_id})"
+            writing.update(self.org, self.call, other, other_id, {f"{self.relation.navigation}@odata.bind": reference})
+            return
+        link = self._link_id(other_id)
+        if link in self.org.rows(self.relation.intersect):
+            raise errors.ServiceError(412, "0x80040237", "Cannot insert duplicate key.")
+        intersect = self.org.table(self.relation.intersect)
+        row = {intersect.primary_id: link, f"{self.table.name}id": self.row_id, f"{other.name}id": other_id}
+        self.org.store.put(intersect.name, link, row | {"versionnumber": self.org.store.next_version()})
+        ends = sorted([self.row_id, other_id])
+        self.org.store.mark_made(intersect.name, link, ":".join(ends))
+
+    def _link_id(self, other_id: str) -> str:
+        ends = {self.table.name: self.row_id, self._other_table(): other_id}
+        return stable_id(self.org.name, self.relation.schema_name, *(ends[name] for name in sorted(ends)))
+
+    def _unlink(self, other_id: str) -> None:
+        if not self.relation.many_to_many:
+            other = self.org.table(self.relation.referencing)
+            writing.update(self.org, self.call, other, other_id, {f"{self.relation.navigation}@odata.bind": None})
+            return
+        link = self._link_id(other_id)
+        if link not in self.org.rows(self.relation.intersect):
+            raise errors.missing_row(self.relation.intersect, other_id)
+        self.org.store.remove(self.relation.intersect, link)
+
+
+def find(table: Table, name: str) -> Relationship | None:
+    """The relationship behind a collection-valued navigation property of a table."""
+    return next((r for r in table.children if r.collection == name), None) or next((r for r in table.many if r.schema_name == name), None)
