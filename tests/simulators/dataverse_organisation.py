@@ -92,6 +92,7 @@ def organisation(data: Path, **options: Any) -> Iterator[Organisation]:
     finally:
         server.should_exit = True
         thread.join()
+        app.state.close()
 
 
 def publisher(org: Organisation, prefix: str = "mwb") -> None:

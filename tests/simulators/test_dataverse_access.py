@@ -1,6 +1,6 @@
 import pytest
 
-from tests.simulators.dataverse_organisation import NS, organisation, publisher, token
+from tests.simulators.dataverse_organisation import NS, multipart, organisation, publisher, token
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,10 @@ def test_missing_privileges_refuse_what_needs_them(org, lacking):
     assert org.refusal("POST", "contacts", {"lastname": "x", "overriddencreatedon": "2020-01-01T00:00:00Z"}) == (403, "0x80040220")
     bypass = {"MSCRM.BypassBusinessLogicExecution": "CustomSync,CustomAsync"}
     assert org.refusal("POST", "contacts", {"lastname": "x"}, bypass) == (403, "0x80040220")
+    header = b"json\r\nMSCRM.BypassBusinessLogicExecution: CustomSync\r\n"
+    part = multipart([("POST", "contacts", {"lastname": "x"})]).replace(b"json\r\n", header)
+    kind = {"Content-Type": "multipart/mixed; boundary=b"}
+    assert "0x80040220" in org.session.post(org.root + "$batch", data=part, headers=kind, timeout=30).text
     assert org.refusal("GET", "accounts", headers={"CallerObjectId": "x"}) == (403, "0x80040220")
     user = org.get("WhoAmI")["UserId"]
     names = {p["PrivilegeName"] for p in org.get(f"systemusers({user})/{NS}.RetrieveUserPrivileges()")["RolePrivileges"]}

@@ -31,10 +31,7 @@ class Access:
         except InvalidToken as error:
             raise _unauthorised(str(error)) from error
         self._check_audience(str(claims.get("aud", "")))
-        caller = self._user(str(claims.get("appid", "")))
-        caller = self._impersonated(caller, headers)
-        _check_bypass(caller, headers)
-        return caller
+        return self._user(str(claims.get("appid", "")))
 
     def _check_audience(self, audience: str) -> None:
         wanted = self._audience
@@ -50,25 +47,27 @@ class Access:
             raise errors.ServiceError(403, "0x80040225", f"The user with SystemUserId={row['systemuserid']} is disabled.")
         return self._org.caller(row["systemuserid"])
 
-    def _impersonated(self, caller: Caller, headers: Mapping[str, str]) -> Caller:
-        wanted = headers.get("callerobjectid") or headers.get("mscrmcallerid")
-        if not wanted:
-            return caller
-        if not caller.may("prvActOnBehalfOfAnotherUser"):
-            raise errors.missing_privilege(caller.user_id, 1, "prvActOnBehalfOfAnotherUser", "systemuser", 8)
-        column = "azureactivedirectoryobjectid" if headers.get("callerobjectid") else "systemuserid"
-        guid = read_guid(wanted)
-        users = self._org.rows("systemuser")
-        found = next((i for i, row in users.items() if guid and str(row.get(column) or "").lower() == guid), None)
-        if found is None:
-            raise errors.missing_row("systemuser", wanted)
-        if users[found].get("isdisabled"):
-            raise errors.ServiceError(403, "0x80040225", f"The user with SystemUserId={found} is disabled.")
-        other = self._org.caller(found)
-        return replace(other, missing=other.missing | caller.missing, behalf=caller.user_id)
+
+def impersonated(org: Organisation, caller: Caller, headers: Mapping[str, str]) -> Caller:
+    """The user that CallerObjectId or MSCRMCallerID names, with the rights that both have. Raises ServiceError."""
+    wanted = headers.get("callerobjectid") or headers.get("mscrmcallerid")
+    if not wanted:
+        return caller
+    if not caller.may("prvActOnBehalfOfAnotherUser"):
+        raise errors.missing_privilege(caller.user_id, 1, "prvActOnBehalfOfAnotherUser", "systemuser", 8)
+    column = "azureactivedirectoryobjectid" if headers.get("callerobjectid") else "systemuserid"
+    guid, users = read_guid(wanted), org.rows("systemuser")
+    found = next((i for i, row in users.items() if guid and str(row.get(column) or "").lower() == guid), None)
+    if found is None:
+        raise errors.missing_row("systemuser", wanted)
+    if users[found].get("isdisabled"):
+        raise errors.ServiceError(403, "0x80040225", f"The user with SystemUserId={found} is disabled.")
+    other = org.caller(found)
+    return replace(other, missing=other.missing | caller.missing, behalf=caller.user_id)
 
 
-def _check_bypass(caller: Caller, headers: Mapping[str, str]) -> None:
+def check_bypass(caller: Caller, headers: Mapping[str, str]) -> None:
+    """The privileges that the headers to bypass custom logic need (facts, section 8). Raises ServiceError."""
     logic = headers.get("mscrm.bypassbusinesslogicexecution")
     if (logic or headers.get("mscrm.bypassbusinesslogicexecutionstepids")) and not caller.may("prvBypassCustomBusinessLogic"):
         raise errors.missing_privilege(caller.user_id, 1, "prvBypassCustomBusinessLogic", "none", 0)

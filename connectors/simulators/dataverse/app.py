@@ -53,6 +53,7 @@ def build_app(
     ])  # fmt: skip
     app.state.service = service
     app.state.advance = service.advance
+    app.state.close = service.close
     return app
 
 

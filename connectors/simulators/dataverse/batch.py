@@ -97,7 +97,8 @@ def _call(outer: Call, part: Part, references: dict[str, str]) -> Call:
     path, _, query = url.partition("?")
     if path.startswith("$batch"):
         raise errors.bad_request("A batch can't contain another batch.")
-    inherited = {k: v for k, v in outer.headers.items() if k.startswith("mscrm.")}  # *assumed*: headers of the batch hold for its parts
+    # *assumed*: the batch's own optional headers hold for its parts. Impersonation is done already, it isn't passed on.
+    inherited = {k: v for k, v in outer.headers.items() if k.startswith("mscrm.")}
     return replace(
         outer, method=part.method, path=unquote(path), query=dict(parse_qsl(query, keep_blank_values=True)), raw_query=query,
         headers=inherited | part.headers, body=part.body, references=references, in_batch=True,

@@ -1,6 +1,20 @@
 """From a path to the function that answers it. Raises ServiceError for what no function answers."""
 
-from . import associations, batch, binding, bulk, errors, fetchxml, messages, metadata_reading, metadata_writing, queries, records, writing
+from . import (
+    access,
+    associations,
+    batch,
+    binding,
+    bulk,
+    errors,
+    fetchxml,
+    messages,
+    metadata_reading,
+    metadata_writing,
+    queries,
+    records,
+    writing,
+)
 from .calls import Answer, Call
 from .organisation import Organisation
 from .paths import Segment, key_of, split
@@ -8,7 +22,9 @@ from .tables import Table
 
 
 def run(org: Organisation, call: Call) -> Answer:
-    """Answer one request. Raises ServiceError."""
+    """Answer one request, alone or a part of a batch. Raises ServiceError."""
+    access.check_bypass(call.caller, call.headers)
+    call.caller = access.impersonated(org, call.caller, call.headers)
     if call.path.strip("/") == "$batch":
         if call.in_batch:
             raise errors.bad_request("A batch can't contain another batch.")

@@ -35,6 +35,10 @@ class Journal:
         """Ready to append."""
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
+    def close(self) -> None:
+        """No more lines."""
+        os.close(self._file)
+
     def append(self, line: dict[str, Any]) -> None:
         """One commit, in the operating system's hands when this returns."""
         left = memoryview(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -50,6 +50,11 @@ class Service:
         self.org.store.commit()
         return answer
 
+    def close(self) -> None:
+        """Close the journal."""
+        if self._journal:
+            self._journal.close()
+
     def advance(self) -> None:
         """Let the files under `later/` take the place of those they are named after."""
         later = folder.files(self._data, sandbox=self._sandbox, later=True)
