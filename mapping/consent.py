@@ -225,6 +225,14 @@ def strictest_of(consents: Iterable[Consent]) -> Consent:
     return merged
 
 
+def consent_columns(prefix: str) -> tuple[str, ...]:
+    """All columns of contact and lead in which true is a refusal."""
+    return "donotbulkemail", "donotemail", f"{prefix}_sms_opt_out", f"{prefix}_push_opt_out", f"{prefix}_inapp_opt_out"
+
+
 def stricter_values(ours: Mapping[str, bool], existing: Mapping[str, Any]) -> dict[str, bool]:
-    """What to write into a row that exists already: our refusals that it doesn't have yet; an existing refusal is never taken back."""
-    return {column: True for column, refused in ours.items() if refused and existing.get(column) is not True}
+    """What to write into a row that exists already: refusals that it doesn't have yet, and our answer where it has none.
+
+    An existing refusal is never taken back.
+    """
+    return {column: refused for column, refused in ours.items() if existing.get(column) is None or (refused and existing[column] is False)}

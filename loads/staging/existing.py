@@ -10,6 +10,7 @@ from connectors.store import batched
 from loads.destination import Destination
 from loads.models import Crosswalk
 from mapping.companies import company_key
+from mapping.consent import consent_columns
 from mapping.identity import normalise_email
 
 BATCH = 5_000
@@ -44,26 +45,29 @@ def load_crosswalk(con: duckdb.DuckDBPyConnection, rows: Iterable[tuple]) -> Non
     insert(con, "xw", CROSSWALK, (row for row in rows if row[6] != Crosswalk.State.REMOVED))
 
 
-PEOPLE = pa.schema([("table", pa.string()), ("row_id", pa.string()), ("email", pa.string())])
+# refused: the consent columns that are true.
+PEOPLE = pa.schema(
+    [("table", pa.string()), ("row_id", pa.string()), ("email", pa.string()), ("open", pa.bool_()), ("refused", pa.list_(pa.string()))]
+)
 
 
 def load_people(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:
-    """Table `there` (table, row_id, email): contacts, and leads that are open; rows that we made ourselves left out. Needs `xw`."""
+    """Tables `everyone` (see PEOPLE): all contacts and leads; and `there`: contacts and open leads that we didn't make ourselves. Needs `xw`."""
     insert(con, "everyone", PEOPLE, _people(destination))
     con.execute("""
-        CREATE TABLE there AS SELECT * FROM everyone e WHERE NOT EXISTS (
+        CREATE TABLE there AS SELECT * FROM everyone e WHERE open AND email IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM xw WHERE xw."table" = e."table" AND xw.row_id = e.row_id AND xw.origin = 'created' AND NOT xw.alias)
     """)
 
 
-def _people(destination: Destination) -> Iterator[tuple[str, str, str]]:
-    for name, condition in (("contact", None), ("lead", "statecode eq 0")):
+def _people(destination: Destination) -> Iterator[tuple[str, str, str | None, bool, list[str]]]:
+    for name in ("contact", "lead"):
         table = destination.table(name)
-        columns = [table.primary_id, "emailaddress1"]
-        for row in destination.client.rows(table.entity_set, select=columns, filter=condition):
+        consents = [column for column in consent_columns(destination.prefix) if column in table.columns]
+        for row in destination.client.rows(table.entity_set, select=[table.primary_id, "emailaddress1", "statecode", *consents]):
             email, _ = normalise_email(row.get("emailaddress1"))
-            if email:
-                yield name, row[table.primary_id].lower(), email
+            is_open = name == "contact" or row.get("statecode") == 0
+            yield name, row[table.primary_id].lower(), email, is_open, [column for column in consents if row.get(column) is True]
 
 
 ACCOUNTS = pa.schema([("row_id", pa.string()), ("name_key", pa.string()), ("domain", pa.string())])

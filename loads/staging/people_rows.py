@@ -59,6 +59,7 @@ class PersonRows:
             values["subject"], _ = lead_subject(self.context.playbook.title, names, decision.email)
         elif decision.lead_id:
             values[f"originatingleadid{BIND}"] = f"/leads({decision.lead_id})"
+            values.update(dict.fromkeys(decision.lead_refused, True))  # what the person refused as a lead stays refused
         return self._draft(record, decision, table, values, parents, issues), issues
 
     def _draft(
@@ -78,6 +79,7 @@ class PersonRows:
             parents=parents,
             lossy=sorted(column for column, source in sources.items() if source in lossy),
             source={column: self.readers[source](record) for column, source in sources.items() if column in values},
+            companions={f"{self.prefix}_name_derived": "lastname"},
         )
 
     def _consent(self, decision: "Decision") -> dict[str, bool]:
@@ -97,12 +99,13 @@ class PersonRows:
         return [f"account:{decision.company_row}"]
 
     def former_lead(self, decision: "Decision") -> Draft:
-        """The open lead of a person who is a contact now: tied to it and qualified, its history left where it is.
+        """The open lead of a person who is a contact now: tied to it and qualified, its history left where it is but for new refusals.
 
         QualifyLead would make new rows, so the state is set directly. Source: the service's lead states, 1 Qualified, 3 Qualified.
         """
         ties: dict[str, Any] = {f"parentcontactid{BIND}": f"/contacts({decision.row_id})", "statecode": 1, "statuscode": 3}
         parents = [f"contact:{decision.row_id}"]
+        refusals = {column: refused for column, refused in self._consent(decision).items() if refused}
         if decision.company_row:
             ties[f"parentaccountid{BIND}"] = f"/accounts({decision.company_row})"
             parents.append(f"account:{decision.company_row}")
@@ -114,7 +117,7 @@ class PersonRows:
             origin=Crosswalk.Origin.MATCHED,
             present=True,
             applied_hash=decision.lead_hash,
-            values={f"{self.prefix}_{SOURCE_ID}": f"{OBJECT}:{decision.source_id}"},
+            values={f"{self.prefix}_{SOURCE_ID}": f"{OBJECT}:{decision.source_id}", **refusals},
             parents=parents,
             always=ties,
         )

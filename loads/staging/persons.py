@@ -49,6 +49,7 @@ class Decision(NamedTuple):
     applied_hash: str
     lead_id: str | None
     lead_hash: str
+    lead_refused: list[str]
     untouched_lead: str | None
     company_row: str | None
     company_name: str | None
@@ -190,11 +191,13 @@ _DECISIONS = f"""
            CASE WHEN j."table" = 'contact' AND j.contact IS NULL AND (j.own_contact IS NULL OR j.own_lead IS NOT NULL)
                 THEN coalesce(j.own_lead.row_id, j.lead) END AS lead_id,
            coalesce(j.own_lead.applied_hash, '') AS lead_hash,
+           coalesce(e.refused, []) AS lead_refused,
            CASE WHEN j."table" = 'contact' AND (j.contact IS NOT NULL OR (j.own_contact IS NOT NULL AND j.own_lead IS NULL)) THEN j.lead END AS untouched_lead,
            j.company_row, j.company_name, j.ambiguous_company, j.owner, coalesce(j.email, '') AS email, j.created,
            coalesce(j.suppressed, false) AS suppressed, coalesce(j.no_mail, false) AS no_mail,
            [{", ".join(f"j.consent_{medium}" for medium in MEDIA)}] AS consent
     FROM judged j LEFT JOIN placed s ON s.cluster = j.cluster
+    LEFT JOIN everyone e ON e."table" = 'lead' AND e.row_id = coalesce(j.own_lead.row_id, j.lead)
     ORDER BY j.position
 """  # noqa: S608 - names of our own
 

@@ -13,10 +13,9 @@ from loads import staged
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
 from loads.verification import BIND
-from mapping.consent import stricter_values
+from mapping.consent import consent_columns, stricter_values
 
 CREATE_ONLY = ("overriddencreatedon",)
-CONSENT = ("donotbulkemail", "donotemail")
 SAMPLES = 25
 EXACT = 2**53
 BATCH = 500
@@ -27,6 +26,7 @@ class Draft:
     """A row before it is merged with what is at the destination.
 
     always: values that are written into an existing row too, whatever it holds (stage lookups of a lead that became a contact).
+    companions: columns that say something of another one's value, and go into an existing row only where that one does.
     """
 
     row_id: str
@@ -41,6 +41,7 @@ class Draft:
     lossy: list[str] = field(default_factory=list)
     source: Mapping[str, Any] = field(default_factory=dict)
     always: dict[str, Any] = field(default_factory=dict)
+    companions: Mapping[str, str] = field(default_factory=dict)
 
 
 class TableWriter:
@@ -123,17 +124,17 @@ class TableWriter:
         writable = {key: value for key, value in draft.values.items() if key not in CREATE_ONLY}
         if draft.origin == Crosswalk.Origin.CREATED:
             return {**writable, **draft.always}
-        refusals = {key: value for key, value in writable.items() if self._is_consent(key)}
+        refusals = {key: writable[key] for key in consent_columns(self.context.prefix) if key in writable}
         own = f"{self.context.prefix}_"
         merged = {
             key: value
             for key, value in writable.items()
             if key not in refusals and key != f"ownerid{BIND}" and (key.startswith(own) or _is_empty(self.table, key, there))
         }
+        for column, other in draft.companions.items():
+            if other not in merged:
+                merged.pop(column, None)
         return {**merged, **stricter_values(refusals, there), **draft.always}
-
-    def _is_consent(self, key: str) -> bool:
-        return key in CONSENT or (key.startswith(f"{self.context.prefix}_") and key.endswith("_opt_out"))
 
     def _sample(self, draft: Draft, values: Mapping[str, Any]) -> bytes | None:
         """The source values of a row that will be read back: some plain ones and some with losses."""

@@ -105,8 +105,8 @@ def test_merging_takes_the_stricter_answer_whatever_the_order():
 
 def test_an_existing_refusal_is_never_taken_back():
     ours = Consent("in", "out", "out", "in").values("mwb")
-    existing = {"donotbulkemail": True, "mwb_sms_opt_out": False, "mwb_push_opt_out": True}
-    assert stricter_values(ours, existing) == {"mwb_sms_opt_out": True}
+    existing = {"donotbulkemail": True, "mwb_sms_opt_out": False, "mwb_push_opt_out": True, "mwb_inapp_opt_out": None}
+    assert stricter_values(ours, existing) == {"mwb_sms_opt_out": True, "mwb_inapp_opt_out": False}
 
 
 def test_rules_that_cannot_be_read_are_refused():
