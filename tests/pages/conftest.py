@@ -1,4 +1,4 @@
-"""Settings for tests of pages: plain http, a store of the test's own, and a password hash that costs nothing."""
+"""Settings for tests of pages: plain http, and a password hash that costs nothing."""
 
 import pytest
 from django.test import Client
@@ -7,10 +7,9 @@ from tests.pages import cast
 
 
 @pytest.fixture(autouse=True)
-def _pages(settings, tmp_path):
+def _pages(settings):
     settings.SECURE_SSL_REDIRECT = False
-    settings.STORE_URL = str(tmp_path / "store")
-    settings.VAR_DIR = tmp_path
+    settings.WHITENOISE_AUTOREFRESH = True  # else every client reads through all static files
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

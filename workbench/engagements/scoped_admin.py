@@ -217,7 +217,10 @@ class ScopedInline(Scoped, TabularInline):
     """Rows of an inline form, limited as everything else is."""
 
     extra = 0
-    engagement_path = "engagement"
+
+    def _allowed(self, request: HttpRequest, row: models.Model | None) -> bool:
+        """As the page that it stands on, which has checked the row it shows: Django asks an inline about that row, not its own."""
+        return super()._allowed(request, None)
 
 
 def changed_values(form, hidden: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -228,7 +231,7 @@ def changed_values(form, hidden: Iterable[str]) -> dict[str, dict[str, Any]]:
             found[name] = {"to": "(not shown)"}
         elif name not in ("id", "DELETE"):
             found[name] = {"from": as_text(form.initial.get(name)), "to": as_text(form.cleaned_data.get(name))}
-    return found
+    return {name: change for name, change in found.items() if change.get("from") != change["to"]}
 
 
 def as_text(value: Any) -> Any:

@@ -1,0 +1,202 @@
+"""Every page of the admin: it answers, to its engineers only, escaped, and as fast with many rows as with few."""
+
+import re
+import uuid
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from connectors.models import Dataset
+from loads.models import Binding, Crosswalk, SchemaPlan
+from mapping import plan
+from mapping.models import DiscoveryFinding, FieldMap, OwnerMatch, SplitRule
+from reports.models import Document
+from tests.pages import cast
+from workbench.engagements import history, signoffs
+from workbench.engagements.scoped_admin import Scoped
+from workbench.pipeline.models import Step
+
+pytestmark = pytest.mark.django_db
+MARKUP = "<script>alert(1)</script>{{ 7|add:7 }}"
+OURS = [model for model, page in admin.site._registry.items() if isinstance(page, Scoped)]
+
+
+def fill(engagement, people, rows: int = 1) -> None:
+    """At least `rows` rows of everything that the admin shows."""
+    cast.make_discovered(
+        engagement,
+        [cast.person(n, f"stage {n} {MARKUP}", nickname=MARKUP) for n in range(rows + 1)],
+        [{"id": 7, "name": f"Company: {MARKUP}"}],
+    )
+    run = cast.make_run(engagement, people.engineer)
+    environment = run.environment
+    maps = plan.current(engagement)["maps"]
+    for n in range(rows):
+        FieldMap.objects.create(engagement=engagement, object_name="user", source=f"f{n}", table="contact", column="x", reason=MARKUP)
+        OwnerMatch.objects.create(engagement=engagement, source_owner=f"{n}{MARKUP}")
+        DiscoveryFinding.objects.create(
+            engagement=engagement, environment=environment, check_name=MARKUP, severity="warning", evidence=MARKUP
+        )
+        Dataset.objects.create(engagement=engagement, object_name=f"o{n}", purpose="discovery")
+        SchemaPlan.objects.create(
+            environment=environment, maps=maps, steps=[{"table": "contact", "column": MARKUP, "action": "create", "spec": {"a": MARKUP}}]
+        )
+        Binding.objects.create(environment=environment, kind="user", name=f"{n}{MARKUP}", row_id=uuid.uuid4())
+        Crosswalk.objects.create(
+            environment=environment, object_name="user", source_id=f"u-{n}{MARKUP}", table="contact", row_id=uuid.uuid4()
+        )
+        cast.make_exception(run, f"u-{n}{MARKUP}")
+        cast.make_verified(run, f"u-{n}{MARKUP}")
+        Document.objects.create(engagement=engagement, run=run, kind="scope", format="xlsx", path=f"{n}.xlsx", sha256="0" * 64)
+        Step.objects.create(engagement=engagement, name="discover", requested_by=MARKUP, message=MARKUP, progress=MARKUP)
+        history.record(engagement, actor=MARKUP, action="changed", subject=MARKUP)
+        sign(engagement, people)
+
+
+def sign(engagement, people):
+    content = {"rows": [{"stage": MARKUP, "outcome": "lead"}]}
+    shown = signoffs.content_hash(content)
+    signoffs.sign(
+        engagement=engagement,
+        kind="matrix",
+        covers={},
+        content=content,
+        user=people.approver,
+        shown_sha256=shown,
+        address=None,
+        note=MARKUP,
+    )
+
+
+def address(model, page: str, *args) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def test_every_link_of_the_sidebar_leads_somewhere(northwind, people, as_user):
+    client = as_user(cast.make_user("boss", superuser=True))
+    for group in django_settings.UNFOLD["SIDEBAR"]["navigation"]:
+        for item in group["items"]:
+            assert client.get(str(item["link"])).status_code == 200, item
+
+
+def test_every_list_and_every_row_answers_and_shows_markup_as_text(northwind, people, as_user):
+    fill(northwind, people)
+    client = as_user(people.engineer)
+    for model in OURS:
+        page = admin.site._registry[model]
+        rows = page.get_queryset(request_of(people.engineer))
+        assert rows, f"no {model.__name__} to show"
+        for url in (address(model, "changelist"), address(model, "change", rows.first().pk)):
+            answer = client.get(url)
+            assert answer.status_code == 200, url
+            text = answer.content.decode()
+            assert "<script>alert(1)" not in text, url
+            assert "14" not in re.findall(r"alert\(1\)&lt;/script&gt;(\w+)", text), url
+    assert OURS
+
+
+def request_of(user):
+    from django.test import RequestFactory  # noqa: PLC0415
+
+    request = RequestFactory().get("/admin/")
+    request.user = user
+    return request
+
+
+def test_an_engineer_of_another_engagement_sees_and_reaches_nothing(northwind, people, as_user):
+    fill(northwind, people)
+    contoso = cast.make_engagement("Contoso")
+    stranger = as_user(cast.make_cast(contoso).engineer)
+    for model in OURS:
+        rows = list(model._default_manager.all())
+        mine = set(admin.site._registry[model].get_queryset(request_of(people.engineer)).values_list("pk", flat=True))
+        assert "Northwind" not in stranger.get(address(model, "changelist")).content.decode(), model
+        for row in rows:
+            if row.pk in mine:
+                assert stranger.get(address(model, "change", row.pk)).status_code in (302, 403), model
+                assert stranger.post(address(model, "change", row.pk), {}).status_code in (302, 403), model
+
+
+@pytest.mark.parametrize("role", ["approver", "viewer", "admin"])
+def test_the_customer_does_not_reach_the_admin(northwind, people, as_user, role):
+    answer = as_user(getattr(people, role)).get(address(SplitRule, "changelist"))
+    assert answer.status_code == 302
+    assert "/admin/login/" in answer.url
+
+
+LISTS = [
+    "mapping_fieldmap",
+    "mapping_sourcefield",
+    "mapping_ownermatch",
+    "mapping_splitrule",
+    "loads_run",
+    "loads_ledgerentry",
+    "loads_crosswalk",
+    "loads_verifiedrow",
+]
+
+
+def test_lists_ask_as_much_of_the_database_for_many_rows_as_for_few(northwind, people, as_user):
+    client = as_user(people.engineer)
+    fill(northwind, people, 1)
+    few = {name: queries(client, reverse(f"admin:{name}_changelist")) for name in LISTS}
+    run = northwind.runs.get()
+    for n in range(12):
+        cast.make_field_map(northwind, f"more{n}")
+        SplitRule.objects.create(engagement=northwind, stage=f"more {n}")
+        OwnerMatch.objects.create(engagement=northwind, source_owner=f"more {n}")
+        cast.make_exception(run, f"more-{n}")
+        cast.make_verified(run, f"more-{n}")
+        cast.make_run(northwind, people.engineer)
+        Crosswalk.objects.create(
+            environment=run.environment, object_name="user", source_id=f"more-{n}", table="contact", row_id=uuid.uuid4()
+        )
+    many = {name: queries(client, reverse(f"admin:{name}_changelist")) for name in LISTS}
+    assert many == few
+
+
+def queries(client, url: str) -> int:
+    client.get(url)
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(url).status_code == 200
+    return len(captured)
+
+
+@pytest.mark.parametrize("name", ["loads_ledgerentry", "loads_crosswalk", "loads_verifiedrow", "engagements_auditentry"])
+def test_large_tables_are_never_counted_whole(northwind, people, as_user, name):
+    fill(northwind, people)
+    with CaptureQueriesContext(connection) as captured:
+        as_user(people.engineer).get(reverse(f"admin:{name}_changelist"))
+    counts = [query["sql"] for query in captured if "COUNT(" in query["sql"]]
+    assert counts
+    assert all("LIMIT 10000" in sql for sql in counts)
+
+
+def test_a_row_id_or_a_source_id_finds_its_line_of_the_crosswalk(northwind, people, as_user):
+    fill(northwind, people)
+    row = Crosswalk.objects.get()
+    client = as_user(people.engineer)
+    for term, found in ((str(row.row_id), True), (row.source_id, True), ("u-", False)):
+        answer = client.get(reverse("admin:loads_crosswalk_changelist"), {"q": term})
+        assert (str(row.row_id) in answer.content.decode().replace(f'value="{term}"', "")) is found
+
+
+def test_a_document_is_a_download_and_stays_inside_the_store(northwind, people, as_user, settings, tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "scope.xlsx").write_bytes(b"sheet")
+    (tmp_path / "secret.txt").write_text("hush")
+    document = Document.objects.create(engagement=northwind, kind="scope", format="xlsx", path="scope.xlsx", sha256="0" * 64)
+    escape = Document.objects.create(engagement=northwind, kind="scope", format="txt", path="../secret.txt", sha256="0" * 64)
+    client = as_user(people.engineer)
+    answer = client.get(reverse("admin:reports_document_download", args=[document.pk]))
+    assert (b"".join(answer.streaming_content), answer["Content-Disposition"]) == (b"sheet", 'attachment; filename="northwind-scope.xlsx"')
+    assert client.get(reverse("admin:reports_document_download", args=[escape.pk])).status_code == 404
+    stranger = as_user(cast.make_cast(cast.make_engagement("Contoso")).engineer)
+    assert stranger.get(reverse("admin:reports_document_download", args=[document.pk])).status_code == 404

@@ -1,0 +1,188 @@
+"""Editing the plan in the admin: each edit is in the history and makes one new version of its part."""
+
+import pytest
+from django.urls import reverse
+
+from mapping import plan
+from mapping.models import FieldMap, OrganisationList, OwnerMatch, SplitRule
+from tests.pages import cast
+from workbench.engagements.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def discovered(northwind):
+    cast.make_discovered(northwind, lists=[{"id": 7, "name": "Company: Analytical Engines"}])
+    return northwind
+
+
+@pytest.fixture
+def client(discovered, people, as_user):
+    return as_user(people.engineer)
+
+
+def save_list(client, model, rows, **changes):
+    """Post a list as its page does: every row's editable fields, some of them changed. changes: "<field>_<pk>" -> value."""
+    name = f"mapping_{model._meta.model_name}"
+    data = {"form-TOTAL_FORMS": len(rows), "form-INITIAL_FORMS": len(rows), "_save": "Save"}
+    for number, row in enumerate(rows):
+        data[f"form-{number}-id"] = row.pk
+        for field in {"SplitRule": ("outcome",), "OwnerMatch": ("kind", "answer"), "OrganisationList": ("organisation", "confirmed")}[
+            model.__name__
+        ]:
+            value = changes.get(f"{field}_{row.pk}", getattr(row, field))
+            if value is not False:
+                data[f"form-{number}-{field}"] = value
+    return client.post(reverse(f"admin:{name}_changelist"), data, follow=True)
+
+
+def versions(engagement, part):
+    return engagement.plan_versions.filter(part=part).count()
+
+
+def test_an_edited_split_matrix_makes_one_new_version_and_says_who_changed_what(client, discovered, people):
+    rows, before = list(SplitRule.objects.all()), versions(discovered, "split")
+    changed = {f"outcome_{row.pk}": "skip" for row in rows[:2]}
+    answer = save_list(client, SplitRule, rows, **changed)
+    assert versions(discovered, "split") == before + 1
+    assert {rule.outcome for rule in SplitRule.objects.filter(pk__in=[row.pk for row in rows[:2]])} == {"skip"}
+    entries = AuditEntry.objects.filter(engagement=discovered, action="changed split rule")
+    assert [entry.actor for entry in entries] == [str(people.engineer)] * 2
+    assert entries[0].detail["changes"]["outcome"] == {"from": rows[0].outcome, "to": "skip"}
+    assert "nobody has confirmed or signed" in answer.content.decode()
+
+
+def test_saving_a_list_unchanged_makes_no_version_and_no_entry(client, discovered):
+    before = (versions(discovered, "split"), AuditEntry.objects.count())
+    save_list(client, SplitRule, list(SplitRule.objects.all()))
+    assert (versions(discovered, "split"), AuditEntry.objects.count()) == before
+
+
+def test_a_rule_of_another_engagement_can_not_be_posted(client):
+    other = SplitRule.objects.create(engagement=cast.make_engagement("Contoso"), stage="x", outcome="lead")
+    save_list(client, SplitRule, [other], **{f"outcome_{other.pk}": "skip"})
+    assert SplitRule.objects.get(pk=other.pk).outcome == "lead"
+
+
+def test_the_list_shows_stages_with_their_people(client):
+    text = client.get(reverse("admin:mapping_splitrule_changelist")).content.decode()
+    assert "(blank)" in text
+    assert "people in discovery" in text.lower()
+
+
+def test_an_owner_with_a_kind_but_no_answer_is_refused_in_words(client, discovered):
+    rows = [OwnerMatch.objects.create(engagement=discovered, source_owner="gone@northwind.test", records=3)]
+    answer = save_list(client, OwnerMatch, rows, **{f"kind_{rows[0].pk}": "user"})
+    assert "Write the user&#x27;s e-mail" in answer.content.decode()
+    save_list(client, OwnerMatch, rows, **{f"kind_{rows[0].pk}": "team", f"answer_{rows[0].pk}": "Sales"})
+    assert plan.current(discovered)["owners"].content["answers"]["gone@northwind.test"] == {"kind": "team", "name": "Sales"}
+
+
+def test_a_confirmed_organisation_list_enters_the_companies_part(client, discovered):
+    rows = list(OrganisationList.objects.all())
+    save_list(client, OrganisationList, rows, **{f"confirmed_{rows[0].pk}": "on", f"organisation_{rows[0].pk}": "Analytical Engines Ltd"})
+    assert plan.current(discovered)["companies"].content["lists"] == {"7": "Analytical Engines Ltd"}
+
+
+def test_changed_zones_make_a_new_version_of_the_time_part(client, discovered):
+    page = reverse("admin:engagements_engagement_change", args=[discovered.pk])
+    data = {"name": "Northwind", "slug": "northwind", "platform": "iterable", "prefix": "mwb", "options": '{"day_zone": "Europe/Oslo"}'}
+    for prefix in ("memberships", "environments"):
+        data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    assert client.post(page, data).status_code == 302
+    assert plan.current(discovered)["time"].content["day_zone"] == "Europe/Oslo"
+    assert AuditEntry.objects.filter(action="changed engagement").exists()
+
+
+def test_a_column_that_can_not_be_made_is_refused_on_the_form(client, discovered):
+    row = cast.make_field_map(discovered, "nick")
+    page = reverse("admin:mapping_fieldmap_change", args=[row.pk])
+    data = {
+        "column": "mwb_nick",
+        "transform": "text",
+        "state": "confirmed",
+        "reason": "",
+        "alias": "",
+        "options": "{}",
+        "new_column": '{"nonsense": 1}',
+    }
+    answer = client.post(page, data)
+    assert answer.status_code == 200
+    assert "unknown keys" in answer.content.decode()
+
+
+class TestDecidingManyMaps:
+    @pytest.fixture
+    def maps(self, discovered):
+        cast.make_field_map(discovered, "already", state="confirmed")
+        cast.make_field_map(discovered, "homeless", column="")
+        return [
+            *FieldMap.objects.filter(source__in=["already", "homeless"]),
+            cast.make_field_map(discovered, "one"),
+            cast.make_field_map(discovered, "two"),
+        ]
+
+    def choose(self, client, action, maps):
+        data = {"action": action, "_selected_action": [row.pk for row in maps]}
+        return client.post(reverse("admin:mapping_fieldmap_changelist"), data)
+
+    def decide(self, client, maps, **data):
+        given = {"ids": ",".join(str(row.pk) for row in maps), "state": "confirmed"} | data
+        return client.post(reverse("admin:mapping_fieldmap_decide"), given, follow=True)
+
+    def states(self):
+        return dict(FieldMap.objects.filter(source__in=["already", "homeless", "one", "two"]).values_list("source", "state"))
+
+    def test_the_scope_is_shown_before_anything_changes(self, client, maps):
+        before = self.states()
+        text = self.choose(client, "confirm_maps", maps).content.decode()
+        assert "2 field maps would change" in text
+        assert "1 are so already" in text
+        assert "1 have no column" in text
+        assert self.states() == before
+
+    def test_exactly_the_shown_maps_are_confirmed_as_one_version_and_one_entry(self, client, discovered, maps):
+        before = versions(discovered, "maps")
+        self.decide(client, maps)
+        assert self.states() == {"already": "confirmed", "homeless": "proposed", "one": "confirmed", "two": "confirmed"}
+        assert versions(discovered, "maps") == before + 1
+        entry = AuditEntry.objects.get(action="set field maps confirmed")
+        assert sorted(each["state"] for each in entry.detail["before"].values()) == ["proposed", "proposed"]
+
+    def test_leaving_behind_needs_a_reason(self, client, maps):
+        answer = self.decide(client, maps, state="left", reason="  ")
+        assert "needs a reason" in answer.content.decode()
+        assert self.states()["one"] == "proposed"
+        self.decide(client, maps, state="left", reason="Nobody uses it.")
+        assert FieldMap.objects.get(source="one").reason == "Nobody uses it."
+
+    def test_a_decision_can_be_taken_back(self, client, maps):
+        self.decide(client, maps)
+        self.decide(client, maps, state="proposed")
+        assert set(self.states().values()) == {"proposed"}
+
+    def test_maps_of_another_engagement_stay_as_they_are(self, client):
+        other = cast.make_field_map(cast.make_engagement("Contoso"), "theirs")
+        self.decide(client, [other])
+        assert FieldMap.objects.get(pk=other.pk).state == "proposed"
+
+
+class TestConfirmingThePlan:
+    def page(self, engagement):
+        return reverse("admin:engagements_engagement_confirm", args=[engagement.pk])
+
+    def shown(self, client, engagement):
+        return client.get(self.page(engagement)).context["shown"]
+
+    def test_the_page_lists_what_would_be_confirmed_and_confirms_just_that(self, client, discovered):
+        client.post(self.page(discovered), {"shown": self.shown(client, discovered)})
+        assert all(hasattr(version, "confirmation") for version in plan.current(discovered).values())
+        assert "as it stands" in client.get(self.page(discovered)).content.decode()
+
+    def test_an_edit_behind_the_page_is_not_confirmed_unseen(self, client, discovered):
+        shown = self.shown(client, discovered)
+        SplitRule.objects.filter(engagement=discovered).update(outcome="skip")
+        answer = client.post(self.page(discovered), {"shown": shown})
+        assert "changed while this page was open" in answer.content.decode()
+        assert not any(hasattr(version, "confirmation") for version in plan.current(discovered).values())
