@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from connectors.store import batched
 from loads.models import Crosswalk, Run
@@ -25,40 +25,43 @@ class Given:
     alias: bool = False
 
 
-def give(environment: Environment, object_name: str, proposed: Iterable[Given]) -> int:
-    """Insert the proposed ids; one that was given before stays as it is. Returns how many were proposed."""
-    count = 0
-    for batch in batched(proposed, BATCH):
-        rows = [_row(environment, object_name, given) for given in batch]
-        Crosswalk.objects.bulk_create(rows, ignore_conflicts=True)
-        count += len(rows)
-    return count
-
-
-def _row(environment: Environment, object_name: str, given: Given, **state: object) -> Crosswalk:
-    return Crosswalk(
-        environment=environment,
-        object_name=object_name,
-        source_id=given.source_id,
-        table=given.table,
-        role=given.role,
-        row_id=UUID(given.row_id),
-        origin=given.origin,
-        alias=given.alias,
-        **state,
-    )
+def give(environment: Environment, object_name: str, proposed: Iterable[Given]) -> None:
+    """Insert the proposed ids; one that was given before stays as it is."""
+    _insert((_values(environment, object_name, given) for given in proposed), "DO NOTHING")
 
 
 def follow(environment: Environment, object_name: str, moved: Iterable[Given]) -> None:
     """Point ids at another row: an alias follows its survivor, and a survivor takes over its cluster's row."""
-    for batch in batched(moved, BATCH):
-        rows = [_row(environment, object_name, given) for given in batch]
-        Crosswalk.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["environment", "object_name", "source_id", "table", "role"],
-            update_fields=["row_id", "alias", "origin"],
-        )
+    _insert((_values(environment, object_name, given) for given in moved), _replacing("row_id", "alias", "origin"))
+
+
+KEY = ("environment_id", "object_name", "source_id", "table", "role")
+COLUMNS = (*KEY, "row_id", "alias", "origin", "state", "current", "applied_hash", "applied_run_id")
+
+
+def _values(
+    environment: Environment, object_name: str, given: Given, state: str = Crosswalk.State.PLANNED, applied_hash: str = "", run_id: int | None = None
+) -> tuple:
+    row_id = UUID(given.row_id)
+    row = row_id if connection.features.has_native_uuid_field else row_id.hex
+    return (
+        environment.pk, object_name, given.source_id, given.table, given.role, row, given.alias, str(given.origin), str(state), True, applied_hash, run_id,
+    )  # fmt: skip
+
+
+def _replacing(*columns: str) -> str:
+    return "DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in columns)
+
+
+def _insert(rows: Iterable[tuple], conflict: str) -> None:
+    """Insert many rows, a transaction per batch. Plain SQL, which both databases take: building model instances cost six times as much."""
+    quoted = ", ".join(f'"{column}"' for column in COLUMNS)
+    key = ", ".join(f'"{column}"' for column in KEY)
+    marks = ", ".join(["%s"] * len(COLUMNS))
+    statement = f"INSERT INTO {Crosswalk._meta.db_table} ({quoted}) VALUES ({marks}) ON CONFLICT ({key}) {conflict}"  # noqa: S608 - names of our own
+    for batch in batched(rows, BATCH):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(statement, batch)
 
 
 def known(environment: Environment, object_name: str) -> Iterator[tuple]:
@@ -69,24 +72,10 @@ def known(environment: Environment, object_name: str) -> Iterator[tuple]:
         yield (*row[:3], str(row[3]), *row[4:])
 
 
-@transaction.atomic
 def mark_present(run: Run, object_name: str, rows: Iterable[tuple[str, str, str, str, str, str]]) -> None:
     """Record that rows are at the destination: (source id, table, role, row id, origin, hash of what was applied)."""
-    for batch in batched(rows, BATCH):
-        present = [
-            _row(
-                run.environment,
-                object_name,
-                Given(source_id, table, row_id, role, origin),
-                state=Crosswalk.State.PRESENT,
-                applied_hash=applied,
-                applied_run=run,
-            )
-            for source_id, table, role, row_id, origin, applied in batch
-        ]
-        Crosswalk.objects.bulk_create(
-            present,
-            update_conflicts=True,
-            unique_fields=["environment", "object_name", "source_id", "table", "role"],
-            update_fields=["state", "applied_hash", "applied_run"],
-        )
+    present = (
+        _values(run.environment, object_name, Given(source_id, table, row_id, role, origin), Crosswalk.State.PRESENT, applied, run.pk)
+        for source_id, table, role, row_id, origin, applied in rows
+    )
+    _insert(present, _replacing("state", "applied_hash", "applied_run_id"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from mapping.companies import company_key
 from mapping.consent import MEDIA
@@ -55,12 +56,19 @@ def _join_by(con: duckdb.DuckDBPyConnection, key: str) -> int:
 
 def load_organisations(con: duckdb.DuckDBPyConnection, lists: Mapping[str, str], free_mail: frozenset[str]) -> None:
     """Tables `organisation_lists` (list_id, name, name_key) and `free_mail` (domain)."""
-    con.execute("CREATE TABLE organisation_lists (list_id VARCHAR, name VARCHAR, name_key VARCHAR)")
-    con.execute("CREATE TABLE free_mail (domain VARCHAR)")
-    if lists:
-        con.executemany("INSERT INTO organisation_lists VALUES (?, ?, ?)", [(key, name, company_key(name)) for key, name in lists.items()])
-    if free_mail:
-        con.executemany("INSERT INTO free_mail VALUES (?)", [(domain,) for domain in sorted(free_mail)])
+    rows = [{"list_id": key, "name": name, "name_key": company_key(name)} for key, name in lists.items()]
+    _table(con, "organisation_lists", ORGANISATION_LISTS, rows)
+    _table(con, "free_mail", FREE_MAIL, [{"domain": domain} for domain in sorted(free_mail)])
+
+
+ORGANISATION_LISTS = pa.schema([("list_id", pa.string()), ("name", pa.string()), ("name_key", pa.string())])
+FREE_MAIL = pa.schema([("domain", pa.string())])
+
+
+def _table(con: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, rows: list[dict[str, str]]) -> None:
+    con.register("given", pa.Table.from_pylist(rows, schema=schema))
+    con.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608 - names of our own
+    con.unregister("given")
 
 
 # A person's own domain, unless a mail provider's.

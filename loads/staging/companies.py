@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 import orjson
+import pyarrow as pa
 from django.db import transaction
 
 from connectors import landing
@@ -27,6 +28,16 @@ from mapping.transforms import clean
 OBJECT, TABLE = "company", "account"
 NAME_LIMIT = 160
 ASSIGNED = "assigned.parquet"
+LANDED = pa.schema(
+    [
+        ("position", pa.int64()),
+        ("source_id", pa.string()),
+        ("company", pa.string()),
+        ("name", pa.string()),
+        ("domain", pa.string()),
+        ("created_ms", pa.int64()),
+    ]
+)
 
 
 def stage(context: StagingContext) -> None:
@@ -79,9 +90,7 @@ def _land(con: duckdb.DuckDBPyConnection, context: StagingContext) -> Dataset:
         identify=lambda record: record["id"],
         derived=True,
     )
-    con.execute("CREATE TABLE landed (position BIGINT, source_id VARCHAR, company VARCHAR, name VARCHAR, domain VARCHAR, created_ms BIGINT)")
-    if dataset.rows:
-        con.executemany("INSERT INTO landed VALUES (?, ?, ?, ?, ?, ?)", list(_landed(dataset)))
+    existing.insert(con, "landed", LANDED, _landed(dataset))
     return dataset
 
 
@@ -177,7 +186,7 @@ def _stage_one(context: StagingContext, row: tuple, tally: phases.Tally, writer:
                 applied_hash=applied_hash,
                 values=values,
                 lossy=lossy,
-                source={"name": name, "websiteurl": domain},
+                source=lambda: {"name": name, "websiteurl": domain},
             )
         )
 

@@ -8,7 +8,7 @@ from loads.models import Crosswalk
 from loads.staging.context import StagingContext
 from loads.staging.rows import Draft
 from loads.verification import BIND
-from mapping.consent import MEDIA, STRICTNESS, Consent
+from mapping.consent import MEDIA, STRICTNESS, Consent, consent
 from mapping.fieldmaps import compile_fieldmaps, reader, rules_of
 from mapping.issues import Issue
 from mapping.names import lead_subject, person_names, shorten
@@ -35,7 +35,7 @@ class PersonRows:
         identity = context.playbook.identity
         self.first, self.last = reader(identity.first_name), reader(identity.last_name)
         self.full = [reader(name) for name in identity.full_names]
-        self.unknown_is_out = context.person_rules.consent.unknown_is_out
+        self.consent_rules = context.person_rules.consent
 
     def person(self, record: dict[str, Any], decision: "Decision") -> tuple[Draft, list[Issue]]:
         """The draft of a person's row and every issue of its record. A record without a table is read as a contact, for its issues."""
@@ -45,6 +45,9 @@ class PersonRows:
         full = next((text for text in (read(record) for read in self.full) if text), None)
         names = person_names(self.first(record), self.last(record), decision.email or None, full)
         issues += [issue for issue in names.issues if issue.severity == "reject"]
+        issues += consent(record, self.consent_rules).issues
+        if decision.untouched_lead:
+            issues.append(Issue("match.lead_untouched", "", f"lead {decision.untouched_lead}", "note"))
         values.update(names.values(self.prefix))
         values["emailaddress1"] = decision.email
         values[f"{self.prefix}_{SOURCE_ID}"] = f"{OBJECT}:{decision.source_id}"
@@ -78,14 +81,14 @@ class PersonRows:
             values=values,
             parents=parents,
             lossy=sorted(column for column, source in sources.items() if source in lossy),
-            source={column: self.readers[source](record) for column, source in sources.items() if column in values},
+            source=lambda: {column: self.readers[source](record) for column, source in sources.items() if column in values},
             companions={f"{self.prefix}_name_derived": "lastname"},
         )
 
     def _consent(self, decision: "Decision") -> dict[str, bool]:
         """The strictest answers of the cluster; a person on a suppression list is opted out of all."""
         answers = {medium: ANSWERS[place] for medium, place in zip(MEDIA, decision.consent, strict=True)}
-        return Consent(**answers, suppressed=decision.suppressed, no_mail=decision.no_mail).values(self.prefix, self.unknown_is_out)
+        return Consent(**answers, suppressed=decision.suppressed, no_mail=decision.no_mail).values(self.prefix, self.consent_rules.unknown_is_out)
 
     def _company(self, values: dict[str, Any], table: str, decision: "Decision", issues: list[Issue]) -> list[str]:
         if decision.ambiguous_company:

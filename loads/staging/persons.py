@@ -265,9 +265,8 @@ def _write_one(
             writers[decision.table].add(draft)
             if decision.lead_id:
                 writers["lead"].add(rows.former_lead(decision))
-        else:
-            listed = {entry["code"] for entry in reasons}
-            reasons += rejecting + [issue.as_dict() for issue in issues if issue.severity in ("hold", "loss") and issue.code not in listed]
+        listed = {entry["code"] for entry in reasons}
+        reasons += rejecting + [issue.as_dict() for issue in issues if issue.severity != "reject" and issue.code not in listed]
     tally.add(decision.position, decision.source_id, disposition, decision.table, decision.into_id, reasons)
 
 
@@ -275,6 +274,4 @@ def reason(code: str, detail: str = "") -> dict[str, str]:
     """A reason as the ledger keeps it."""
     severity = "reject" if code in deciding.REJECTS or code == "record.unreadable" else "hold"
     return {"code": code, "field": "", "detail": detail or DETAILS.get(code, ""), "severity": severity}
-
-
 

@@ -1,7 +1,7 @@
 """Staged rows written: values merged into what is there already, hashed, and put into the table's file in order."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ BATCH = 500
 class Draft:
     """A row before it is merged with what is at the destination.
 
+    source: gives the source's values by column; asked only for the rows that are read back.
     always: values that are written into an existing row too, whatever it holds (stage lookups of a lead that became a contact).
     companions: columns that say something of another one's value, and go into an existing row only where that one does.
     """
@@ -39,7 +40,7 @@ class Draft:
     values: dict[str, Any]
     parents: list[str] = field(default_factory=list)
     lossy: list[str] = field(default_factory=list)
-    source: Mapping[str, Any] = field(default_factory=dict)
+    source: Callable[[], Mapping[str, Any]] = dict
     always: dict[str, Any] = field(default_factory=dict)
     companions: Mapping[str, str] = field(default_factory=dict)
 
@@ -144,7 +145,7 @@ class TableWriter:
         else:
             self._plain += 1
             chosen = self._plain <= SAMPLES
-        return orjson.dumps({key: _shown(value) for key, value in draft.source.items()}) if chosen else None
+        return orjson.dumps({key: _shown(value) for key, value in draft.source().items()}) if chosen else None
 
 
 def _shown(value: Any) -> Any:
