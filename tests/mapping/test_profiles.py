@@ -82,6 +82,13 @@ def test_what_is_no_record_is_left_out(tmp_path):
     assert (found.rows, found.filled) == (2, 2)
 
 
+def test_a_record_with_a_problem_is_left_out_however_sound_it_looks(tmp_path):
+    path = land(tmp_path, [{"f": 1}, {"f": 2}])
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(3, "problem", pa.array(["twice the same id", None])), path)
+    assert profile([path])[0].top == (("2", 1),)
+
+
 def test_several_files_are_one_dataset_and_none_is_an_empty_one(tmp_path):
     paths = [land(tmp_path, [{"f": 1}], "1.parquet"), land(tmp_path, [{"f": 1}, {"g": 2}], "2.parquet")]
     assert {one.name: (one.rows, one.filled) for one in profile(paths)} == {"f": (3, 2), "g": (3, 1)}

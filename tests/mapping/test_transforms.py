@@ -68,6 +68,7 @@ def test_text_too_long_is_cut_between_characters_with_the_whole_kept():
     mapped = convert("text", "abc😀def", max_length=4)
     assert (mapped.value, mapped.whole, codes(mapped)) == ("abc", "abc😀def", ["text.shortened"])
     assert convert("text", "abc😀", max_length=5).value == "abc😀"
+    assert convert("text", "abc😀", max_length=4).value == "abc"
 
 
 def test_a_structure_in_a_text_field_arrives_as_its_json():
@@ -163,6 +164,7 @@ def test_numbers_are_dates_once_the_map_says_what_they_count():
     assert convert("datetime", 1_709_629_811, "DateTime", {"epoch": "seconds"}).value == "2024-03-05T09:10:11Z"
     assert convert("datetime", "1709629811999", "DateTime", {"epoch": "milliseconds"}).value == "2024-03-05T09:10:11Z"
     assert convert("datetime", 1_709_629_811_000, "DateTime", {"epoch": "auto"}).value == "2024-03-05T09:10:11Z"
+    assert convert("datetime", 1_709_629_811, "DateTime", {"epoch": "auto"}).value == "2024-03-05T09:10:11Z"
     assert codes(convert("datetime", 0, "DateTime", {"epoch": "seconds"})) == ["date.epoch_zero"]
     assert codes(convert("datetime", 1e300, "DateTime", {"epoch": "auto"})) == ["date.unparseable"]
 
