@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.dataverse.columns import ColumnSpec
 from mapping.fieldmaps import FieldRule
-from mapping.issues import Issue
+from mapping.issues import EXPLANATIONS, Issue
 from mapping.naming import column_name
 from mapping.playbooks import KnownField, Playbook, field_key
 from mapping.profiles import FieldProfile
@@ -141,6 +141,7 @@ def propose_field(one: FieldProfile, prefix: str, taken: Collection[str] = (), *
     """A new typed column for a field that no playbook knows, by its declared type where the records bear it out, else by what they hold."""
     named = column_name(one.name, prefix, taken, table)
     sort, reason = _sort(one)
+    reason = " ".join((reason, *(f"To review: {EXPLANATIONS[issue.code]}" for issue in named.issues)))
     transform, shape, options = _shape(one, sort)
     spec = ColumnSpec(name=named.name, display_name=one.name[:100], description=f"Source field {one.name}."[:2_000], **shape)
     rule = FieldRule(one.name, named.name, transform, options, f"{prefix}_original_values", reason=reason)

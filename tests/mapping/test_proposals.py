@@ -120,6 +120,12 @@ def test_an_unknown_field_becomes_a_typed_column(one, transform, kind, facts):
     compile_fieldmaps([rule for rule in [line.rule]], {"mwb_a": line.spec})
 
 
+def test_names_that_fall_together_are_a_review_item_on_the_line_itself():
+    lines = proposed([seen("Größe"), seen("GROSSE")])
+    assert len({line.rule.column for line in lines.values()}) == 2
+    assert "To review" in lines["GROSSE"].as_row()["reason"]
+
+
 def rows_of(lines):
     return [{**line.as_row(), "state": "confirmed" if line.rule.column else "left"} for line in lines.values()]
 
