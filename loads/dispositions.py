@@ -36,7 +36,8 @@ def _told(run: Run, object_name: str, row: tuple) -> dict[str, Any]:
         "rows": [{"table": found.table, "row_id": str(found.row_id), "origin": found.origin, "state": found.state} for found in rows],
     }
     if disposition == "planned":
-        told["disposition"], told["reasons"] = _outcome(run, object_name, table, entry)
+        told["disposition"], against = _outcome(run, object_name, table, entry)
+        told["reasons"] = against + told["reasons"]
     return told
 
 

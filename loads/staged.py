@@ -36,7 +36,8 @@ STAGED = pa.schema(
 )
 
 # disposition: planned (a row is staged; the load decides), merged, skipped, rejected, held. main_table: '' where none was decided.
-# into: the survivor's source id of a merged record. reasons: JSON [{"code", "field", "detail", "severity"}].
+# into: the survivor's source id of a merged record. reasons: JSON [{"code", "field", "detail", "severity"}], the deciding one first;
+# of a planned record what its row loses and what is worth knowing.
 DISPOSITIONS = pa.schema(
     [
         ("position", pa.int64()),

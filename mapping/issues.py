@@ -28,6 +28,7 @@ EXPLANATIONS: dict[str, str] = {
     "email.too_long": "The e-mail address is longer than the destination's column (100).",
     "json.from_text": "The field should hold a structure and holds plain text.",
     "json.unwritable": "The value can't be written as JSON.",
+    "match.lead_untouched": "An open lead has this e-mail address too; the contact is the person's row and the lead was left as it is.",
     "name.alike": "Two source fields become one column name after lower-casing or transliteration.",
     "name.clash": "The column name clashes with one that exists or that a column type adds.",
     "name.cut": "The column name was longer than 50 characters with its prefix.",

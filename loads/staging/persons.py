@@ -266,7 +266,8 @@ def _write_one(
             if decision.lead_id:
                 writers["lead"].add(rows.former_lead(decision))
         listed = {entry["code"] for entry in reasons}
-        reasons += rejecting + [issue.as_dict() for issue in issues if issue.severity != "reject" and issue.code not in listed]
+        worth = ("loss", "note") if disposition == "planned" else ("hold", "loss")
+        reasons += rejecting + [issue.as_dict() for issue in issues if issue.severity in worth and issue.code not in listed]
     tally.add(decision.position, decision.source_id, disposition, decision.table, decision.into_id, reasons)
 
 
