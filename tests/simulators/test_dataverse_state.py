@@ -86,9 +86,11 @@ def test_what_was_answered_survives_a_kill(tmp_path):
     time.sleep(1.1)  # a start in another second
     journal = next(state.glob("*.jsonl"))
     journal.write_bytes(journal.read_bytes() + b'{"rows": {"contact": {"torn')
-    for _ in range(2):  # the torn line is cut off for good
+    for start in range(2):  # the torn line is cut off for good: what is written after it can be read
         with organisation(data, state=state) as org:
             assert {t: org.dump(t) for t in before} == before
+            assert org.get("leads?$filter=lastname eq 'Restart'&$count=true")["@odata.count"] == start
+            org.create("leads", {"subject": "after", "lastname": "Restart"})
             assert org.refusal("POST", "contacts", {"mwb_sourceid": "s3"}) == (412, "0x80060892")
             assert org.get("contacts(mwb_sourceid='s1')")["lastname"] == "Changed"
             assert org.get(f"contacts({ids[2]})")["versionnumber"]

@@ -114,3 +114,5 @@ def test_a_certificate_gets_a_token_once_it_is_registered(authority):
     assert refused["error_codes"] == [700027]
     control(authority, "certificates", {"pem": public})
     assert application(authority, credential).acquire_token_for_client(SCOPE)["access_token"]
+    stolen = {"private_key": certificate()[0], "public_certificate": public}
+    assert application(authority, stolen).acquire_token_for_client(SCOPE)["error_codes"] == [700027]
