@@ -135,6 +135,9 @@ def find(run: Run, request: HttpRequest) -> dict[str, Any] | None:
     if not source_id:
         return None
     asked = {"source_id": source_id, "object": object_name}
+    # A phase's object and nothing else: the name becomes part of a path in the store.
+    if not run.phases.filter(object_name=object_name).exists():
+        return asked | {"found": []}
     from loads.dispositions import lookup  # noqa: PLC0415 - reads staged files; loads on first use
 
     try:

@@ -1,0 +1,136 @@
+"""The run page: live counts per phase, why it stands still, reconciliation, exceptions, and where a record went."""
+
+from datetime import timedelta
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from loads import progress, staged
+from loads.models import Phase, Run
+from tests.pages import cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def run(northwind, people):
+    cast.make_discovered(northwind)
+    return cast.make_run(northwind, people.engineer, state="loading", heartbeat_at=timezone.now())
+
+
+@pytest.fixture
+def client(people, as_user):
+    return as_user(people.engineer)
+
+
+def live(client, run):
+    return client.get(reverse("admin:loads_run_live", args=[run.pk])).json()
+
+
+def loading(run, *, done: int, waiting: int) -> Phase:
+    phase = cast.make_phase(run, 3, "user", "lead", state="loading")
+    Phase.objects.filter(pk=phase.pk).update(started_at=timezone.now() - timedelta(seconds=10))
+    cast.make_chunks(phase, done, waiting)
+    return phase
+
+
+def test_counts_rate_and_time_left_come_from_the_chunks(client, run):
+    loading(run, done=3, waiting=1)
+    answer = live(client, run)
+    assert answer["texts"]["phase-3-created"] == "300"
+    assert answer["texts"]["phase-3-done"] == "300 of 400"
+    assert answer["bars"] == {"run": 75, "phase-1": 100, "phase-2": 100, "phase-3": 75}
+    assert answer["texts"]["rate"] in ("30 rows/s", "29 rows/s")
+    assert answer["texts"]["left"] == "about 3 s left"
+    assert not answer["finished"]
+
+
+def test_live_figures_cost_the_same_however_many_chunks_there_are(client, run, django_assert_max_num_queries):
+    loading(run, done=30, waiting=30)
+    with django_assert_max_num_queries(8):
+        live(client, run)
+
+
+def test_a_new_state_asks_for_a_fresh_page(client, run):
+    before = live(client, run)["stamp"]
+    Run.objects.filter(pk=run.pk).update(state="done")
+    after = live(client, run)
+    assert after["stamp"] != before
+    assert after["finished"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"state": "loading", "message": ""}, ""),
+        ({"state": "loading", "message": "", "heartbeat_at": timezone.now() - timedelta(minutes=9)}, "No sign of life"),
+        ({"state": "paused", "message": ""}, "Paused."),
+        ({"state": "paused", "message": "The store is full. Free space."}, "The store is full. Free space."),
+        ({"state": "failed", "message": ""}, "failed tasks"),
+        ({"state": "done", "message": ""}, ""),
+    ],
+)
+def test_it_says_why_it_stands_still(run, changes, says):
+    for name, value in changes.items():
+        setattr(run, name, value)
+    told = progress.standstill(run, timezone.now())
+    assert told == "" if says == "" else says in told
+
+
+def test_pausing_and_resuming_are_posts_that_reach_the_run(client, run):
+    url = reverse("admin:loads_run_pause", args=[run.pk])
+    assert client.get(url).status_code == 405
+    client.post(url)
+    assert Run.objects.get(pk=run.pk).state == "paused"
+    answer = client.post(url, follow=True)
+    assert "isn&#x27;t going on" in answer.content.decode()
+    answer = client.post(reverse("admin:loads_run_resume", args=[run.pk]), follow=True)
+    assert "Load can&#x27;t start" in answer.content.decode()  # its gates aren't open in this test
+
+
+def test_the_page_shows_reconciliation_exceptions_and_the_sample(client, run):
+    cast.make_exception(run, "u-1")
+    cast.make_exception(run, "u-2")
+    cast.make_verified(run, "u-3", "wrong", [{"column": "lastname", "source": "Ada", "meant": "Ada", "found": "Eve", "verdict": "wrong"}])
+    answer = client.get(reverse("admin:loads_run_change", args=[run.pk]))
+    text = answer.content.decode()
+    assert answer.context["exceptions"] == [{"code": "email.invalid", "outcome": "rejected", "count": 2}]
+    assert f"run__id__exact={run.pk}&amp;code=email.invalid&amp;outcome__exact=rejected" in text
+    assert "Eve" in text
+    assert text.count("Balances") == 2
+    listed = client.get(
+        reverse("admin:loads_ledgerentry_changelist"), {"run__id__exact": run.pk, "code": "email.invalid", "outcome__exact": "rejected"}
+    )
+    assert listed.context["cl"].result_count == 2
+
+
+def test_a_record_is_found_by_its_source_id_with_every_reason(client, run):
+    rows = [
+        {
+            "position": 4,
+            "source_id": "u-9",
+            "disposition": "held",
+            "main_table": "",
+            "into": None,
+            "reasons": orjson.dumps([{"code": "email.missing", "field": "email"}]),
+        }
+    ]
+    path = staged.dispositions_path(run, "user")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=staged.DISPOSITIONS), path)
+    page = reverse("admin:loads_run_change", args=[run.pk])
+    text = client.get(page, {"object": "user", "source_id": "u-9"}).content.decode()
+    assert "email.missing" in text
+    assert "has no record" in client.get(page, {"object": "user", "source_id": "nobody"}).content.decode()
+    assert "has no record" in client.get(page, {"object": "../../x", "source_id": "u-9"}).content.decode()
+
+
+def test_a_run_of_another_engagement_is_not_there(run, as_user):
+    stranger = as_user(cast.make_cast(cast.make_engagement("Contoso")).engineer)
+    for page in ("live", "pause", "resume"):
+        url = reverse(f"admin:loads_run_{page}", args=[run.pk])
+        assert (stranger.get(url) if page == "live" else stranger.post(url)).status_code == 404
