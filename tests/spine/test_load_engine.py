@@ -1,0 +1,238 @@
+"""The engine under disturbance: what a kill, a lost answer or a refusal leaves behind, read at the destination."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from connectors import landing
+from loads import engine, runs
+from loads.dispositions import lookup
+from loads.models import Chunk, Crosswalk, LedgerEntry, Phase, Run
+from tests import folders
+from tests.folders import organisation_list, user
+from tests.playing import dump, engagement_on
+from workbench.engagements import gates
+from workbench.engagements.models import Environment, SignOff
+from workbench.pipeline import demonstration, steps
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+TABLES = ("account", "contact", "lead")
+
+
+class Prepared:
+    """An engagement whose sandbox is ready to be loaded."""
+
+    def __init__(self, engagement, cast, servers) -> None:
+        self.engagement, self.cast, self.servers = engagement, cast, servers
+        self.sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        said: list[str] = []
+        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, said.append)
+        demonstration.answer(engagement, cast)
+        demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
+        demonstration._step(engagement, Step.Name.EXTRACT, None, cast, said.append)
+        demonstration._step(engagement, Step.Name.PROVISION, self.sandbox, cast, said.append)
+
+    def open(self) -> Run:
+        """A run, its work not yet taken up."""
+        runs.queue_work, queue = lambda run: None, runs.queue_work
+        try:
+            return runs.open_run(self.sandbox, self.cast.engineer)
+        finally:
+            runs.queue_work = queue
+
+    def staged(self) -> Run:
+        """A run that is staged and not loaded."""
+        run = self.open()
+        destination = engine.Destination(run.environment)
+        while run.state in (Run.State.QUEUED, Run.State.STAGING):
+            engine.step(run, destination, "tests")
+            run.refresh_from_db()
+        return run
+
+    def finish(self, run: Run) -> Run:
+        """Work until the run ends."""
+        engine.work(run.pk, "tests-finishing", 60)
+        run.refresh_from_db()
+        return run
+
+    def rows(self) -> dict[str, list[dict]]:
+        """The destination's canonical dump, the run's key left out of it by the simulator."""
+        return {table: dump(self.servers.dataverse_sandbox, table, canonical=True) for table in TABLES}
+
+    def call(self, method: str, path: str) -> requests.Response:
+        """A request to the sandbox, as the application user."""
+        client = engine.Destination(self.sandbox).client
+        return client.send(method, path)
+
+
+def people(count: int) -> list[dict]:
+    stages = ("customer", "lead")
+    return [user(f"u-{n}", f"p{n}@company{n % 5}.example", stages[n % 2], lastName=f"Name {n}") for n in range(count)]
+
+
+def northpine(path: Path, count: int = 60) -> Path:
+    there = [{"accountid": "00000000-0000-0000-0000-0000000000a1", "name": "Northpine"}]
+    listed = [user("u-north", "n@northpine.example", "customer", emailListIds=[1])]
+    lists = [organisation_list(1, "Company: Northpine")]
+    return folders.write(path, people(count) + listed, lists=lists, rows={"dataverse/account": there})
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator[Prepared]:
+    with engagement_on(northpine(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
+        yield Prepared(engagement, cast, servers)
+
+
+@pytest.fixture
+def undisturbed(prepared: Prepared) -> dict[str, list[dict]]:
+    """What the destination holds after a run that nothing disturbed, in an engagement of the same slug on fresh simulators."""
+    return prepared.rows()
+
+
+def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
+    with engagement_on(northpine(tmp_path / "source", 4), tmp_path) as (engagement, cast, _):
+        sandbox, production = (engagement.environments.get(kind=kind) for kind in ("sandbox", "production"))
+        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
+        with pytest.raises(gates.GateClosed, match="hasn't signed the split matrix"):
+            steps.request(engagement, Step.Name.EXTRACT, user=cast.engineer)
+        with pytest.raises(gates.GateClosed, match="isn't confirmed|nobody confirmed"):
+            steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
+        demonstration.answer(engagement, cast)
+        demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
+        with pytest.raises(gates.GateClosed, match="hasn't signed the sandbox run"):
+            steps.request(engagement, Step.Name.PROVISION, environment=production, user=cast.engineer)
+        demonstration._step(engagement, Step.Name.EXTRACT, None, cast, print)
+        with pytest.raises(gates.GateClosed, match="schema isn't provisioned"):
+            runs.open_run(sandbox, cast.engineer)
+        demonstration._step(engagement, Step.Name.PROVISION, sandbox, cast, print)
+        engagement.split_rules.filter(stage="lead").update(outcome="contact")
+        with pytest.raises(gates.GateClosed, match="needs a new signature"):
+            runs.open_run(sandbox, cast.engineer)
+        assert landing.latest(engagement, "user", "discovery").rows == landing.latest(engagement, "user", "load").rows
+        assert not Run.objects.exists()
+
+
+def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_lost_or_doubled(prepared, monkeypatch):
+    run = prepared.staged()
+    prepared.servers.fault("dataverse_sandbox", {"method": "POST", "path": "contacts.*CreateMultiple", "do": "delay", "ms": 4000, "times": 1})
+    worker = worker_process(run)
+    phase = run.phases.get(table="contact")
+    wait_until(lambda: Chunk.objects.filter(phase=phase, state=Chunk.State.LEASED).exists())
+    time.sleep(0.3)
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert Chunk.objects.filter(phase=phase, state=Chunk.State.LEASED).count() == 1
+    Chunk.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Run.objects.update(lease_until=None)
+    assert prepared.finish(run).state == Run.State.DONE
+    contacts = run.phases.get(table="contact")
+    assert (contacts.planned, contacts.created) == (31, 31)
+    mine = [row for row in dump(prepared.servers.dataverse_sandbox, "contact") if row.get("mwb_runid") == run.key]
+    assert sorted(row["mwb_sourceid"] for row in mine) == sorted([*(f"user:u-{n}" for n in range(0, 60, 2)), "user:u-north"])
+
+
+def worker_process(run: Run) -> subprocess.Popen:
+    """A worker in a process of its own, on the test's database and store."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
+        url = f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    environment = {**os.environ, "DATABASE_URL": url, "STORE_URL": settings.STORE_URL, "VAR_DIR": str(settings.VAR_DIR)}
+    code = f"import django; django.setup(); from loads.engine import work; work({run.pk}, 'killed', 60)"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**environment, "DJANGO_SETTINGS_MODULE": "workbench.settings"},
+        cwd=settings.BASE_DIR,
+        start_new_session=True,
+    )
+
+
+def wait_until(true, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it didn't happen in time"
+        time.sleep(0.02)
+
+
+def test_answers_that_get_lost_make_no_duplicate_and_throttling_is_waited_for(prepared):
+    run = prepared.staged()
+    prepared.servers.fault(
+        "dataverse_sandbox",
+        {"method": "POST", "path": "CreateMultiple", "do": "lose", "times": 2},
+        {"method": "POST", "path": "CreateMultiple", "do": "status", "status": 429, "retry_after_s": 0, "times": 2},
+        {"method": "POST", "path": "UpsertMultiple", "do": "status", "status": 503, "times": 1},
+    )
+    assert prepared.finish(run).state == Run.State.DONE
+    phases = {phase.table: phase for phase in run.phases.all()}
+    assert all(phase.balanced for phase in phases.values())
+    contacts = [row for row in dump(prepared.servers.dataverse_sandbox, "contact") if row.get("mwb_sourceid")]
+    assert len(contacts) == len({row["mwb_sourceid"] for row in contacts}) == 31
+
+
+def test_a_second_run_of_the_same_data_finds_everything_equal_and_writes_nothing(prepared):
+    first = prepared.finish(prepared.staged())
+    before = prepared.rows()
+    second = prepared.finish(prepared.open())
+    assert second.state == Run.State.DONE
+    for phase in second.phases.exclude(table=""):
+        assert (phase.equal, phase.created, phase.updated) == (phase.planned, 0, 0)
+        assert phase.loaded == first.phases.get(object_name=phase.object_name, table=phase.table).loaded
+    assert prepared.rows() == before
+
+
+def test_a_refused_row_is_named_with_the_services_reason_and_its_children_wait(prepared):
+    run = prepared.staged()
+    prepared.call("DELETE", "accounts(00000000-0000-0000-0000-0000000000a1)")
+    assert prepared.finish(run).state == Run.State.DONE
+    accounts, contacts = run.phases.get(table="account"), run.phases.get(table="contact")
+    assert (accounts.refused, accounts.rejected, accounts.loaded) == (1, 1, 5)
+    assert (contacts.waiting, contacts.held, contacts.loaded) == (1, 1, 30)
+    refused = LedgerEntry.objects.get(phase=accounts)
+    assert (refused.outcome, refused.code) == (LedgerEntry.Outcome.REFUSED, "0x80040217")
+    assert lookup(run, "user", "u-north")[0]["disposition"] == "held"
+    assert lookup(run, "user", "u-0")[0]["disposition"] == "loaded"
+    assert Crosswalk.objects.get(source_id="u-north", table="contact").state == Crosswalk.State.PLANNED
+
+
+def test_a_row_missing_at_the_destination_stops_the_run_at_the_end_of_its_phase(prepared):
+    run = prepared.staged()
+    destination = engine.Destination(run.environment)
+    while not run.phases.get(table="account").chunks.filter(state=Chunk.State.DONE).exists():
+        run.refresh_from_db()
+        engine.step(run, destination, "tests")
+    someone = next(row for row in dump(prepared.servers.dataverse_sandbox, "account") if row.get("mwb_runid") == run.key)
+    prepared.call("DELETE", f"accounts({someone['accountid']})")
+    assert prepared.finish(run).state == Run.State.STOPPED
+    assert "6 rows were written and the destination counts 5" in run.message
+    assert run.phases.get(table="account").state == Phase.State.UNBALANCED
+    assert run.phases.get(table="contact").created == 0
+
+
+def test_an_unreachable_destination_pauses_the_run_and_resuming_goes_on(prepared, settings):
+    run = prepared.staged()
+    prepared.servers.fault("dataverse_sandbox", {"path": ".*", "do": "status", "status": 401})
+    from loads import tasks  # noqa: PLC0415
+
+    tasks.work(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.PAUSED
+    assert run.message
+    prepared.servers.fault("dataverse_sandbox")
+    runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert run.state == Run.State.DONE
+    assert all(phase.balanced for phase in run.phases.all())
