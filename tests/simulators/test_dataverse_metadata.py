@@ -174,8 +174,10 @@ def test_an_alternate_key_works_once_its_index_is_active(org):
     row_id = org.create("accounts", {"name": "Keyed", "mwb_sourceid": "s1"})
     assert org.get("accounts(mwb_sourceid='S1')")["accountid"] == row_id
     assert org.refusal("POST", "accounts", {"mwb_sourceid": "s1"}) == (412, "0x80060892")
-    assert org.call("PATCH", "accounts(mwb_sourceid='s2')", {"name": "By key"}).status_code == 204
-    assert org.get("accounts?$filter=name eq 'By key'")["value"][0]["mwb_sourceid"] == "s2"
+    made = org.call("PATCH", "accounts(mwb_sourceid='Łódź')", {"name": "By key"})
+    assert made.status_code == 204
+    assert made.headers["OData-EntityId"] == f"{org.root}accounts(mwb_sourceid='%C5%81%C3%B3d%C5%BA')"
+    assert org.get("accounts?$filter=name eq 'By key'")["value"][0]["mwb_sourceid"] == "Łódź"
     assert org.create("accounts", {"name": "No key"})
     assert org.create("accounts", {"name": "No key either"})
 

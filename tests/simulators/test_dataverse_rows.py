@@ -199,6 +199,19 @@ def test_rows_nested_in_a_create_are_made_with_it_or_not_at_all(org):
     assert not org.get("contacts?$filter=lastname eq 'In vain'")["value"]
 
 
+def test_parties_come_with_their_activity_and_never_alone(org):
+    contact = org.create("contacts", {"lastname": "Party"})
+    parties = [{"partyid_contact@odata.bind": f"/contacts({contact})", "participationtypemask": 1},
+               {"addressused": "unknown@example.com", "participationtypemask": 2}]  # fmt: skip
+    email = org.create("emails", {"subject": "Mail", "email_activity_parties": parties})
+    found = org.get(f"emails({email})/email_activity_parties")["value"]
+    assert {(p["_partyid_value"], p["addressused"]) for p in found} == {(contact, None), (None, "unknown@example.com")}
+    assert org.refusal("POST", "activityparties", parties[1]) == (400, "0x80040800")
+    assert org.refusal("POST", "listmembers", {}) == (400, "0x80040800")
+    org.call("DELETE", f"emails({email})")
+    assert not org.dump("activityparty")
+
+
 def test_deletes_cascade_let_go_or_are_refused_as_the_relationship_says(org):
     account = org.create("accounts", {"name": "Parent"})
     contact = org.create("contacts", {"lastname": "C", "parentcustomerid_account@odata.bind": f"/accounts({account})"})

@@ -157,4 +157,6 @@ WRITABLE = {("transactioncurrency", "exchangerate")}
 READ_ONLY_IN = {("opportunityproduct", "opportunityproductname"), ("salesorderdetail", "salesorderdetailname")}
 CREATE_ONLY = {"overriddencreatedon", "importsequencenumber"}
 UPDATE_REFUSED_SILENTLY = {("campaignresponse", "regardingobjectid"), ("list", "createdfromcode")}
+NOT_CREATABLE = {"activityparty", "activitypointer", "listmember", "campaignitem", "organization", "solutioncomponent", "sdkmessage",
+                 "sdkmessagefilter", "privilege", "opportunityclose", "bulkdeleteoperation"}  # fmt: skip
 STATE_AT_CREATE = {"appointment"}  # *assumed*: elsewhere statecode of a built-in table isn't valid for create

@@ -63,6 +63,7 @@ def upsert(org: Organisation, call: Call, table: Table, address: Address, body: 
     if row_id is not None and row_id in org.rows(table.name):
         writing.update(org, call, table, row_id, {k: v for k, v in body.items() if k not in address.key})
         return row_id, False
+    writing.check_creatable(table)
     fresh = {**address.key, **body} if row_id is None else {**body, table.primary_id: row_id}
     return writing.create(org, call, table, fresh), True
 

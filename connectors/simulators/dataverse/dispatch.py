@@ -6,9 +6,11 @@ from . import (
     batch,
     binding,
     bulk,
+    components,
     errors,
     fetchxml,
     messages,
+    metadata_keys,
     metadata_reading,
     metadata_writing,
     queries,
@@ -43,7 +45,7 @@ def run(org: Organisation, call: Call) -> Answer:
     if head.name not in known:
         raise errors.missing_resource(head.name)
     if call.method != "GET":
-        metadata_writing.named_solution(org, call)
+        components.named_solution(org, call)
     answer = known[head.name](org, call, head)
     if head.name in metadata_writing.UNBOUND:
         org.metadata_changes.append(call)
@@ -102,7 +104,7 @@ def _metadata(org: Organisation, call: Call, segments: list[Segment]) -> Answer:
     """Answer a metadata request; a change is kept for the journal."""
     if call.method == "GET":
         return _METADATA[segments[0].name](org, call, segments)
-    metadata_writing.named_solution(org, call)
+    components.named_solution(org, call)
     answer = _METADATA[segments[0].name](org, call, segments)
     org.metadata_changes.append(call)
     return answer
@@ -158,9 +160,9 @@ def _keys(org: Organisation, call: Call, table: Table, segment: Segment) -> Answ
     if call.method == "GET":
         return metadata_reading.keys(org, call, table, segment)
     if call.method == "POST":
-        return metadata_writing.create_key(org, call, table, call.json())
+        return metadata_keys.create_key(org, call, table, call.json())
     if call.method == "DELETE":
-        return metadata_writing.delete_key(org, call, table, segment)
+        return metadata_keys.delete_key(org, call, table, segment)
     raise _not_allowed()
 
 

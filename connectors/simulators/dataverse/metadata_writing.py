@@ -12,14 +12,13 @@ from .builtin_rows import add_message_filters
 from .calls import Answer, Call
 from .catalog import GlobalChoice
 from .columns import Column
+from .components import created, prefixes, record_component
 from .identifiers import read_guid, stable_id
+from .metadata_keys import reactivate_key
 from .metadata_reading import find_relationship
 from .organisation import Organisation
 from .paths import Segment, arguments
-from .store import KeyIndex
-from .tables import Key, Relationship, Table
-
-COMPONENTS = {"table": 1, "column": 2, "choice": 9, "relationship": 10, "key": 14}
+from .tables import Relationship, Table
 
 
 def create_table(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
@@ -48,7 +47,7 @@ def create_table(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Ans
         org.catalog.relate(table, column)
     add_message_filters(org, table)
     record_component(org, call, "table", table.metadata_id)
-    return _created(call, f"EntityDefinitions({table.metadata_id})")
+    return created(call, f"EntityDefinitions({table.metadata_id})")
 
 
 def _new_table(org: Organisation, shape: Mapping[str, Any], schema: str, ownership: str) -> Table:
@@ -85,7 +84,7 @@ def create_column(org: Organisation, call: Call, table: Table, shape: Mapping[st
         raise errors.invalid_argument("A lookup column is created with its relationship.")
     _put_column(table, column)
     record_component(org, call, "column", column.metadata_id)
-    return _created(call, f"EntityDefinitions({table.metadata_id})/Attributes({column.metadata_id})")
+    return created(call, f"EntityDefinitions({table.metadata_id})/Attributes({column.metadata_id})")
 
 
 def _put_column(table: Table, column: Column) -> None:
@@ -161,7 +160,7 @@ def create_relationship(org: Organisation, call: Call, shape: Mapping[str, Any])
     else:
         relation = _one_to_many(org, call, shape, schema)
     record_component(org, call, "relationship", relation.metadata_id)
-    return _created(call, f"RelationshipDefinitions({relation.metadata_id})")
+    return created(call, f"RelationshipDefinitions({relation.metadata_id})")
 
 
 def _one_to_many(org: Organisation, call: Call, shape: Mapping[str, Any], schema: str) -> Relationship:
@@ -214,67 +213,6 @@ def delete_relationship(org: Organisation, call: Call, segment: Segment) -> Answ
     return delete_column(org, call, table, Segment("Attributes", f"LogicalName='{relation.column}'"))
 
 
-def create_key(org: Organisation, call: Call, table: Table, shape: Mapping[str, Any]) -> Answer:
-    """POST …/Keys: an alternate key; its index is active a while later."""
-    schema, columns = str(shape.get("SchemaName") or ""), tuple(shape.get("KeyAttributes") or ())
-    if not schema or not 1 <= len(columns) <= 16 or len(table.keys) >= 10 or schema.lower() in table.keys:
-        raise errors.invalid_argument("A key needs a new SchemaName and 1 to 16 columns; a table has at most 10 keys.")
-    if schema.partition("_")[0].lower() not in prefixes(org):
-        raise errors.ServiceError(400, "0x8004801e", f"The key name '{schema}' needs a publisher's prefix.")
-    for name in columns:
-        column = table.columns.get(name)
-        if column is None or column.kind not in {"String", "Integer", "Decimal", "DateTime", "Lookup", "Customer", "Choice"}:
-            raise errors.invalid_argument(f"The column '{name}' can't be part of a key.")
-    if sum((table.columns[n].max_length or 0) * 2 if table.columns[n].kind == "String" else 16 for n in columns) > 900:
-        raise errors.invalid_argument("The columns of a key may hold at most 900 bytes.")
-    key = Key(schema.lower(), schema, columns, stable_id("key", table.name, schema.lower()), shapes.read_label(shape.get("DisplayName")))
-    _start_index(org, table, key)
-    record_component(org, call, "key", key.metadata_id)
-    return _created(call, f"EntityDefinitions({table.metadata_id})/Keys({key.metadata_id})")
-
-
-def _start_index(org: Organisation, table: Table, key: Key) -> None:
-    index: KeyIndex = org.store.follow_key(table.name, tuple(table.columns[n].read_name for n in key.columns))
-    key.failed = index.duplicates > 0
-    key.active_at = org.clock() + org.key_build_s
-    table.keys[key.name] = key
-    if key.failed:
-        org.store.unfollow(table.name, index)
-    else:
-        org.key_indexes[table.name, key.name] = index
-
-
-def delete_key(org: Organisation, call: Call, table: Table, segment: Segment) -> Answer:
-    """DELETE …/Keys(key)."""
-    key = _find_key(table, arguments(segment.inside).get("LogicalName") or read_guid(segment.inside))
-    _stop_index(org, table, key)
-    del table.keys[key.name]
-    return Answer(204)
-
-
-def _stop_index(org: Organisation, table: Table, key: Key) -> None:
-    index = org.key_indexes.pop((table.name, key.name), None)
-    if index is not None:
-        org.store.unfollow(table.name, index)
-
-
-def _find_key(table: Table, wanted: str | None) -> Key:
-    for key in table.keys.values():
-        if wanted in {key.name, key.metadata_id}:
-            return key
-    raise errors.ServiceError(404, "0x80060888", f"Could not find a key '{wanted}'.")
-
-
-def reactivate_key(org: Organisation, call: Call) -> Answer:
-    """POST /ReactivateEntityKey: build a failed index again."""
-    body = call.json()
-    table = org.table(str(body.get("EntityLogicalName")))
-    key = _find_key(table, str(body.get("EntityKeyLogicalName")).lower())
-    _stop_index(org, table, key)
-    _start_index(org, table, key)
-    return Answer(204)
-
-
 def create_choice(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
     """POST /GlobalOptionSetDefinitions."""
     name = str(shape.get("Name") or "").lower()
@@ -284,7 +222,7 @@ def create_choice(org: Organisation, call: Call, shape: Mapping[str, Any]) -> An
                           definitions.read_options(shape.get("Options") or []))  # fmt: skip
     org.catalog.choices[name] = choice
     record_component(org, call, "choice", choice.metadata_id)
-    return _created(call, f"GlobalOptionSetDefinitions({choice.metadata_id})")
+    return created(call, f"GlobalOptionSetDefinitions({choice.metadata_id})")
 
 
 def insert_option(org: Organisation, call: Call) -> Answer:
@@ -330,48 +268,15 @@ def publish(org: Organisation, call: Call) -> Answer:
     return Answer(204)
 
 
-def prefixes(org: Organisation) -> set[str]:
-    """Customization prefixes of all publishers."""
-    return {str(row.get("customizationprefix", "")).lower() for row in org.rows("publisher").values()} - {""}
-
-
 def option_base(org: Organisation) -> int:
     """First value of a new option without one: the publisher's option prefix times 10,000."""
     found = [row.get("customizationoptionvalueprefix") for row in org.rows("publisher").values()]
     return max([int(p) for p in found if p] or [10000]) * 10000
 
 
-def named_solution(org: Organisation, call: Call) -> str | None:
-    """Id of the solution that the request names, None without one. Raises ServiceError for an unknown one."""
-    wanted = call.solution
-    if not wanted:
-        return None
-    for row_id, row in org.rows("solution").items():
-        if str(row.get("uniquename", "")).lower() == wanted.lower():
-            return row_id
-    raise errors.ServiceError(400, "0x8004801d", f"The solution '{wanted}' does not exist.")
-
-
-def record_component(org: Organisation, call: Call, kind: str, component: str) -> None:
-    """Put a new component into the solution that the request names."""
-    solution = named_solution(org, call)
-    if solution is None:
-        return
-    row_id = org.id_of("solutioncomponent", solution, component)
-    row = {"solutioncomponentid": row_id, "componenttype": COMPONENTS[kind], "objectid": component, "_solutionid_value": solution,
-           "rootcomponentbehavior": 0, "versionnumber": org.store.next_version()}  # fmt: skip
-    org.store.put("solutioncomponent", row_id, row)
-    org.store.mark_made("solutioncomponent", row_id, f"{call.solution}:{component}")
-
-
 def _allowed(call: Call, privilege: str, what: str) -> None:
     if not call.caller.may(privilege):
         raise errors.missing_privilege(call.caller.user_id, 1, privilege, what, 0)
-
-
-def _created(call: Call, path: str) -> Answer:
-    address = f"{call.root}{path}"
-    return Answer(204, None, {"OData-EntityId": address, "Location": address})
 
 
 def create_tables(org: Organisation, call: Call) -> Answer:

@@ -1,6 +1,7 @@
 """One row over HTTP: create, read, update, upsert, delete, and its single columns and lookups (facts, section 2)."""
 
 from typing import Any
+from urllib.parse import quote
 
 from . import binding, bulk, cascades, errors, expansion, writing
 from .calls import JSON, Answer, Call
@@ -13,6 +14,7 @@ from .tables import Table
 
 def create(org: Organisation, call: Call, table: Table) -> Answer:
     """POST /{set}: 204 with the row's address, or 201 with the row."""
+    writing.check_creatable(table)
     row_id = writing.create(org, call, table, call.json())
     return _written(org, call, table, row_id, created=True)
 
@@ -42,7 +44,12 @@ def patch(org: Organisation, call: Call, table: Table, segment: Segment) -> Answ
         _check_match(org, table, row_id, exists, match)
     values = {} if isinstance(key, str) else {name: binding.key_value(table, name, value) for name, value in key.items()}
     row_id, created = bulk.upsert(org, call, table, bulk.Address(row_id, values), call.json())
-    return _written(org, call, table, row_id, created=created, address=f"{call.root}{table.entity_set}({segment.inside})")
+    return _written(org, call, table, row_id, created=created, address=f"{call.root}{table.entity_set}({_quoted(segment)})")
+
+
+def _quoted(segment: Segment) -> str:
+    """The key as the client wrote it, fit for a header."""
+    return quote(segment.inside or "", safe="=',-_.~@ ")
 
 
 def _check_match(org: Organisation, table: Table, row_id: str | None, exists: bool, match: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import binding, errors, money, rules, states
+from .builtin_tables import NOT_CREATABLE
 from .calls import Call
 from .columns import Column
 from .drafts import Draft
@@ -68,6 +69,12 @@ def demand(call: Call, table: Table, right: str) -> None:
         raise errors.missing_privilege(call.caller.user_id, 1, privilege, table.name, table.type_code)
 
 
+def check_creatable(table: Table) -> None:
+    """Some rows come with others or by messages of their own, never alone. Raises ServiceError (code and text *assumed*)."""
+    if table.name in NOT_CREATABLE:
+        raise errors.ServiceError(400, "0x80040800", f"The 'Create' method does not support entities of type '{table.name}'.")
+
+
 def _write(draft: Draft, body: Mapping[str, Any]) -> None:
     writers = _writers(draft.table, "create" if draft.creating else "update")
     for name, value in body.items():
@@ -89,7 +96,7 @@ def _build_writers(table: Table, deed: str) -> Iterator[tuple[str, Writer]]:
     def open_(column: Column) -> bool:
         return column.valid_for_create if deed == "create" else column.valid_for_update
 
-    for column in table.columns.values():
+    for column in (c for c in table.columns.values() if c.kind != "PartyList"):  # those are nested rows
         yield column.name, _value_writer(table, column) if open_(column) else _ignored
     for navigation, (column, targets) in table.navigations.items():
         yield f"{navigation}@odata.bind", _lookup_writer(column, targets) if open_(column) else _ignored
