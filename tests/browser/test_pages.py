@@ -1,0 +1,49 @@
+"""What a person does in a browser: the approver signs the matrix on a phone, the engineer edits a split rule."""
+
+import pytest
+from playwright.sync_api import expect
+
+from mapping import plan
+from mapping.models import SplitRule
+from tests.pages import cast
+from workbench.engagements.models import SignOff
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def northwind():
+    engagement = cast.make_engagement("Northwind")
+    cast.make_discovered(engagement)
+    Step.objects.create(engagement=engagement, name="discover", state="done", requested_by="ada")
+    return engagement
+
+
+@pytest.fixture
+def people(northwind):
+    return cast.make_cast(northwind)
+
+
+def test_the_approver_signs_the_matrix_on_a_phone(northwind, people, signed_in):
+    page = signed_in(people.approver, width=390)
+    page.get_by_role("link", name="Read the split matrix and sign it.").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who becomes a lead, who a contact")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("checkbox").check()
+    page.get_by_label("Note (optional)").fill("Agreed with sales.")
+    page.get_by_role("button", name="Sign as").click()
+    expect(page.get_by_text("nothing that it covers has changed since")).to_be_visible()
+    signoff = SignOff.objects.get(engagement=northwind)
+    assert (signoff.signed_by, signoff.note) == (people.approver, "Agreed with sales.")
+
+
+def test_the_engineer_edits_a_split_rule(northwind, people, signed_in):
+    page = signed_in(people.engineer)
+    page.goto("/admin/mapping/splitrule/")
+    row = page.get_by_role("row").filter(has_text="subscriber")
+    row.get_by_role("combobox").select_option("skip")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("nobody has confirmed or signed yet")).to_be_visible()
+    assert SplitRule.objects.get(engagement=northwind, stage="subscriber").outcome == "skip"
+    assert plan.current(northwind)["split"].content["matrix"]["subscriber"] == "skip"
