@@ -72,7 +72,10 @@ def key_value(table: Table, name: str, text: str) -> Any:
     if column is not None and column.kind in {"Integer", "BigInt", "Choice"}:
         return int(text) if text.lstrip("-").isdigit() else text
     if column is not None and column.kind in {"Decimal", "Money", "Double"}:
-        return float(text)
+        try:
+            return float(text)
+        except ValueError as error:
+            raise errors.wrong_type(text, "Edm.Decimal") from error
     return text
 
 

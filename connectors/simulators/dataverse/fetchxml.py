@@ -57,7 +57,7 @@ def _parse(text: str) -> Element:
 
 
 def _page(org: Organisation, call: Call, table: Table, root: Element, rows: list[Row]) -> Answer:
-    size = min(int(root.get("count") or root.get("top") or PAGE), PAGE)
+    size = min(_whole(root, "count") or _whole(root, "top") or PAGE, PAGE)
     page = _page_number(root)
     start = (page - 1) * size
     if root.get("paging-cookie") is None and start + size > AGGREGATE_LIMIT:
@@ -75,10 +75,17 @@ def _page(org: Organisation, call: Call, table: Table, root: Element, rows: list
 
 
 def _page_number(root: Element) -> int:
-    if root.get("page"):
-        return int(str(root.get("page")))
+    if page := _whole(root, "page"):
+        return page
     found = re.search(r'page="(\d+)"', unquote(unquote(root.get("paging-cookie") or "")))
     return int(found.group(1)) + 1 if found else 1
+
+
+def _whole(root: Element, name: str) -> int | None:
+    text = root.get(name)
+    if text is not None and (not text.isdigit() or int(text) == 0):
+        raise errors.ServiceError(400, "0x80041103", f"The attribute '{name}' of the fetch is a whole number above 0.")
+    return None if text is None else int(text)
 
 
 def _answer(call: Call, table: Table, items: list[Any], extra: dict[str, Any] | None = None) -> Answer:
@@ -134,11 +141,16 @@ def _like(get: Callable[[Row], Any], does: str, value: str) -> Predicate:
 def _compared(value: Any, wanted: str, test: Callable[[Any, Any], bool]) -> bool:
     if value is None:
         return False
-    return test(float(value), float(wanted)) if isinstance(value, int | float) else test(fold(value), wanted)
+    if not isinstance(value, int | float):
+        return test(fold(value), wanted)
+    try:
+        return test(float(value), float(wanted))
+    except ValueError as error:
+        raise errors.ServiceError(400, "0x80041103", f"'{wanted}' isn't a number.") from error
 
 
 def _aggregates(names: RowNames, entity: Element, rows: list[Row], root: Element) -> list[dict[str, Any]]:
-    if len(rows) > min(AGGREGATE_LIMIT, int(root.get("aggregatelimit") or AGGREGATE_LIMIT)):
+    if len(rows) > min(AGGREGATE_LIMIT, _whole(root, "aggregatelimit") or AGGREGATE_LIMIT):
         raise errors.ServiceError(400, "0x8004e023", "AggregateQueryRecordLimit exceeded. Cannot perform this operation.")
     attributes = entity.findall("attribute")
     groups: dict[tuple[Any, ...], list[Row]] = {}
