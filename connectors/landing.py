@@ -140,11 +140,11 @@ def _counts(paths: list[Path]) -> tuple[int, int, int]:
     if not paths:
         return 0, 0, 0
     with store.database() as con:
-        total, bad, kept, kept_bad = con.execute(
-            f"""SELECT count(*), count(problem), count(*) FILTER (first), count(problem) FILTER (first)
+        [(total, kept, bad)] = con.execute(
+            f"""SELECT count(*), count(*) FILTER (first), count(problem) FILTER (first)
                 FROM (SELECT problem, {FIRST} AS first FROM {_all(paths)})"""  # noqa: S608 - paths are our own
-        ).fetchone()
-    return kept, kept_bad, total - kept
+        ).fetchall()
+    return kept, bad, total - kept
 
 
 # An equal (id, occurrence, content) of a later slice is the same record, seen again.

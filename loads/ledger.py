@@ -65,7 +65,7 @@ def blocked_parents(run_id: int, parents: Iterable[str]) -> set[str]:
     wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}
     blocked = (LedgerEntry.Outcome.REFUSED, LedgerEntry.Outcome.WAITING)
     found = LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__in=list(wanted)).values_list("row_id", flat=True)
-    return {wanted[row_id] for row_id in found}
+    return {wanted[row_id] for row_id in found if row_id}
 
 
 def totals(phase: Phase) -> dict[str, int]:

@@ -48,10 +48,11 @@ def _join_by(con: duckdb.DuckDBPyConnection, key: str) -> int:
         CREATE OR REPLACE TABLE joined AS
         SELECT position, least(cluster, min(cluster) OVER (PARTITION BY {key})) AS smallest FROM members WHERE {key} IS NOT NULL
     """)  # noqa: S608 - names of our own
-    return con.execute("""
+    [(changed,)] = con.execute("""
         UPDATE members SET cluster = joined.smallest FROM joined
         WHERE members.position = joined.position AND members.cluster <> joined.smallest
-    """).fetchone()[0]
+    """).fetchall()
+    return changed
 
 
 def load_organisations(con: duckdb.DuckDBPyConnection, lists: Mapping[str, str], free_mail: frozenset[str]) -> None:

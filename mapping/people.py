@@ -117,7 +117,7 @@ def _digest(rules: PersonRules) -> str:
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-NO_KEYS = (None, "", None, "", "", "", "", "", "", False, False, [], *(STRICTNESS["out"] for _ in MEDIA), False, False)
+NO_KEYS: tuple = (None, "", None, "", "", "", "", "", "", False, False, [], *(STRICTNESS["out"] for _ in MEDIA), False, False)
 
 
 def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
@@ -192,7 +192,8 @@ def list_ids(value: Any) -> list[str]:
     """List ids as text; what isn't an id is left out."""
     if not isinstance(value, list):
         return []
-    return [str(part).strip() for part in value if isinstance(part, (int, str)) and not isinstance(part, bool) and len(str(part)) < 40]
+    ids = (str(part).strip() for part in value if isinstance(part, (int, str)) and not isinstance(part, bool) and len(str(part)) < 40)
+    return [landing.clean_id(key) for key in ids]
 
 
 def _strictness(answers: Consent) -> tuple[int, ...]:

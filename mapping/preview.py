@@ -34,7 +34,7 @@ def matrix_content(engagement: Engagement) -> dict[str, Any]:
     with store.database() as con:
         load_keys(con, path)
         cluster(con)
-        people = con.execute("SELECT count(*) FROM clusters").fetchone()[0]
+        [(people,)] = con.execute("SELECT count(*) FROM clusters").fetchall()
         stages = _stages(con)
         companies = _companies(con, engagement, split["matrix"])
     current = {part: version for part, version in plan.current(engagement).items() if part in plan.MATRIX_PARTS}
@@ -76,11 +76,11 @@ def _companies(con: duckdb.DuckDBPyConnection, engagement: Engagement, matrix: d
     assign_companies(con, by_domain=content["domain_when_no_list"])
     members = dict(con.execute("SELECT l.list_id, count(*) FROM clusters c, unnest(c.lists) AS l(list_id) GROUP BY 1").fetchall())
     lists = OrganisationList.objects.filter(engagement=engagement, confirmed=True)
-    domains, without, ambiguous = con.execute("""
+    [(domains, without, ambiguous)] = con.execute("""
         SELECT (SELECT count(*) FROM organisations WHERE company LIKE 'domain:%'),
                (SELECT count(*) FROM wanted WHERE cluster NOT IN (SELECT cluster FROM assigned WHERE company IS NOT NULL)),
                (SELECT count(*) FROM assigned WHERE ambiguous)
-    """).fetchone()
+    """).fetchall()
     return {
         "prefix": content["prefix"],
         "list_count": lists.count(),

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 INSECURE_KEY = "insecure-key-for-a-laptop-set-SECRET_KEY-on-a-server"
 
@@ -54,7 +54,7 @@ def store(app_configs, **kwargs):
 @register(Tags.security, deploy=True)
 def keys_on_a_server(app_configs, **kwargs):
     """On a server the keys are set, and credentials have one of their own."""
-    found = []
+    found: list[CheckMessage] = []
     if settings.SECRET_KEY == INSECURE_KEY:
         found.append(Error("SECRET_KEY is the one for laptops.", hint="Set SECRET_KEY to 50 random characters.", id="workbench.E007"))
     if not settings.CREDENTIAL_KEYS:

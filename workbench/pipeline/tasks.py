@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import cast
 
 from django.db.models import Q
 from django.utils import timezone
@@ -10,6 +11,7 @@ from django.utils import timezone
 from loads import bindings, provisioning
 from reports import documents
 from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Environment
 from workbench.pipeline import discovery, extraction
 from workbench.pipeline.models import Step
 
@@ -56,10 +58,11 @@ def _extract(step: Step, progress: Progress) -> None:
 
 
 def _provision(step: Step, progress: Progress) -> None:
+    environment = cast(Environment, step.environment)    # `steps.request` lets no provisioning in without one
     progress("comparing the schema")
-    provisioning.provision(step.environment, actor=step.requested_by)
+    provisioning.provision(environment, actor=step.requested_by)
     progress("binding names")
-    bindings.bind(step.environment, actor=step.requested_by)
+    bindings.bind(environment, actor=step.requested_by)
 
 
 def _hand_off(step: Step, progress: Progress) -> None:
