@@ -1,0 +1,119 @@
+"""What people and machines get wrong: a message that says what to do, nothing lost, nothing half-written."""
+
+from pathlib import Path
+
+import pytest
+
+from connectors import landing, store
+from connectors.models import Dataset
+from loads.models import SchemaPlan
+from mapping.models import PlanVersion
+from tests import folders
+from tests.folders import user
+from tests.playing import dump, engagement_on
+from workbench.engagements.models import Environment, SignOff
+from workbench.pipeline import demonstration, steps
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+
+
+def a_folder(path: Path, **given) -> Path:
+    return folders.write(path, [user("u-1", "a@northpine.example")], **given)
+
+
+def discovered(engagement, cast) -> Step:
+    step = steps.request(engagement, Step.Name.DISCOVER, user=cast.engineer)
+    step.refresh_from_db()
+    return step
+
+
+def test_a_wrong_source_key_is_told_with_what_to_do(tmp_path):
+    with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, cast, _):
+        connection = engagement.connections.get(kind="iterable")
+        connection.secret = "not-the-key"
+        connection.save()
+        step = discovered(engagement, cast)
+        assert step.state == Step.State.FAILED
+        assert "key" in step.message.lower()
+        assert "not-the-key" not in step.message
+
+
+def test_a_wrong_client_secret_is_told_and_the_next_try_with_the_right_one_goes_on(tmp_path):
+    with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, cast, _):
+        connection = engagement.environments.get(kind=Environment.Kind.SANDBOX).connection
+        right, connection.secret = connection.secret, "wrong"
+        connection.save()
+        step = discovered(engagement, cast)
+        assert step.state == Step.State.FAILED
+        assert "secret" in step.message.lower()
+        connection.secret = right
+        connection.save()
+        assert discovered(engagement, cast).state == Step.State.DONE
+        assert engagement.source_fields.exists()
+
+
+def test_an_unreachable_source_is_told_and_nothing_is_left_half_written(tmp_path):
+    with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, cast, _):
+        engagement.connections.filter(kind="iterable").update(base_url="http://127.0.0.1:9")
+        step = discovered(engagement, cast)
+        assert step.state == Step.State.FAILED
+        assert step.message
+        assert not Dataset.objects.filter(state=Dataset.State.SEALED).exists()
+        assert not PlanVersion.objects.exists()
+
+
+def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tmp_path):
+    wrong = {
+        "@odata.type": "Microsoft.Dynamics.CRM.IntegerAttributeMetadata",
+        "LogicalName": "mwb_sourceid",
+        "SchemaName": "mwb_sourceid",
+        "AttributeType": "Integer",
+        "MinValue": 0,
+        "MaxValue": 10,
+    }
+    folder = a_folder(tmp_path / "source")
+    (folder / "dataverse").mkdir()
+    (folder / "dataverse" / "metadata.json").write_text(folders.json.dumps({"columns": {"contact": [wrong]}}))
+    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
+        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
+        demonstration.answer(engagement, cast)
+        demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
+        sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
+        step.refresh_from_db()
+        assert step.state == Step.State.FAILED
+        assert "contact.mwb_sourceid" in step.message
+        plan = SchemaPlan.objects.get()
+        assert (plan.provisioned_at, plan.count("conflict")) == (None, 1)
+        assert not [row for row in dump(servers.dataverse_sandbox, "solution") if "MigrationWorkbench" in row["uniquename"]]
+
+
+def test_a_full_disk_keeps_what_was_complete_and_the_second_try_goes_on(tmp_path):
+    with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, _, _servers):
+        dataset = landing.open_dataset(engagement=engagement, object_name="user", purpose="discovery")
+        identify = lambda record: record["id"]  # noqa: E731
+        landing.land_piece(dataset, "first", [b'{"id": "1"}'], identify)
+        unfinished = landing.folder_of(dataset) / "00002.part"
+        unfinished.symlink_to("/dev/full")
+        with pytest.raises(store.StoreFull, match="full") as refused:
+            landing.land_piece(dataset, "second", [b'{"id": "2"}'] * 10, identify)
+        assert "Free space" in refused.value.remedy
+        assert [piece.name for piece in dataset.pieces.all()] == ["first"]
+        unfinished.unlink(missing_ok=True)
+        landing.land_piece(dataset, "first", [b'{"id": "other"}'], identify)
+        landing.land_piece(dataset, "second", [b'{"id": "2"}'] * 10, identify)
+        landing.seal(dataset)
+        assert (dataset.rows, [item.source_id for item in landing.scan(dataset)][:2]) == (11, ["1", "2"])
+
+
+def test_equal_records_of_overlapping_slices_count_once_and_repeats_within_one_stay(tmp_path):
+    with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, _, _servers):
+        dataset = landing.open_dataset(engagement=engagement, object_name="user", purpose="discovery")
+        identify = lambda record: record["id"]  # noqa: E731
+        landing.land_piece(dataset, "first", [b'{"id": "1"}', b'{"id": "1"}', b'{"id": "2", "v": 1}'], identify)
+        landing.land_piece(dataset, "second", [b'{"id": "2", "v": 1}', b'{"id": "2", "v": 2}', b"broken"], identify)
+        landing.seal(dataset)
+        assert (dataset.rows, dataset.repeated_rows, dataset.bad_rows) == (5, 1, 1)
+        with pytest.raises(landing.DatasetSealed):
+            landing.land_piece(dataset, "third", [], identify)
