@@ -103,11 +103,13 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
 def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
     """Everything that the run's page shows."""
     now = timezone.now()
-    phases = progress.phases(run, now)
+    phases, totals = progress.phases(run, now), progress.totals(run)
     return {
         "run": run,
         "phases": phases,
-        "totals": progress.totals(run),
+        "totals": totals,
+        "record_totals": [totals[name] for name in ("extracted", *progress.RECORD_COUNTS)],
+        "row_totals": [totals[name] for name in ("planned", *progress.ROW_COUNTS)],
         "live": live(run),
         "can_pause": run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING),
         "can_resume": run.state != Run.State.DONE and bool(progress.standstill(run, now)),
