@@ -21,15 +21,20 @@ def load_keys(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 def cluster(con: duckdb.DuckDBPyConnection) -> None:
     """Tables `members` (position, cluster) and `clusters`, one row per person.
 
-    Records with an equal e-mail or user id are one person, also through a third record. The survivor is the most recently
-    updated one (ties: the later row of the export). Forgotten and unreadable records are nobody's.
+    Records with an equal e-mail or user id are one person, also through a third record; a user id that is another record's e-mail
+    is equal to it, since both would be the same source id. The survivor is the most recently updated one (ties: the later row of
+    the export). Forgotten and unreadable records are nobody's.
     clusters: cluster, survivor (position), size, names (distinct last names), lists (of all members), the strictest consents.
     """
     con.execute("""
         CREATE TABLE members AS
         SELECT position, email, user_key, position AS cluster FROM keys WHERE problem IS NULL AND NOT forgotten
     """)
-    while _join_by(con, "email") + _join_by(con, "user_key"):
+    con.execute("""
+        CREATE TABLE names AS
+        SELECT position, email AS name FROM members WHERE email IS NOT NULL UNION SELECT position, user_key FROM members WHERE user_key IS NOT NULL
+    """)
+    while _join(con):
         pass
     strictest = ", ".join(f"max(consent_{medium}) AS consent_{medium}" for medium in MEDIA)
     con.execute(f"""
@@ -42,12 +47,14 @@ def cluster(con: duckdb.DuckDBPyConnection) -> None:
     """)  # noqa: S608 - names of our own
 
 
-def _join_by(con: duckdb.DuckDBPyConnection, key: str) -> int:
-    """Give records with an equal key their smallest cluster; how many records changed."""
-    con.execute(f"""
+def _join(con: duckdb.DuckDBPyConnection) -> int:
+    """Give records with an equal e-mail or id their smallest cluster; how many records changed."""
+    con.execute("""
         CREATE OR REPLACE TABLE joined AS
-        SELECT position, least(cluster, min(cluster) OVER (PARTITION BY {key})) AS smallest FROM members WHERE {key} IS NOT NULL
-    """)  # noqa: S608 - names of our own
+        SELECT position, min(smallest) AS smallest FROM (
+            SELECT position, min(cluster) OVER (PARTITION BY name) AS smallest FROM names JOIN members USING (position))
+        GROUP BY position
+    """)
     [(changed,)] = con.execute("""
         UPDATE members SET cluster = joined.smallest FROM joined
         WHERE members.position = joined.position AND members.cluster <> joined.smallest

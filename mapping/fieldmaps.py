@@ -92,8 +92,10 @@ class RowMap:
         return RowValues(values, issues)
 
     def keep_whole(self, values: dict[str, Value], issues: list[Issue], fallback: str, texts: Mapping[str, str]) -> None:
-        """Write whole texts into the fallback memo, cut where together they are longer than it; with an issue."""
-        text, shortened = original_values(texts, self._limits.get(fallback, MEMO_LIMIT))
+        """Write whole texts into the fallback memo beside those it has, cut where together they are longer than it; with an issue."""
+        kept = values.get(fallback)
+        everything = {**(orjson.loads(kept) if isinstance(kept, str) else {}), **texts}
+        text, shortened = original_values(everything, self._limits.get(fallback, MEMO_LIMIT))
         values[fallback] = text
         if shortened:
             issues.append(Issue("original_values.shortened", fallback, ", ".join(shortened), "loss"))

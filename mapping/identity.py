@@ -70,10 +70,11 @@ def is_role_address(email: str, roles: Collection[str]) -> bool:
 
 
 def fold_name(name: Any) -> str:
-    """A name for comparing: no accents, no case, single spaces. Empty for what is no text."""
+    """A name for comparing: no accents, no case, single spaces, nothing invisible. Empty for what is no text."""
     if not isinstance(name, str):
         return ""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    visible = CONTROL.sub("", " ".join(name.split())).encode("utf-8", "replace").decode()
+    plain = "".join(c for c in unicodedata.normalize("NFKD", visible) if not unicodedata.combining(c))
     return " ".join(plain.casefold().translate(UNDECOMPOSED).split())
 
 

@@ -79,4 +79,4 @@ def brief(value: object) -> str:
     if isinstance(value, (list, dict)):
         return f"a list of {len(value)}" if isinstance(value, list) else f"an object of {len(value)} keys"
     text = value if isinstance(value, str) else str(value)
-    return text[:DETAIL_LIMIT].encode("utf-8", "replace").decode("utf-8")
+    return text[:DETAIL_LIMIT].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,6 +1,8 @@
 """Which table a person belongs to, by the matrix that the customer signed; never by a default of ours."""
 
+import re
 from collections.abc import Mapping
+from hashlib import sha1
 from typing import Any, Literal, cast, get_args
 
 from mapping.issues import Issue, brief
@@ -9,15 +11,22 @@ from workbench.engagements.errors import BadInput
 
 Outcome = Literal["lead", "contact", "review", "skip"]
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
+STAGE_LIMIT, STAGE_SHOWN = 200, 150  # as long as a line of the matrix may be, and what is shown of a longer one
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # neither a database nor a file takes these
 
 
 def normalise_stage(raw: Any) -> str:
-    """A stage as the matrix is read: trimmed and case-folded; empty where there is none."""
+    """A stage as the matrix is read: trimmed and case-folded; empty where there is none. The same again for what it gave.
+
+    Characters that can't be stored stay visible as broken ones, so that such a stage is never taken for a signed one; what is longer than
+    a line of the matrix ends in its hash.
+    """
     if raw is None:
         return ""
-    if type(raw) is str:
-        return raw.strip().casefold()
-    return plain_text(raw).strip().casefold()
+    text = UNSTORABLE.sub("\ufffd", raw if isinstance(raw, str) else plain_text(raw)).strip().casefold()
+    if len(text) <= STAGE_LIMIT:
+        return text
+    return f"{text[:STAGE_SHOWN]} sha1:{sha1(text.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def split(stage: Any, matrix: Mapping[str, Outcome]) -> Outcome | Issue:

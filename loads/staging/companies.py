@@ -21,12 +21,13 @@ from loads.staging.context import StagingContext
 from loads.staging.rows import Draft, TableWriter
 from loads.verification import BIND
 from mapping import clusters
+from mapping.issues import Issue
 from mapping.names import shorten
 from mapping.rowids import row_ids
-from mapping.transforms import clean
+from mapping.transforms import clean, utf16_length
 
 OBJECT, TABLE = "company", "account"
-NAME_LIMIT = 160
+NAME_LIMIT, WHOLE_LIMIT = 160, 4_000  # of account.name and of the memo that keeps what is longer
 ASSIGNED = "assigned.parquet"
 LANDED = pa.schema(
     [
@@ -173,8 +174,8 @@ def _stage_one(context: StagingContext, row: tuple, tally: phases.Tally, writer:
     elif company != source_id:
         tally.add(position, source_id, "merged", TABLE, company)
     else:
-        tally.add(position, source_id, "planned", TABLE)
-        values, lossy = _values(context, source_id, name, domain)
+        values, issues = _values(context, source_id, name, domain)
+        tally.add(position, source_id, "planned", TABLE, "", [issue.as_dict() for issue in issues])
         writer.add(
             Draft(
                 row_id=row_id,
@@ -185,18 +186,19 @@ def _stage_one(context: StagingContext, row: tuple, tally: phases.Tally, writer:
                 present=state == Crosswalk.State.PRESENT,
                 applied_hash=applied_hash,
                 values=values,
-                lossy=lossy,
+                lossy=[issue.field for issue in issues],
                 source=lambda: {"name": name, "websiteurl": domain},
             )
         )
 
 
-def _values(context: StagingContext, source_id: str, name: str, domain: str | None) -> tuple[dict[str, Any], list[str]]:
+def _values(context: StagingContext, source_id: str, name: str, domain: str | None) -> tuple[dict[str, Any], list[Issue]]:
     short, whole = shorten(" ".join(clean(name, "")[0].split()), NAME_LIMIT)
     values: dict[str, Any] = {"name": short, f"{context.prefix}_{SOURCE_ID}": f"{OBJECT}:{source_id}"}
     if domain:
         values["websiteurl"] = f"https://{domain}"
-    if whole is not None:
-        values[f"{context.prefix}_original_name"] = whole[:4000]
     values[f"ownerid{BIND}"] = context.owners[""]
-    return values, ["name"] if whole is not None else []
+    if whole is None:
+        return values, []
+    values[f"{context.prefix}_original_name"] = shorten(whole, WHOLE_LIMIT)[0]
+    return values, [Issue("text.shortened", "name", f"{utf16_length(whole)} of {NAME_LIMIT}", "loss")]

@@ -12,6 +12,7 @@ from mapping.consent import MEDIA, STRICTNESS, Consent, consent
 from mapping.fieldmaps import compile_fieldmaps, reader, rules_of
 from mapping.issues import Issue
 from mapping.names import lead_subject, person_names, shorten
+from mapping.transforms import utf16_length
 
 if TYPE_CHECKING:
     from loads.staging.persons import Decision
@@ -98,8 +99,14 @@ class PersonRows:
         navigation = "parentcustomerid_account" if table == "contact" else "parentaccountid"
         values[navigation + BIND] = f"/accounts({decision.company_row})"
         if table == "lead" and decision.company_name:
-            values["companyname"] = shorten(decision.company_name, COMPANY_NAME_LIMIT)[0]
+            self._company_name(values, decision.company_name, issues)
         return [f"account:{decision.company_row}"]
+
+    def _company_name(self, values: dict[str, Any], name: str, issues: list[Issue]) -> None:
+        values["companyname"], whole = shorten(name, COMPANY_NAME_LIMIT)
+        if whole is not None:
+            issues.append(Issue("text.shortened", "companyname", f"{utf16_length(whole)} of {COMPANY_NAME_LIMIT}", "loss"))
+            self.maps["lead"].keep_whole(values, issues, f"{self.prefix}_original_values", {"companyname": whole})
 
     def former_lead(self, decision: "Decision") -> Draft:
         """The open lead of a person who is a contact now: tied to it and qualified, its history left where it is but for new refusals.

@@ -23,7 +23,7 @@ from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerM
 from mapping.people import keys_of, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.profiles import profile
-from mapping.transforms import TimeRules
+from mapping.transforms import TimeRules, clean
 from workbench.engagements import history
 from workbench.engagements.models import Engagement
 
@@ -120,7 +120,7 @@ def _keep_fields(engagement: Engagement, dataset: Dataset, profiles: Iterable[An
                 rows=one.rows,
                 filled=one.filled,
                 distinct=one.distinct,
-                top=[list(pair) for pair in one.top],
+                top=[[shown.replace("\x00", "\ufffd"), count] for shown, count in one.top],
                 types=dict(one.types),
                 max_length=one.max_length,
                 minimum="" if one.min is None else str(one.min),
@@ -178,7 +178,7 @@ def _keep_organisations(engagement: Engagement) -> None:
     prefix = plan.names_of(engagement)["organisation_list_prefix"]
     lists = landing.latest(engagement, "list", Dataset.Purpose.DISCOVERY)
     for entry in landing.records(lists) if lists else ():
-        name = str(entry.get("name") or "")
+        name = clean(str(entry.get("name") or ""), "")[0]
         if prefix and name.strip().casefold().startswith(prefix.strip().casefold()):
             defaults = {"list_name": name, "organisation": organisation_name(name, prefix) or ""}
             OrganisationList.objects.get_or_create(engagement=engagement, list_id=str(entry.get("id")), defaults=defaults)
