@@ -168,14 +168,26 @@ def repeated_positions(dataset: Dataset) -> set[int]:
     return {position for (position,) in found}
 
 
-def scan(dataset: Dataset) -> Iterator[Landed]:
-    """Every record that stands once, in the order of the export; memory holds one row group."""
-    again, position = repeated_positions(dataset), 0
+def scan(dataset: Dataset, start: int = 0, stop: int | None = None) -> Iterator[Landed]:
+    """Records that stand once, in the order of the export, at positions `start` to `stop` (not included).
+
+    Memory holds one row group; what lies before `start` isn't read.
+    """
+    again, first = repeated_positions(dataset), 0
     for path in files(dataset):
-        for row in store.read_rows(path, columns=["source_id", "raw", "problem"]):
-            if position not in again:
-                yield Landed(position, row["source_id"], row["raw"], row["problem"])
-            position += 1
+        size = store.row_count(path)
+        if first + size > start and (stop is None or first < stop):
+            begin, end = max(start - first, 0), size if stop is None else min(stop - first, size)
+            rows = store.read_rows(path, start=begin, stop=end, columns=["source_id", "raw", "problem"])
+            for position, row in enumerate(rows, start=first + begin):
+                if position not in again:
+                    yield Landed(position, row["source_id"], row["raw"], row["problem"])
+        first += size
+
+
+def positions(dataset: Dataset) -> int:
+    """Places in the dataset, those of repeated records too: the `stop` of a whole scan."""
+    return sum(store.row_count(path) for path in files(dataset))
 
 
 def records(dataset: Dataset) -> Iterator[dict[str, Any]]:
