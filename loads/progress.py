@@ -64,7 +64,7 @@ def _settled(run: Run) -> dict[int, dict[str, Any]]:
     sums = {name: Sum(name, default=0) for name in (*ROW_COUNTS, "requests", "retries")}
     done = Sum(F("stop") - F("start"), filter=Q(state=Chunk.State.DONE), default=0)
     rows = Chunk.objects.filter(phase__run=run).order_by().values("phase").annotate(done=done, total=Sum(F("stop") - F("start")), **sums)
-    return {row["phase"]: row for row in rows}
+    return {row["phase"]: dict(row) for row in rows}
 
 
 def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progress:
@@ -106,9 +106,8 @@ def shown_seconds(seconds: float) -> str:
 
 def exceptions_by_code(run: Run) -> list[dict[str, Any]]:
     """{"code", "outcome", "count"}, the commonest first."""
-    return list(
-        LedgerEntry.objects.filter(run=run).order_by().values("code", "outcome").annotate(count=Count("pk")).order_by("-count", "code")
-    )
+    rows = LedgerEntry.objects.filter(run=run).order_by().values("code", "outcome").annotate(count=Count("pk"))
+    return [dict(row) for row in rows.order_by("-count", "code")]
 
 
 def totals(run: Run) -> dict[str, int]:

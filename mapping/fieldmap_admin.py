@@ -162,12 +162,13 @@ class FieldMapAdmin(PlanRowAdmin):
     @display(description="filled")
     def fill_bar(self, row: FieldMap) -> str:
         """Share of records with a value, from the profile."""
-        if not row.profile_rows:
+        profile = vars(row)  # annotated by get_queryset
+        if not profile["profile_rows"]:
             return "not profiled"
-        share = row.profile_filled / row.profile_rows
+        share = profile["profile_filled"] / profile["profile_rows"]
         return bar(share, percent(share))
 
     @display(description="commonest values")
     def samples(self, row: FieldMap) -> str:
         """Values from the profile."""
-        return shown_samples(row.profile_top or [])
+        return shown_samples(vars(row)["profile_top"] or [])

@@ -46,17 +46,22 @@ class SourceFieldAdmin(ReadOnly, WorkbenchAdmin):
         return shown_samples(field.top)
 
 
-def profile(field: SourceField) -> dict:
+def profile(field: SourceField) -> dict[str, Any]:
     """Shares for the page: per JSON type and per commonest value."""
+    types = sorted(field.types.items(), key=lambda item: -item[1])
     return {
         "fill": round(field.fill * 100),
         "fill_text": percent(field.fill),
         "empty": field.rows - field.filled,
-        "types": [
-            (name, count, round(100 * count / (field.rows or 1)), percent(count / (field.rows or 1))) for name, count in sorted(field.types.items(), key=lambda item: -item[1])
-        ],
-        "top": [(value, count, round(100 * count / (field.filled or 1)), percent(count / (field.filled or 1))) for value, count in field.top],
+        "types": [(name, count, *share(count, field.rows)) for name, count in types],
+        "top": [(value, count, *share(count, field.filled)) for value, count in field.top],
     }
+
+
+def share(count: int, whole: int) -> tuple[int, str]:
+    """A count's share of the whole as a bar shows it, and in words."""
+    part = count / whole if whole else 0.0
+    return round(part * 100), percent(part)
 
 
 def shown_samples(top: list, limit: int = 40) -> str:

@@ -1,5 +1,6 @@
 """A known cast for tests of pages: one customer with people in every role, a discovered source and a finished run."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -12,10 +13,12 @@ from connectors.base import Finding, Slice
 from loads.models import Chunk, LedgerEntry, Phase, Run, VerifiedRow
 from mapping import plan
 from mapping.discovery.source import discover
-from mapping.models import FieldMap, OwnerMatch, SplitRule
+from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, SplitRule
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role
 
 PASSWORD = "correct horse battery"
+# What the portal's content policy forbids: scripts, styles and handlers inside a page.
+INLINE_CODE = re.compile(r"<script|<style|\sstyle=|\son\w+=")
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
@@ -101,6 +104,19 @@ def make_discovered(
     SplitRule.objects.filter(engagement=engagement, stage="subscriber").update(outcome="lead")
     SplitRule.objects.filter(engagement=engagement, outcome="").update(outcome="review")
     OwnerMatch.objects.filter(engagement=engagement).update(kind="user", answer="owner@northwind.test")
+    for part in plan.PARTS:
+        plan.revise(engagement, part, actor="engineer")
+
+
+def make_planned(engagement: Engagement, stages: Mapping[str, str] | None = None) -> None:
+    """A plan with every question answered, as discovery leaves it, without the data: enough for pages that don't show people."""
+    for stage, outcome in (stages or {"customer": "contact", "subscriber": "lead", "": "review"}).items():
+        SplitRule.objects.create(engagement=engagement, stage=stage, outcome=outcome, observed=3)
+    OwnerMatch.objects.create(engagement=engagement, source_owner="", kind="user", answer="owner@northwind.test")
+    OrganisationList.objects.create(
+        engagement=engagement, list_id="7", list_name="Company: Analytical Engines", organisation="Analytical Engines"
+    )
+    ObjectMap.objects.create(engagement=engagement, object_name="user", tables=["contact", "lead"])
     for part in plan.PARTS:
         plan.revise(engagement, part, actor="engineer")
 

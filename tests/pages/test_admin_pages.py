@@ -13,7 +13,7 @@ from django.urls import reverse
 from connectors.models import Dataset
 from loads.models import Binding, Crosswalk, SchemaPlan
 from mapping import plan
-from mapping.models import DiscoveryFinding, FieldMap, OwnerMatch, SplitRule
+from mapping.models import DiscoveryFinding, FieldMap, OwnerMatch, SourceField, SplitRule
 from reports.models import Document
 from tests.pages import cast
 from workbench.engagements import history, signoffs
@@ -27,10 +27,10 @@ OURS = [model for model, page in admin.site._registry.items() if isinstance(page
 
 def fill(engagement, people, rows: int = 1) -> None:
     """At least `rows` rows of everything that the admin shows."""
-    cast.make_discovered(
-        engagement,
-        [cast.person(n, f"stage {n} {MARKUP}", nickname=MARKUP) for n in range(rows + 1)],
-        [{"id": 7, "name": f"Company: {MARKUP}"}],
+    cast.make_planned(engagement, {f"stage {n} {MARKUP}": "lead" for n in range(rows)})
+    dataset = Dataset.objects.create(engagement=engagement, object_name="user", purpose="discovery")
+    SourceField.objects.create(
+        engagement=engagement, dataset=dataset, object_name="user", name=MARKUP, rows=2, filled=1, top=[[MARKUP, 1]], types={"string": 1}
     )
     run = cast.make_run(engagement, people.engineer)
     environment = run.environment

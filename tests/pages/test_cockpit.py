@@ -44,7 +44,7 @@ def test_a_new_engagement_begins_with_discovery_and_everything_else_waits(northw
 
 
 def test_the_way_moves_on_as_things_are_done(northwind, people):
-    cast.make_discovered(northwind)
+    cast.make_planned(northwind)
     done(northwind, "discover")
     found = states(northwind)
     assert (found["discovery"], found["plan"], found["matrix"], found["extraction"]) == ("done", "ready", "ready", "waiting")
@@ -56,7 +56,7 @@ def test_the_way_moves_on_as_things_are_done(northwind, people):
 
 
 def test_an_edit_after_the_signature_opens_the_matrix_again(northwind, people):
-    cast.make_discovered(northwind)
+    cast.make_planned(northwind)
     done(northwind, "discover")
     sign_matrix(northwind, people.approver)
     northwind.split_rules.update(outcome="skip")
@@ -72,7 +72,7 @@ def test_an_engagement_without_environments_says_so(db):
 
 
 def test_a_paused_run_needs_attention_and_says_why(northwind, people):
-    cast.make_discovered(northwind)
+    cast.make_planned(northwind)
     cast.make_run(northwind, people.engineer, state="paused", message="The service doesn't answer.")
     stage = next(stage for stage in way(northwind) if stage.key == "sandbox-load")
     assert (stage.state, stage.says) == ("failed", "The service doesn't answer.")

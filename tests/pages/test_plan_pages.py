@@ -12,13 +12,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def discovered(northwind):
-    cast.make_discovered(northwind, lists=[{"id": 7, "name": "Company: Analytical Engines"}])
+def planned(northwind):
+    cast.make_planned(northwind)
     return northwind
 
 
 @pytest.fixture
-def client(discovered, people, as_user):
+def client(planned, people, as_user):
     return as_user(people.engineer)
 
 
@@ -41,22 +41,22 @@ def versions(engagement, part):
     return engagement.plan_versions.filter(part=part).count()
 
 
-def test_an_edited_split_matrix_makes_one_new_version_and_says_who_changed_what(client, discovered, people):
-    rows, before = list(SplitRule.objects.all()), versions(discovered, "split")
+def test_an_edited_split_matrix_makes_one_new_version_and_says_who_changed_what(client, planned, people):
+    rows, before = list(SplitRule.objects.all()), versions(planned, "split")
     changed = {f"outcome_{row.pk}": "skip" for row in rows[:2]}
     answer = save_list(client, SplitRule, rows, **changed)
-    assert versions(discovered, "split") == before + 1
+    assert versions(planned, "split") == before + 1
     assert {rule.outcome for rule in SplitRule.objects.filter(pk__in=[row.pk for row in rows[:2]])} == {"skip"}
-    entries = AuditEntry.objects.filter(engagement=discovered, action="changed split rule")
+    entries = AuditEntry.objects.filter(engagement=planned, action="changed split rule")
     assert [entry.actor for entry in entries] == [str(people.engineer)] * 2
     assert entries[0].detail["changes"]["outcome"] == {"from": rows[0].outcome, "to": "skip"}
     assert "nobody has confirmed or signed" in answer.content.decode()
 
 
-def test_saving_a_list_unchanged_makes_no_version_and_no_entry(client, discovered):
-    before = (versions(discovered, "split"), AuditEntry.objects.count())
+def test_saving_a_list_unchanged_makes_no_version_and_no_entry(client, planned):
+    before = (versions(planned, "split"), AuditEntry.objects.count())
     save_list(client, SplitRule, list(SplitRule.objects.all()))
-    assert (versions(discovered, "split"), AuditEntry.objects.count()) == before
+    assert (versions(planned, "split"), AuditEntry.objects.count()) == before
 
 
 def test_a_rule_of_another_engagement_can_not_be_posted(client):
@@ -71,32 +71,32 @@ def test_the_list_shows_stages_with_their_people(client):
     assert "people in discovery" in text.lower()
 
 
-def test_an_owner_with_a_kind_but_no_answer_is_refused_in_words(client, discovered):
-    rows = [OwnerMatch.objects.create(engagement=discovered, source_owner="gone@northwind.test", records=3)]
+def test_an_owner_with_a_kind_but_no_answer_is_refused_in_words(client, planned):
+    rows = [OwnerMatch.objects.create(engagement=planned, source_owner="gone@northwind.test", records=3)]
     answer = save_list(client, OwnerMatch, rows, **{f"kind_{rows[0].pk}": "user"})
     assert "Write the user&#x27;s e-mail" in answer.content.decode()
     save_list(client, OwnerMatch, rows, **{f"kind_{rows[0].pk}": "team", f"answer_{rows[0].pk}": "Sales"})
-    assert plan.current(discovered)["owners"].content["answers"]["gone@northwind.test"] == {"kind": "team", "name": "Sales"}
+    assert plan.current(planned)["owners"].content["answers"]["gone@northwind.test"] == {"kind": "team", "name": "Sales"}
 
 
-def test_a_confirmed_organisation_list_enters_the_companies_part(client, discovered):
+def test_a_confirmed_organisation_list_enters_the_companies_part(client, planned):
     rows = list(OrganisationList.objects.all())
     save_list(client, OrganisationList, rows, **{f"confirmed_{rows[0].pk}": "on", f"organisation_{rows[0].pk}": "Analytical Engines Ltd"})
-    assert plan.current(discovered)["companies"].content["lists"] == {"7": "Analytical Engines Ltd"}
+    assert plan.current(planned)["companies"].content["lists"] == {"7": "Analytical Engines Ltd"}
 
 
-def test_changed_zones_make_a_new_version_of_the_time_part(client, discovered):
-    page = reverse("admin:engagements_engagement_change", args=[discovered.pk])
+def test_changed_zones_make_a_new_version_of_the_time_part(client, planned):
+    page = reverse("admin:engagements_engagement_change", args=[planned.pk])
     data = {"name": "Northwind", "slug": "northwind", "platform": "iterable", "prefix": "mwb", "options": '{"day_zone": "Europe/Oslo"}'}
     for prefix in ("memberships", "environments"):
         data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     assert client.post(page, data).status_code == 302
-    assert plan.current(discovered)["time"].content["day_zone"] == "Europe/Oslo"
+    assert plan.current(planned)["time"].content["day_zone"] == "Europe/Oslo"
     assert AuditEntry.objects.filter(action="changed engagement").exists()
 
 
-def test_a_column_that_can_not_be_made_is_refused_on_the_form(client, discovered):
-    row = cast.make_field_map(discovered, "nick")
+def test_a_column_that_can_not_be_made_is_refused_on_the_form(client, planned):
+    row = cast.make_field_map(planned, "nick")
     page = reverse("admin:mapping_fieldmap_change", args=[row.pk])
     data = {
         "column": "mwb_nick",
@@ -114,13 +114,13 @@ def test_a_column_that_can_not_be_made_is_refused_on_the_form(client, discovered
 
 class TestDecidingManyMaps:
     @pytest.fixture
-    def maps(self, discovered):
-        cast.make_field_map(discovered, "already", state="confirmed")
-        cast.make_field_map(discovered, "homeless", column="")
+    def maps(self, planned):
+        cast.make_field_map(planned, "already", state="confirmed")
+        cast.make_field_map(planned, "homeless", column="")
         return [
             *FieldMap.objects.filter(source__in=["already", "homeless"]),
-            cast.make_field_map(discovered, "one"),
-            cast.make_field_map(discovered, "two"),
+            cast.make_field_map(planned, "one"),
+            cast.make_field_map(planned, "two"),
         ]
 
     def choose(self, client, action, maps):
@@ -142,11 +142,11 @@ class TestDecidingManyMaps:
         assert "1 have no column" in text
         assert self.states() == before
 
-    def test_exactly_the_shown_maps_are_confirmed_as_one_version_and_one_entry(self, client, discovered, maps):
-        before = versions(discovered, "maps")
+    def test_exactly_the_shown_maps_are_confirmed_as_one_version_and_one_entry(self, client, planned, maps):
+        before = versions(planned, "maps")
         self.decide(client, maps)
         assert self.states() == {"already": "confirmed", "homeless": "proposed", "one": "confirmed", "two": "confirmed"}
-        assert versions(discovered, "maps") == before + 1
+        assert versions(planned, "maps") == before + 1
         entry = AuditEntry.objects.get(action="set field maps confirmed")
         assert sorted(each["state"] for each in entry.detail["before"].values()) == ["proposed", "proposed"]
 
@@ -175,14 +175,14 @@ class TestConfirmingThePlan:
     def shown(self, client, engagement):
         return client.get(self.page(engagement)).context["shown"]
 
-    def test_the_page_lists_what_would_be_confirmed_and_confirms_just_that(self, client, discovered):
-        client.post(self.page(discovered), {"shown": self.shown(client, discovered)})
-        assert all(hasattr(version, "confirmation") for version in plan.current(discovered).values())
-        assert "as it stands" in client.get(self.page(discovered)).content.decode()
+    def test_the_page_lists_what_would_be_confirmed_and_confirms_just_that(self, client, planned):
+        client.post(self.page(planned), {"shown": self.shown(client, planned)})
+        assert all(hasattr(version, "confirmation") for version in plan.current(planned).values())
+        assert "as it stands" in client.get(self.page(planned)).content.decode()
 
-    def test_an_edit_behind_the_page_is_not_confirmed_unseen(self, client, discovered):
-        shown = self.shown(client, discovered)
-        SplitRule.objects.filter(engagement=discovered).update(outcome="skip")
-        answer = client.post(self.page(discovered), {"shown": shown})
+    def test_an_edit_behind_the_page_is_not_confirmed_unseen(self, client, planned):
+        shown = self.shown(client, planned)
+        SplitRule.objects.filter(engagement=planned).update(outcome="skip")
+        answer = client.post(self.page(planned), {"shown": shown})
         assert "changed while this page was open" in answer.content.decode()
-        assert not any(hasattr(version, "confirmation") for version in plan.current(discovered).values())
+        assert not any(hasattr(version, "confirmation") for version in plan.current(planned).values())

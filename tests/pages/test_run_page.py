@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def run(northwind, people):
-    cast.make_discovered(northwind)
+    cast.make_planned(northwind)
     return cast.make_run(northwind, people.engineer, state="loading", heartbeat_at=timezone.now())
 
 

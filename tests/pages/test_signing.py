@@ -50,6 +50,7 @@ def test_the_matrix_is_shown_with_counts_samples_versions_and_hash(approver):
         "&lt;i&gt;odd&lt;/i&gt;",
     ):
         assert expected in text, expected
+    assert not cast.INLINE_CODE.search(text)
     assert {group["label"]: group["count"] for group in answer.context["groups"]} == {"Lead": 1, "Contact": 2, "Held for review": 2}
 
 
@@ -134,6 +135,7 @@ class TestTheSandbox:
         text = approver.get(SANDBOX).content.decode()
         for expected in (run.key, "Every phase balances", "email.invalid", "=1+1&lt;b&gt;", "maps version"):
             assert expected in text, expected
+        assert not cast.INLINE_CODE.search(text)
 
     def test_signing_covers_every_part_as_the_run_used_it(self, approver, discovered, run):
         assert sign(approver, SANDBOX).status_code == 302

@@ -1,5 +1,7 @@
 """Admin pages of engagements: people, environments, signatures and history."""
 
+from typing import cast
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -95,7 +97,7 @@ class EngagementAdmin(WorkbenchAdmin):
         """Who opens an engagement is its first engineer."""
         super().save_related(request, form, formsets, change)
         if not change:
-            Membership.objects.get_or_create(engagement=form.instance, user=request.user, role=Role.ENGINEER)
+            Membership.objects.get_or_create(engagement=form.instance, user=cast(User, request.user), role=Role.ENGINEER)
 
     @display(description="people")
     def people(self, engagement: Engagement) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.options import BaseModelAdmin
 from django.core.paginator import Paginator
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
@@ -56,7 +57,7 @@ class EngagementFilter(DropdownFilter):
         return queryset.filter(**{self.path: value}) if value and value.isdecimal() else queryset
 
 
-class Scoped:
+class Scoped(BaseModelAdmin):
     """Rows and choices of the engineer's own engagements only. Mixed into model admins and inlines."""
 
     engagement_path = "engagement"
@@ -188,7 +189,7 @@ class WorkbenchAdmin(Scoped, ModelAdmin):
         """Called once when a list or form has been saved."""
 
 
-class ReadOnly:
+class ReadOnly(BaseModelAdmin):
     """Rows that pages show and nobody edits."""
 
     warn_unsaved_form = False
@@ -202,7 +203,7 @@ class ReadOnly:
         return False
 
 
-class LargeTable:
+class LargeTable(BaseModelAdmin):
     """A list over millions of rows: no full count, newest first by primary key, exact search on the source id."""
 
     paginator = CappedPaginator

@@ -53,13 +53,16 @@ class Stage:
 
 
 def way(engagement: Engagement) -> list[Stage]:
-    """Every stage in order. Asks all gates; a page calls it once."""
+    """Every stage in order. Asks every gate once."""
     environments = {row.kind: row for row in engagement.environments.select_related("connection").defer("connection__secret")}
+    load = {kind: gates.missing("load", engagement, environments.get(kind)) for kind in Environment.Kind.values}
     steps = latest_steps(engagement)
     discovery = _step_stage("discovery", "Discovery", "discover", steps)
-    early = [discovery, *_planning(engagement, environments.get("sandbox"), discovery), _extraction(engagement, steps)]
-    stages = [*early, *_environment_stages(engagement, "sandbox", environments, steps), _sandbox_signature(engagement)]
-    stages += _environment_stages(engagement, "production", environments, steps)
+    stages = [discovery, *_planning(engagement, load["sandbox"], discovery), _extraction(engagement, steps)]
+    for kind in Environment.Kind.values:
+        stages += _environment_stages(engagement, kind, environments.get(kind), load[kind], steps)
+        if kind == Environment.Kind.SANDBOX:
+            stages.append(_sandbox_signature(engagement))
     return _in_order([*stages, _step_stage("handoff", "Handoff documents", "handoff", steps)])
 
 
@@ -82,9 +85,8 @@ def _step_words(step: Step | None) -> str:
     return step.message if step.state == Step.State.FAILED else step.progress
 
 
-def _planning(engagement: Engagement, sandbox: Environment | None, discovery: Stage) -> list[Stage]:
+def _planning(engagement: Engagement, missing: Sequence[Missing], discovery: Stage) -> list[Stage]:
     """The plan and the signature under its matrix."""
-    missing = gates.missing("load", engagement, sandbox)
     of_plan = [item for item in missing if item.gate in PLAN_GATES]
     of_matrix = [item for item in missing if item.gate == "matrix signed"]
     ready = READY if discovery.state == DONE else WAITING
@@ -107,23 +109,17 @@ def _others(missing: Sequence[Missing], key: str) -> list[Missing]:
     return [item for item in missing if OWN_STAGE.get(item.gate, key) == key]
 
 
-def _environment_stages(engagement: Engagement, kind: str, environments: Mapping[str, Environment], steps: Mapping) -> list[Stage]:
+def _environment_stages(
+    engagement: Engagement, kind: str, environment: Environment | None, load_missing: Sequence[Missing], steps: Mapping
+) -> list[Stage]:
     """Provisioning and loading of one environment."""
-    environment, words = environments.get(kind), kind.capitalize()
+    key, title = f"{kind}-provision", f"{kind.capitalize()}: schema"
     if environment is None:
         missing = [Missing("environment", f"No {kind} environment is set up.", Role.ENGINEER)]
-        return [Stage(f"{kind}-provision", f"{words}: schema", WAITING, missing=missing), Stage(f"{kind}-load", f"{words}: load", WAITING)]
-    provision_missing = gates.missing("provision", engagement, environment)
-    provision = _step_stage(
-        f"{kind}-provision",
-        f"{words}: schema",
-        "provision",
-        steps,
-        missing=_others(provision_missing, f"{kind}-provision"),
-        environment=environment,
-    )
-    load_missing = _others(gates.missing("load", engagement, environment), f"{kind}-load")
-    return [provision, _load_stage(kind, environment, load_missing, steps)]
+        return [Stage(key, title, WAITING, missing=missing), Stage(f"{kind}-load", f"{kind.capitalize()}: load", WAITING)]
+    missing = _others(gates.missing("provision", engagement, environment), key)
+    provision = _step_stage(key, title, "provision", steps, missing=missing, environment=environment)
+    return [provision, _load_stage(kind, environment, _others(load_missing, f"{kind}-load"), steps)]
 
 
 def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing], steps: Mapping) -> Stage:

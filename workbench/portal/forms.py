@@ -1,32 +1,36 @@
 """Forms of the portal."""
 
+from typing import cast
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from unfold.forms import AuthenticationForm as AdminAuthenticationForm
 
 from workbench.portal import throttle
 
 
-class Throttled:
+class Throttled(AuthenticationForm):
     """Sign-in that refuses to even try where too many tries failed lately."""
 
     def clean(self):
         """Sign in, counting failures."""
+        request = cast(HttpRequest, self.request)
         name = self.cleaned_data.get("username") or ""
-        if throttle.is_blocked(self.request, name):
+        if throttle.is_blocked(request, name):
             raise ValidationError("Too many sign-ins failed. Wait 15 minutes, then try again.", code="throttled")
         try:
             data = super().clean()
         except ValidationError:
-            throttle.note_failure(self.request, name)
+            throttle.note_failure(request, name)
             raise
         if self.user_cache is not None:
-            throttle.forget(self.request, name)
+            throttle.forget(request, name)
         return data
 
 
-class SignInForm(Throttled, AuthenticationForm):
+class SignInForm(Throttled):
     """Sign-in to the portal."""
 
     error_messages = {
