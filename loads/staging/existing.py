@@ -52,7 +52,7 @@ PEOPLE = pa.schema(
 
 
 def load_people(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:
-    """Tables `everyone` (see PEOPLE): all contacts and leads; and `there`: contacts and open leads that we didn't make ourselves. Needs `xw`."""
+    """Tables `everyone` (see PEOPLE), all contacts and leads, and `there`, contacts and open leads that aren't our own. Needs `xw`."""
     insert(con, "everyone", PEOPLE, _people(destination))
     con.execute("""
         CREATE TABLE there AS SELECT * FROM everyone e WHERE open AND email IS NOT NULL AND NOT EXISTS (
@@ -77,9 +77,8 @@ def load_accounts(con: duckdb.DuckDBPyConnection, destination: Destination) -> N
     """Table `there` (row_id, name_key, domain): accounts; rows that we made ourselves left out. Needs `xw`."""
     table = destination.table("account")
     rows = destination.client.rows(table.entity_set, select=[table.primary_id, "name", "websiteurl"])
-    insert(
-        con, "everyone", ACCOUNTS, ((row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl"))) for row in rows)
-    )
+    keys = ((row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl"))) for row in rows)
+    insert(con, "everyone", ACCOUNTS, keys)
     con.execute("""
         CREATE TABLE there AS SELECT * FROM everyone e WHERE NOT EXISTS (
             SELECT 1 FROM xw WHERE xw.row_id = e.row_id AND xw.origin = 'created' AND NOT xw.alias)

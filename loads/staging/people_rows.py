@@ -30,8 +30,12 @@ class PersonRows:
         self.context, self.prefix = context, context.prefix
         maps = context.contents["maps"]
         self.rules = {table: rules_of(maps, OBJECT, table) for table in ("contact", "lead")}
-        self.sources = {table: {rule.column: rule.source for rule in rules if rule.state == "confirmed"} for table, rules in self.rules.items()}
-        self.maps = {table: compile_fieldmaps(rules, context.destination.table(table).columns, context.time) for table, rules in self.rules.items()}
+        self.sources = {
+            table: {rule.column: rule.source for rule in rules if rule.state == "confirmed"} for table, rules in self.rules.items()
+        }
+        self.maps = {
+            table: compile_fieldmaps(rules, context.destination.table(table).columns, context.time) for table, rules in self.rules.items()
+        }
         self.readers = {rule.source: reader(rule.source) for rules in self.rules.values() for rule in rules}
         identity = context.playbook.identity
         self.first, self.last = reader(identity.first_name), reader(identity.last_name)
@@ -88,8 +92,9 @@ class PersonRows:
 
     def _consent(self, decision: "Decision") -> dict[str, bool]:
         """The strictest answers of the cluster; a person on a suppression list is opted out of all."""
-        answers = {medium: ANSWERS[place] for medium, place in zip(MEDIA, decision.consent, strict=True)}
-        return Consent(**answers, suppressed=decision.suppressed, no_mail=decision.no_mail).values(self.prefix, self.consent_rules.unknown_is_out)
+        answers: dict[str, Any] = {medium: ANSWERS[place] for medium, place in zip(MEDIA, decision.consent, strict=True)}
+        strictest = Consent(**answers, suppressed=decision.suppressed, no_mail=decision.no_mail)
+        return strictest.values(self.prefix, self.consent_rules.unknown_is_out)
 
     def _company(self, values: dict[str, Any], table: str, decision: "Decision", issues: list[Issue]) -> list[str]:
         if decision.ambiguous_company:

@@ -19,16 +19,18 @@ from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
 from mapping.consent import ConsentRules
 from mapping.identity import source_id
+from mapping.issues import brief
 from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
 from mapping.people import keys_of, person_rules
 from mapping.playbooks import Playbook, load_playbook
-from mapping.profiles import profile
+from mapping.profiles import FieldProfile, profile
 from mapping.transforms import TimeRules, clean
 from workbench.engagements import history
 from workbench.engagements.models import Engagement
 
 Progress = Callable[[str], None]
 PERSON = "user"
+FIELD_NAME_LIMIT = 300
 
 
 def identify(playbook: Playbook) -> landing.Identify:
@@ -66,8 +68,8 @@ def discover(engagement: Engagement, source: Source, *, actor: object, progress:
     progress("counting stages, owners and lists")
     keys = people_keys(engagement, dataset)
     with transaction.atomic():
-        _keep_findings(engagement, [*findings, *_counted(dataset)])
-        _keep_fields(engagement, dataset, profiles)
+        _keep_findings(engagement, [*findings, *_counted(dataset), *_unnamable(profiles)])
+        _keep_fields(engagement, dataset, [one for one in profiles if _can_be_named(one.name)])
         _keep_objects(engagement, playbook)
         keep_stages_and_owners(engagement, keys, playbook)
         _keep_organisations(engagement)
@@ -99,6 +101,18 @@ def _counted(dataset: Dataset) -> Iterable[Finding]:
         yield Finding("unreadable lines", "warning", f"{dataset.bad_rows} lines of the export are not one JSON object; they are kept and rejected.")
 
 
+def _can_be_named(field: str) -> bool:
+    """Whether a map can name the field: it has a name, which fits, and the database takes its characters."""
+    return bool(field.strip()) and len(field) <= FIELD_NAME_LIMIT and "\x00" not in field
+
+
+def _unnamable(profiles: Iterable[FieldProfile]) -> Iterable[Finding]:
+    left = [brief(one.name[:40]) for one in profiles if one.filled and not _can_be_named(one.name)]
+    if left:
+        evidence = f"{len(left)} fields can't be mapped, since their names are blank or too long: {', '.join(map(repr, left[:10]))}."
+        yield Finding("fields without a usable name", "warning", evidence, "Copy their values into fields with other names at the source.")
+
+
 def _keep_findings(engagement: Engagement, findings: Iterable[Finding]) -> None:
     DiscoveryFinding.objects.filter(engagement=engagement, environment=None).delete()
     DiscoveryFinding.objects.bulk_create(
@@ -106,7 +120,7 @@ def _keep_findings(engagement: Engagement, findings: Iterable[Finding]) -> None:
     )
 
 
-def _keep_fields(engagement: Engagement, dataset: Dataset, profiles: Iterable[Any]) -> None:
+def _keep_fields(engagement: Engagement, dataset: Dataset, profiles: Iterable[FieldProfile]) -> None:
     SourceField.objects.filter(engagement=engagement, object_name=PERSON).delete()
     rows = []
     for one in profiles:
@@ -115,7 +129,7 @@ def _keep_fields(engagement: Engagement, dataset: Dataset, profiles: Iterable[An
                 engagement=engagement,
                 dataset=dataset,
                 object_name=PERSON,
-                name=one.name[:300],
+                name=one.name,
                 declared_type=one.declared_type,
                 rows=one.rows,
                 filled=one.filled,

@@ -53,7 +53,13 @@ def folder(path: Path) -> Path:
         user("u-suppressed-text", "suppressed.text@gmail.com", emailListIds=["8"], **ALL_IN),
         user("u-suppressed-only", "suppressed.only@gmail.com", emailListIds=[8], **SILENT),
         user("u-silent", "silent@gmail.com", **SILENT),
-        user("u-half-silent", "half.silent@gmail.com", unsubscribedChannelIds=[34], unsubscribedMessageTypeIds=None, subscribedMessageTypeIds=None),
+        user(
+            "u-half-silent",
+            "half.silent@gmail.com",
+            unsubscribedChannelIds=[34],
+            unsubscribedMessageTypeIds=None,
+            subscribedMessageTypeIds=None,
+        ),
         user("u-unreadable", "unreadable@gmail.com", unsubscribedChannelIds="none of them", subscribedMessageTypeIds=[902, 903]),
         user("u-unreadable-id", "unreadable.id@gmail.com", unsubscribedMessageTypeIds=[{"id": 902}], subscribedMessageTypeIds=[902, 903]),
         user("u-unreadable-lists", "unreadable.lists@gmail.com", emailListIds="eight", **ALL_IN),
@@ -179,7 +185,11 @@ def test_what_stood_empty_is_filled_with_our_answer(played):
 
 
 def test_donotemail_stays_a_sellers_own_affair(played):
-    assert not [row["mwb_sourceid"] for row in played.rows("contact") if row.get("donotemail") and "refused" not in row["emailaddress1"] and "was.lead@" not in row["emailaddress1"]]
+    assert not [
+        row["mwb_sourceid"]
+        for row in played.rows("contact")
+        if row.get("donotemail") and "refused" not in row["emailaddress1"] and "was.lead@" not in row["emailaddress1"]
+    ]
 
 
 def test_a_new_contact_is_no_weaker_than_the_open_lead_that_the_person_was(played):

@@ -20,7 +20,16 @@ def row_id(number: int) -> str:
 
 
 def contact(number: int, address: str, **columns: object) -> dict[str, object]:
-    return {"contactid": row_id(number), "emailaddress1": address, "lastname": "Original", "statecode": 0, "statuscode": 1, **BEFORE, **OWNED, **columns}
+    return {
+        "contactid": row_id(number),
+        "emailaddress1": address,
+        "lastname": "Original",
+        "statecode": 0,
+        "statuscode": 1,
+        **BEFORE,
+        **OWNED,
+        **columns,
+    }
 
 
 def lead(number: int, address: str, **columns: object) -> dict[str, object]:

@@ -45,8 +45,25 @@ IDS = {
     "blank": "  ",
 }
 # Ids that are neither text nor a whole number, and blank ones, are none: the address is the id.
-LINES = 174  # of the export
+LINES = 175  # of the export
 NO_IDS = ("float", "list", "object", "boolean", "blank")
+# Names of fields; those without a name, or with one that can't be kept, are no one's.
+NAMES = [
+    "=cmd|' /C calc'!A0",
+    "naïve field",
+    "😀",
+    "contactid",
+    "twin",
+    "Twin",
+    "$.x",
+    'q"uote',
+    "{{h}}",
+    "mwb_sourceid",
+    "runid",
+    "a\nb",
+    "<b>",
+]
+NAMELESS = ["", " ", "k" * 400, "k" * 400 + "2", "nul\u0000key"]
 BIG, TOO_BIG = "lorem ipsum " * 80_000 + "end", "lorem ipsum " * 90_000 + "end"
 FIELDS = {
     "points": "long",
@@ -129,6 +146,7 @@ def folder(path: Path) -> Path:
     mixed = (1, "x", [1, {"a": None}], {"a": 1}, True, 2.5, None)
     users: list[dict[str, object] | bytes] = [
         *people(),
+        user("u-names", "names@gmail.com", **{name: f"value {n}" for n, name in enumerate(NAMES + NAMELESS)}),
         *(user(f"u-m{n}", f"m{n}@gmail.com", mixed=value) for n, value in enumerate(mixed)),
         user("u-too-big", "too.big@gmail.com", big=TOO_BIG),
         user("u-mail-number", 12345),
@@ -155,9 +173,11 @@ def folder(path: Path) -> Path:
         user(None, "clash@gmail.com"),
         user(
             "u-all-wrong", ["none"], {"x": 1}, ownerEmail=[], points="many", ratio="much", renewal="soon", agreed="well", note="\u0000n",
-            jobTitle="j" * 200, profileUpdatedAt="x", signupDate="y", emailListIds="z", unsubscribedChannelIds="q", firstName={}, lastName=[],
+            jobTitle="j" * 200, profileUpdatedAt="x", signupDate="y", emailListIds="z", unsubscribedChannelIds="q", firstName={},
+            lastName=[],
         ),
-        b'{"email": "first@gmail.com", "userId": "u-twice", "lifecycleStage": "lead", "lifecycleStage": "customer", "email": "second@gmail.com"}',
+        b'{"email": "first@gmail.com", "userId": "u-twice", "lifecycleStage": "lead"'
+        b', "lifecycleStage": "customer", "email": "second@gmail.com"}',
         b'{"email": "nan@gmail.com", "userId": "u-nan", "lifecycleStage": "customer", "points": NaN}',
         b'{"email": "latin@gmail.com", "userId": "u-latin", "firstName": "M\xfcller"}',
         b'{"email": "cut@gmail.com", "userId": "u-cut"',
@@ -192,6 +212,16 @@ def test_everything_balances_in_both_environments(played):
 def test_text_arrives_as_text_and_does_nothing(played, name):
     row = played.row("contact", f"user:u-t-{name}")
     assert (row["firstname"][:50], row["jobtitle"], row["mwb_note"]) == (TEXTS[name][:50].rstrip(), TEXTS[name], TEXTS[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_field_of_any_name_gets_a_column_of_its_own(played, name):
+    assert f"value {NAMES.index(name)}" in played.row("contact", "user:u-names").values()
+
+
+def test_fields_without_a_usable_name_are_a_finding(played):
+    (found,) = [one for one in played.summary["findings"] if one["check"] == "fields without a usable name"]
+    assert found["evidence"].startswith(f"{len(NAMELESS)} fields")
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -233,7 +263,9 @@ def test_what_arrives_of_an_odd_value(played, source, column, expected):
     assert played.row("contact", f"user:{source}").get(column) == expected
 
 
-@pytest.mark.parametrize(("source", "field", "whole"), [("u-v17", "jobTitle", "w" * 10_000), ("u-v3", "points", "12 apples"), ("u-v13", "agreed", "perhaps")])
+@pytest.mark.parametrize(
+    ("source", "field", "whole"), [("u-v17", "jobTitle", "w" * 10_000), ("u-v3", "points", "12 apples"), ("u-v13", "agreed", "perhaps")]
+)
 def test_the_whole_of_it_is_kept(played, source, field, whole):
     assert json.loads(played.row("contact", f"user:{source}")["mwb_original_values"])[field] == whole
 
@@ -309,7 +341,9 @@ def test_of_a_key_written_twice_the_last_one_counts(played):
 
 
 def test_lines_that_are_no_json_object_are_rejected_one_by_one(played):
-    unreadable = [one for one in played.exceptions if one["reasons"][0]["code"] == "record.unreadable" and one["environment"] == "production"]
+    unreadable = [
+        one for one in played.exceptions if one["reasons"][0]["code"] == "record.unreadable" and one["environment"] == "production"
+    ]
     assert len(unreadable) == 7
     assert all(one["outcome"] == "rejected" for one in unreadable)
 
@@ -355,4 +389,6 @@ def test_a_leads_company_name_that_is_too_long_is_cut_kept_whole_and_listed(play
 
 
 def test_lists_whose_name_is_no_text_are_no_organisations(played):
-    assert not [row for row in played.rows("account") if row.get("mwb_sourceid") in ("company:list:30", "company:list:31", "company:list:32")]
+    assert not [
+        row for row in played.rows("account") if row.get("mwb_sourceid") in ("company:list:30", "company:list:31", "company:list:32")
+    ]
