@@ -26,7 +26,7 @@ from mapping.split import normalise_stage
 from mapping.transforms import TimeRules, compile_transform
 
 # updated: as YYYY-MM-DDTHH:MM:SSZ, '' where it can't be read, which counts as oldest. created_ms: 0 where there is none.
-# lists: ids as text. consent: the place of each medium's answer in STRICTNESS (in 0, unknown 1, out 2).
+# lists: ids as text. consent: the place of each medium's answer in STRICTNESS (in 0, unknown 1, out 2). consent_noted: there are issues.
 KEYS = pa.schema(
     [
         ("position", pa.int64()),
@@ -47,6 +47,7 @@ KEYS = pa.schema(
         *((f"consent_{medium}", pa.int8()) for medium in MEDIA),
         ("suppressed", pa.bool_()),
         ("no_mail", pa.bool_()),
+        ("consent_noted", pa.bool_()),
     ]
 )
 
@@ -113,11 +114,11 @@ def keys_of(dataset: Dataset, rules: PersonRules, *, beat: Callable[[], None] = 
 
 def _digest(rules: PersonRules) -> str:
     """The same for equal rules, in any process: sets are sorted before they are written."""
-    text = json.dumps(asdict(rules), default=sorted, sort_keys=True)
+    text = json.dumps([KEYS.names, asdict(rules)], default=sorted, sort_keys=True)
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-NO_KEYS: tuple = (None, "", None, "", "", "", "", "", "", False, False, [], *(STRICTNESS["out"] for _ in MEDIA), False, False)
+NO_KEYS: tuple = (None, "", None, "", "", "", "", "", "", False, False, [], *(STRICTNESS["out"] for _ in MEDIA), False, False, False)
 
 
 def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
@@ -149,6 +150,7 @@ def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
             *_strictness(answers),
             answers.suppressed,
             answers.no_mail,
+            bool(answers.issues),
         )
 
     return read
@@ -181,7 +183,7 @@ def owner_key(value: Any) -> str:
 
 def _shown(first: Any, last: Any) -> str:
     parts = (value.strip() for value in (first, last) if isinstance(value, str))
-    return " ".join(part for part in parts if part)[:100].encode("utf-8", "replace").decode()
+    return " ".join(part for part in parts if part)[:100].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _is_forgotten(hashes: frozenset[str], *keys: str | None) -> bool:

@@ -50,7 +50,8 @@ class PersonRows:
         full = next((text for text in (read(record) for read in self.full) if text), None)
         names = person_names(self.first(record), self.last(record), decision.email or None, full)
         issues += [issue for issue in names.issues if issue.severity == "reject" or issue.field not in values]
-        issues += consent(record, self.consent_rules).issues
+        if decision.consent_noted:
+            issues += consent(record, self.consent_rules).issues
         if decision.untouched_lead:
             issues.append(Issue("match.lead_untouched", "", f"lead {decision.untouched_lead}", "note"))
         values.update(names.values(self.prefix))

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import duckdb
+import orjson
 
 from connectors import landing
 from connectors.store import database
@@ -59,6 +60,7 @@ class Decision(NamedTuple):
     created: str
     suppressed: bool
     no_mail: bool
+    consent_noted: bool
     consent: list[int]
 
 
@@ -76,7 +78,7 @@ def stage(context: StagingContext) -> None:
             tally = stack.enter_context(phases.Tally(context.run, OBJECT))
             writers = {table: stack.enter_context(TableWriter(context, OBJECT, table)) for table in TABLES}
             _write(con, context, tally, writers)
-    phases.record(context.run, tally, [*TABLES, ""])
+    phases.record(context.run, tally, [*TABLES, ""], context.worker)
 
 
 def _load_companies(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
@@ -87,7 +89,7 @@ def _load_companies(con: duckdb.DuckDBPyConnection, context: StagingContext) -> 
     rows = ((row[0], row[3]) for row in context.crosswalk_rows(companies.OBJECT) if row[1] == companies.TABLE)
     existing.insert(con, "company_rows", COMPANY_ROWS, rows)
     landed = landing.scan(context.dataset(companies.OBJECT))
-    names = ((item.source_id, landing.parse(item.raw)[0]["name"]) for item in landed)    # derived by us: always objects
+    names = ((item.source_id, orjson.loads(item.raw)["name"]) for item in landed)  # derived by us: always objects
     existing.insert(con, "company_names", COMPANY_NAMES, names)
     con.execute(
         """
@@ -166,7 +168,7 @@ _PLACED = """
 _DECISIONS = f"""
     CREATE TABLE decisions AS
     WITH judged AS (
-        SELECT d.*, p."table", k.owner, k.email, k.created, k.source_id AS key_source,
+        SELECT d.*, p."table", k.owner, k.email, k.created, k.consent_noted, k.source_id AS key_source,
                CASE WHEN d.disposition = 'planned' THEN list_filter([
                         p.problem,
                         CASE WHEN a.disposition IN ('held', 'rejected') THEN 'parent.' || a.disposition END
@@ -194,7 +196,7 @@ _DECISIONS = f"""
            coalesce(e.refused, []) AS lead_refused,
            CASE WHEN j."table" = 'contact' AND (j.contact IS NOT NULL OR (j.own_contact IS NOT NULL AND j.own_lead IS NULL)) THEN j.lead END AS untouched_lead,
            j.company_row, j.company_name, j.ambiguous_company, j.owner, coalesce(j.email, '') AS email, j.created,
-           coalesce(j.suppressed, false) AS suppressed, coalesce(j.no_mail, false) AS no_mail,
+           coalesce(j.suppressed, false) AS suppressed, coalesce(j.no_mail, false) AS no_mail, j.consent_noted,
            [{", ".join(f"j.consent_{medium}" for medium in MEDIA)}] AS consent
     FROM judged j LEFT JOIN placed s ON s.cluster = j.cluster
     LEFT JOIN everyone e ON e."table" = 'lead' AND e.row_id = coalesce(j.own_lead.row_id, j.lead)

@@ -152,7 +152,7 @@ def _shown(value: Any) -> Any:
     """A source value as the field diff shows it; what a signature's canonical JSON has no form for is shown as text."""
     if isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < EXACT):
         return value
-    return str(value)[:500].encode("utf-8", "replace").decode()
+    return str(value)[:500].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _is_there(draft: Draft) -> bool:
