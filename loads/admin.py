@@ -5,11 +5,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 from unfold.decorators import display
 
 from loads import run_admin, schema_admin  # noqa: F401 - they register their pages
-from loads.models import Binding, Crosswalk, LedgerEntry, VerifiedRow
+from loads.models import Binding, Crosswalk, LedgerEntry, Phase, Run, VerifiedRow
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
 
 OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info"}
@@ -22,8 +23,22 @@ def first_reasons(reasons: list[dict], limit: int = 3) -> str:
     return "; ".join(texts[:limit]) + (f" and {len(texts) - limit} more" if len(texts) > limit else "")
 
 
+class OfOneRun(LargeTable, WorkbenchAdmin):
+    """A list that opens on the newest run: sorting the rows of many runs together takes seconds where there are millions."""
+
+    def changelist_view(self, request: HttpRequest, extra_context=None):
+        """The list of a run; of the newest one where none was asked for."""
+        if request.method == "GET" and not {"run__id__exact", "q"} & set(request.GET):
+            newest = admin.site.get_model_admin(Run).get_queryset(request).order_by("-pk").values_list("pk", flat=True).first()
+            if newest is not None:
+                query = request.GET.copy()
+                query["run__id__exact"] = str(newest)
+                return redirect(f"{request.path}?{query.urlencode()}")
+        return super().changelist_view(request, extra_context)
+
+
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+class LedgerEntryAdmin(ReadOnly, OfOneRun):
     """Records and rows whose outcome isn't as planned, with every reason."""
 
     engagement_path = "run__engagement"
@@ -80,7 +95,9 @@ class CrosswalkAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
         try:
             return queryset.filter(row_id=uuid.UUID(term)), False
         except ValueError:
-            return queryset.filter(source_id=term), False
+            # Named objects let the unique index answer; without them every id of the environment would be read.
+            objects = Phase.objects.order_by().values_list("object_name", flat=True).distinct()
+            return queryset.filter(object_name__in=list(objects), source_id=term), False
 
     @display(description="origin", label={"created": "success", "matched": "info"}, ordering="origin")
     def shown_origin(self, row: Crosswalk) -> tuple[str, str]:
@@ -89,7 +106,7 @@ class CrosswalkAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
 
 
 @admin.register(VerifiedRow)
-class VerifiedRowAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+class VerifiedRowAdmin(ReadOnly, OfOneRun):
     """Rows that were read back and compared value by value."""
 
     engagement_path = "run__engagement"

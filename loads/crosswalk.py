@@ -1,6 +1,6 @@
 """The crosswalk: which row a source id became. Ids are given in one insert-or-keep pass, before chunks exist."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -53,7 +53,7 @@ def _replacing(*columns: str) -> str:
     return "DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in columns)
 
 
-def _insert(rows: Iterable[tuple], conflict: str) -> None:
+def _insert(rows: Iterable[tuple], conflict: str, beat: Callable[[], None] = lambda: None) -> None:
     """Insert many rows, a transaction per batch. Plain SQL, which both databases take: building model instances cost six times as much."""
     quoted = ", ".join(f'"{column}"' for column in COLUMNS)
     key = ", ".join(f'"{column}"' for column in KEY)
@@ -62,6 +62,7 @@ def _insert(rows: Iterable[tuple], conflict: str) -> None:
     for batch in batched(rows, BATCH):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.executemany(statement, batch)
+        beat()
 
 
 def known(environment: Environment, object_name: str) -> Iterator[tuple]:
@@ -72,10 +73,12 @@ def known(environment: Environment, object_name: str) -> Iterator[tuple]:
         yield (*row[:3], str(row[3]), *row[4:])
 
 
-def mark_present(run: Run, object_name: str, rows: Iterable[tuple[str, str, str, str, str, str]]) -> None:
+def mark_present(
+    run: Run, object_name: str, rows: Iterable[tuple[str, str, str, str, str, str]], *, beat: Callable[[], None] = lambda: None
+) -> None:
     """Record that rows are at the destination: (source id, table, role, row id, origin, hash of what was applied)."""
     present = (
         _values(run.environment, object_name, Given(source_id, table, row_id, role, origin), Crosswalk.State.PRESENT, applied, run.pk)
         for source_id, table, role, row_id, origin, applied in rows
     )
-    _insert(present, _replacing("state", "applied_hash", "applied_run_id"))
+    _insert(present, _replacing("state", "applied_hash", "applied_run_id"), beat)

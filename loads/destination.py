@@ -12,17 +12,16 @@ SOURCE_ID, RUN_ID = "sourceid", "runid"
 class Destination:
     """A Dataverse environment, with the stems of our own columns resolved to this engagement's prefix."""
 
-    def __init__(self, environment: Environment) -> None:
-        """Nothing is sent before the first use."""
-        self.environment = environment
+    def __init__(self, environment: Environment, *, quiet: bool = True) -> None:
+        """Nothing is sent before the first use. quiet: what is written sets off no custom logic and no flows."""
+        self.environment, self.quiet = environment, quiet
         self.prefix = environment.engagement.prefix
         self._tables: dict[str, Table] = {}
 
     @cached_property
     def client(self) -> Client:
         """The client, with the customer's quiet-load decision as its headers."""
-        quiet = self.environment.engagement.options.get("quiet_load", "bypass")
-        return Client.from_connection(self.environment.connection, bypass=quiet == "bypass")
+        return Client.from_connection(self.environment.connection, bypass=self.quiet)
 
     def table(self, name: str) -> Table:
         """The table's metadata."""

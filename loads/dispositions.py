@@ -43,7 +43,7 @@ def _told(run: Run, object_name: str, row: tuple) -> dict[str, Any]:
 
 def _outcome(run: Run, object_name: str, table: str, entry: LedgerEntry | None) -> tuple[str, list[dict[str, Any]]]:
     if entry is not None:
-        refused = entry.outcome == LedgerEntry.Outcome.REFUSED and entry.main_table == entry.phase.table
-        return ("rejected" if refused else "held"), entry.reasons
+        rejected = not entry.held and entry.main_table == entry.phase.table
+        return ("rejected" if rejected else "held"), entry.reasons
     phase = Phase.objects.filter(run=run, object_name=object_name, table=table).first()
     return ("loaded" if phase and phase.finished_at else "planned"), []

@@ -7,38 +7,38 @@ no task lasts long; what a dead worker held is taken over when its lease runs ou
 import logging
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import ledger, reconciliation, staged
+from loads import leases, ledger, reconciliation, runs, staged
 from loads.destination import RUN_ID, Destination
+from loads.leases import LEASE
 from loads.models import Chunk, LedgerEntry, Phase, Run
 from loads.staging import stage_next
 from loads.writer import Writer
 from mapping import plan
-from workbench.engagements import gates
 
 logger = logging.getLogger(__name__)
-LEASE = timedelta(seconds=90)
 RENEW_AFTER_S = 20
-GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
 DECIDED_AT_STAGING = (LedgerEntry.Outcome.REJECTED, LedgerEntry.Outcome.HELD)
 
 
 def work(run_id: int, worker: str, seconds: float) -> bool:
     """Take part in a run for at most about `seconds`; True where there is more to do.
 
-    Raises GateClosed where a sign-off no longer covers what the run uses, and what the service or the store raises.
+    Raises NotCovered where a signature no longer covers what the run uses, and what the service or the store raises.
     """
     deadline = time.monotonic() + seconds
     run = Run.objects.select_related("environment__connection", "environment__engagement", "engagement").get(pk=run_id)
-    plan.content_of(run.engagement, run.parts)
-    destination = Destination(run.environment)
+    if run.state not in runs.GOING:
+        return False
+    runs.require_covered(run)
+    quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
+    destination = Destination(run.environment, quiet=quiet == "bypass")
     while time.monotonic() < deadline:
         run.refresh_from_db(fields=["state", "staged", "datasets", "started_at"])
-        if run.state not in GOING:
+        if run.state not in runs.GOING:
             return False
         Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
         if not step(run, destination, worker):
@@ -49,7 +49,7 @@ def work(run_id: int, worker: str, seconds: float) -> bool:
 def step(run: Run, destination: Destination, worker: str) -> bool:
     """Do the next thing that the run needs; False where others are at it and there is nothing to do but wait."""
     if run.state in (Run.State.QUEUED, Run.State.STAGING):
-        return _alone(run, worker, lambda: _stage(run, destination))
+        return _alone(run, worker, lambda: _stage(run, destination, worker))
     phase = run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
     if phase is None:
         return _alone(run, worker, lambda: finish(run))
@@ -59,27 +59,25 @@ def step(run: Run, destination: Destination, worker: str) -> bool:
         return True
     if phase.chunks.exclude(state=Chunk.State.DONE).exists():
         return False
-    return _alone(run, worker, lambda: _close(phase, run, destination))
+    return _alone(run, worker, lambda: _close(phase, run, destination, worker))
 
 
 def _alone(run: Run, worker: str, act: Callable[[], None]) -> bool:
     """Do what only one worker may do, under the run's own lease; False where another one is at it."""
-    now = timezone.now()
-    free = Q(lease_until=None) | Q(lease_until__lt=now) | Q(worker=worker)
-    if not Run.objects.filter(free, pk=run.pk, state=run.state).update(worker=worker, lease_until=now + LEASE):
+    if not leases.take(run, worker):
         return False
     try:
         act()
     finally:
-        Run.objects.filter(pk=run.pk, worker=worker).update(lease_until=None)
+        leases.give_back(run, worker)
     return True
 
 
-def _stage(run: Run, destination: Destination) -> None:
-    gates.require("load", run.engagement, run.environment)
+def _stage(run: Run, destination: Destination, worker: str) -> None:
     Run.objects.filter(pk=run.pk, started_at=None).update(started_at=timezone.now())
     Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
-    if not stage_next(run, destination):
+    run.state = Run.State.STAGING
+    if not stage_next(run, destination, worker):
         Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(state=Run.State.LOADING)
 
 
@@ -151,9 +149,9 @@ def release(worker: str) -> None:
     Run.objects.filter(worker=worker).update(lease_until=None)
 
 
-def _close(phase: Phase, run: Run, destination: Destination) -> None:
+def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:
     phase.run = run
-    reconciliation.close(phase, destination)
+    reconciliation.close(phase, destination, beat=lambda: leases.keep(run, worker))
 
 
 def finish(run: Run) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from loads.models import Binding, SchemaPlan
+from loads.staging import STAGERS
 from mapping import plan
 from workbench.engagements.gates import gate
 from workbench.engagements.models import Engagement, Environment, Role
@@ -18,6 +19,15 @@ def schema_provisioned(engagement: Engagement, environment: Environment | None) 
         yield f"The schema isn't provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
     elif maps and newest.maps.content["columns"] != maps.content["columns"]:
         yield f"The schema changed after it was provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
+
+
+@gate("objects confirmed", "load")
+def objects_confirmed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Every object that a run stages has a confirmed map."""
+    maps = plan.current(engagement).get("maps")
+    for name in STAGERS if maps else ():
+        if name not in maps.content["objects"]:
+            yield f"The map of the object '{name}' isn't confirmed.", Role.ENGINEER
 
 
 @gate("names bound", "load")

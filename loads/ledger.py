@@ -43,6 +43,7 @@ class Settlement:
                     row_id=UUID(row.row_id),
                     main_table=row.main_table,
                     outcome=outcome,
+                    held=reason["severity"] == "hold",
                     code=str(reason["code"])[:80],
                     reasons=[dict(reason)],
                 )

@@ -252,6 +252,7 @@ class LedgerEntry(models.Model):
     row_id = models.UUIDField(null=True, blank=True)
     main_table = models.CharField(max_length=60, blank=True, help_text="The table in whose phase the record is counted.")
     outcome = models.CharField(max_length=8, choices=Outcome)
+    held = models.BooleanField(default=False, help_text="The record waits for an answer or for another row; else it is rejected.")
     code = models.CharField(max_length=80, help_text="The first reason's code.")
     reasons = models.JSONField(default=list)
     at = models.DateTimeField(default=timezone.now)
@@ -261,7 +262,8 @@ class LedgerEntry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["phase", "object_name", "position", "source_id"], name="ledger_once"),
         ]
-        indexes = [models.Index(fields=["run", "code"]), models.Index(fields=["phase", "outcome"]), models.Index(fields=["run", "source_id"])]
+        indexes = [models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),
+            models.Index(fields=["run", "code"]), models.Index(fields=["phase", "outcome"]), models.Index(fields=["run", "source_id"])]
         verbose_name = "exception"
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ An unexplained difference of one stops the run.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.db import transaction
 from django.dispatch import Signal
@@ -26,19 +26,24 @@ RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")
 
 
-def close(phase: Phase, destination: Destination) -> None:
-    """Take a phase's sums, count and read back the destination, and record whether it balances."""
+def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> None:
+    """Take a phase's sums, count and read back the destination, and record whether it balances.
+
+    Only what balances is recorded as present: else a further run would take for granted what isn't there.
+    """
     if phase.table:
         _take_sums(phase)
         table = destination.table(phase.table)
         found = destination.client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
         Phase.objects.filter(pk=phase.pk).update(at_destination=found)
-        crosswalk.mark_present(phase.run, phase.object_name, _present(phase))
+        beat()
         wrong = verify_sample(phase, destination, {destination.own(RUN_ID): phase.run.key})
     else:
         wrong = 0
     phase.refresh_from_db()
     said = differences(phase) + ([f"{wrong} rows of the sample were read back with other values than were sent."] if wrong else [])
+    if phase.table and not said:
+        crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     _record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 
@@ -57,22 +62,21 @@ def _count_records(phase: Phase) -> None:
     A record whose main row landed and a further row didn't is held: only part of its rows loaded.
     """
     own = LedgerEntry.objects.filter(phase=phase)
-    rows = Counter(own.filter(row_id__isnull=False, main_table=phase.table).values_list("outcome", flat=True))
+    rows = Counter(own.filter(row_id__isnull=False, main_table=phase.table).values_list("held", flat=True))
     decided = Counter(own.filter(row_id=None).values_list("outcome", flat=True))
     further = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name, main_table=phase.table, row_id__isnull=False)
     partly = further.exclude(phase=phase).exclude(position__in=own.values("position")).values("position").distinct().count()
-    refused, waiting = rows[LedgerEntry.Outcome.REFUSED], rows[LedgerEntry.Outcome.WAITING]
     Phase.objects.filter(pk=phase.pk).update(
-        loaded=staged.main_count(staged.phase_path(phase), phase.table) - refused - waiting - partly,
-        rejected=decided[LedgerEntry.Outcome.REJECTED] + refused,
-        held=decided[LedgerEntry.Outcome.HELD] + waiting + partly,
+        loaded=staged.main_count(staged.phase_path(phase), phase.table) - rows[False] - rows[True] - partly,
+        rejected=decided[LedgerEntry.Outcome.REJECTED] + rows[False],
+        held=decided[LedgerEntry.Outcome.HELD] + rows[True] + partly,
     )
 
 
 def _present(phase: Phase) -> Iterator[tuple[str, str, str, str, str, str]]:
     absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
     for row in staged.identities(staged.phase_path(phase)):
-        if row["row_id"] not in absent:
+        if row["action"] != "equal" and row["row_id"] not in absent:
             yield row["source_id"], phase.table, row["role"], row["row_id"], row["origin"], row["applied_hash"]
 
 

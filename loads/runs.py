@@ -1,5 +1,6 @@
 """Opening, pausing and resuming runs."""
 
+from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
@@ -11,10 +12,12 @@ from connectors import landing
 from connectors.models import Dataset
 from loads.models import Phase, Run
 from mapping import plan
-from workbench.engagements import gates, history
+from workbench.engagements import gates, history, signoffs
 from workbench.engagements.errors import WorkbenchError
-from workbench.engagements.models import Environment
+from workbench.engagements.models import Environment, SignOff
 
+GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
+SILENT = timedelta(seconds=60)    # a run without a sign of life for so long may be taken up again
 STAGED_OBJECTS = ("list", "channel", "messageType", "forgotten", "user")
 
 
@@ -28,6 +31,12 @@ class NothingExtracted(WorkbenchError):
     """There is no complete extraction to load from."""
 
     remedy = "Start the extraction first."
+
+
+class NotCovered(WorkbenchError):
+    """The plan was signed anew since the run was opened."""
+
+    remedy = "Open a new run: it uses the versions that are signed now."
 
 
 class NotInThatState(WorkbenchError):
@@ -70,28 +79,42 @@ def queue_work(run: Run) -> None:
 
 def pause(run: Run, user) -> None:
     """Stop at the next safe point, which is the end of the chunks in flight. Raises NotInThatState."""
-    active = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
-    if not Run.objects.filter(pk=run.pk, state__in=active).update(state=Run.State.PAUSED, message=f"Paused by {user}."):
+    if not Run.objects.filter(pk=run.pk, state__in=GOING).update(state=Run.State.PAUSED, message=f"Paused by {user}."):
         raise NotInThatState(f"{run} isn't going on.")
     history.record(run.engagement, actor=user, action="paused run", subject=str(run))
 
 
 @transaction.atomic
 def resume(run: Run, user) -> None:
-    """Go on where the run stopped: with the open chunks, or by closing the phase again. Raises GateClosed, NotInThatState.
+    """Go on where the run stopped: with the open chunks, or by closing the phase again.
+
+    Raises GateClosed, NotCovered, NotInThatState.
 
     A run whose worker died is taken up too: its chunks' leases run out by themselves.
     """
     gates.require("load", run.engagement, run.environment)
-    if run.state == Run.State.DONE:
+    require_covered(run)
+    newest = Run.objects.filter(environment=run.environment).order_by("-pk").first()
+    if newest != run:
+        raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
+    locked = Run.objects.select_for_update().get(pk=run.pk)
+    if locked.state == Run.State.DONE:
         raise NotInThatState(f"{run} is done.")
-    stopped = (Run.State.PAUSED, Run.State.STOPPED, Run.State.FAILED)
-    Run.objects.filter(pk=run.pk, state__in=stopped).update(state=Run.State.QUEUED, message="", finished_at=None)
-    run.phases.filter(state=Phase.State.UNBALANCED).update(state=Phase.State.LOADING)
+    if locked.state in GOING and locked.heartbeat_at and locked.heartbeat_at > timezone.now() - SILENT:
+        raise NotInThatState(f"{run} is going on.")
+    if locked.state not in GOING:
+        Run.objects.filter(pk=run.pk).update(state=Run.State.QUEUED, message="", finished_at=None)
+        run.phases.filter(state=Phase.State.UNBALANCED).update(state=Phase.State.LOADING)
     history.record(run.engagement, actor=user, action="resumed run", subject=str(run))
     queue_work(run)
 
 
-def beat(run: Run) -> None:
-    """Say that a worker is alive."""
-    Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
+def require_covered(run: Run) -> None:
+    """Raise NotCovered unless the newest signatures cover the versions that this run uses."""
+    used = {part: version["sha256"] for part, version in run.parts.items()}
+    kinds = {SignOff.Kind.MATRIX: {part: used[part] for part in plan.MATRIX_PARTS}}
+    if run.environment.is_production:
+        kinds[SignOff.Kind.SANDBOX] = used
+    for kind, hashes in kinds.items():
+        if parts := signoffs.uncovered(run.engagement, kind, hashes):
+            raise NotCovered(f"{run} uses versions that the newest signature doesn't cover: {', '.join(parts)}.")

@@ -90,9 +90,11 @@ def phase_path(phase: Phase) -> Path:
     return rows_path(phase.run, phase.object_name, phase.table)
 
 
-def read(path: Path, start: int = 0, stop: int | None = None) -> Iterator[StagedRow]:
-    """Staged rows `start` to `stop` (not included)."""
+def read(path: Path, start: int = 0, stop: int | None = None, *, samples: bool = False) -> Iterator[StagedRow]:
+    """Staged rows `start` to `stop` (not included); with `samples` only those that are read back with a field diff."""
     for row in store.read_rows(path, start=start, stop=stop):
+        if samples and row["sample"] is None:
+            continue
         yield StagedRow(
             row_id=row["row_id"],
             source_id=row["source_id"],
@@ -117,5 +119,5 @@ def main_count(path: Path, table: str) -> int:
 
 
 def identities(path: Path) -> Iterator[dict[str, Any]]:
-    """row_id, source_id, role, origin and applied_hash of every row, without its values."""
-    yield from store.read_rows(path, columns=["row_id", "source_id", "role", "origin", "applied_hash"])
+    """row_id, source_id, role, action, origin and applied_hash of every row, without its values."""
+    yield from store.read_rows(path, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])

@@ -2,45 +2,65 @@
 
 import logging
 import os
+import time
 import uuid
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from django_q.tasks import async_task
 
-from loads import engine
+from loads import engine, runs
 from loads.ledger import LeaseLost
 from loads.models import Run
-from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.errors import Retryable, WorkbenchError
 
 logger = logging.getLogger(__name__)
+FAILURES = 5    # in a row, before the run stands still
+LONGEST_WAIT_S = 20
 
 
-def work(run_id: int) -> None:
-    """Work on a run; a failure pauses it with a message that says what to do, and nothing is lost."""
+def work(run_id: int, failures: int = 0) -> None:
+    """Work on a run; what may pass is tried again a few times, anything else pauses the run with a message that says what to do."""
     worker = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     try:
-        more = engine.work(run_id, worker, settings.WORK_SECONDS)
+        more, failures = engine.work(run_id, worker, settings.WORK_SECONDS), 0
     except LeaseLost:
         more = True
+    except (OperationalError, Retryable) as error:
+        failures += 1
+        more = failures < FAILURES
+        logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
+        time.sleep(min(2**failures / 2, LONGEST_WAIT_S))
+        if not more:
+            stand_still(run_id, _told(error))
     except WorkbenchError as error:
         more = False
-        stand_still(run_id, f"{error} {error.remedy}")
+        stand_still(run_id, _told(error))
         logger.warning("run %s stands still: %s", run_id, type(error).__name__)
-    except DatabaseError:
-        engine_release_quietly(worker)
-        raise
-    except Exception:
-        stand_still(run_id, "An unexpected error; the task's log has it. Resume the run: it goes on with the chunks that are open.")
-        logger.exception("run %s failed", run_id)
-        engine.release(worker)
-        raise
-    engine.release(worker)
+    except Exception as error:
+        more = False
+        stand_still(run_id, f"An unexpected error ({type(error).__name__}). Send the run's number to the engineer, or resume the run.")
+        # The error's own words may name a person; where it came from doesn't.
+        logger.error("run %s failed: %s at %s", run_id, type(error).__name__, _place(error))
+    _release(worker)
     if more:
-        async_task("loads.tasks.work", run_id, task_name=f"run {run_id}")
+        async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
 
 
-def engine_release_quietly(worker: str) -> None:
+def _told(error: Exception) -> str:
+    if isinstance(error, WorkbenchError):
+        return f"{error} {error.remedy}"
+    return "The database didn't answer, several times. Look at the database, then resume the run: nothing was lost."
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+
+
+def _release(worker: str) -> None:
     """Give the leases back where the database lets us; else they run out by themselves."""
     try:
         engine.release(worker)
@@ -50,4 +70,4 @@ def engine_release_quietly(worker: str) -> None:
 
 def stand_still(run_id: int, message: str) -> None:
     """Pause a run that can't go on by itself, saying why."""
-    Run.objects.filter(pk=run_id, state__in=engine.GOING).update(state=Run.State.PAUSED, message=message)
+    Run.objects.filter(pk=run_id, state__in=runs.GOING).update(state=Run.State.PAUSED, message=message)

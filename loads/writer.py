@@ -124,5 +124,15 @@ def _parts(rows: list[StagedRow], size: int) -> Iterator[list[StagedRow]]:
         yield rows[start : start + size]
 
 
+# What waits for a person's answer or for a further run; anything else that the service refuses is rejected.
+HOLDS = {
+    VERSION_MISMATCH: "Someone changed the row after it was read. A further run reads it again.",
+    "0x80040217": "The row, or one that it looks up to, is no longer at the destination. A further run looks again.",
+    "0x80060891": "A row that it looks up to isn't at the destination. A further run looks again.",
+}
+
+
 def _reason(outcome: Outcome) -> dict[str, str]:
-    return {"code": outcome.code or f"http.{outcome.status}", "field": "", "detail": outcome.message[:500], "severity": "reject"}
+    held = HOLDS.get(outcome.code, "")
+    detail = f"{held} {outcome.message}".strip()[:500]
+    return {"code": outcome.code or f"http.{outcome.status}", "field": "", "detail": detail, "severity": "hold" if held else "reject"}

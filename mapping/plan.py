@@ -81,6 +81,8 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
     rows = [_field(field) for field in fields]
     return {
         "prefix": engagement.prefix,
+        # What a written row would set off: `bypass` leaves custom logic and flows out, `run` lets them run.
+        "quiet_load": engagement.options.get("quiet_load", "bypass"),
         "objects": {row.object_name: {"tables": row.tables} for row in objects},
         "fields": rows,
         "columns": schema.plan_columns(rows, prefix=engagement.prefix, platform=engagement.platform),

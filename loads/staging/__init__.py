@@ -11,9 +11,9 @@ from loads.staging.context import StagingContext
 STAGERS: Mapping[str, Callable[[StagingContext], None]] = {companies.OBJECT: companies.stage, persons.OBJECT: persons.stage}
 
 
-def stage_next(run: Run, destination: Destination) -> bool:
+def stage_next(run: Run, destination: Destination, worker: str) -> bool:
     """Stage the next object that isn't; False where all are. A try that was cut off is made again from the start of its object."""
     left = [name for name in STAGERS if name not in run.staged]
     if left:
-        STAGERS[left[0]](StagingContext(run, destination))
+        STAGERS[left[0]](StagingContext(run, destination, worker))
     return bool(left)

@@ -57,7 +57,7 @@ def stage(context: StagingContext) -> None:
     context.run.datasets[OBJECT] = dataset.pk
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
-        phases.record(context.run, tally, [TABLE])
+        phases.record(context.run, tally, [TABLE], context.worker)
 
 
 def _derive(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:

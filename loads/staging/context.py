@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors import landing
 from connectors.models import Dataset
-from loads import crosswalk, runs, staged
+from loads import crosswalk, leases, staged
 from loads.destination import Destination
 from loads.models import Binding, Run
 from mapping import plan
@@ -31,6 +31,7 @@ class StagingContext:
 
     run: Run
     destination: Destination
+    worker: str
 
     @property
     def engagement(self) -> Engagement:
@@ -78,15 +79,16 @@ class StagingContext:
         return list(landing.records(self.dataset(object_name)))
 
     def beat(self) -> None:
-        """Say that staging goes on, and keep its lease."""
-        runs.beat(self.run)
+        """Say that staging goes on, and keep its lease. Raises LeaseLost where another worker took it."""
+        leases.keep(self.run, self.worker)
 
     @cached_property
     def person_rules(self) -> PersonRules:
         """How a person's record is read, by the signed plan."""
         forgotten = frozenset(entry["hash"] for entry in self.answers("forgotten"))
         consent = ConsentRules.from_content(self.contents["consent"])
-        return person_rules(self.playbook, plan.names_of(self.engagement), consent, self.time, forgotten)
+        names = {"lifecycle_field": self.contents["split"]["stage_field"], "owner_field": self.contents["owners"]["owner_field"]}
+        return person_rules(self.playbook, names, consent, self.time, forgotten)
 
     def path(self, name: str) -> Path:
         """A file of this run in the store."""

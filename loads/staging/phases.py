@@ -9,6 +9,7 @@ from django.db import transaction
 
 from connectors import store
 from loads import staged
+from loads.ledger import LeaseLost
 from loads.models import Chunk, LedgerEntry, Phase, Run
 
 CHUNK_ROWS = 1_000
@@ -47,16 +48,21 @@ class Tally:
 
 
 @transaction.atomic
-def record(run: Run, tally: Tally, tables: Iterable[str]) -> None:
-    """Replace the object's phases in this run, and say that the object is staged. tables: in load order, '' last where it is needed."""
+def record(run: Run, tally: Tally, tables: Iterable[str], worker: str) -> None:
+    """Replace the object's phases in this run, and say that the object is staged. tables: in load order, '' last where it is needed.
+
+    Raises LeaseLost where the staging belongs to another worker by now.
+    """
     object_name = tally.object_name
+    locked = Run.objects.select_for_update().get(pk=run.pk)
+    if locked.worker != worker or locked.state != Run.State.STAGING:
+        raise LeaseLost(f"{run} is staged by another worker now.")
     Phase.objects.filter(run=run, object_name=object_name).delete()
     first = Phase.objects.filter(run=run).count() + 1
     phases = {}
     for number, table in enumerate(tables, start=first):
         phases[table] = _phase(run, object_name, table, number, tally.counts.get(table, {}))
     _keep_exceptions(run, object_name, phases)
-    locked = Run.objects.select_for_update().get(pk=run.pk)
     locked.staged = [*(name for name in locked.staged if name != object_name), object_name]
     locked.save(update_fields=["staged"])
     run.staged = locked.staged
@@ -103,6 +109,7 @@ def _exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) -> Iter
                 position=row["position"],
                 main_table=row["main_table"],
                 outcome=outcome,
+                held=outcome == LedgerEntry.Outcome.HELD,
                 code=reasons[0]["code"] if reasons else outcome,
                 reasons=reasons,
             )
