@@ -12,23 +12,22 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from connectors import store
 from connectors.models import Dataset, Piece
-from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.errors import Retryable, WorkbenchError
 
 # A record's own id, or the hash of its canonical JSON where it has none.
 Identify = Callable[[dict[str, Any]], str]
 
-# row: the record's place in its piece, from 0. occurrence: 1 for the first record of that id in the piece, then 2, ...
+# row: the record's place in its piece, from 0.
 # content: SHA-1 of the bytes, which tells equal pairs of overlapping slices from two versions of one record.
 RAW = pa.schema(
     [
         ("row", pa.int64()),
         ("source_id", pa.string()),
-        ("occurrence", pa.int32()),
         ("content", pa.binary(20)),
         ("raw", pa.binary()),
         ("problem", pa.string()),
@@ -56,6 +55,12 @@ class DatasetOpen(WorkbenchError):
     """A dataset that is still being landed can't be read as if it were whole."""
 
     remedy = "Let the extraction finish, or start it again: it goes on from the last complete slice."
+
+
+class LandedMeanwhile(Retryable):
+    """Two workers landed the same slice; the first one's records stand."""
+
+    remedy = "Start the step again: it goes on after the last complete slice."
 
 
 def folder_of(dataset: Dataset) -> Path:
@@ -106,22 +111,32 @@ def open_dataset(*, engagement, object_name: str, purpose: str, derived: bool = 
 
 
 def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], identify: Identify) -> Piece:
-    """Write one slice whole and record it; a slice that is there already is left as it is."""
+    """Write one slice whole and record it; a slice that is there already is left as it is. Memory holds one batch."""
     if dataset.state == Dataset.State.SEALED:
         raise DatasetSealed(f"{dataset} is sealed.")
     if done := dataset.pieces.filter(name=name).first():
         return done
     started, number, bad = timezone.now(), dataset.pieces.count() + 1, 0
-    seen: dict[str, int] = {}
     with store.ParquetFile(folder_of(dataset) / f"{number:05d}.parquet", RAW) as file:
         for row, raw in enumerate(lines):
             record, problem = parse(raw)
-            key = clean_id(identify(record)) if record is not None else "sha1:" + hashlib.sha1(raw, usedforsecurity=False).hexdigest()
-            seen[key] = occurrence = seen.get(key, 0) + 1
-            file.add(row, key, occurrence, hashlib.sha1(raw, usedforsecurity=False).digest(), raw, problem)
+            digest = hashlib.sha1(raw, usedforsecurity=False)
+            key = clean_id(identify(record)) if record is not None else f"sha1:{digest.hexdigest()}"
+            file.add(row, key, digest.digest(), raw, problem)
             bad += problem is not None
-    seconds = (timezone.now() - started).total_seconds()
-    return Piece.objects.create(dataset=dataset, number=number, name=name, rows=file.rows, bad_rows=bad, seconds=seconds)
+        seconds = (timezone.now() - started).total_seconds()
+        return _keep(file, Piece(dataset=dataset, number=number, name=name, rows=file.rows, bad_rows=bad, seconds=seconds))
+
+
+def _keep(file: store.ParquetFile, piece: Piece) -> Piece:
+    """Record the piece, then let its file appear: where another worker landed the slice meanwhile, its file stays as it is."""
+    try:
+        with transaction.atomic():
+            piece.save(force_insert=True)
+            file.keep()
+    except IntegrityError as error:
+        raise LandedMeanwhile(f"Another worker landed {piece.name}.") from error
+    return piece
 
 
 @transaction.atomic
@@ -141,19 +156,21 @@ def _counts(paths: list[Path]) -> tuple[int, int, int]:
         return 0, 0, 0
     with store.database() as con:
         [(total, kept, bad)] = con.execute(
-            f"""SELECT count(*), count(*) FILTER (first), count(problem) FILTER (first)
-                FROM (SELECT problem, {FIRST} AS first FROM {_all(paths)})"""  # noqa: S608 - paths are our own
+            f"SELECT count(*), count(*) FILTER (first), count(problem) FILTER (first) FROM ({_marked(paths)})"  # noqa: S608 - our own paths
         ).fetchall()
     return kept, bad, total - kept
 
 
-# An equal (id, occurrence, content) of a later slice is the same record, seen again.
-FIRST = "row_number() OVER (PARTITION BY source_id, occurrence, content ORDER BY filename, row) = 1"
+def _marked(paths: list[Path]) -> str:
+    """SQL: every row with `first`, false where an earlier slice gave the same record: equal id, occurrence and content.
 
-
-def _all(paths: list[Path]) -> str:
+    The occurrence is 1 for the first record of an id within a slice, then 2, ...: a record that one slice gives twice is two.
+    """
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{names}], filename = true)"
+    return f"""
+        SELECT filename, row, problem, row_number() OVER (PARTITION BY source_id, occurrence, content ORDER BY filename, row) = 1 AS first
+        FROM (SELECT filename, row, source_id, content, problem, row_number() OVER (PARTITION BY filename, source_id ORDER BY row) AS occurrence
+              FROM read_parquet([{names}], filename = true))"""  # noqa: S608 - paths are our own
 
 
 def repeated_positions(dataset: Dataset) -> set[int]:
@@ -162,8 +179,8 @@ def repeated_positions(dataset: Dataset) -> set[int]:
         return set()
     with store.database() as con:
         found = con.execute(
-            f"""SELECT position FROM (SELECT row_number() OVER (ORDER BY filename, row) - 1 AS position, {FIRST} AS first
-                FROM {_all(files(dataset))}) WHERE NOT first"""  # noqa: S608 - paths are our own
+            f"""SELECT position FROM (SELECT row_number() OVER (ORDER BY filename, row) - 1 AS position, first
+                FROM ({_marked(files(dataset))})) WHERE NOT first"""  # noqa: S608 - paths are our own
         ).fetchall()
     return {position for (position,) in found}
 

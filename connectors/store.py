@@ -1,10 +1,14 @@
 """The store: where Parquet files lie. Names are made here from ids and known words, never from what a source said."""
 
 import errno
+import glob
 import hashlib
+import os
 import shutil
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +22,10 @@ from django.conf import settings
 from workbench.engagements.errors import Retryable, WorkbenchError
 
 Item = TypeVar("Item")
-ROWS_PER_GROUP = 5_000    # a chunk of the load reads one group or two, not the file
+ROWS_PER_GROUP = 5_000  # a chunk of the load reads one group or two, not the file
+ABANDONED_S = 3_600  # no task lasts so long: an unfinished file untouched since then belongs to nobody
+# EFBIG: a limit on the size of files, which a quota may be set as.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StoreFull(Retryable):
@@ -51,21 +58,31 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise StoreFull("The store is full.") from error
         raise StoreUnwritable(f"The store can't be written: {error.strerror}.") from error
 
 
-class ParquetFile:
-    """A Parquet file that appears whole or not at all: written beside its name, renamed when closed.
+def part_of(path: Path) -> Path:
+    """A name beside `path` that no other writer has, for the file while it is written; abandoned ones are cleared away."""
+    for other in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):  # another writer may clear it at the same time
+            if time.time() - other.stat().st_mtime > ABANDONED_S:
+                other.unlink()
+    return path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
 
-    Use as a context manager; `write` takes one list per column of the schema. Raises StoreFull, StoreUnwritable.
+
+class ParquetFile:
+    """A Parquet file that appears whole or not at all: written under a name of its own, renamed when complete.
+
+    Any number of writers may write the same file at once: each writes its own, and the last one stands.
+    Use as a context manager; `add` takes one value per column of the schema. Raises StoreFull, StoreUnwritable.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, *, batch: int = ROWS_PER_GROUP) -> None:
         """Open the unfinished file."""
         self.path, self.schema, self.batch, self.rows = path, schema, batch, 0
-        self._part = path.with_suffix(".part")
+        self._part, self._kept = part_of(path), False
         self._columns: list[list] = [[] for _ in schema]
         with _disk_errors():
             self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
@@ -85,20 +102,30 @@ class ParquetFile:
             with _disk_errors():
                 self._writer.write_table(pa.table(arrays, schema=self.schema), row_group_size=self.batch)
 
+    def keep(self) -> None:
+        """Let the file appear; leaving the `with` block without an error does it too."""
+        self._flush()
+        with _disk_errors():
+            self._writer.close()
+            self._part.replace(self.path)
+        self._kept = True
+
     def __enter__(self) -> "ParquetFile":
         return self
 
     def __exit__(self, kind, error, trace) -> None:
         try:
-            if kind is None:
-                self._flush()
+            if kind is None and not self._kept:
+                self.keep()
         finally:
-            with _disk_errors():
-                self._writer.close()
-        if kind is None:
-            with _disk_errors():
-                self._part.replace(self.path)
-        else:
+            if not self._kept:
+                self._discard()
+
+    def _discard(self) -> None:
+        """Remove the unfinished file; what goes wrong on the way must not hide the error that brought us here."""
+        with suppress(OSError):
+            self._writer.close()
+        with suppress(OSError):
             self._part.unlink(missing_ok=True)
 
 
@@ -141,7 +168,9 @@ def file_hash(paths: Sequence[Path]) -> str:
 def database(memory: str = "256MB") -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory."""
     spill = folder("spill")
-    con = duckdb.connect(":memory:", config={"memory_limit": memory, "threads": 2, "temp_directory": str(spill), "preserve_insertion_order": True})
+    con = duckdb.connect(
+        ":memory:", config={"memory_limit": memory, "threads": 2, "temp_directory": str(spill), "preserve_insertion_order": True}
+    )
     try:
         con.execute("SET TimeZone = 'UTC'")
         yield con

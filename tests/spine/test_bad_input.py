@@ -1,7 +1,12 @@
 """What people and machines get wrong: a message that says what to do, nothing lost, nothing half-written."""
 
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from connectors import landing, store
@@ -89,22 +94,44 @@ def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tm
         assert not [row for row in dump(servers.dataverse_sandbox, "solution") if "MigrationWorkbench" in row["uniquename"]]
 
 
+@contextmanager
+def little_room(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond `size` bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_a_full_disk_keeps_what_was_complete_and_the_second_try_goes_on(tmp_path):
     with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, _, _servers):
         dataset = landing.open_dataset(engagement=engagement, object_name="user", purpose="discovery")
         identify = lambda record: record["id"]  # noqa: E731
         landing.land_piece(dataset, "first", [b'{"id": "1"}'], identify)
-        unfinished = landing.folder_of(dataset) / "00002.part"
-        unfinished.symlink_to("/dev/full")
-        with pytest.raises(store.StoreFull, match="full") as refused:
-            landing.land_piece(dataset, "second", [b'{"id": "2"}'] * 10, identify)
+        much = [b'{"id": "2", "noise": "%s"}' % os.urandom(200).hex().encode() for _ in range(6_000)]
+        with little_room(100_000), pytest.raises(store.StoreFull, match="full") as refused:
+            landing.land_piece(dataset, "second", much, identify)
         assert "Free space" in refused.value.remedy
         assert [piece.name for piece in dataset.pieces.all()] == ["first"]
-        unfinished.unlink(missing_ok=True)
+        assert [path.name for path in landing.folder_of(dataset).iterdir()] == ["00001.parquet"]
         landing.land_piece(dataset, "first", [b'{"id": "other"}'], identify)
         landing.land_piece(dataset, "second", [b'{"id": "2"}'] * 10, identify)
         landing.seal(dataset)
         assert (dataset.rows, [item.source_id for item in landing.scan(dataset)][:2]) == (11, ["1", "2"])
+
+
+def test_two_writers_of_one_file_do_not_write_into_each_other_and_abandoned_parts_are_cleared(tmp_path):
+    path, old = store.folder("keys") / "1.parquet", store.folder("keys") / "1.parquet.7-dead.part"
+    old.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    schema = pa.schema([("n", pa.int64())])
+    with store.ParquetFile(path, schema) as first, store.ParquetFile(path, schema) as second:
+        first.add(1)
+        second.add(2)
+    assert [row["n"] for row in store.read_rows(path)] == [1]
+    assert [found.name for found in path.parent.iterdir()] == ["1.parquet"]
 
 
 def test_equal_records_of_overlapping_slices_count_once_and_repeats_within_one_stay(tmp_path):
