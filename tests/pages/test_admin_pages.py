@@ -80,7 +80,7 @@ def test_every_link_of_the_sidebar_leads_somewhere(northwind, people, as_user):
     client = as_user(cast.make_user("boss", superuser=True))
     for group in django_settings.UNFOLD["SIDEBAR"]["navigation"]:
         for item in group["items"]:
-            assert client.get(str(item["link"])).status_code == 200, item
+            assert client.get(str(item["link"]), follow=True).status_code == 200, item
 
 
 def test_every_list_and_every_row_answers_and_shows_markup_as_text(northwind, people, as_user):
@@ -91,7 +91,7 @@ def test_every_list_and_every_row_answers_and_shows_markup_as_text(northwind, pe
         rows = page.get_queryset(request_of(people.engineer))
         assert rows, f"no {model.__name__} to show"
         for url in (address(model, "changelist"), address(model, "change", rows.first().pk)):
-            answer = client.get(url)
+            answer = client.get(url, follow=True)
             assert answer.status_code == 200, url
             text = answer.content.decode()
             assert "<script>alert(1)" not in text, url
@@ -114,7 +114,7 @@ def test_an_engineer_of_another_engagement_sees_and_reaches_nothing(northwind, p
     for model in OURS:
         rows = list(model._default_manager.all())
         mine = set(admin.site._registry[model].get_queryset(request_of(people.engineer)).values_list("pk", flat=True))
-        assert "Northwind" not in stranger.get(address(model, "changelist")).content.decode(), model
+        assert "Northwind" not in stranger.get(address(model, "changelist"), follow=True).content.decode(), model
         for row in rows:
             if row.pk in mine:
                 assert stranger.get(address(model, "change", row.pk)).status_code in (302, 403), model
@@ -160,19 +160,30 @@ def test_lists_ask_as_much_of_the_database_for_many_rows_as_for_few(northwind, p
 
 
 def queries(client, url: str) -> int:
-    client.get(url)
+    client.get(url, follow=True)
     with CaptureQueriesContext(
         connection,
     ) as captured:
-        assert client.get(url).status_code == 200
+        assert client.get(url, follow=True).status_code == 200
     return len(captured)
+
+
+def test_exceptions_open_on_the_newest_run(northwind, people, as_user):
+    old, new = cast.make_run(northwind, people.engineer), cast.make_run(northwind, people.engineer)
+    cast.make_exception(old, "u-old")
+    cast.make_exception(new, "u-new")
+    client = as_user(people.engineer)
+    answer = client.get(reverse("admin:loads_ledgerentry_changelist"), follow=True)
+    assert [row.source_id for row in answer.context["cl"].result_list] == ["u-new"]
+    answer = client.get(reverse("admin:loads_ledgerentry_changelist"), {"run__id__exact": old.pk})
+    assert [row.source_id for row in answer.context["cl"].result_list] == ["u-old"]
 
 
 @pytest.mark.parametrize("name", ["loads_ledgerentry", "loads_crosswalk", "loads_verifiedrow", "engagements_auditentry"])
 def test_large_tables_are_never_counted_whole(northwind, people, as_user, name):
     fill(northwind, people)
     with CaptureQueriesContext(connection) as captured:
-        as_user(people.engineer).get(reverse(f"admin:{name}_changelist"))
+        as_user(people.engineer).get(reverse(f"admin:{name}_changelist"), follow=True)
     counts = [query["sql"] for query in captured if "COUNT(" in query["sql"]]
     assert counts
     assert all("LIMIT 10000" in sql for sql in counts)
