@@ -7,6 +7,7 @@ import pytest
 from tests import folders
 from tests.folders import organisation_list, user
 
+ASK = {"user": ["u-unreadable", "u-strange-type", "u-in"]}
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 MEDIA = ("donotbulkemail", "mwb_sms_opt_out", "mwb_push_opt_out", "mwb_inapp_opt_out")
 ALL_IN = {"subscribedMessageTypeIds": [902, 903]}
@@ -160,6 +161,13 @@ def test_a_profile_that_says_nothing_counts_as_refused(played):
 @pytest.mark.parametrize("source", ["u-unreadable", "u-unreadable-id", "u-unreadable-lists"])
 def test_an_array_that_can_not_be_read_counts_as_refusal_of_all(played, source):
     assert told(played, source) == "espi"
+
+
+@pytest.mark.parametrize(
+    ("source", "codes"), [("u-unreadable", ["consent.unreadable"]), ("u-strange-type", ["consent.unknown_id"]), ("u-in", [])]
+)
+def test_what_was_odd_about_a_profiles_subscriptions_is_listed(played, source, codes):
+    assert [reason["code"] for reason in played.dispositions[source][0]["reasons"]] == codes
 
 
 @pytest.mark.parametrize(("source", "expected"), [("u-merged-2", "es.."), ("u-merged-4", "espi"), ("u-merged-6", "espi")])

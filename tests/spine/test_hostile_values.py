@@ -168,7 +168,7 @@ def folder(path: Path) -> Path:
         user("u-name-nul", "name.nul@gmail.com", firstName="\u0000", lastName="\u0000\u0001"),
         user("u-name-types", "name.types@gmail.com", firstName=["Mara"], lastName={"last": "Lind"}),
         user("u-name-long-derived", "d" * 80 + "@gmail.com", firstName=None, lastName=None),
-        user("u-org-1", "a@freshfield.example", "lead", emailListIds=[20]),
+        user("u-org-1", "a@freshfield.example", "lead", emailListIds=[20], jobTitle="J" * 120),
         user("clash@gmail.com", "clash.owner@gmail.com"),
         user(None, "clash@gmail.com"),
         user(
@@ -384,8 +384,8 @@ def test_a_leads_company_name_that_is_too_long_is_cut_kept_whole_and_listed(play
     row = played.row("lead", "user:u-org-1")
     whole = ("Lead's long company " * 7).strip()
     assert row["companyname"] == whole[:100].rstrip()
-    assert json.loads(row["mwb_original_values"])["companyname"] == whole
-    assert codes(played, "u-org-1") == ["text.shortened"]
+    assert json.loads(row["mwb_original_values"]) == {"companyname": whole, "jobTitle": "J" * 120}
+    assert codes(played, "u-org-1") == ["text.shortened", "text.shortened"]
 
 
 def test_lists_whose_name_is_no_text_are_no_organisations(played):
