@@ -6,7 +6,7 @@ from django.db.models import Count, Q, Sum
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from mapping import fieldmap_admin, source_admin, version_admin  # noqa: F401 - they register their pages
+from mapping import fieldmap_admin, plan, source_admin, version_admin  # noqa: F401 - they register their pages
 from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
 from mapping.plan_admin import PlanRowAdmin
 from mapping.split import normalise_stage
@@ -100,6 +100,7 @@ def split_summary(request: HttpRequest) -> list[dict]:
             "counts": [(label, getattr(row, f"to_{outcome or 'open'}")) for outcome, label in SplitRule.Outcome.choices],
             "stages": row.stages,
             "signed": signoffs.latest(row, SignOff.Kind.MATRIX),
+            "changed": signoffs.uncovered(row, SignOff.Kind.MATRIX, plan.hashes(row, ("split",))),
         }
         for row in engagements.annotate(stages=Count("split_rules"), **totals)[:5]
     ]
