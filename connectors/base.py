@@ -1,9 +1,18 @@
 """What every source platform gives the workbench, and nothing of how."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
+
+from workbench.engagements.errors import Retryable
+
+
+class StillPreparing(Retryable):
+    """The source is still making what was asked for; a later call with the same memory goes on waiting for it."""
+
+    remedy = "Start the step again: it goes on where it stopped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,18 @@ class Slice:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Reading:
+    """How reading goes on over several tasks.
+
+    memory: what the source must know again, such as the jobs that it started; kept as JSON. until: a time of time.monotonic()
+    after which a source no longer waits for something that isn't ready, but raises StillPreparing.
+    """
+
+    memory: dict[str, Any] = field(default_factory=dict)
+    until: float = math.inf
+
+
 class Source(Protocol):
     """A source platform, seen through one connection."""
 
@@ -35,8 +56,14 @@ class Source(Protocol):
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
         """Slices that together cover every record of the object, to be read in this order; they may overlap."""
 
-    def read(self, object_name: str, piece: Slice) -> Iterator[bytes]:
-        """One raw record per item, exactly the bytes that the source said (one JSON document each, however malformed)."""
+    def halves(self, piece: Slice) -> tuple[Slice, Slice] | None:
+        """Two slices that are this one together; None where it can't be divided."""
+
+    def read(self, object_name: str, piece: Slice, reading: Reading | None = None) -> Iterator[bytes]:
+        """One raw record per item, exactly the bytes that the source said (one JSON document each, however malformed).
+
+        Raises StillPreparing where `reading` doesn't let it wait any longer.
+        """
 
     def answers(self) -> Mapping[str, list[dict[str, Any]]]:
         """Object name -> its records, of the objects that are small enough for one answer; `forgotten` is [{"hash", "of"}]."""

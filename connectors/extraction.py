@@ -1,22 +1,55 @@
-"""Extraction: a source's slices into a dataset, going on after the last complete slice."""
+"""Extraction: a source's slices into a dataset, going on after the last complete slice.
+
+No task may last long: a call works for the time given, and the next one goes on. What the source must know again, such as its
+running jobs, and which slices are halved because they took too long, stands in the dataset's memory.
+"""
 
 import logging
-from collections.abc import Callable, Iterable
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import orjson
 
 from connectors import landing
-from connectors.base import Source
+from connectors.base import Reading, Slice, Source, StillPreparing
 from connectors.models import Dataset
 from workbench.engagements import gates
+from workbench.engagements.errors import Retryable
 from workbench.engagements.models import Engagement
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
+TRIES = 2  # a slice whose reading was begun so often, and killed each time, is halved
+WATCHED = 5_000  # records between two looks at the clock
 
 
-def extract(*, engagement: Engagement, source: Source, object_name: str, purpose: str, identify: landing.Identify, progress: Progress = logger.info) -> Dataset:
-    """Land every slice of an object and seal the dataset.
+class SliceTooLong(Retryable):
+    """A slice can't be read in the time that a task has."""
+
+    remedy = "Start the step again: the slice is read in two halves where it can be divided. Else raise TASK_TIMEOUT_S and TASK_RETRY_S."
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Times of time.monotonic(): after `until` nothing new is begun, after `at_most` what was begun is given up."""
+
+    until: float = math.inf
+    at_most: float = math.inf
+
+
+def extract(
+    *,
+    engagement: Engagement,
+    source: Source,
+    object_name: str,
+    purpose: str,
+    identify: landing.Identify,
+    progress: Progress = logger.info,
+    time_given: Time = Time(),  # noqa: B008 - it can't change
+) -> Dataset | None:
+    """Land every slice of an object and seal the dataset; None where the time is up and another call must go on.
 
     A `load` dataset needs the matrix sign-off. Raises GateClosed and whatever the source or the store raises;
     what was complete stays and a second call goes on from there.
@@ -24,10 +57,72 @@ def extract(*, engagement: Engagement, source: Source, object_name: str, purpose
     if purpose == Dataset.Purpose.LOAD:
         gates.require("extract", engagement)
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose)
-    for piece in source.slices(object_name, dataset.started_at):
-        done = landing.land_piece(dataset, piece.name, source.read(object_name, piece), identify)
-        progress(f"{object_name}: {done.name}, {done.rows} records")
+    landed = set(dataset.pieces.values_list("name", flat=True))
+    for piece in _pieces(dataset, source, object_name):
+        if piece.name in landed:
+            continue
+        whole = _land(dataset, source, piece, identify, progress, time_given)
+        if not whole or time.monotonic() > time_given.until:
+            return None
     return landing.seal(dataset)
+
+
+def _pieces(dataset: Dataset, source: Source, object_name: str) -> Iterator[Slice]:
+    """The slices in their order, those that took too long as their halves."""
+    waiting = list(reversed(source.slices(object_name, dataset.started_at)))
+    while waiting:
+        piece = waiting.pop()
+        halves = source.halves(piece) if piece.name in dataset.memory.get("halved", ()) else None
+        if halves:
+            waiting += reversed(halves)
+        else:
+            yield piece
+
+
+def _land(dataset: Dataset, source: Source, piece: Slice, identify: landing.Identify, progress: Progress, time_given: Time) -> bool:
+    """Land one slice; False where it must be gone on with later: its records aren't ready yet, or it is to be halved."""
+    if dataset.memory.get("begun", {}).get(piece.name, 0) >= TRIES and source.halves(piece):
+        return _halve(dataset, piece)
+    reading = Reading(dataset.memory, time_given.until)
+    lines = _watched(source.read(dataset.object_name, piece, reading), dataset, piece, time_given, progress)
+    try:
+        done = landing.land_piece(dataset, piece.name, lines, identify)
+    except StillPreparing:
+        progress(f"{dataset.object_name}: waiting for {piece.name}")
+        return False
+    except SliceTooLong:
+        if source.halves(piece) is None:
+            raise
+        return _halve(dataset, piece)
+    finally:
+        _remember(dataset)
+    progress(f"{dataset.object_name}: {done.name}, {done.rows} records")
+    return True
+
+
+def _watched(lines: Iterator[bytes], dataset: Dataset, piece: Slice, time_given: Time, progress: Progress) -> Iterator[bytes]:
+    """The lines, with a word of progress now and then. That reading began is kept first, since a kill leaves no other trace."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            begun = dataset.memory.setdefault("begun", {})
+            begun[piece.name] = begun.get(piece.name, 0) + 1
+            _remember(dataset)
+        elif number % WATCHED == 0:
+            progress(f"{dataset.object_name}: {piece.name}, {number} records")
+            if time.monotonic() > time_given.at_most:
+                raise SliceTooLong(f"{piece.name} of {dataset.object_name} takes longer than a task may.")
+        yield line
+
+
+def _halve(dataset: Dataset, piece: Slice) -> bool:
+    dataset.memory["halved"] = [*dataset.memory.get("halved", ()), piece.name]
+    _remember(dataset)
+    logger.info("a slice of dataset %s takes too long; it is halved", dataset.pk)
+    return False
+
+
+def _remember(dataset: Dataset) -> None:
+    Dataset.objects.filter(pk=dataset.pk).update(memory=dataset.memory)
 
 
 def land_answers(
@@ -44,4 +139,3 @@ def land_answers(
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
     landing.land_piece(dataset, "all", (orjson.dumps(answer) for answer in answers), identify)
     return landing.seal(dataset)
-

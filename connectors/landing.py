@@ -146,7 +146,7 @@ def seal(dataset: Dataset) -> Dataset:
     dataset.rows, dataset.bad_rows, dataset.repeated_rows = _counts(paths)
     dataset.size = sum(path.stat().st_size for path in paths)
     dataset.sha256 = store.file_hash(paths)
-    dataset.state, dataset.sealed_at = Dataset.State.SEALED, timezone.now()
+    dataset.state, dataset.sealed_at, dataset.memory = Dataset.State.SEALED, timezone.now(), {}
     dataset.save()
     return dataset
 
@@ -169,7 +169,8 @@ def _marked(paths: list[Path]) -> str:
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
     return f"""
         SELECT filename, row, problem, row_number() OVER (PARTITION BY source_id, occurrence, content ORDER BY filename, row) = 1 AS first
-        FROM (SELECT filename, row, source_id, content, problem, row_number() OVER (PARTITION BY filename, source_id ORDER BY row) AS occurrence
+        FROM (SELECT filename, row, source_id, content, problem,
+                     row_number() OVER (PARTITION BY filename, source_id ORDER BY row) AS occurrence
               FROM read_parquet([{names}], filename = true))"""  # noqa: S608 - paths are our own
 
 

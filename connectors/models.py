@@ -32,6 +32,7 @@ class Dataset(models.Model):
     repeated_rows = models.PositiveBigIntegerField(default=0, help_text="Equal records from overlapping slices, which count once.")
     size = models.PositiveBigIntegerField("bytes", default=0)
     sha256 = models.CharField(max_length=64, blank=True)
+    memory = models.JSONField(default=dict, editable=False, help_text="What the next task must know to go on landing.")
 
     class Meta:
         ordering = ["-started_at", "-pk"]

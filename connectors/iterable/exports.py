@@ -4,13 +4,15 @@ Source: facts 1.11 of the platform's Swagger "Iterable API 1.8", tag export. At 
 """
 
 import logging
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import orjson
 
+from connectors.base import StillPreparing
 from connectors.http import HttpRefused, HttpSession
 from connectors.iterable.answers import opened, page
 from connectors.iterable.windows import Window
@@ -49,6 +51,31 @@ class File:
     url: str
 
 
+class Jobs:
+    """The jobs that were started and whose lines aren't read yet: (data type, window) -> job and when it was started."""
+
+    def __init__(self, kept: MutableMapping[str, list[float]]) -> None:
+        """kept: where they are remembered, as JSON: key -> [job id, seconds since 1970]."""
+        self._kept = kept
+
+    def add(self, data_type: str, window: Window, job: int) -> None:
+        """Remember a job."""
+        self._kept[self._key(data_type, window)] = [job, time.time()]
+
+    def get(self, data_type: str, window: Window) -> tuple[int, float] | None:
+        """(job, seconds since 1970 when it was started), or None."""
+        found = self._kept.get(self._key(data_type, window))
+        return (int(found[0]), found[1]) if found else None
+
+    def forget(self, data_type: str, window: Window) -> None:
+        """The job is read, or can't be read any more."""
+        self._kept.pop(self._key(data_type, window), None)
+
+    @staticmethod
+    def _key(data_type: str, window: Window) -> str:
+        return f"{data_type} {window.start:%Y-%m-%dT%H:%M:%S} {window.end:%Y-%m-%dT%H:%M:%S}"
+
+
 class Exports:
     """Starts export jobs and reads what they wrote."""
 
@@ -62,14 +89,30 @@ class Exports:
         answer = self._session.request("POST", "api/export/start", json=wanted, repeatable=True, bucket=START)
         return int(opened(answer, "jobId"))
 
-    def lines(self, data_type: str, window: Window, job: int | None = None) -> Iterator[bytes]:
+    def begin(self, data_type: str, window: Window, jobs: Jobs) -> int:
+        """The job of a window: the one that is remembered, else one that is started now."""
+        found = jobs.get(data_type, window)
+        if found:
+            return found[0]
+        job = self.start(data_type, window)
+        jobs.add(data_type, window, job)
+        return job
+
+    def lines(self, data_type: str, window: Window, jobs: Jobs | None = None, *, until: float = math.inf) -> Iterator[bytes]:
         """The lines of a window as they came, without their line ends; blank ones left out.
 
-        job: one that was started for it already. A window that fails or is cut off is read as two halves instead, before
-        anything of it is handed out. Raises ExportFailed, ExportCancelled, ExportTooSlow.
+        jobs: those that were started already; they are forgotten once all lines of the window are read. A window that fails or
+        is cut off is read as two halves instead, before anything of it is handed out.
+        Raises ExportFailed, ExportCancelled, ExportTooSlow, and StillPreparing where a job isn't done by `until`.
         """
-        job = self.start(data_type, window) if job is None else job
-        first = self._finished(job)
+        jobs, read = jobs or Jobs({}), [window]
+        yield from self._lines(data_type, window, jobs, until, read)
+        for each in read:
+            jobs.forget(data_type, each)
+
+    def _lines(self, data_type: str, window: Window, jobs: Jobs, until: float, read: list[Window]) -> Iterator[bytes]:
+        job = self.begin(data_type, window, jobs)
+        first = self._listed(data_type, window, jobs, until)
         files = self._files_of(job, first) if first is not None else None
         if files is not None:
             for file in files:
@@ -77,22 +120,39 @@ class Exports:
             return
         halves = window.halves()
         if halves is None:
+            jobs.forget(data_type, window)
             raise ExportFailed(f"The export of {data_type} from {window.start:%Y-%m-%d %H:%M} fails or is cut off.")
         logger.info("export job %d was cut off or failed; its window is halved", job)
         for half in halves:
-            yield from self.lines(data_type, half)
+            read.append(half)
+            yield from self._lines(data_type, half, jobs, until, read)
 
-    def _finished(self, job: int) -> dict[str, Any] | None:
-        """Wait for the job's end; the first page of its files, or None where it failed."""
+    def _listed(self, data_type: str, window: Window, jobs: Jobs, until: float) -> dict[str, Any] | None:
+        """The first page of a finished job's files. A job that can't be used any more is forgotten: the next try starts another."""
+        job, since = jobs.get(data_type, window) or (0, 0.0)
+        try:
+            return self._finished(job, since, until)
+        except (ExportCancelled, ExportTooSlow):
+            jobs.forget(data_type, window)
+            raise
+        except HttpRefused as refused:
+            if refused.status in _EXPIRED:
+                jobs.forget(data_type, window)
+            raise
+
+    def _finished(self, job: int, since: float, until: float) -> dict[str, Any] | None:
+        """Wait for the end of a job started at `since`; the first page of its files, or None where it failed."""
         pause = self._session.pace.window_s(FILES) or 0.02
-        deadline, longest = time.monotonic() + self._patience_s, _LONGEST_PAUSE * pause
-        while time.monotonic() < deadline:
+        longest = _LONGEST_PAUSE * pause
+        while time.time() - since < self._patience_s:
             found = self._page(job, None)
             state = str(found.get("jobState", "")).lower()
             if state in _STOPPED:
                 raise ExportCancelled(f"Export job {job} was cancelled.")
             if state in (_DONE, _FAILED):
                 return found if state == _DONE else None
+            if time.monotonic() >= until:
+                raise StillPreparing(f"Export job {job} is {state or 'not done'}.")
             time.sleep(pause)
             pause = min(longest, pause * 1.5)
         raise ExportTooSlow(f"Export job {job} has not ended in {self._patience_s:.0f} s.")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connectors.base import Finding, Slice
+from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpSession, Pace, Stats
 from connectors.iterable import checks
 from connectors.iterable.answers import opened
-from connectors.iterable.exports import FILES, START, Exports
+from connectors.iterable.exports import FILES, START, Exports, Jobs
 from connectors.iterable.windows import OPEN, Window, windows
 from workbench.engagements.errors import BadInput
 
@@ -78,7 +78,7 @@ class IterableSource:
         self.session = self._open(connection.base_url)
         self._exports = Exports(self.session)
         self._order: dict[str, list[Slice]] = {}
-        self._jobs: dict[tuple[str, str], int] = {}
+        self._reading = Reading()
         self._lock = threading.Lock()
 
     @property
@@ -102,11 +102,25 @@ class IterableSource:
             self._order[object_name] = pieces
         return pieces
 
-    def read(self, object_name: str, piece: Slice) -> Iterator[bytes]:
-        """The raw JSON lines of a slice, malformed ones too; blank lines are left out."""
-        data_type = _exported(object_name).data_type
-        job = self._job_for(object_name, piece)
-        yield from self._exports.lines(data_type, Window.of(piece), job)
+    def halves(self, piece: Slice) -> tuple[Slice, Slice] | None:
+        """Two slices of half the time each; None for one of a minute."""
+        halves = Window.of(piece).halves()
+        if halves is None:
+            return None
+        first, second = (Slice(f"{piece.name}.{number}", window.as_params()) for number, window in enumerate(halves, start=1))
+        return first, second
+
+    def read(self, object_name: str, piece: Slice, reading: Reading | None = None) -> Iterator[bytes]:
+        """The raw JSON lines of a slice, malformed ones too; blank lines are left out.
+
+        The jobs stand in the reading's memory until their lines are read, so that another task finds them again.
+        """
+        data_type, reading = _exported(object_name).data_type, reading or self._reading
+        jobs = Jobs(reading.memory.setdefault("jobs", {}))
+        with self._lock:
+            for each in self._due(object_name, piece):
+                self._exports.begin(data_type, Window.of(each), jobs)
+        yield from self._exports.lines(data_type, Window.of(piece), jobs, until=reading.until)
 
     def reference(self, name: str) -> Any:
         """lists, channels, messageTypes: a list of objects; fields: {name: type}; forgotten, forgottenUserIds: a list of hashes."""
@@ -134,19 +148,11 @@ class IterableSource:
         """Close the idle connections."""
         self.session.close()
 
-    def _job_for(self, object_name: str, piece: Slice) -> int:
-        """The slice's job, started now or ahead; the next slices' jobs are started too."""
-        data_type = _exported(object_name).data_type
-        with self._lock:
-            for each in self._due(object_name, piece):
-                if (object_name, each.name) not in self._jobs:
-                    self._jobs[object_name, each.name] = self._exports.start(data_type, Window.of(each))
-            return self._jobs.pop((object_name, piece.name))
-
     def _due(self, object_name: str, piece: Slice) -> list[Slice]:
         order = self._order.get(object_name, [])
         if piece not in order:
             return [piece]
+        # Due are this slice and the next ones, whose jobs run while it is read.
         position = order.index(piece)
         ahead = order[position + 1 : position + JOBS_AT_ONCE]
         return [piece, *(each for each in ahead if each.name != OPEN)]

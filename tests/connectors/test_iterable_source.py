@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connectors.base import Slice
+from connectors.base import Reading, Slice, StillPreparing
 from connectors.http import Unauthorized, Unreachable
 from connectors.iterable.answers import StrangeAnswer
 from connectors.iterable.exports import ExportCancelled, ExportFailed
@@ -127,6 +127,22 @@ def test_the_jobs_of_the_next_slices_run_while_one_is_read_but_the_open_one_star
     list(source.read("user", pieces[-1]))
     assert len(exporter.jobs) == len(pieces)
     assert exporter.jobs[3000 + len(pieces)]["window"]["endDateTime"].startswith("2200")
+
+
+def test_a_job_that_takes_longer_than_a_task_is_waited_for_by_the_next_one_and_not_started_again(exporter: Exporter, service: Service):
+    exporter.states, kept = ["running"], {}
+    pieces = source_at(service.url).slices("user", NOW)
+    for _ in range(2):
+        source = source_at(service.url)
+        source.slices("user", NOW)
+        with pytest.raises(StillPreparing):
+            list(source.read("user", pieces[0], Reading(kept, until=0)))
+    kept = json.loads(json.dumps(kept))
+    assert (len(exporter.jobs), len(kept["jobs"])) == (4, 4)
+    for job in exporter.jobs.values():
+        job["states"] = ["completed"]
+    assert len(list(source_at(service.url).read("user", pieces[0], Reading(kept, until=0)))) == 1
+    assert (len(exporter.jobs), len(kept["jobs"])) == (4, 3)
 
 
 def test_a_lost_answer_to_a_started_job_is_asked_again(exporter: Exporter, service: Service):

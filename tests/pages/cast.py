@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from django.contrib.auth.models import User
 
-from connectors.base import Finding, Slice
+from connectors.base import Finding, Reading, Slice
 from loads.models import Chunk, LedgerEntry, Phase, Run, VerifiedRow
 from mapping import plan
 from mapping.discovery.source import discover
@@ -36,7 +36,10 @@ class GivenSource:
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
         return [Slice("all")]
 
-    def read(self, object_name: str, piece: Slice) -> Iterator[bytes]:
+    def halves(self, piece: Slice) -> None:
+        return None
+
+    def read(self, object_name: str, piece: Slice, reading: Reading | None = None) -> Iterator[bytes]:
         return (orjson.dumps(person) for person in self.people)
 
     def answers(self) -> dict[str, list[dict[str, Any]]]:
