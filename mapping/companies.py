@@ -6,7 +6,6 @@ from typing import Any
 
 from mapping.identity import fold_name
 from mapping.issues import Issue
-from mapping.transforms.texts import clean
 
 
 def organisation_name(list_name: Any, prefix: str) -> str | None:
@@ -16,7 +15,7 @@ def organisation_name(list_name: Any, prefix: str) -> str | None:
     text = list_name.strip()
     if not prefix or not text.casefold().startswith(prefix.casefold()):
         return None
-    return " ".join(clean(text[len(prefix) :], "")[0].split()) or None
+    return " ".join(text[len(prefix) :].split()) or None
 
 
 def email_domain(email: str | None) -> str | None:

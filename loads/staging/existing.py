@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import duckdb
+import idna
 import pyarrow as pa
 
 from connectors.store import batched
@@ -86,12 +87,13 @@ def load_accounts(con: duckdb.DuckDBPyConnection, destination: Destination) -> N
 
 
 def web_domain(address: str | None) -> str | None:
-    """The domain that a web address leads to, without `www.`, in its ASCII form."""
+    """The domain that a web address leads to, without `www.`, in the ASCII form that e-mail domains get too (IDNA 2008)."""
     text = (address or "").strip().lower()
     if not text:
         return None
     try:
         host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
-        return host.removeprefix("www.").encode("idna").decode() or None
-    except (ValueError, UnicodeError):
+        bare = host.removeprefix("www.")
+        return (bare if bare.isascii() else idna.encode(bare, uts46=True).decode()) or None
+    except ValueError:  # of which the errors of idna are one kind
         return None

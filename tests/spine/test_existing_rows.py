@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 ASK = {"user": ["u-both", "u-two-contacts"]}
 UNIT = "00000000-0000-4000-8000-00000000b001"
 ASA, BO, DORA, SVEN, TEAM, ASA_THERE = (f"00000000-0000-4000-8000-0000000000{number}" for number in ("a1", "a2", "a3", "a4", "a5", "a6"))
+EVAS = ("00000000-0000-4000-8000-0000000000e1", "00000000-0000-4000-8000-0000000000e2")
 BEFORE = {"createdon": "2019-05-06T07:08:09Z", "modifiedon": "2019-05-06T07:08:09Z"}
 OWNED = {"_ownerid_value": BO, "_ownerid_value@Microsoft.Dynamics.CRM.lookuplogicalname": "systemuser", "_owninguser_value": BO}
 
@@ -75,6 +76,7 @@ def folder(path: Path) -> Path:
         user("u-moved", "moved@gmail.com", "customer"),
         user("u-north", "north@northpine.example", "lead", emailListIds=[1]),
         user("u-fresh", "fresh@freshfield.example", "customer"),
+        user("u-idn", "i@straße.example", "customer"),
         user("u-twin", "t@twinning.example", "customer", emailListIds=[2]),
         user("u-same-list", "one@elsewhere.example", "customer", emailListIds=[3]),
         user("u-same-domain", "two@sameco.example", "customer"),
@@ -84,6 +86,7 @@ def folder(path: Path) -> Path:
         user("u-owner-disabled", "owner3@gmail.com", ownerEmail="dora@corp.example"),
         user("u-owner-unknown", "owner4@gmail.com", "lead", ownerEmail="Nobody Known"),
         user("u-owner-sandbox", "owner5@gmail.com", ownerEmail="sven@corp.example"),
+        user("u-owner-two", "owner7@gmail.com", ownerEmail="eva@corp.example"),
         user("u-owner-none", "owner6@gmail.com"),
     ]
     contacts = [
@@ -114,10 +117,12 @@ def folder(path: Path) -> Path:
         account(23, "Twinning"),
         account(24, "twinning"),
         account(25, "Sameco", websiteurl="sameco.example"),
+        account(27, "Straßen AG", websiteurl="https://www.Straße.example"),
         account(26, "KAFFEE ZURICH", websiteurl="https://kaffee.example"),
     ]
     users_there = [colleague(ASA, "asa@corp.example"), colleague(BO, "bo.hansen@corp.example", domainname="corp\\BO")]
     users_there.append(colleague(DORA, "dora@corp.example", isdisabled=True))
+    users_there += [colleague(user_id, "Eva@corp.example", domainname=f"corp\\{user_id[-2:]}") for user_id in EVAS]
     sandbox_users = [colleague(ASA_THERE, "Asa@Corp.example"), *users_there[1:], colleague(SVEN, "sven@corp.example")]
     rows = {
         "dataverse/businessunit": [{"businessunitid": UNIT, "name": "Corp", "isdisabled": False}],
@@ -240,6 +245,7 @@ def test_a_company_of_a_domain_is_found_by_the_website(played):
     row = by_id(played, "account", 22)
     assert (row["name"], row["mwb_sourceid"]) == ("Freshfield Foods", "company:domain:freshfield.example")
     assert played.row("contact", "user:u-fresh")["_parentcustomerid_value"] == row_id(22)
+    assert played.row("contact", "user:u-idn")["_parentcustomerid_value"] == row_id(27)
 
 
 def test_a_company_that_fits_two_accounts_is_held_and_its_people_with_it(played):
@@ -263,7 +269,14 @@ def test_each_environment_has_matches_of_its_own(played):
 
 @pytest.mark.parametrize(
     ("source", "owner"),
-    [("u-owner-mail", ASA), ("u-owner-domain", BO), ("u-owner-disabled", TEAM), ("u-owner-sandbox", TEAM), ("u-owner-none", TEAM)],
+    [
+        ("u-owner-mail", ASA),
+        ("u-owner-domain", BO),
+        ("u-owner-disabled", TEAM),
+        ("u-owner-sandbox", TEAM),
+        ("u-owner-two", TEAM),
+        ("u-owner-none", TEAM),
+    ],
 )
 def test_owners_are_found_by_mail_or_domain_name_and_others_go_to_the_fallback_owner(played, source, owner):
     assert played.row("contact", f"user:{source}")["_ownerid_value"] == owner

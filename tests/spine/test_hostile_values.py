@@ -45,7 +45,7 @@ IDS = {
     "blank": "  ",
 }
 # Ids that are neither text nor a whole number, and blank ones, are none: the address is the id.
-LINES = 175  # of the export
+LINES = 177  # of the export
 NO_IDS = ("float", "list", "object", "boolean", "blank")
 # Names of fields; those without a name, or with one that can't be kept, are no one's.
 NAMES = [
@@ -86,6 +86,8 @@ LISTS = {
     17: "Company: \u202eתל אביב 漢字",
     18: "company:   No   prefix case  ",
     19: "Company: O'Neil's \"x\"; DROP",
+    22: "Company: Straße Café",
+    23: "COMPANY:  STRASSE\t CAFE ",
     20: "Company: " + "Lead's long company " * 7,
 }
 
@@ -169,6 +171,8 @@ def folder(path: Path) -> Path:
         user("u-name-types", "name.types@gmail.com", firstName=["Mara"], lastName={"last": "Lind"}),
         user("u-name-long-derived", "d" * 80 + "@gmail.com", firstName=None, lastName=None),
         user("u-org-1", "a@freshfield.example", "lead", emailListIds=[20], jobTitle="J" * 120),
+        user("u-org-2", "b@gmail.com", emailListIds=[22]),
+        user("u-org-3", "c@gmail.com", emailListIds=[23, 22, 23]),
         user("clash@gmail.com", "clash.owner@gmail.com"),
         user(None, "clash@gmail.com"),
         user(
@@ -369,6 +373,13 @@ def test_a_user_id_that_is_another_records_address_makes_them_one_person(played)
 )
 def test_an_organisation_name_arrives_as_text(played, number, name):
     assert played.row("account", f"company:list:{number}")["name"] == name
+
+
+def test_lists_whose_names_are_one_after_folding_are_one_account(played):
+    row = played.row("account", "company:list:22")
+    assert played.row("contact", "user:u-org-2")["_parentcustomerid_value"] == row["accountid"]
+    assert played.row("contact", "user:u-org-3")["_parentcustomerid_value"] == row["accountid"]
+    assert played.phase("company", "account")["merged"] == 1
 
 
 def test_an_organisation_name_of_control_characters_is_blank(played):
