@@ -129,6 +129,17 @@ class ParquetFile:
             self._part.unlink(missing_ok=True)
 
 
+def write(path: Path, content: bytes) -> None:
+    """Write a small file that appears whole or not at all. Raises StoreFull, StoreUnwritable."""
+    part = part_of(path)
+    with _disk_errors():
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict]:
     """Rows `start` to `stop` (not included) of a Parquet file, reading only the row groups that hold them."""
     with pq.ParquetFile(path) as file:
@@ -178,6 +189,23 @@ def database(memory: str = "256MB") -> Iterator[duckdb.DuckDBPyConnection]:
         raise StoreFull("The store has no room for sorting.") from error
     finally:
         con.close()
+
+
+def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """Write a query's rows as a Parquet file that appears whole or not at all. Raises StoreFull, StoreUnwritable."""
+    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
+    with _disk_errors():
+        try:
+            con.execute(f"COPY ({query}) TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608 - names of our own
+            part.replace(path)
+        except duckdb.IOException as error:
+            raise StoreUnwritable(f"The store can't be written: {type(error).__name__}.") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def remove(path: Path) -> None:

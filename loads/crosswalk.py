@@ -1,4 +1,4 @@
-"""The crosswalk: which row a source id became. Ids are given in one insert-or-keep pass, before chunks exist."""
+"""The crosswalk: which row a source id became. Staging decides on ids that were given before, so one once given stays."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,16 +23,19 @@ class Given:
     role: str = ""
     origin: str = Crosswalk.Origin.CREATED
     alias: bool = False
+    current: bool = True
 
 
-def give(environment: Environment, object_name: str, proposed: Iterable[Given]) -> None:
-    """Insert the proposed ids; one that was given before stays as it is."""
-    _insert((_values(environment, object_name, given) for given in proposed), "DO NOTHING")
+def follow(environment: Environment, object_name: str, decided: Iterable[Given], beat: Callable[[], None] = lambda: None) -> None:
+    """Insert ids or point them at the row that staging decided: an alias follows its survivor, a survivor may take over a row.
 
-
-def follow(environment: Environment, object_name: str, moved: Iterable[Given]) -> None:
-    """Point ids at another row: an alias follows its survivor, and a survivor takes over its cluster's row."""
-    _insert((_values(environment, object_name, given) for given in moved), _replacing("row_id", "alias", "origin"))
+    What was known of the row an id pointed at before is forgotten with it.
+    """
+    moved = f"excluded.row_id <> {Crosswalk._meta.db_table}.row_id"
+    kept = {"state": Crosswalk.State.PLANNED.value, "applied_hash": ""}
+    resets = [f"{column} = CASE WHEN {moved} THEN '{value}' ELSE {Crosswalk._meta.db_table}.{column} END" for column, value in kept.items()]
+    conflict = ", ".join([_replacing("row_id", "alias", "origin", "current"), *resets])
+    _insert((_values(environment, object_name, given) for given in decided), conflict, beat)
 
 
 KEY = ("environment_id", "object_name", "source_id", "table", "role")
@@ -45,12 +48,13 @@ def _values(
     row_id = UUID(given.row_id)
     row = row_id if connection.features.has_native_uuid_field else row_id.hex
     return (
-        environment.pk, object_name, given.source_id, given.table, given.role, row, given.alias, str(given.origin), str(state), True, applied_hash, run_id,
+        environment.pk, object_name, given.source_id, given.table, given.role, row, given.alias, str(given.origin), str(state), given.current, applied_hash,
+        run_id,
     )  # fmt: skip
 
 
 def _replacing(*columns: str) -> str:
-    return "DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in columns)
+    return "DO UPDATE SET " + ", ".join(f'"{column}" = excluded."{column}"' for column in columns)
 
 
 def _insert(rows: Iterable[tuple], conflict: str, beat: Callable[[], None] = lambda: None) -> None:

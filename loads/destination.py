@@ -23,6 +23,11 @@ class Destination:
         """The client, with the customer's quiet-load decision as its headers."""
         return Client.from_connection(self.environment.connection, bypass=self.quiet)
 
+    @cached_property
+    def user_id(self) -> str:
+        """Our application user, which stands in `modifiedby` of what we wrote last."""
+        return str(self.client.who_am_i()["UserId"]).lower()
+
     def table(self, name: str) -> Table:
         """The table's metadata."""
         if name not in self._tables:

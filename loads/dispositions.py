@@ -11,13 +11,13 @@ from loads.models import Crosswalk, LedgerEntry, Phase, Run
 
 def lookup(run: Run, object_name: str, source_id: str) -> list[dict[str, Any]]:
     """Every record of that id in the run: disposition, table, row id and reasons; empty where the run had none."""
-    path = staged.dispositions_path(run, object_name)
-    if not path.exists():
+    paths = [str(path) for path in staged.parts(run, object_name, staged.DISPOSITIONS_KIND)]
+    if not paths:
         return []
     with database() as con:
         found = con.execute(
             'SELECT position, source_id, disposition, main_table, "into", reasons FROM read_parquet(?) WHERE source_id = ? ORDER BY position',
-            [str(path), source_id],
+            [paths, source_id],
         ).fetchall()
     return [_told(run, object_name, row) for row in found]
 

@@ -101,7 +101,7 @@ def load_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str
     Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
     before = destination.client.stats.snapshot()
     settlement = ledger.Settlement()
-    rows = list(staged.read(staged.phase_path(phase), chunk.start, chunk.stop))
+    rows = list(staged.read(staged.rows_of(phase), chunk.start, chunk.stop))
     ready = _ready(chunk, rows, settlement)
     writer = Writer(destination.client, destination.table(phase.table), {destination.own(RUN_ID): phase.run.key})
     for written in writer.write(ready, again=chunk.attempts > 1, beat=lambda: _renew(chunk, worker, started)):
@@ -129,6 +129,9 @@ def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settle
             settlement.add(chunk, row, "waiting", {"code": "parent.not_loaded", "field": "", "detail": detail, "severity": "hold"})
         elif row.action == "equal":
             settlement.add(chunk, row, "equal")
+        elif row.action == "conflict":
+            detail = "A person edited the row since it was loaded. Nothing was written over it."
+            settlement.add(chunk, row, "refused", {"code": "conflict.edited", "field": "", "detail": detail, "severity": "hold"})
         else:
             ready.append(row)
     return ready

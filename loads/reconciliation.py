@@ -67,7 +67,7 @@ def _count_records(phase: Phase) -> None:
     further = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name, main_table=phase.table, row_id__isnull=False)
     partly = further.exclude(phase=phase).exclude(position__in=own.values("position")).values("position").distinct().count()
     Phase.objects.filter(pk=phase.pk).update(
-        loaded=staged.main_count(staged.phase_path(phase), phase.table) - rows[False] - rows[True] - partly,
+        loaded=staged.main_count(staged.rows_of(phase), phase.table) - rows[False] - rows[True] - partly,
         rejected=decided[LedgerEntry.Outcome.REJECTED] + rows[False],
         held=decided[LedgerEntry.Outcome.HELD] + rows[True] + partly,
     )
@@ -75,7 +75,7 @@ def _count_records(phase: Phase) -> None:
 
 def _present(phase: Phase) -> Iterator[tuple[str, str, str, str, str, str]]:
     absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
-    for row in staged.identities(staged.phase_path(phase)):
+    for row in staged.identities(staged.rows_of(phase)):
         if row["action"] != "equal" and row["row_id"] not in absent:
             yield row["source_id"], phase.table, row["role"], row["row_id"], row["origin"], row["applied_hash"]
 

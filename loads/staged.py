@@ -1,6 +1,6 @@
 """Staged rows: ready values in load order, one Parquet file per run, object and table; written once, then only read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from loads.models import Phase, Run
 # values: the body as the Web API takes it, lookups bound, without the run's stamp.
 # parents: "table:row id" of the rows of this workbench that it looks up to.
 # main_table: the table in whose phase the record is counted; another one than the row's for a record's further rows.
+# action: create, update, equal (not sent), conflict (a person edited our row since it was loaded: not sent, held).
 # etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.
 # sample: {column: source value} for the rows that are read back with a field diff, else null.
 STAGED = pa.schema(
@@ -50,6 +51,9 @@ DISPOSITIONS = pa.schema(
 )
 
 
+DISPOSITIONS_KIND = "dispositions"
+
+
 @dataclass(frozen=True, slots=True)
 class StagedRow:
     """One row ready to send; see STAGED."""
@@ -75,24 +79,44 @@ def folder(run: Run) -> Path:
     return store.folder(run.engagement.slug, "runs", run.key)
 
 
-def rows_path(run: Run, object_name: str, table: str) -> Path:
-    """The staged file of one object and table."""
-    return folder(run) / f"{object_name}-{table}.parquet"
+def part(run: Run, object_name: str, kind: str, number: int) -> Path:
+    """One of the files that an object's staging is written to, a range of records each. kind: a table, or DISPOSITIONS_KIND."""
+    return folder(run) / f"{object_name}-{kind}.{number:05d}.parquet"
 
 
-def dispositions_path(run: Run, object_name: str) -> Path:
-    """The dispositions of all records of an object, as staging decided them."""
-    return folder(run) / f"{object_name}-dispositions.parquet"
+def parts(run: Run, object_name: str, kind: str) -> list[Path]:
+    """The files of one table, or of the dispositions, in the records' order."""
+    return sorted(folder(run).glob(f"{object_name}-{kind}.*.parquet"))
 
 
-def phase_path(phase: Phase) -> Path:
-    """The staged file that a phase loads."""
-    return rows_path(phase.run, phase.object_name, phase.table)
+def rows_of(phase: Phase) -> list[Path]:
+    """The staged files that a phase loads."""
+    return parts(phase.run, phase.object_name, phase.table)
 
 
-def read(path: Path, start: int = 0, stop: int | None = None, *, samples: bool = False) -> Iterator[StagedRow]:
+def _across(paths: Sequence[Path], start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows `start` to `stop` (not included) of files that follow each other; files outside the range aren't opened."""
+    first = 0
+    for path in paths:
+        size = store.row_count(path)
+        if first + size > start and (stop is None or first < stop):
+            yield from store.read_rows(path, start=max(start - first, 0), stop=None if stop is None else stop - first, columns=columns)
+        first += size
+
+
+def read_dispositions(run: Run, object_name: str) -> Iterator[dict[str, Any]]:
+    """The disposition of every record of an object; see DISPOSITIONS."""
+    yield from _across(parts(run, object_name, DISPOSITIONS_KIND))
+
+
+def row_count(paths: Sequence[Path]) -> int:
+    """Rows of all the files."""
+    return sum(store.row_count(path) for path in paths)
+
+
+def read(paths: Sequence[Path], start: int = 0, stop: int | None = None, *, samples: bool = False) -> Iterator[StagedRow]:
     """Staged rows `start` to `stop` (not included); with `samples` only those that are read back with a field diff."""
-    for row in store.read_rows(path, start=start, stop=stop):
+    for row in _across(paths, start, stop):
         if samples and row["sample"] is None:
             continue
         yield StagedRow(
@@ -113,11 +137,11 @@ def read(path: Path, start: int = 0, stop: int | None = None, *, samples: bool =
         )
 
 
-def main_count(path: Path, table: str) -> int:
+def main_count(paths: Sequence[Path], table: str) -> int:
     """How many of a staged file's rows are the main row of their record, which counts it in this table's phase."""
-    return sum(row["main_table"] == table for row in store.read_rows(path, columns=["main_table"]))
+    return sum(row["main_table"] == table for row in _across(paths, columns=["main_table"]))
 
 
-def identities(path: Path) -> Iterator[dict[str, Any]]:
+def identities(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """row_id, source_id, role, action, origin and applied_hash of every row, without its values."""
-    yield from store.read_rows(path, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])
+    yield from _across(paths, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])

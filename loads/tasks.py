@@ -37,7 +37,7 @@ def work(run_id: int, failures: int = 0) -> None:
         more = False
         stand_still(run_id, _told(error))
         logger.warning("run %s stands still: %s", run_id, type(error).__name__)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the edge of a task: whatever it was, the run says that it stands still
         more = False
         stand_still(run_id, f"An unexpected error ({type(error).__name__}). Send the run's number to the engineer, or resume the run.")
         # The error's own words may name a person; where it came from doesn't.

@@ -110,7 +110,7 @@ def verify_sample(phase: Phase, destination: Destination, stamp: Mapping[str, An
 
 
 def _samples(phase: Phase) -> Iterable[StagedRow]:
-    return (row for row in staged.read(staged.phase_path(phase), samples=True) if row.action != "equal")
+    return (row for row in staged.read(staged.rows_of(phase), samples=True) if row.action != "equal")
 
 
 def _verified(phase: Phase, table: Table, row: StagedRow, found: Mapping[str, Any], stamp: Mapping[str, Any]) -> VerifiedRow:

@@ -99,7 +99,8 @@ def assign_companies(con: duckdb.DuckDBPyConnection, *, by_domain: bool) -> None
     """)  # noqa: S608 - text of our own
     con.execute("""
         CREATE TABLE organisations AS
-        SELECT 'list:' || min(list_id) AS company, name_key, arg_min(name, list_id) AS name, list(list_id ORDER BY list_id) AS list_ids
+        SELECT 'list:' || arg_min(list_id, (try_cast(list_id AS BIGINT), list_id)) AS company, name_key,
+               arg_min(name, (try_cast(list_id AS BIGINT), list_id)) AS name, list(list_id ORDER BY list_id) AS list_ids
         FROM organisation_lists WHERE name_key <> '' GROUP BY name_key
     """)
     con.execute("""

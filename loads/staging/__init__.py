@@ -8,11 +8,11 @@ from loads.staging import companies, persons
 from loads.staging.context import StagingContext
 
 # In load order: what others look up to comes first.
-STAGERS: Mapping[str, Callable[[StagingContext], None]] = {companies.OBJECT: companies.stage, persons.OBJECT: persons.stage}
+STAGERS: Mapping[str, Callable[[StagingContext], bool]] = {companies.OBJECT: companies.stage, persons.OBJECT: persons.stage}
 
 
 def stage_next(run: Run, destination: Destination, worker: str) -> bool:
-    """Stage the next object that isn't; False where all are. A try that was cut off is made again from the start of its object."""
+    """Do the next part of staging; False where all objects are staged. A part that was cut off is done again from its start."""
     left = [name for name in STAGERS if name not in run.staged]
     if left:
         STAGERS[left[0]](StagingContext(run, destination, worker))

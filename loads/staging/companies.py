@@ -11,11 +11,10 @@ from django.db import transaction
 from connectors import landing
 from connectors.extraction import land_answers
 from connectors.models import Dataset
-from connectors.store import database
+from connectors.store import copy, database
 from loads import crosswalk
 from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
-from loads.models import Crosswalk
 from loads.staging import deciding, existing, phases
 from loads.staging.context import StagingContext
 from loads.staging.rows import Draft, TableWriter
@@ -41,23 +40,25 @@ LANDED = pa.schema(
 )
 
 
-def stage(context: StagingContext) -> None:
-    """Derive, land and stage the companies; the people's assignments are kept for the people's own staging."""
+def stage(context: StagingContext) -> bool:
+    """Derive, land and stage the companies; the people's assignments are kept for the people's own staging. True: all is staged."""
     with database() as con:
         deciding.decide(con, context)
         _derive(con, context)
         dataset = _land(con, context)
+        context.beat()
         existing.load_crosswalk(con, context.crosswalk_rows(OBJECT))
         existing.load_accounts(con, context.destination)
         _match(con, context)
-        crosswalk.give(context.run.environment, OBJECT, _given(con))
-        with phases.Tally(context.run, OBJECT) as tally, TableWriter(context, OBJECT, TABLE) as writer:
+        crosswalk.follow(context.run.environment, OBJECT, _given(con), context.beat)
+        with phases.Dispositions(context.run, OBJECT) as dispositions, TableWriter(context, OBJECT, TABLE) as writer:
             for row in _decided(con):
-                _stage_one(context, row, tally, writer)
+                _stage_one(context, row, dispositions, writer)
     context.run.datasets[OBJECT] = dataset.pk
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
-        phases.record(context.run, tally, [TABLE], context.worker)
+        phases.record(context.run, OBJECT, [TABLE], context.worker)
+    return True
 
 
 def _derive(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
@@ -65,34 +66,37 @@ def _derive(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     clusters.load_organisations(con, rules["lists"], context.playbook.free_mail_domains)
     con.execute("CREATE TABLE wanted AS SELECT cluster FROM decided WHERE disposition = 'planned'")
     clusters.assign_companies(con, by_domain=rules["domain_when_no_list"])
-    con.execute(f"COPY (SELECT d.position, a.company, a.ambiguous FROM assigned a JOIN decided d USING (cluster) WHERE d.survives) TO '{_sql(context)}'")  # noqa: S608
-
-
-def _sql(context: StagingContext) -> str:
-    return str(context.path(ASSIGNED)).replace("'", "''")
+    copy(con, "SELECT d.position, a.company, a.ambiguous FROM assigned a JOIN decided d USING (cluster) WHERE d.survives", context.path(ASSIGNED))
 
 
 def _land(con: duckdb.DuckDBPyConnection, context: StagingContext) -> Dataset:
     """The derived dataset: one record per organisation list and per domain, so that each has a disposition."""
     created = {str(entry.get("id")): entry.get("createdAt") for entry in context.answers("list")}
-    rows = con.execute("""
-        SELECT o.company, l.list_id, coalesce(l.name, o.name), c.domain, l.list_id IS NULL
-        FROM organisations o LEFT JOIN organisation_lists l ON list_contains(o.list_ids, l.list_id)
-        LEFT JOIN commonest c USING (company) ORDER BY o.company, l.list_id
-    """).fetchall()
-    blank = con.execute("SELECT list_id, name FROM organisation_lists WHERE name_key = '' ORDER BY list_id").fetchall()
-    records = [_record(company, list_id, name, domain, created) for company, list_id, name, domain, _ in rows]
-    records += [_record("", list_id, name, None, created) for list_id, name in blank]
     dataset = land_answers(
         engagement=context.engagement,
         object_name=OBJECT,
         purpose=Dataset.Purpose.LOAD,
-        answers=records,
+        answers=_records(con, created),
         identify=lambda record: record["id"],
         derived=True,
     )
     existing.insert(con, "landed", LANDED, _landed(dataset))
     return dataset
+
+
+def _records(con: duckdb.DuckDBPyConnection, created: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Organisations' lists first, each organisation's own list before its further ones; then companies of a domain; then blank names."""
+    cursor = con.cursor()
+    cursor.execute("""
+        SELECT coalesce(o.company, ''), l.list_id, l.name, c.domain, o.company IS NULL AS blank
+        FROM organisation_lists l LEFT JOIN organisations o ON o.name_key = l.name_key AND l.name_key <> '' AND len(o.list_ids) > 0
+        LEFT JOIN commonest c ON c.company = o.company
+        UNION ALL SELECT company, NULL, name, name, false FROM organisations WHERE len(list_ids) = 0
+        ORDER BY blank, 1, 2
+    """)
+    while batch := cursor.fetchmany(2_000):
+        for company, list_id, name, domain, _ in batch:
+            yield _record(company, list_id, name, domain, created)
 
 
 def _record(company: str, list_id: str | None, name: str, domain: str | None, created: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,68 +118,92 @@ def _landed(dataset: Dataset) -> Iterator[tuple]:
 def _match(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     """Table `rows`: per company its id, where it comes from, and what keeps it from loading.
 
-    Organisations are sought by name, companies of a domain by the domain of the website. Several hits, or two companies on
-    one row, are held.
+    An organisation's own account is that of any of its lists, the one whose id isn't an alias first. Organisations are sought by
+    name, companies of a domain by the domain of the website. Several hits, or two companies on one row, are held.
     """
     new_id = row_ids(context.engagement.slug, OBJECT, TABLE)
     con.create_function("new_id", lambda source_id, ms: new_id(source_id, ms), ["VARCHAR", "BIGINT"], "VARCHAR")
-    con.execute("""
-        CREATE TABLE hits AS
-        SELECT l.source_id, list(DISTINCT t.row_id ORDER BY t.row_id) AS ids FROM landed l JOIN there t
-          ON CASE WHEN l.source_id LIKE 'list:%' THEN t.name_key = (SELECT any_value(name_key) FROM organisation_lists o WHERE 'list:' || o.list_id = l.source_id)
-                  ELSE t.domain = l.domain END
-        WHERE l.source_id = l.company GROUP BY l.source_id
-    """)
-    con.execute("""
-        CREATE TABLE rows AS
-        WITH own AS (SELECT source_id, any_value(row_id) AS row_id, any_value(origin) AS origin, any_value(state) AS state,
-                            any_value(applied_hash) AS applied_hash FROM xw WHERE "table" = 'account' AND role = '' GROUP BY source_id),
-        matched AS (
-            SELECT l.*, o.row_id AS own_id, o.origin AS own_origin, o.state, o.applied_hash, coalesce(len(h.ids), 0) AS hits, h.ids[1] AS hit
-            FROM landed l LEFT JOIN own o USING (source_id) LEFT JOIN hits h USING (source_id))
-        SELECT position, source_id, company, name, domain, created_ms,
-               coalesce(own_id, CASE WHEN hits = 1 THEN hit END, new_id(source_id, created_ms)) AS row_id,
-               coalesce(own_origin, CASE WHEN hits = 1 THEN 'matched' ELSE 'created' END) AS origin,
-               coalesce(state, 'planned') AS state, coalesce(applied_hash, '') AS applied_hash,
-               CASE WHEN company = '' THEN 'company.name_blank'
-                    WHEN own_id IS NULL AND hits > 1 THEN 'match.several'
-                    WHEN own_id IS NULL AND hits = 1 AND count(*) FILTER (own_id IS NULL AND hits = 1) OVER (PARTITION BY hit) > 1 THEN 'match.shared' END AS problem
-        FROM matched ORDER BY position
-    """)
+    for statement in (_OWN, _HITS, _ROWS):
+        con.execute(statement)
+
+
+_OWN = """
+    CREATE TABLE own AS
+    WITH claims AS (
+        SELECT l.company, x.row_id, x.origin, x.applied_hash, x.alias, x.source_id <> l.company AS taken_over, x.source_id
+        FROM landed l JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = '' JOIN everyone e ON e.row_id = x.row_id
+        WHERE l.company <> ''
+        QUALIFY row_number() OVER (PARTITION BY x.row_id ORDER BY x.alias, taken_over, l.company) = 1)
+    SELECT * FROM claims QUALIFY row_number() OVER (PARTITION BY company ORDER BY alias, taken_over, source_id) = 1
+"""
+
+_HITS = """
+    CREATE TABLE hits AS
+    SELECT company, list(DISTINCT row_id ORDER BY row_id) AS ids FROM (
+        SELECT o.company, t.row_id FROM organisations o JOIN there t USING (name_key) WHERE len(o.list_ids) > 0
+        UNION ALL SELECT o.company, t.row_id FROM organisations o JOIN there t ON t.domain = o.name WHERE len(o.list_ids) = 0)
+    GROUP BY company
+"""
+
+_ROWS = """
+    CREATE TABLE rows AS
+    WITH matched AS (
+        SELECT l.*, o.row_id AS own_id, o.origin AS own_origin, o.applied_hash, g.row_id AS given_id, x.row_id IS NOT NULL AND o.row_id IS NULL AS gone,
+               CASE WHEN o.row_id IS NULL THEN coalesce(len(h.ids), 0) ELSE 0 END AS hits, CASE WHEN o.row_id IS NULL THEN h.ids[1] END AS hit
+        FROM landed l LEFT JOIN own o ON o.company = l.source_id LEFT JOIN hits h ON h.company = l.source_id
+        LEFT JOIN xw g ON g.source_id = l.source_id AND g."table" = 'account' AND g.role = '' AND NOT g.alias AND g.origin = 'created'
+        LEFT JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = '' AND NOT x.alias AND x.state = 'present')
+    SELECT position, source_id, company, name, domain, created_ms,
+           coalesce(own_id, CASE WHEN hits = 1 THEN hit END, given_id, new_id(source_id, created_ms)) AS row_id,
+           coalesce(own_origin, CASE WHEN hits = 1 THEN 'matched' ELSE 'created' END) AS origin,
+           own_id IS NOT NULL AS present, coalesce(applied_hash, '') AS applied_hash,
+           CASE WHEN company = '' THEN 'company.name_blank'
+                WHEN hits > 1 THEN 'match.several'
+                WHEN hits = 1 AND (count(*) FILTER (hits = 1) OVER (PARTITION BY hit) > 1 OR hit IN (SELECT row_id FROM own)) THEN 'match.shared'
+                WHEN gone AND hits = 0 AND source_id = company THEN 'match.removed' END AS problem
+    FROM matched ORDER BY position
+"""
 
 
 def _given(con: duckdb.DuckDBPyConnection) -> Iterator[Given]:
     """Ids of the companies that will have a row, and of their further lists as aliases."""
-    rows = con.execute("""
+    cursor = con.cursor()
+    cursor.execute("""
         SELECT a.source_id, r.row_id, r.origin, a.source_id <> r.source_id
         FROM landed a JOIN rows r ON r.source_id = a.company WHERE r.problem IS NULL ORDER BY a.position
-    """).fetchall()
-    return (Given(source_id, TABLE, row_id, "", origin, alias) for source_id, row_id, origin, alias in rows)
+    """)
+    while batch := cursor.fetchmany(crosswalk.BATCH):
+        yield from (Given(source_id, TABLE, row_id, "", origin, alias) for source_id, row_id, origin, alias in batch)
 
 
-def _decided(con: duckdb.DuckDBPyConnection) -> list[tuple]:
-    columns = "position, source_id, company, name, domain, created_ms, row_id, origin, state, applied_hash, problem"
-    return con.execute(f"SELECT {columns} FROM rows ORDER BY position").fetchall()  # noqa: S608 - names of our own
+def _decided(con: duckdb.DuckDBPyConnection) -> Iterator[tuple]:
+    cursor = con.cursor()
+    cursor.execute(
+        "SELECT position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem FROM rows ORDER BY position"
+    )
+    while batch := cursor.fetchmany(2_000):
+        yield from batch
 
 
 PROBLEMS = {
     "company.name_blank": ("rejected", "The list's name has nothing behind the organisation prefix."),
     "match.several": ("held", "Several accounts at the destination fit; a person must say which one it is."),
+    "match.removed": ("held", "The account was removed at the destination since it was loaded; a person must say whether it is made again."),
     "match.shared": ("held", "Another company fits the same account; a person must say which one it is."),
 }
 
 
-def _stage_one(context: StagingContext, row: tuple, tally: phases.Tally, writer: TableWriter) -> None:
-    position, source_id, company, name, domain, created_ms, row_id, origin, state, applied_hash, problem = row
+def _stage_one(context: StagingContext, row: tuple, dispositions: phases.Dispositions, writer: TableWriter) -> None:
+    position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem = row
     if problem:
         disposition, detail = PROBLEMS[problem]
         severity = "reject" if disposition == "rejected" else "hold"
-        tally.add(position, source_id, disposition, TABLE, "", [{"code": problem, "field": "name", "detail": detail, "severity": severity}])
+        dispositions.add(position, source_id, disposition, TABLE, "", [{"code": problem, "field": "name", "detail": detail, "severity": severity}])
     elif company != source_id:
-        tally.add(position, source_id, "merged", TABLE, company)
+        dispositions.add(position, source_id, "merged", TABLE, company)
     else:
         values, issues = _values(context, source_id, name, domain)
-        tally.add(position, source_id, "planned", TABLE, "", [issue.as_dict() for issue in issues])
+        dispositions.add(position, source_id, "planned", TABLE, "", [issue.as_dict() for issue in issues])
         writer.add(
             Draft(
                 row_id=row_id,
@@ -183,7 +211,7 @@ def _stage_one(context: StagingContext, row: tuple, tally: phases.Tally, writer:
                 position=position,
                 main_table=TABLE,
                 origin=origin,
-                present=state == Crosswalk.State.PRESENT,
+                present=present,
                 applied_hash=applied_hash,
                 values=values,
                 lossy=[issue.field for issue in issues],

@@ -57,7 +57,7 @@ def load_people(con: duckdb.DuckDBPyConnection, destination: Destination) -> Non
     insert(con, "everyone", PEOPLE, _people(destination))
     con.execute("""
         CREATE TABLE there AS SELECT * FROM everyone e WHERE open AND email IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM xw WHERE xw."table" = e."table" AND xw.row_id = e.row_id AND xw.origin = 'created' AND NOT xw.alias)
+            SELECT 1 FROM xw WHERE xw."table" = e."table" AND xw.row_id = e.row_id AND xw.origin = 'created')
     """)
 
 
@@ -75,14 +75,14 @@ ACCOUNTS = pa.schema([("row_id", pa.string()), ("name_key", pa.string()), ("doma
 
 
 def load_accounts(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:
-    """Table `there` (row_id, name_key, domain): accounts; rows that we made ourselves left out. Needs `xw`."""
+    """Tables `everyone` (row_id, name_key, domain), all accounts, and `there`, those that aren't our own. Needs `xw`."""
     table = destination.table("account")
     rows = destination.client.rows(table.entity_set, select=[table.primary_id, "name", "websiteurl"])
     keys = ((row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl"))) for row in rows)
     insert(con, "everyone", ACCOUNTS, keys)
     con.execute("""
         CREATE TABLE there AS SELECT * FROM everyone e WHERE NOT EXISTS (
-            SELECT 1 FROM xw WHERE xw.row_id = e.row_id AND xw.origin = 'created' AND NOT xw.alias)
+            SELECT 1 FROM xw WHERE xw.row_id = e.row_id AND xw.origin = 'created')
     """)
 
 

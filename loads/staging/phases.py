@@ -1,7 +1,6 @@
 """Phases, chunks and the exceptions that staging decided, recorded in one transaction when an object is staged."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -17,60 +16,65 @@ ENTRIES = 2_000
 KEPT = {"rejected": LedgerEntry.Outcome.REJECTED, "held": LedgerEntry.Outcome.HELD}
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts of dispositions per main table, and the exceptions; the writer of the dispositions file.
+class Dispositions:
+    """Writes the dispositions of a range of records; a context manager. Its file is what says that the range is staged.
 
     add: reasons are [{"code", "field", "detail", "severity"}], the deciding one first.
     """
 
-    run: Run
-    object_name: str
-    file: store.ParquetFile = field(init=False)
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    def __init__(self, run: Run, object_name: str, number: int = 0) -> None:
+        """Open the file of this range."""
+        self._file = store.ParquetFile(staged.part(run, object_name, staged.DISPOSITIONS_KIND, number), staged.DISPOSITIONS)
 
-    def __post_init__(self) -> None:
-        """Open the dispositions file."""
-        self.file = store.ParquetFile(staged.dispositions_path(self.run, self.object_name), staged.DISPOSITIONS)
-
-    def __enter__(self) -> "Tally":
-        self.file.__enter__()
+    def __enter__(self) -> "Dispositions":
+        self._file.__enter__()
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        self.file.__exit__(kind, error, trace)
+        self._file.__exit__(kind, error, trace)
 
-    def add(self, position: int, source_id: str, disposition: str, table: str, into: str = "", reasons: Iterable[Mapping[str, Any]] = ()) -> None:
+    def add(
+        self, position: int, source_id: str, disposition: str, table: str, into: str = "", reasons: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
         """One record's disposition."""
-        counts = self.counts.setdefault(table, {})
-        counts[disposition] = counts.get(disposition, 0) + 1
-        self.file.add(position, source_id, disposition, table, into, orjson.dumps(list(reasons)))
+        self._file.add(position, source_id, disposition, table, into, orjson.dumps(list(reasons)))
 
 
 @transaction.atomic
-def record(run: Run, tally: Tally, tables: Iterable[str], worker: str) -> None:
+def record(run: Run, object_name: str, tables: Iterable[str], worker: str) -> None:
     """Replace the object's phases in this run, and say that the object is staged. tables: in load order, '' last where it is needed.
 
     Raises LeaseLost where the staging belongs to another worker by now.
     """
-    object_name = tally.object_name
     locked = Run.objects.select_for_update().get(pk=run.pk)
     if locked.worker != worker or locked.state != Run.State.STAGING:
         raise LeaseLost(f"{run} is staged by another worker now.")
     Phase.objects.filter(run=run, object_name=object_name).delete()
     first = Phase.objects.filter(run=run).count() + 1
+    counts = _counts(run, object_name)
     phases = {}
     for number, table in enumerate(tables, start=first):
-        phases[table] = _phase(run, object_name, table, number, tally.counts.get(table, {}))
+        phases[table] = _phase(run, object_name, table, number, counts.get(table, {}))
     _keep_exceptions(run, object_name, phases)
     locked.staged = [*(name for name in locked.staged if name != object_name), object_name]
     locked.save(update_fields=["staged"])
     run.staged = locked.staged
 
 
+def _counts(run: Run, object_name: str) -> dict[str, dict[str, int]]:
+    """Main table -> disposition -> records."""
+    paths = [str(path) for path in staged.parts(run, object_name, staged.DISPOSITIONS_KIND)]
+    counts: dict[str, dict[str, int]] = {}
+    with store.database() as con:
+        for table, disposition, count in con.execute(
+            "SELECT main_table, disposition, count(*) FROM read_parquet(?) GROUP BY ALL", [paths]
+        ).fetchall():
+            counts.setdefault(table, {})[disposition] = count
+    return counts
+
+
 def _phase(run: Run, object_name: str, table: str, number: int, counts: Mapping[str, int]) -> Phase:
-    path = staged.rows_path(run, object_name, table)
-    rows = store.row_count(path) if table else 0
+    rows = staged.row_count(staged.parts(run, object_name, table)) if table else 0
     phase = Phase.objects.create(
         run=run,
         number=number,
@@ -97,7 +101,7 @@ def _keep_exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) ->
 
 
 def _exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) -> Iterator[LedgerEntry]:
-    for row in store.read_rows(staged.dispositions_path(run, object_name)):
+    for row in staged.read_dispositions(run, object_name):
         outcome = KEPT.get(row["disposition"])
         if outcome:
             reasons = orjson.loads(row["reasons"])

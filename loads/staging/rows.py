@@ -17,6 +17,7 @@ from mapping.consent import consent_columns, stricter_values
 
 CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25
+EDITOR = "_modifiedby_value"
 EXACT = 2**53
 BATCH = 500
 
@@ -49,16 +50,16 @@ class TableWriter:
     """Writes the drafts of one object and table; a context manager.
 
     A row that isn't there is a create. One that we made and whose hash is unchanged is equal; changed, it is an update of
-    all values. Into a row that was there before us go empty columns and our own only, stricter consent, and `always`.
+    all values, or a conflict where a person edited it since. Into a row that was there before us go empty columns and our own only, stricter consent, and `always`.
     """
 
-    def __init__(self, context: StagingContext, object_name: str, table_name: str) -> None:
-        """Open the staged file."""
+    def __init__(self, context: StagingContext, object_name: str, table_name: str, number: int = 0, *, samples: int = SAMPLES) -> None:
+        """Open the staged file of a range of records. samples: about so many plain and so many lossy rows will be read back."""
         self.context, self.table = context, context.destination.table(table_name)
-        self._file = store.ParquetFile(staged.rows_path(context.run, object_name, table_name), staged.STAGED, batch=BATCH)
+        self._file = store.ParquetFile(staged.part(context.run, object_name, table_name, number), staged.STAGED, batch=BATCH)
         self._drafts: list[Draft] = []
+        self._samples = samples
         self._plain = self._lossy = 0
-        self.rows = 0
 
     def __enter__(self) -> "TableWriter":
         self._file.__enter__()
@@ -86,21 +87,19 @@ class TableWriter:
         there = self._read(changing) if changing else {}
         for draft, applied in zip(drafts, hashes, strict=True):
             self._write(draft, applied, there.get(draft.row_id))
-            self.rows += 1
 
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
-        keys = sorted({key for draft in drafts for key in read_keys(self.table, {**draft.values, **draft.always})})
+        keys = sorted({key for draft in drafts for key in read_keys(self.table, {**draft.values, **draft.always})} | {EDITOR})
         client = self.context.destination.client
         rows = client.retrieve(self.table.entity_set, self.table.primary_id, [draft.row_id for draft in drafts], keys)
         return {row[self.table.primary_id].lower(): row for row in rows}
 
     def _write(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> None:
         values, action = {**draft.values, **draft.always}, "create"
-        if _is_there(draft) and applied == draft.applied_hash:
-            action = "equal"
-        elif there is not None:
-            action = "update"
+        if _is_there(draft):
+            action = self._action(draft, applied, there)
+        if action in ("update", "conflict") and there is not None:
             values = self._merged(draft, there)
         before = {key: there.get(key) for key in read_keys(self.table, values)} if there is not None else None
         self._file.add(
@@ -120,12 +119,21 @@ class TableWriter:
             self._sample(draft, values) if action != "equal" else None,
         )
 
+    def _action(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> str:
+        """What to do with a row that is there. One that vanished since it was looked for is an update, which the service refuses."""
+        if applied == draft.applied_hash:
+            return "equal"
+        ours = draft.origin == Crosswalk.Origin.CREATED
+        edited = ours and there is not None and str(there.get(EDITOR, "")).lower() != self.context.destination.user_id
+        return "conflict" if edited else "update"
+
     def _merged(self, draft: Draft, there: Mapping[str, Any]) -> dict[str, Any]:
         """What may be written into the row as it is."""
         writable = {key: value for key, value in draft.values.items() if key not in CREATE_ONLY}
-        if draft.origin == Crosswalk.Origin.CREATED:
-            return {**writable, **draft.always}
         refusals = {key: writable[key] for key in consent_columns(self.context.prefix) if key in writable}
+        if draft.origin == Crosswalk.Origin.CREATED:
+            kept = {key: value for key, value in writable.items() if key not in refusals}
+            return {**kept, **stricter_values(refusals, there), **draft.always}
         own = f"{self.context.prefix}_"
         merged = {
             key: value
@@ -141,10 +149,10 @@ class TableWriter:
         """The source values of a row that will be read back: some plain ones and some with losses."""
         if draft.lossy:
             self._lossy += 1
-            chosen = self._lossy <= SAMPLES
+            chosen = self._lossy <= self._samples
         else:
             self._plain += 1
-            chosen = self._plain <= SAMPLES
+            chosen = self._plain <= self._samples
         return orjson.dumps({key: _shown(value) for key, value in draft.source().items()}) if chosen else None
 
 
