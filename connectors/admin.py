@@ -151,6 +151,13 @@ class DatasetAdmin(ReadOnly, WorkbenchAdmin):
     list_select_related = ("engagement",)
     list_filter_submit = True
     inlines = (PieceInline,)
+    fields = (
+        ("engagement", "object_name", "purpose"),
+        ("state", "derived"),
+        ("started_at", "sealed_at"),
+        ("rows", "bad_rows", "repeated_rows"),
+        ("size", "sha256"),
+    )
 
     @display(description="purpose", label={"discovery": "info", "load": "success"}, ordering="purpose")
     def shown_purpose(self, dataset: Dataset) -> tuple[str, str]:

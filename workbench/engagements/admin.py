@@ -1,6 +1,7 @@
 """Admin pages of engagements: people, environments, signatures and history."""
 
-from typing import cast
+import json
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -13,6 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from workbench.engagements.models import AuditEntry, Engagement, Environment, Membership, Role, SignOff
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, WorkbenchAdmin
+from workbench.engagements.signoffs import content_hash
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -114,6 +116,13 @@ class SignOffAdmin(ReadOnly, WorkbenchAdmin):
     list_filter = (EngagementFilter, "kind")
     list_select_related = ("engagement", "signed_by")
     list_filter_submit = True
+
+    change_form_template = "admin/workbench/signoff.html"
+
+    def page_context(self, request: HttpRequest, obj: SignOff) -> dict[str, Any]:
+        """What was signed, and whether it still has its hash."""
+        text = json.dumps(obj.content, indent=1, ensure_ascii=False, sort_keys=True)
+        return {"signoff": obj, "holds": content_hash(obj.content) == obj.content_sha256, "content_text": text}
 
     @display(description="covers")
     def parts(self, signoff: SignOff) -> str:
