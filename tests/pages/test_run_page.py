@@ -119,7 +119,7 @@ def test_a_record_is_found_by_its_source_id_with_every_reason(client, run):
             "reasons": orjson.dumps([{"code": "email.missing", "field": "email"}]),
         }
     ]
-    path = staged.dispositions_path(run, "user")
+    path = staged.part(run, "user", staged.DISPOSITIONS_KIND, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=staged.DISPOSITIONS), path)
     page = reverse("admin:loads_run_change", args=[run.pk])
