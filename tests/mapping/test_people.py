@@ -62,6 +62,9 @@ def test_two_last_names_are_two_people_unless_case_or_accents_alone_differ():
     assert fold_name("  Łøßé   de  la Ñ ") == "losse de la n"
     assert not last_names_differ(["Müller", "MULLER", None, " ", 7])
     assert last_names_differ(["Müller", "Mueller"])
+    assert fold_name("Li\x00nd\ufeff") == "lind"
+    assert fold_name("\ud83d") == "?"
+    assert not last_names_differ(["Lind", "\x00\x01"])
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,14 @@ def test_blank_stages_go_where_the_signed_matrix_says_and_nowhere_else():
     assert split("  ", MATRIX).code == split(None, MATRIX).code == "split.stage_blank"
     assert split(None, {**MATRIX, "": "review"}) == "review"
     assert normalise_stage(None) == ""
+
+
+@pytest.mark.parametrize("raw", [" SQL ", "s" * 5_000, "sql\x00", "\ud83d", "ẞ" * 150, "İ" * 120, ["a"], {"x": "\x00"}])
+def test_a_stage_once_normalised_stays_as_it_is_fits_a_line_of_the_matrix_and_can_be_stored(raw):
+    stage = normalise_stage(raw)
+    assert normalise_stage(stage) == stage
+    assert len(stage) <= 200
+    assert "\x00" not in stage.encode().decode()
 
 
 def test_a_matrix_that_contradicts_itself_is_refused():
