@@ -122,7 +122,9 @@ def consent_content(
 
     Everything the customer may change before signing stands in it: which channels are Marketing, which lists suppress, what `unknown`
     counts as ("out" or "in"), and the refusals that set `donotemail` (channel ids, message type ids, suppression).
+    The same answers in another order are the same content.
     """
+    channels, message_types, lists = (sorted(entries, key=lambda e: str(e["id"])) for entries in (channels, message_types, lists))
     return {
         "unknown": "out",
         "suppression_lists": [{"id": e["id"], "name": e.get("name", "")} for e in lists if _word(e.get("listType")) == "suppression"],

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from django.db.models import Q
+
 from mapping import plan
-from mapping.models import OwnerMatch
+from mapping.models import DiscoveryFinding, OwnerMatch
 from workbench.engagements import signoffs
 from workbench.engagements.gates import gate
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
@@ -18,6 +20,14 @@ def plan_confirmed(engagement: Engagement, environment: Environment | None) -> I
             yield f"The plan part '{part}' has edits that nobody confirmed.", Role.ENGINEER
         elif not hasattr(frozen[part], "confirmation"):
             yield f"{frozen[part]} isn't confirmed.".capitalize(), Role.ENGINEER
+
+
+@gate("findings mended", "extract", "load")
+def findings_mended(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """A finding that blocks, of the source or of the environment in question, is gone once a new discovery no longer finds it."""
+    found = DiscoveryFinding.objects.filter(Q(environment=None) | Q(environment=environment), engagement=engagement, severity="blocker")
+    for finding in found.order_by("check_name", "pk"):
+        yield f"{finding.check_name}: {finding.evidence} {finding.remedy} Then start the discovery again.", Role.ENGINEER
 
 
 @gate("matrix signed", "extract", "load")

@@ -94,9 +94,14 @@ def person_rules(playbook: Playbook, names: Mapping[str, str], consent: ConsentR
     )
 
 
+def keys_path(dataset: Dataset, rules: PersonRules) -> Path:
+    """Where the keys of a person dataset, read by these rules, lie once they are made."""
+    return store.folder(dataset.engagement.slug, "keys") / f"{dataset.pk}-{_digest(rules)}.parquet"
+
+
 def keys_of(dataset: Dataset, rules: PersonRules, *, beat: Callable[[], None] = lambda: None) -> Path:
     """The Parquet file with the keys of every record of a person dataset, made once per dataset and rules; memory holds one batch."""
-    path = store.folder(dataset.engagement.slug, "keys") / f"{dataset.pk}-{_digest(rules)}.parquet"
+    path = keys_path(dataset, rules)
     if path.exists():
         return path
     read = _reader(rules)

@@ -78,7 +78,8 @@ def _owners(engagement: Engagement) -> dict[str, Any]:
 def _maps(engagement: Engagement) -> dict[str, Any]:
     objects = ObjectMap.objects.filter(engagement=engagement, confirmed=True)
     fields = FieldMap.objects.filter(engagement=engagement).exclude(state=FieldMap.State.PROPOSED)
-    rows = [_field(field) for field in fields]
+    # In an order of our own: databases sort text by rules of theirs.
+    rows = sorted((_field(field) for field in fields), key=lambda row: (row["object"], row["source"], row["table"]))
     return {
         "prefix": engagement.prefix,
         # What a written row would set off: `bypass` leaves custom logic and flows out, `run` lets them run.

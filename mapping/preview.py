@@ -8,7 +8,7 @@ from connectors import landing, store
 from connectors.models import Dataset
 from mapping import plan
 from mapping.clusters import assign_companies, cluster, load_keys, load_organisations
-from mapping.discovery.source import people_keys
+from mapping.discovery.source import ready_keys
 from mapping.models import OrganisationList, SplitRule
 from mapping.playbooks import load_playbook
 from workbench.engagements.errors import WorkbenchError
@@ -24,12 +24,20 @@ class NotDiscovered(WorkbenchError):
     remedy = "Start the discovery first."
 
 
+class BeingPrepared(WorkbenchError):
+    """The people's keys are being read anew, since the rules by which they are read changed."""
+
+    remedy = "Open the page again in a minute. If it stays so, start the discovery again."
+
+
 def matrix_content(engagement: Engagement) -> dict[str, Any]:
-    """What the matrix sign-off shows, on discovery data; counts are people, after merging. Raises NotDiscovered."""
+    """What the matrix sign-off shows, on discovery data; counts are people, after merging. Raises NotDiscovered, BeingPrepared."""
     dataset = landing.latest(engagement, "user", Dataset.Purpose.DISCOVERY)
     if dataset is None:
         raise NotDiscovered(f"{engagement} has no discovery data yet.")
-    path = people_keys(engagement, dataset)
+    path = ready_keys(engagement, dataset)
+    if path is None:
+        raise BeingPrepared("The preview is being prepared.")
     split = plan.BUILDERS["split"](engagement)
     with store.database() as con:
         load_keys(con, path)
@@ -40,7 +48,12 @@ def matrix_content(engagement: Engagement) -> dict[str, Any]:
     current = {part: version for part, version in plan.current(engagement).items() if part in plan.MATRIX_PARTS}
     rules = SplitRule.objects.filter(engagement=engagement)
     rows = [
-        {"stage": rule.stage, "outcome": rule.outcome, "count": stages.get(rule.stage, (0, []))[0], "samples": stages.get(rule.stage, (0, []))[1]}
+        {
+            "stage": rule.stage,
+            "outcome": rule.outcome,
+            "count": stages.get(rule.stage, (0, []))[0],
+            "samples": stages.get(rule.stage, (0, []))[1],
+        }
         for rule in rules
     ]
     return {
@@ -84,7 +97,9 @@ def _companies(con: duckdb.DuckDBPyConnection, engagement: Engagement, matrix: d
     return {
         "prefix": content["prefix"],
         "list_count": lists.count(),
-        "lists": [{"list": row.list_name, "organisation": row.organisation, "members": members.get(row.list_id, 0)} for row in lists[:SHOWN_LISTS]],
+        "lists": [
+            {"list": row.list_name, "organisation": row.organisation, "members": members.get(row.list_id, 0)} for row in lists[:SHOWN_LISTS]
+        ],
         "domains": domains,
         "without": without,
         "ambiguous": ambiguous,

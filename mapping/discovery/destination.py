@@ -1,6 +1,7 @@
 """Discovery of an environment: does it answer, what may the application user do, who can own, which tables are there; then proposals."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -10,12 +11,14 @@ from connectors.dataverse.client import Client
 from connectors.dataverse.directory import User
 from connectors.dataverse.metadata import read_table
 from mapping import plan
-from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OwnerMatch, SourceField
+from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OwnerMatch, PlanConfirmation, SourceField
 from mapping.playbooks import load_playbook
 from mapping.profiles import FieldProfile
 from mapping.propose import propose_map
-from workbench.engagements import history
-from workbench.engagements.models import Engagement, Environment
+from mapping.schema import spec_from_dict
+from mapping.transforms import ColumnLike
+from workbench.engagements import history, signoffs
+from workbench.engagements.models import Engagement, Environment, SignOff
 
 NEEDED = {
     "prvOverrideCreatedOnCreatedBy": "Without it rows get the load's date as created on.",
@@ -34,11 +37,18 @@ def discover(environment: Environment, *, actor: object, progress) -> None:
     client = Client.from_connection(environment.connection)
     people = list(directory.users(client))
     findings = list(_findings(client, people))
-    columns = {table: read_table(client, table).columns for row in ObjectMap.objects.filter(engagement=engagement) for table in row.tables}
+    columns = _columns(engagement, client)
     with transaction.atomic():
         DiscoveryFinding.objects.filter(engagement=engagement, environment=environment).delete()
         DiscoveryFinding.objects.bulk_create(
-            DiscoveryFinding(engagement=engagement, environment=environment, check_name=one.check, severity=one.severity, evidence=one.evidence, remedy=one.remedy)
+            DiscoveryFinding(
+                engagement=engagement,
+                environment=environment,
+                check_name=one.check,
+                severity=one.severity,
+                evidence=one.evidence,
+                remedy=one.remedy,
+            )
             for one in findings
         )
         _match_owners(engagement, people)
@@ -67,7 +77,12 @@ def _findings(client: Client, people: list[User]) -> Iterator[Finding]:
 
 
 def _match_owners(engagement: Engagement, people: list[User]) -> None:
-    """Answer the owners whose e-mail or domain name is exactly one user's who can own rows; the others stay open."""
+    """Answer the owners whose e-mail or domain name is exactly one user's who can own rows; the others stay open.
+
+    Once the sandbox is signed all new ones stay open: the signature covers the answers that it showed.
+    """
+    if signoffs.latest(engagement, SignOff.Kind.SANDBOX):
+        return
     for match in OwnerMatch.objects.filter(engagement=engagement, kind=OwnerMatch.Kind.OPEN).exclude(source_owner=""):
         for key in (lambda user: user.email, lambda user: user.domain_name):
             able = [user for user in people if user.can_own and key(user).strip().lower() == match.source_owner]
@@ -77,27 +92,65 @@ def _match_owners(engagement: Engagement, people: list[User]) -> None:
                 break
 
 
-def _propose_maps(engagement: Engagement, columns) -> None:
-    """A proposed line for every profiled field in every table of its object; lines that are there already stay."""
+def propose_new_fields(environment: Environment) -> list[str]:
+    """Lines for profiled fields that no line knows, such as those that a full extraction brought; their names.
+
+    What people signed stands as it is: each new line is a question of its own until somebody decides it.
+    """
+    engagement = environment.engagement
+    known = set(FieldMap.objects.filter(engagement=engagement, object_name=PERSON_OBJECT).values_list("source", flat=True))
+    profiled = SourceField.objects.filter(engagement=engagement, object_name=PERSON_OBJECT).values_list("name", flat=True)
+    new = sorted(set(profiled) - known)
+    if new:
+        columns = _columns(engagement, Client.from_connection(environment.connection))
+        with transaction.atomic():
+            _propose_maps(engagement, columns)
+    return new
+
+
+def _columns(engagement: Engagement, client: Client) -> dict[str, dict[str, ColumnLike]]:
+    """Table -> its columns at the destination, by name."""
+    tables = {table for row in ObjectMap.objects.filter(engagement=engagement) for table in row.tables}
+    return {table: dict(read_table(client, table).columns) for table in sorted(tables)}
+
+
+def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, ColumnLike]]) -> None:
+    """A proposed line for every profiled field in every table of its object; lines that are there already stay.
+
+    Once the maps are confirmed a new line is a question in any case: also a field that the playbook would leave behind, and one
+    whose column another field's line has.
+    """
     playbook = load_playbook(engagement.platform)
     profiles = [_profile(row) for row in SourceField.objects.filter(engagement=engagement, object_name=PERSON_OBJECT)]
-    known = set(FieldMap.objects.filter(engagement=engagement).values_list("object_name", "source", "table"))
+    lines = list(FieldMap.objects.filter(engagement=engagement, object_name=PERSON_OBJECT))
+    known, confirmed = {(line.source, line.table) for line in lines}, _maps_confirmed(engagement)
     rows = []
     for table in playbook.object(PERSON_OBJECT).tables:
+        made = {line.column: spec_from_dict(line.new_column) for line in lines if line.table == table and line.new_column}
         proposals = propose_map(
             profiles,
             playbook,
             object_name=PERSON_OBJECT,
             table=table,
-            columns=columns[table],
+            columns={**columns[table], **made},
             prefix=engagement.prefix,
             settings=plan.names_of(engagement),
         )
-        for proposal in proposals:
-            row = proposal.as_row()
-            if (row["object"], row["source"], row["table"]) not in known:
-                rows.append(FieldMap(engagement=engagement, object_name=row.pop("object"), **row))
-    FieldMap.objects.bulk_create(rows, batch_size=500)
+        new = [proposal.as_row() for proposal in proposals if (proposal.rule.source, table) not in known]
+        taken = {line.column for line in lines if line.table == table and line.column}
+        rows += [_asked(row, taken) for row in new] if confirmed else new
+    FieldMap.objects.bulk_create((FieldMap(engagement=engagement, object_name=row.pop("object"), **row) for row in rows), batch_size=500)
+
+
+def _maps_confirmed(engagement: Engagement) -> bool:
+    return PlanConfirmation.objects.filter(plan_version__engagement=engagement, plan_version__part="maps").exists()
+
+
+def _asked(row: dict[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """A proposed line as an open question."""
+    if row["column"] in taken:
+        row = {**row, "column": "", "new_column": None, "reason": f"{row['reason']} Another field goes to {row['column']} already.".strip()}
+    return {**row, "state": FieldMap.State.PROPOSED}
 
 
 def _profile(row: SourceField) -> FieldProfile:

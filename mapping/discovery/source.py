@@ -11,7 +11,7 @@ from django.db import transaction
 
 from connectors import landing, store
 from connectors.base import Finding, Source
-from connectors.extraction import extract, land_answers
+from connectors.extraction import Time, extract, land_answers
 from connectors.models import Dataset
 from mapping import plan
 from mapping.canonical import record_hash
@@ -21,12 +21,12 @@ from mapping.consent import ConsentRules
 from mapping.identity import source_id
 from mapping.issues import brief
 from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
-from mapping.people import keys_of, person_rules
+from mapping.people import PersonRules, keys_of, keys_path, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.profiles import FieldProfile, profile
 from mapping.transforms import TimeRules, clean
-from workbench.engagements import history
-from workbench.engagements.models import Engagement
+from workbench.engagements import history, signoffs
+from workbench.engagements.models import Engagement, SignOff
 
 Progress = Callable[[str], None]
 PERSON = "user"
@@ -49,33 +49,58 @@ def answer_id(record: dict[str, Any]) -> str:
 
 
 def discover(engagement: Engagement, source: Source, *, actor: object, progress: Progress) -> None:
-    """Audit the source and leave profiles, stages, owners, lists and proposals. Raises what the source or the store raises."""
-    playbook = load_playbook(engagement.platform)
+    """Every part of the discovery of a source, one after the other. Raises what the source or the store raises."""
+    findings = audit(engagement, source, progress)
+    dataset = land_people(engagement, source, Dataset.Purpose.DISCOVERY, progress=progress)
+    if dataset:
+        findings += keep_profiles(engagement, source, dataset, progress)
+        people_keys(engagement, dataset)
+        propose(engagement, dataset, findings, actor=actor, progress=progress)
+
+
+def audit(engagement: Engagement, source: Source, progress: Progress) -> list[Finding]:
+    """Check the source and land its small answers. Raises what the source says where it can't be used."""
     progress("checking the source")
     findings = source.check()
     land_small(engagement, source, Dataset.Purpose.DISCOVERY)
-    dataset = extract(
-        engagement=engagement,
-        source=source,
-        object_name=PERSON,
-        purpose=Dataset.Purpose.DISCOVERY,
-        identify=identify(playbook),
-        progress=progress,
+    return findings
+
+
+def land_people(engagement: Engagement, source: Source, purpose: str, *, progress: Progress, time_given: Time = Time()) -> Dataset | None:  # noqa: B008
+    """Land the people, slice after slice; None where the time is up and another call must go on."""
+    give = identify(load_playbook(engagement.platform))
+    return extract(
+        engagement=engagement, source=source, object_name=PERSON, purpose=purpose, identify=give, progress=progress, time_given=time_given
     )
+
+
+def keep_profiles(engagement: Engagement, source: Source, dataset: Dataset, progress: Progress) -> list[Finding]:
+    """Profile every field and keep the profiles; what can't be mapped is a finding."""
     progress("profiling the fields")
-    fields = source.reference("fields")
-    profiles = profile(landing.files(dataset), fields)
-    progress("counting stages, owners and lists")
-    keys = people_keys(engagement, dataset)
+    profiles = profile(landing.files(dataset), source.reference("fields"))
     with transaction.atomic():
-        _keep_findings(engagement, [*findings, *_counted(dataset), *_unnamable(profiles)])
         _keep_fields(engagement, dataset, [one for one in profiles if _can_be_named(one.name)])
+    return list(_unnamable(profiles))
+
+
+def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding], *, actor: object, progress: Progress) -> None:
+    """Stages, owners, lists and objects as first proposals, and the first versions of the plan's parts.
+
+    Once the matrix is signed a new stage is an open question: discovery alone never changes what was signed.
+    """
+    progress("counting stages, owners and lists")
+    playbook, keys = load_playbook(engagement.platform), people_keys(engagement, dataset)
+    signed = signoffs.latest(engagement, SignOff.Kind.MATRIX) is not None
+    with transaction.atomic():
+        _keep_findings(engagement, [*findings, *_counted(dataset)])
         _keep_objects(engagement, playbook)
-        keep_stages_and_owners(engagement, keys, playbook)
+        keep_stages_and_owners(engagement, keys, playbook, signed=signed)
         _keep_organisations(engagement)
         for part in plan.PARTS:
             plan.revise(engagement, part, actor=actor)
-        history.record(engagement, actor=actor, action="discovered source", subject=engagement.get_platform_display(), detail={"people": dataset.rows})
+        history.record(
+            engagement, actor=actor, action="discovered source", subject=engagement.get_platform_display(), detail={"people": dataset.rows}
+        )
 
 
 def land_small(engagement: Engagement, source: Source, purpose: str) -> None:
@@ -85,20 +110,31 @@ def land_small(engagement: Engagement, source: Source, purpose: str) -> None:
 
 
 def people_keys(engagement: Engagement, dataset: Dataset) -> Path:
-    """The keys of a people dataset, read as the working plan says now."""
+    """The keys of a people dataset, read as the working plan says now; made where they aren't yet."""
+    return keys_of(dataset, _rules(engagement, dataset))
+
+
+def ready_keys(engagement: Engagement, dataset: Dataset) -> Path | None:
+    """The same where they are made already: for pages, which have no time to make them."""
+    path = keys_path(dataset, _rules(engagement, dataset))
+    return path if path.exists() else None
+
+
+def _rules(engagement: Engagement, dataset: Dataset) -> PersonRules:
     names = plan.names_of(engagement)
     consent = ConsentRules.from_content(plan.BUILDERS["consent"](engagement))
     forgotten = landing.latest(engagement, "forgotten", dataset.purpose)
     hashes = frozenset(entry["hash"] for entry in landing.records(forgotten)) if forgotten else frozenset()
-    rules = person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), hashes)
-    return keys_of(dataset, rules)
+    return person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), hashes)
 
 
 def _counted(dataset: Dataset) -> Iterable[Finding]:
     evidence = f"{dataset.rows} records in {dataset.pieces.count()} slices"
     yield Finding("people counted", "info", f"{evidence}.")
     if dataset.bad_rows:
-        yield Finding("unreadable lines", "warning", f"{dataset.bad_rows} lines of the export are not one JSON object; they are kept and rejected.")
+        yield Finding(
+            "unreadable lines", "warning", f"{dataset.bad_rows} lines of the export are not one JSON object; they are kept and rejected."
+        )
 
 
 def _can_be_named(field: str) -> bool:
@@ -116,7 +152,8 @@ def _unnamable(profiles: Iterable[FieldProfile]) -> Iterable[Finding]:
 def _keep_findings(engagement: Engagement, findings: Iterable[Finding]) -> None:
     DiscoveryFinding.objects.filter(engagement=engagement, environment=None).delete()
     DiscoveryFinding.objects.bulk_create(
-        DiscoveryFinding(engagement=engagement, check_name=one.check, severity=one.severity, evidence=one.evidence, remedy=one.remedy) for one in findings
+        DiscoveryFinding(engagement=engagement, check_name=one.check, severity=one.severity, evidence=one.evidence, remedy=one.remedy)
+        for one in findings
     )
 
 
