@@ -5,10 +5,11 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
+from django.db.models import Exists, OuterRef, QuerySet
 
 from connectors import store
 from loads.acceptance import exceptions_content, phase_content, verified_content
-from loads.models import Run
+from loads.models import Phase, Run
 from reports.models import Document
 from workbench.engagements.models import Engagement
 
@@ -33,9 +34,7 @@ def write_json(engagement: Engagement, kind: str, content: Mapping[str, Any], ru
     digest = sha256(text).hexdigest()
     name = f"{kind}-{run.key if run else 'all'}-{digest[:12]}.json"
     folder = store.folder(engagement.slug, "documents")
-    part = folder / f"{name}.part"
-    part.write_bytes(text)
-    part.replace(folder / name)
+    store.write(folder / name, text)
     path = str((folder / name).relative_to(store.root()))
     defaults = {"sha256": digest, "size": len(text), "kind": kind, "format": "json", "run": run}
     document, _ = Document.objects.update_or_create(engagement=engagement, path=path, defaults=defaults)
@@ -47,6 +46,7 @@ def write_reconciliation(run: Run) -> Document:
     return write_json(run.engagement, "reconciliation", reconciliation_content(run), run)
 
 
-def write_handoff(engagement: Engagement) -> list[Document]:
-    """What is handed over at the end: the reconciliation of every finished run."""
-    return [write_reconciliation(run) for run in Run.objects.filter(engagement=engagement, state=Run.State.DONE)]
+def runs_to_report(engagement: Engagement) -> QuerySet[Run]:
+    """The runs that have something to report: at least one phase is closed."""
+    closed = Phase.objects.filter(run=OuterRef("pk"), state__in=(Phase.State.BALANCED, Phase.State.UNBALANCED))
+    return Run.objects.filter(Exists(closed), engagement=engagement).select_related("engagement", "environment").order_by("pk")

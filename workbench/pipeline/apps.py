@@ -1,6 +1,15 @@
 """The pipeline app."""
 
+import logging
+from functools import partial
+
 from django.apps import AppConfig
+from django.db import transaction
+
+from workbench.engagements.errors import WorkbenchError
+
+logger = logging.getLogger(__name__)
+READ_BY = ("split", "consent", "time", "owners")  # the plan parts that the keys of people depend on
 
 
 class PipelineConfig(AppConfig):
@@ -11,12 +20,31 @@ class PipelineConfig(AppConfig):
     verbose_name = "Pipeline"
 
     def ready(self) -> None:
-        """Write the reconciliation report whenever a phase closes."""
-        from loads.reconciliation import phase_closed, run_finished  # noqa: PLC0415 - needs the models loaded
-        from reports.documents import write_reconciliation  # noqa: PLC0415
+        """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
+        from django.db.models.signals import post_save  # noqa: PLC0415 - needs the models loaded
 
-        def report(sender, run=None, phase=None, **kwargs) -> None:
-            write_reconciliation(run or phase.run)
+        from loads.reconciliation import phase_closed, run_finished  # noqa: PLC0415
+        from mapping.models import PlanVersion  # noqa: PLC0415
 
         phase_closed.connect(report, weak=False, dispatch_uid="reconciliation per phase")
         run_finished.connect(report, weak=False, dispatch_uid="reconciliation of the run")
+        post_save.connect(prepare, sender=PlanVersion, weak=False, dispatch_uid="keys of the preview")
+
+
+def report(sender, run=None, phase=None, **kwargs) -> None:
+    """Write the report of a run. A report that can't be written stops no run: the hand-off writes those that are missing."""
+    from reports.documents import write_reconciliation  # noqa: PLC0415 - needs the models loaded
+
+    run = run or phase.run
+    try:
+        write_reconciliation(run)
+    except WorkbenchError as error:
+        logger.warning("the report of run %s isn't written: %s", run.pk, type(error).__name__)
+
+
+def prepare(sender, instance, created: bool, **kwargs) -> None:
+    """A new version of a part that says how people are read: their keys are made anew, beside the request."""
+    from workbench.pipeline.tasks import want_keys  # noqa: PLC0415 - needs the models loaded
+
+    if created and instance.part in READ_BY:
+        transaction.on_commit(partial(want_keys, instance.engagement_id), robust=True)
