@@ -33,3 +33,11 @@ class BadInput(WorkbenchError):
     """What a person or a file gave can't be used; nothing was changed."""
 
     remedy = "Correct the value and try again."
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error was raised, as file:line: what a log may say of an unexpected one, whose words may name a person."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"

@@ -161,7 +161,7 @@ def live(engagement: Engagement) -> dict[str, Any]:
     """What the page polls: the steps under way in words. A new stamp asks for a fresh page."""
     steps, now = latest_steps(engagement).values(), timezone.now()
     runs = engagement.runs.order_by("-pk").values_list("pk", "state")[:4]
-    stamp = "|".join([*(f"{step.pk}{step.state}" for step in steps), *(f"r{pk}{state}" for pk, state in runs)])
+    stamp = "|".join([*(f"{step.pk}{step.state}{step.is_silent}" for step in steps), *(f"r{pk}{state}" for pk, state in runs)])
     going = any(step.state in ACTIVE for step in steps) or any(state not in Run.FINISHED for _, state in runs)
     return {
         "stamp": stamp,

@@ -1,33 +1,51 @@
 """Full extraction: after the matrix is signed, every object is landed for loading, and what is new since discovery becomes a question."""
 
-from collections.abc import Callable
-
-from connectors.extraction import extract
 from connectors.models import Dataset
-from connectors.registry import SOURCES
+from mapping.discovery import destination
 from mapping.discovery import source as source_side
 from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history
-from workbench.engagements.models import Engagement
-from workbench.pipeline.discovery import source_connection
+from workbench.pipeline.discovery import environments, keys, landing_part, people_of, source_of
+from workbench.pipeline.models import Step
+from workbench.pipeline.work import Part, Work
 
 
-def extract_all(engagement: Engagement, *, actor: object, progress: Callable[[str], None]) -> None:
-    """Land everything that a run stages. Raises GateClosed and what the source raises; a second call goes on."""
-    gates.require("extract", engagement)
-    source = SOURCES[engagement.platform](source_connection(engagement))
-    playbook = load_playbook(engagement.platform)
-    source_side.land_small(engagement, source, Dataset.Purpose.LOAD)
-    dataset = extract(
-        engagement=engagement,
-        source=source,
-        object_name=source_side.PERSON,
-        purpose=Dataset.Purpose.LOAD,
-        identify=source_side.identify(playbook),
-        progress=progress,
-    )
-    progress("looking for stages and owners that are new")
-    keys = source_side.people_keys(engagement, dataset)
-    source_side.keep_stages_and_owners(engagement, keys, playbook, signed=True)
+def parts(step: Step) -> list[Part]:
+    """What extraction does: small answers and people are landed, profiles are made anew, and what nobody decided yet is asked."""
+    return [
+        Part("answers", _answers),
+        Part("people", landing_part(Dataset.Purpose.LOAD)),
+        Part("profiles", _profiles),
+        Part("fields", _fields),
+        Part("keys", keys),
+        Part("questions", _questions),
+    ]
+
+
+def _answers(work: Work) -> None:
+    work.progress("landing lists, channels and the register of forgotten people")
+    gates.require("extract", work.step.engagement)
+    source_side.land_small(work.step.engagement, source_of(work.step.engagement), Dataset.Purpose.LOAD)
+
+
+def _profiles(work: Work) -> None:
+    source_side.keep_profiles(work.step.engagement, source_of(work.step.engagement), people_of(work), work.progress)
+
+
+def _fields(work: Work) -> None:
+    """Fields that no line of the maps knows: their values stay unloaded, and each opens a line to be decided."""
+    work.progress("looking for fields that are new")
+    first = next(iter(environments(work.step.engagement)), None)
+    if first and (new := destination.propose_new_fields(first)):
+        detail = {"fields": new}
+        history.record(work.step.engagement, actor=work.actor, action="asked about new fields", subject=f"{len(new)} fields", detail=detail)
+
+
+def _questions(work: Work) -> None:
+    """Stages and owners that are new: open questions, since the signature stands for what it listed."""
+    work.progress("looking for stages and owners that are new")
+    engagement, dataset = work.step.engagement, people_of(work)
+    playbook, path = load_playbook(engagement.platform), source_side.people_keys(engagement, dataset)
+    source_side.keep_stages_and_owners(engagement, path, playbook, signed=True)
     detail = {"boundary": dataset.started_at.isoformat(), "people": dataset.rows, "sha256": dataset.sha256}
-    history.record(engagement, actor=actor, action="extracted", subject=str(dataset), detail=detail)
+    history.record(engagement, actor=work.actor, action="extracted", subject=str(dataset), detail=detail)

@@ -1,9 +1,13 @@
 """Steps of an engagement that tasks carry out, with their progress, so that pages and commands can show it."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 
 from workbench.engagements.models import Engagement, Environment
+
+LEASE = timedelta(seconds=60)  # a worker that says nothing for so long has lost its step
 
 
 class Step(models.Model):
@@ -34,8 +38,23 @@ class Step(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
 
+    worker = models.CharField(max_length=120, blank=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False, help_text="Tasks that began since a part was last done.")
+    done = models.JSONField(default=list, editable=False, help_text="Names of the parts that are done.")
+    kept = models.JSONField(default=dict, editable=False, help_text="What the parts kept for those that follow.")
+
     class Meta:
         ordering = ["-queued_at", "-pk"]
 
     def __str__(self) -> str:
         return f"{self.get_name_display()} ({self.get_state_display().lower()})"
+
+    @property
+    def is_under_way(self) -> bool:
+        """Asked for and not over."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+    @property
+    def is_silent(self) -> bool:
+        """Under way, and nothing was heard of it for as long as a lease lasts: it may be taken up again."""
+        return self.is_under_way and (self.heartbeat_at or self.queued_at) < timezone.now() - LEASE

@@ -12,6 +12,7 @@ from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline.models import Step
 
+CARRY_OUT = "workbench.pipeline.tasks.carry_out"
 # What a step must wait for; discovery waits for nothing.
 GATES = {Step.Name.EXTRACT: "extract", Step.Name.PROVISION: "provision", Step.Name.LOAD: "load"}
 PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.LOAD)
@@ -25,21 +26,34 @@ class StepOpen(WorkbenchError):
 
 @transaction.atomic
 def request(engagement: Engagement, name: str, *, environment: Environment | None = None, user) -> Step:
-    """Record a step and queue its task. Raises GateClosed, StepOpen, and for a load what `open_run` raises."""
+    """Record a step and queue its task; one whose worker fell silent is taken up again.
+
+    Raises GateClosed, StepOpen, and for a load what `open_run` raises.
+    """
     if name in PER_ENVIRONMENT and environment is None:
         raise ValueError(f"{name} needs an environment.")
     if name in GATES:
         gates.require(GATES[Step.Name(name)], engagement, environment)
     Engagement.objects.select_for_update().get(pk=engagement.pk)
-    under_way = Step.objects.filter(engagement=engagement, environment=environment, name=name, state__in=(Step.State.QUEUED, Step.State.RUNNING))
-    if under_way.exists():
-        raise StepOpen(f"{Step.Name(name).label} is under way.")
-    step = Step.objects.create(engagement=engagement, environment=environment, name=name, requested_by=str(user))
-    history.record(engagement, actor=user, action=f"started {name}", subject=str(environment or engagement))
+    step = _under_way(engagement, name, environment)
+    action = "took up" if step else "started"
+    step = step or Step.objects.create(engagement=engagement, environment=environment, name=name, requested_by=str(user)[:150])
+    history.record(engagement, actor=user, action=f"{action} {name}", subject=str(environment or engagement))
     if name == Step.Name.LOAD and environment is not None:
         # The run has its own workers, progress and states; the step only says that it was asked for.
         open_run(environment, user)
         Step.objects.filter(pk=step.pk).update(state=Step.State.DONE, started_at=timezone.now(), finished_at=timezone.now())
     else:
-        transaction.on_commit(partial(async_task, "workbench.pipeline.tasks.carry_out", step.pk, task_name=f"{name} {engagement.slug}"))
+        transaction.on_commit(partial(async_task, CARRY_OUT, step.pk, task_name=f"{name} {engagement.slug}"))
+    return step
+
+
+def _under_way(engagement: Engagement, name: str, environment: Environment | None) -> Step | None:
+    """The same step where its worker fell silent: it is taken up where it stopped. Raises StepOpen where it goes on."""
+    states = (Step.State.QUEUED, Step.State.RUNNING)
+    step = Step.objects.filter(engagement=engagement, environment=environment, name=name, state__in=states).first()
+    if step and not step.is_silent:
+        raise StepOpen(f"{step.get_name_display()} is under way.")
+    if step:
+        Step.objects.filter(pk=step.pk).update(attempts=0)
     return step

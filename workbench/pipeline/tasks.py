@@ -1,78 +1,145 @@
-"""Tasks of the pipeline: each carries out one step. Takes ids only."""
+"""Tasks of the pipeline: each takes part in one step for a while, then queues itself. Takes ids only."""
 
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
-from django.db.models import Q
 from django.utils import timezone
+from django_q.exceptions import TimeoutException
+from django_q.models import Schedule
+from django_q.tasks import async_task, schedule
 
+from connectors import landing
+from connectors.models import Dataset
 from loads import bindings, provisioning
+from loads.models import Run
+from mapping.discovery import source as source_side
 from reports import documents
-from workbench.engagements.errors import WorkbenchError
-from workbench.engagements.models import Environment
-from workbench.pipeline import discovery, extraction
-from workbench.pipeline.models import Step
+from workbench.engagements.errors import WorkbenchError, place_of
+from workbench.engagements.models import Engagement, Environment
+from workbench.pipeline import discovery, extraction, leases
+from workbench.pipeline.models import LEASE, Step
+from workbench.pipeline.work import Part, Work, go_on, started
 
 logger = logging.getLogger(__name__)
-SILENT = timedelta(minutes=3)
-Progress = Callable[[str], None]
+CARRY_OUT = "workbench.pipeline.tasks.carry_out"
+ATTEMPTS = 5  # tasks in a row that were cut off before the step's next part was done
+LOOKS = 30  # a minute apart, at a step that another worker holds
 
 
-def carry_out(step_id: int) -> None:
-    """Do one step; a failure is kept with a message that says what to do."""
-    now = timezone.now()
-    free = Q(state=Step.State.QUEUED) | Q(state=Step.State.RUNNING, heartbeat_at__lt=now - SILENT)
-    # A task may be delivered twice: only one of the two takes the step.
-    if not Step.objects.filter(free, pk=step_id).update(state=Step.State.RUNNING, started_at=now, heartbeat_at=now, message=""):
+class TaskFailed(WorkbenchError):
+    """What the queue keeps of an unexpected error: its type and place, since its words may name a person."""
+
+
+def carry_out(step_id: int, looks: int = 0) -> None:
+    """Take part in a step; a failure is kept with a message that says what to do.
+
+    A task may be delivered twice, or again after its worker was killed: only one worker holds the step, and a silent one loses it.
+    """
+    step = leases.take(step_id, leases.worker_name())
+    if step is None:
+        look_again(step_id, looks)
         return
-    step = Step.objects.select_related("engagement", "environment__engagement", "environment__connection").get(pk=step_id)
     try:
-        STEPS[step.name](step, lambda text: _progress(step_id, text))
+        with leases.beating(step):
+            more = _take_part(step)
+    except leases.LeaseLost:
+        logger.warning("step %s was taken over by another worker", step_id)
+    except TimeoutException:
+        logger.warning("step %s was cut off by the time limit of tasks", step_id)
+        queue(step)
     except WorkbenchError as error:
-        _finish(step_id, Step.State.FAILED, f"{error} {error.remedy}")
+        _finish(step, Step.State.FAILED, f"{error} {error.remedy}")
         logger.warning("step %s failed: %s", step_id, type(error).__name__)
-    except Exception:
-        _finish(step_id, Step.State.FAILED, "An unexpected error; the task's log has it. Start the step again: it goes on where it stopped.")
-        logger.exception("step %s failed", step_id)
-        raise
+    except Exception as error:  # noqa: BLE001 - raised again below, without its words
+        said = f"step {step_id} failed: {type(error).__name__} at {place_of(error)}"
+        logger.error("%s", said)
+        _finish(step, Step.State.FAILED, "An unexpected error; the log has its place. Start the step again: it goes on where it stopped.")
+        raise TaskFailed(said) from None
     else:
-        _finish(step_id, Step.State.DONE, "")
+        if more:
+            queue(step)
+        else:
+            _finish(step, Step.State.DONE, "")
 
 
-def _progress(step_id: int, text: str) -> None:
-    Step.objects.filter(pk=step_id).update(progress=text[:300], heartbeat_at=timezone.now())
+def _take_part(step: Step) -> bool:
+    if step.attempts > ATTEMPTS:
+        remedy = "Look at the workers' memory and at TASK_TIMEOUT_S, then start the step again: it goes on where it stopped."
+        raise WorkbenchError(f"The step was cut off {ATTEMPTS} times at the same place.", remedy=remedy)
+    more = go_on(started(step), PARTS[step.name](step))
+    if more:
+        leases.keep(step, attempts=0)
+    return more
 
 
-def _finish(step_id: int, state: str, message: str) -> None:
-    Step.objects.filter(pk=step_id).update(state=state, message=message, finished_at=timezone.now())
+def queue(step: Step) -> None:
+    """Give the step back and queue a task that goes on with it."""
+    held = Step.objects.filter(pk=step.pk, worker=step.worker, state=Step.State.RUNNING)
+    if held.update(state=Step.State.QUEUED, worker="", heartbeat_at=timezone.now()):
+        async_task(CARRY_OUT, step.pk, task_name=f"{step.name} {step.engagement.slug}")
 
 
-def _discover(step: Step, progress: Progress) -> None:
-    discovery.discover(step.engagement, actor=step.requested_by, progress=progress)
+def look_again(step_id: int, looks: int) -> None:
+    """Another worker holds the step: look later whether it is still alive, since this delivery may be the last one."""
+    if looks < LOOKS and Step.objects.filter(pk=step_id, state=Step.State.RUNNING).exists():
+        schedule(CARRY_OUT, step_id, looks + 1, schedule_type=Schedule.ONCE, next_run=timezone.now() + LEASE + timedelta(seconds=5))
 
 
-def _extract(step: Step, progress: Progress) -> None:
-    extraction.extract_all(step.engagement, actor=step.requested_by, progress=progress)
+def _finish(step: Step, state: str, message: str) -> None:
+    held = Step.objects.filter(pk=step.pk, worker=step.worker, state=Step.State.RUNNING)
+    held.update(state=state, message=message, finished_at=timezone.now())
 
 
-def _provision(step: Step, progress: Progress) -> None:
-    environment = cast(Environment, step.environment)    # `steps.request` lets no provisioning in without one
-    progress("comparing the schema")
-    provisioning.provision(environment, actor=step.requested_by)
-    progress("binding names")
-    bindings.bind(environment, actor=step.requested_by)
+def want_keys(engagement_id: int) -> None:
+    """Queue the making of the discovery's keys where the rules by which they are read have changed."""
+    dataset = landing.latest(engagement_id, source_side.PERSON, Dataset.Purpose.DISCOVERY)
+    if dataset and source_side.ready_keys(dataset.engagement, dataset) is None:
+        async_task("workbench.pipeline.tasks.make_keys", engagement_id, task_name=f"keys of {dataset.engagement.slug}")
 
 
-def _hand_off(step: Step, progress: Progress) -> None:
-    progress("writing documents")
-    documents.write_handoff(step.engagement)
+def make_keys(engagement_id: int) -> None:
+    """Make the keys that the preview of the matrix shows."""
+    engagement = Engagement.objects.get(pk=engagement_id)
+    dataset = landing.latest(engagement, source_side.PERSON, Dataset.Purpose.DISCOVERY)
+    if dataset:
+        try:
+            source_side.people_keys(engagement, dataset)
+        except Exception as error:  # noqa: BLE001 - raised again below, without its words
+            said = f"keys of engagement {engagement_id} failed: {type(error).__name__} at {place_of(error)}"
+            logger.error("%s", said)
+            raise TaskFailed(said) from None
 
 
-STEPS: Mapping[str, Callable[[Step, Progress], None]] = {
-    Step.Name.DISCOVER: _discover,
-    Step.Name.EXTRACT: _extract,
+def _provision(step: Step) -> list[Part]:
+    environment = cast(Environment, step.environment)  # `steps.request` lets no provisioning in without one
+    return [Part("schema", partial(_schema, environment=environment)), Part("names", partial(_names, environment=environment))]
+
+
+def _schema(work: Work, *, environment: Environment) -> None:
+    work.progress("comparing the schema")
+    provisioning.provision(environment, actor=work.actor)
+
+
+def _names(work: Work, *, environment: Environment) -> None:
+    work.progress("binding names")
+    bindings.bind(environment, actor=work.actor)
+
+
+def _hand_off(step: Step) -> list[Part]:
+    return [Part(f"run {run.pk}", partial(_report, run=run)) for run in documents.runs_to_report(step.engagement)]
+
+
+def _report(work: Work, *, run: Run) -> None:
+    work.progress("writing documents")
+    documents.write_reconciliation(run)
+
+
+PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
+    Step.Name.DISCOVER: discovery.parts,
+    Step.Name.EXTRACT: extraction.parts,
     Step.Name.PROVISION: _provision,
     Step.Name.HANDOFF: _hand_off,
 }

@@ -76,12 +76,16 @@ def _step_stage(
 ) -> Stage:
     step = steps.get((name, environment.pk if environment else None))
     state = STEP_STATES[step.state] if step else (WAITING if missing else READY)
+    if step and step.is_silent:
+        state = FAILED
     return Stage(key, title, state, says=_step_words(step), missing=missing, starts=name, environment=environment, step=step)
 
 
 def _step_words(step: Step | None) -> str:
     if step is None:
         return ""
+    if step.is_silent:
+        return "Nothing was heard of its worker for a while. Check that a worker runs (manage.py qcluster), or start it again: it goes on."
     return step.message if step.state == Step.State.FAILED else step.progress
 
 

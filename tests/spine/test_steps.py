@@ -1,0 +1,234 @@
+"""Steps under disturbance: what a kill, a time limit or news at the source leave behind, seen in the plan and the datasets."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from django.db import IntegrityError
+from django.utils import timezone
+from django_q.models import Schedule
+
+from connectors import landing, store
+from connectors.extraction import Time
+from connectors.models import Dataset, Piece
+from loads.models import Phase
+from loads.reconciliation import phase_closed
+from mapping.discovery import source as source_side
+from mapping.models import DiscoveryFinding, FieldMap
+from mapping.preview import BeingPrepared, matrix_content
+from reports.models import Document
+from tests import folders
+from tests.folders import user
+from tests.pages import cast as people
+from tests.playing import engagement_on
+from workbench.engagements import gates
+from workbench.engagements.models import Environment, SignOff
+from workbench.pipeline import demonstration, leases, steps, tasks
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def northwind():
+    return people.make_engagement("Northwind")
+
+
+def a_step(engagement, *, heard: int, state: str = "running", **fields) -> Step:
+    """A step that another worker took; `heard`: seconds since its last sign of life."""
+    then = timezone.now() - timedelta(seconds=heard)
+    given = {"name": "handoff", "worker": "another", "requested_by": "ada", "queued_at": then, "heartbeat_at": then}
+    return Step.objects.create(engagement=engagement, state=state, **given | fields)
+
+
+def test_a_step_whose_worker_was_killed_is_taken_over_by_the_next_delivery(northwind):
+    step = a_step(northwind, heard=61)
+    tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    assert (step.state, step.message) == (Step.State.DONE, "")
+
+
+def test_a_delivery_that_finds_the_step_held_looks_again_later_and_not_for_ever(northwind):
+    step = a_step(northwind, heard=5)
+    tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    later = Schedule.objects.get()
+    assert (step.state, step.worker, later.args) == (Step.State.RUNNING, "another", f"({step.pk}, 1)")
+    assert later.next_run > timezone.now() + timedelta(seconds=60)
+    tasks.carry_out(step.pk, tasks.LOOKS)
+    assert Schedule.objects.count() == 1
+
+
+@pytest.mark.parametrize(("state", "heard"), [("running", 61), ("queued", 61)])
+def test_asking_for_a_step_that_fell_silent_takes_it_up_and_for_one_that_lives_is_refused(northwind, state, heard):
+    step = a_step(northwind, heard=10, state=state)
+    with pytest.raises(steps.StepOpen):
+        steps.request(northwind, "handoff", user="ada")
+    Step.objects.filter(pk=step.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=heard))
+    assert steps.request(northwind, "handoff", user="grace").pk == step.pk
+    assert Step.objects.get().state == Step.State.DONE
+    assert northwind.history.filter(action="took up handoff", actor="grace").exists()
+
+
+def test_a_worker_that_lost_its_step_writes_nothing_more_of_it(northwind):
+    step = a_step(northwind, heard=61)
+    first = leases.take(step.pk, "first")
+    assert first is not None
+    Step.objects.filter(pk=step.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=61))
+    second = leases.take(step.pk, "second")
+    with pytest.raises(leases.LeaseLost):
+        leases.keep(first, progress="from the grave")
+    leases.keep(second, progress="alive")
+    step.refresh_from_db()
+    assert (step.progress, step.worker, step.attempts) == ("alive", "second", 2)
+
+
+def test_a_step_that_is_cut_off_again_and_again_ends_with_a_message(northwind):
+    step = a_step(northwind, heard=61, attempts=tasks.ATTEMPTS)
+    tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    assert step.state == Step.State.FAILED
+    assert "cut off 5 times" in step.message
+
+
+def test_an_unexpected_error_leaves_its_type_and_place_and_nothing_that_names_a_person(northwind, monkeypatch, caplog):
+    def refuse(step: Step):
+        raise IntegrityError("Key (email)=(ada@customer.example) already exists.")
+
+    monkeypatch.setitem(tasks.PARTS, Step.Name.HANDOFF, refuse)
+    step = a_step(northwind, heard=61)
+    with pytest.raises(tasks.TaskFailed, match=r"IntegrityError at .*test_steps.py:\d+") as failed:
+        tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    assert failed.value.__suppress_context__
+    assert step.state == Step.State.FAILED
+    assert "ada@" not in caplog.text + step.message + str(failed.value)
+
+
+def land(engagement, source, time_given: Time, said: list[str]) -> Dataset | None:
+    return source_side.land_people(engagement, source, Dataset.Purpose.DISCOVERY, progress=said.append, time_given=time_given)
+
+
+class Slow(people.GivenSource):
+    """A source whose slices can be divided down to one person."""
+
+    def slices(self, object_name, now):
+        return [landing_slice(0, len(self.people))]
+
+    def halves(self, piece):
+        start, stop = (int(piece.params[key]) for key in ("start", "stop"))
+        middle = (start + stop) // 2
+        return (landing_slice(start, middle), landing_slice(middle, stop)) if stop - start > 1 else None
+
+    def read(self, object_name, piece, reading=None) -> Iterator[bytes]:
+        start, stop = (int(piece.params[key]) for key in ("start", "stop"))
+        return (json.dumps(person).encode() for person in self.people[start:stop])
+
+
+def landing_slice(start: int, stop: int):
+    return people.Slice(f"{start}-{stop}", {"start": str(start), "stop": str(stop)})
+
+
+def test_a_slice_that_takes_too_long_is_landed_in_halves_and_each_record_once(northwind, monkeypatch):
+    monkeypatch.setattr("connectors.extraction.WATCHED", 30)
+    source, said = Slow([people.person(number) for number in range(100)]), []
+    tries = 0
+    while (dataset := land(northwind, source, Time(until=0, at_most=0), said)) is None:
+        assert (tries := tries + 1) < 20
+    assert dataset.rows == 100
+    assert sorted(Piece.objects.values_list("name", flat=True)) == ["0-25", "25-50", "50-75", "75-100"]
+
+
+def test_a_slice_that_killed_its_worker_twice_is_halved(northwind):
+    source = Slow([people.person(number) for number in range(4)])
+    dataset = landing.open_dataset(engagement=northwind, object_name="user", purpose="discovery")
+    Dataset.objects.filter(pk=dataset.pk).update(memory={"begun": {"0-4": 2}})
+    while not (landed := land(northwind, source, Time(), [])):
+        pass
+    assert (landed.rows, landed.pieces.count()) == (4, 2)
+
+
+def news_folder(path: Path) -> Path:
+    """A source that has a new stage, a new owner and a new field once it is advanced."""
+    before = [user("u-1", "a@northpine.example"), user("u-2", "b@northpine.example", "lead")]
+    folder = folders.write(path, before)
+    later = folder / "later" / "iterable" / "export" / "user.ndjson"
+    later.parent.mkdir(parents=True)
+    after = [*before, user("u-3", "c@northpine.example", "evangelist", shoeSize=38, hatSize="", ownerEmail="new@northpine.example")]
+    later.write_text("".join(json.dumps(record) + "\n" for record in after))
+    return folder
+
+
+def advance(servers) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        assert session.post(f"{servers.addresses['iterable']}/_simulator/advance", timeout=30).ok
+
+
+@pytest.mark.parametrize("step", [Step.Name.EXTRACT, Step.Name.DISCOVER])
+def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_signed(tmp_path, settings, step):
+    settings.WORK_SECONDS = 0  # a task does one part, and queues itself
+    with engagement_on(news_folder(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
+        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
+        demonstration.answer(engagement, cast)
+        demonstration.sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
+        before = demonstration.plan.hashes(engagement)
+        advance(servers)
+        demonstration._step(engagement, step, None, cast, print)
+        assert demonstration.plan.hashes(engagement) == before
+        assert engagement.split_rules.get(stage="evangelist").outcome == ""
+        assert engagement.owner_matches.get(source_owner="new@northpine.example").kind == "open"
+        new = FieldMap.objects.filter(engagement=engagement, source__in=("shoeSize", "hatSize")).values_list("source", "table", "state")
+        assert set(new) == {(field, table, "proposed") for field in ("shoeSize", "hatSize") for table in ("contact", "lead")}
+        done = Step.objects.filter(name=step).first().done
+        assert len(done) >= 6
+        assert not gates.missing("extract", engagement)
+
+
+def test_a_finding_that_blocks_closes_its_gates_until_a_discovery_no_longer_finds_it(northwind):
+    people.make_discovered(northwind)
+    sandbox, production = (northwind.environments.get(kind=kind) for kind in ("sandbox", "production"))
+    common = {"engagement": northwind, "severity": "blocker", "evidence": "It is broken."}
+    DiscoveryFinding.objects.create(**common, check_name="of the source")
+    DiscoveryFinding.objects.create(**common, check_name="of the sandbox", environment=sandbox)
+
+    def blocked(action: str, environment: Environment | None) -> list[str]:
+        return [one.says.partition(":")[0] for one in gates.missing(action, northwind, environment) if one.gate == "findings mended"]
+
+    assert blocked("extract", None) == blocked("load", production) == ["of the source"]
+    assert blocked("load", sandbox) == ["of the sandbox", "of the source"]
+    people.make_discovered(northwind)
+    assert (blocked("extract", None), blocked("load", sandbox)) == ([], ["of the sandbox"])
+
+
+def test_the_preview_makes_no_keys_itself_and_a_new_version_of_the_plan_has_them_made(northwind):
+    people.make_discovered(northwind, [people.person(1, "customer", rank="gold"), people.person(2, "customer", rank="tin")])
+    assert [row["stage"] for row in matrix_content(northwind)["rows"] if row["count"]] == ["customer"]
+    northwind.options = {"lifecycle_field": "rank"}
+    northwind.save()
+    with pytest.raises(BeingPrepared):
+        matrix_content(northwind)
+    demonstration.plan.revise(northwind, "split", actor="ada")
+    assert matrix_content(northwind)["people"] == 2
+
+
+def test_the_same_answers_in_another_order_are_the_same_plan(northwind):
+    people.make_discovered(northwind, lists=[{"id": n, "name": f"List {n}", "listType": "Suppression"} for n in (1, 2)])
+    before = demonstration.plan.hashes(northwind)
+    people.make_discovered(northwind, lists=[{"id": n, "name": f"List {n}", "listType": "Suppression"} for n in (2, 1)])
+    assert demonstration.plan.hashes(northwind) == before
+
+
+def test_a_report_that_cannot_be_written_stops_no_run_and_is_written_at_the_handoff(northwind, caplog):
+    run = people.make_run(northwind, people.make_user("ada"))
+    documents = store.folder(northwind.slug) / "documents"
+    documents.write_text("in the way")
+    phase_closed.send(sender=Phase, phase=run.phases.last())
+    assert "StoreUnwritable" in caplog.text
+    assert not Document.objects.exists()
+    documents.unlink()
+    steps.request(northwind, "handoff", user="ada")
+    assert (Document.objects.get().run, Step.objects.get().done) == (run, [f"run {run.pk}"])
