@@ -19,6 +19,7 @@ from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline import demonstration
 
 Row = dict[str, Any]
+QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @dataclass
@@ -66,7 +67,7 @@ def engagement_on(folder: Path, work: Path, **options: Any) -> Iterator[tuple[En
     """An engagement opened on simulators that serve the folder; tasks are carried out at once. The database is the caller's."""
     sync, Conf.SYNC = Conf.SYNC, True
     try:
-        with override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store")), simulated.start(folder) as servers:
+        with override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK), simulated.start(folder) as servers:
             limits = {bucket: [10_000, 0.01] for bucket in ("export_start", "export_files", "list_users", "users", "reads")}
             engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
             yield engagement, cast, servers

@@ -125,6 +125,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -150,6 +151,12 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }
+
+
+
+def _of_superusers(title: str, icon: str, link: str) -> dict:
+    return {"title": title, "icon": icon, "link": reverse_lazy(link), "permission": lambda request: request.user.is_superuser}
+
 
 UNFOLD = {
     "SITE_TITLE": "Migration Workbench",
@@ -206,9 +213,9 @@ UNFOLD = {
                 "title": "People and tasks",
                 "separator": True,
                 "items": [
-                    {"title": "Users", "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
-                    {"title": "Queued tasks", "icon": "pending", "link": reverse_lazy("admin:django_q_ormq_changelist")},
-                    {"title": "Failed tasks", "icon": "error", "link": reverse_lazy("admin:django_q_failure_changelist")},
+                    _of_superusers("Users", "person", "admin:auth_user_changelist"),
+                    _of_superusers("Queued tasks", "pending", "admin:django_q_ormq_changelist"),
+                    _of_superusers("Failed tasks", "error", "admin:django_q_failure_changelist"),
                 ],
             },
         ],

@@ -40,6 +40,7 @@ CREDENTIALS: Mapping[str, str] = {
     "iterable": "simulated-key-0f6d2b7c9a1e4853b6d0",
 }
 READY_S = 120
+JOB_S = {"real": 2.0, "scaled": 0.3, "none": 0.02}  # how long an export runs (*assumed*: real ones take longer)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -134,10 +135,12 @@ def build(settings: Settings) -> tuple[ASGIApp, Callable[[], None]]:
     """The application of one server, and what is to be called after its end; a server's process imports nothing but its own."""
     if settings.name == "iterable":
         from connectors.simulators import iterable
+        from connectors.simulators.iterable.jobs import Jobs
 
         data = Path(settings.data)
         key = CREDENTIALS["iterable"]
-        return iterable.build_app(data, limits=settings.limits, latency_ms=settings.latency_ms, api_key=key), _nothing
+        jobs = Jobs(seconds=JOB_S[settings.limits])
+        return iterable.build_app(data, limits=settings.limits, latency_ms=settings.latency_ms, api_key=key, jobs=jobs), _nothing
     signing_key = hashlib.sha256(CREDENTIALS["client_secret"].encode()).digest()
     return (_build_entra(settings, signing_key), _nothing) if settings.name == "entra" else _build_dataverse(settings, signing_key)
 

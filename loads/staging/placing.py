@@ -49,7 +49,8 @@ _GONE = """
 _HITS = """
     CREATE TABLE hits AS
     SELECT p.cluster, t."table", list(DISTINCT t.row_id ORDER BY t.row_id) AS ids
-    FROM persons p JOIN there t USING (email) GROUP BY p.cluster, t."table"
+    FROM persons p JOIN decided d USING (cluster) JOIN keys k ON k.position = d.position JOIN there t ON t.email = k.email
+    GROUP BY p.cluster, t."table"
 """
 
 _FOUND = """
@@ -125,7 +126,7 @@ _DECISIONS = f"""
     ORDER BY j.position
 """  # noqa: S608 - names of our own
 
-# All records of a cluster, and the person's e-mail, point to the person's row; the survivor's own id is no alias.
+# All records of a cluster, and all their e-mails, point to the person's row; the survivor's own id is no alias.
 IDS = """
     WITH planned AS (SELECT * FROM decisions WHERE disposition = 'planned'),
     named AS (
@@ -133,7 +134,9 @@ IDS = """
         UNION ALL SELECT p.source_id, 'lead', p.lead_id, p.lead_origin, false, false FROM planned p WHERE p.lead_id IS NOT NULL
         UNION ALL SELECT d.source_id, p."table", p.row_id, p.origin, true, true FROM planned p
             JOIN decided o ON o.position = p.position JOIN decided d ON d.cluster = o.cluster WHERE d.source_id <> p.source_id
-        UNION ALL SELECT p.email, p."table", p.row_id, p.origin, true, true FROM planned p WHERE p.email NOT IN ('', p.source_id))
+        UNION ALL SELECT DISTINCT k.email, p."table", p.row_id, p.origin, true, true FROM planned p
+            JOIN decided o ON o.position = p.position JOIN decided d ON d.cluster = o.cluster JOIN keys k ON k.position = d.position
+            WHERE k.email <> p.source_id)
     SELECT name, "table", row_id, origin, alias, current FROM named
     QUALIFY row_number() OVER (PARTITION BY name, "table" ORDER BY alias, row_id) = 1
 """
