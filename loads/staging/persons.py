@@ -173,7 +173,7 @@ def _write_one(
             if decision.lead_id:
                 writers["lead"].add(rows.former_lead(decision))
         listed = {entry["code"] for entry in reasons}
-        worth = ("loss", "note") if disposition == "planned" else ("hold", "loss")
+        worth = ("loss", "note") if disposition == "planned" else ("hold", "loss", "note")
         reasons += rejecting + [issue.as_dict() for issue in issues if issue.severity in worth and issue.code not in listed]
     dispositions.add(decision.position, decision.source_id, disposition, decision.table, decision.into_id, reasons)
 
