@@ -1,12 +1,17 @@
 """Steps under disturbance: what a kill, a time limit or news at the source leave behind, seen in the plan and the datasets."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
+from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
 from django_q.models import Schedule
@@ -169,8 +174,8 @@ def advance(servers) -> None:
 
 
 @pytest.mark.parametrize("step", [Step.Name.EXTRACT, Step.Name.DISCOVER])
-def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_signed(tmp_path, settings, step):
-    settings.WORK_SECONDS = 0  # a task does one part, and queues itself
+def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_signed(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(settings, "WORK_SECONDS", 0)  # a task does one part, and queues itself
     with engagement_on(news_folder(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
         demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
         demonstration.answer(engagement, cast)
@@ -232,3 +237,25 @@ def test_a_report_that_cannot_be_written_stops_no_run_and_is_written_at_the_hand
     documents.unlink()
     steps.request(northwind, "handoff", user="ada")
     assert (Document.objects.get().run, Step.objects.get().done) == (run, [f"run {run.pk}"])
+
+
+def test_a_command_that_is_ended_from_outside_takes_its_workers_with_it(tmp_path):
+    code = """if True:
+        import django; django.setup()
+        import time
+        from workbench.management.commands.demo import task_cluster
+        from workbench.management.stopping import leaving_on_signals
+        with leaving_on_signals(), task_cluster() as cluster:
+            print(cluster.pid, flush=True)
+            time.sleep(60)
+    """
+    own = {"VAR_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'own.sqlite3'}", "REDIS_URL": ""}
+    environment = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "workbench.settings"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True
+    ) as command:
+        cluster = int(command.stdout.readline())
+        command.send_signal(signal.SIGTERM)
+        assert command.wait(30) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(cluster, 0)

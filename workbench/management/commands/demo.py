@@ -24,6 +24,7 @@ from connectors.simulators.servers import NotStarted, Options, start
 from connectors.simulators.world import write_world
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import PLATFORMS
+from workbench.management.stopping import leaving_on_signals
 from workbench.pipeline import demonstration
 
 SCALE = 60    # simulators with scaled limits have windows this much shorter
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         chosen = demonstration.read_settings(options["names"])
         self.say("preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
-        with ExitStack() as stack:
+        with leaving_on_signals(), ExitStack() as stack:
             addresses = self._simulators(stack, options)
             cluster = stack.enter_context(task_cluster())
             memory = stack.enter_context(peak_memory(cluster.pid))

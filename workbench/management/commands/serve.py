@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from workbench.management.commands.demo import free_port, task_cluster
+from workbench.management.stopping import leaving_on_signals
 
 
 class Command(BaseCommand):
@@ -18,12 +19,12 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serve until Ctrl-C."""
+        """Serve until Ctrl-C or SIGTERM."""
         from waitress import serve  # noqa: PLC0415 - only where pages are served
 
         from workbench.wsgi import application  # noqa: PLC0415
 
         port = options["port"] or free_port()
         self.stdout.write(f"admin:  http://127.0.0.1:{port}/admin/\nportal: http://127.0.0.1:{port}/\nStop with Ctrl-C.")
-        with task_cluster():
+        with leaving_on_signals(), task_cluster():
             serve(application, host="127.0.0.1", port=port, threads=4)
