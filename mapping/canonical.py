@@ -1,7 +1,6 @@
 """One text per value (RFC 8785), so that a hash stands for what people signed or for what a source said."""
 
 import re
-from collections.abc import Callable
 from hashlib import sha1, sha256
 from typing import Any
 
@@ -44,21 +43,6 @@ def record_bytes(record: Any) -> bytes:
 def record_hash(record: Any) -> str:
     """SHA-1 of a record's canonical JSON, in hex."""
     return sha1(record_bytes(record), usedforsecurity=False).hexdigest()
-
-
-def record_numbering() -> Callable[[Any], str]:
-    """Ids for the records of one slice that bring none: the record's SHA-1 and which of its equals it is, `<hex>:1`, `<hex>:2`, ...
-
-    Start a new numbering for each slice: equal pairs of hash and number from overlapping slices are then one record.
-    """
-    seen: dict[str, int] = {}
-
-    def number(record: Any) -> str:
-        digest = record_hash(record)
-        seen[digest] = seen.get(digest, 0) + 1
-        return f"{digest}:{seen[digest]}"
-
-    return number
 
 
 _ASCII_KEY = re.compile(r"[\x20-\x7e]*").fullmatch

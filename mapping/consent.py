@@ -6,7 +6,7 @@ subscribed, an opt-out type unless unsubscribed.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -209,22 +209,6 @@ def _no_mail(rules: ConsentRules, channels: frozenset[int] | None, types: frozen
 def _unknown_ids(rules: ConsentRules, channels: frozenset[int], types: frozenset[int]) -> tuple[Issue, ...]:
     strange = sorted(channels - rules.known_channels) + sorted(types - rules.known_types)
     return (Issue("consent.unknown_id", "", ", ".join(map(str, strange[:20])), "note"),) if strange else ()
-
-
-def strictest(first: Consent, second: Consent) -> Consent:
-    """The stricter answer of two records of one person: out before unknown before in, medium by medium; all issues kept."""
-    answers: dict[str, Any] = {name: max(getattr(first, name), getattr(second, name), key=STRICTNESS.__getitem__) for name in MEDIA}
-    issues = tuple(dict.fromkeys(first.issues + second.issues))
-    return Consent(**answers, suppressed=first.suppressed or second.suppressed, no_mail=first.no_mail or second.no_mail, issues=issues)
-
-
-def strictest_of(consents: Iterable[Consent]) -> Consent:
-    """`strictest` of all records of a cluster; unknown for none."""
-    everyone = list(consents)
-    merged = everyone[0] if everyone else Consent("unknown", "unknown", "unknown", "unknown")
-    for other in everyone[1:]:
-        merged = strictest(merged, other)
-    return merged
 
 
 def consent_columns(prefix: str) -> tuple[str, ...]:

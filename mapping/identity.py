@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -78,23 +78,18 @@ def fold_name(name: Any) -> str:
     return " ".join(plain.casefold().translate(UNDECOMPOSED).split())
 
 
-def last_names_differ(names: Iterable[Any]) -> bool:
-    """Whether records of one address are two people: two last names, neither blank, differ after folding."""
-    return len({folded for folded in map(fold_name, names) if folded}) > 1
-
-
-def source_id(record: Mapping[str, Any], keys: Sequence[str], email_field: str = "email") -> str | None:
-    """The source's own id: the first of `keys` that is filled, else the normalised e-mail, else None.
-
-    Without any the record gets `canonical.record_id`.
-    """
+def own_id(record: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    """The id that the source gave a record: the first of `keys` that holds text or a whole number of sensible length."""
     for key in keys:
-        if key == email_field:
-            continue
         value = record.get(key)
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             continue
         text = str(value).strip() if isinstance(value, str) or value.bit_length() < 4_096 else ""
         if text:
             return text
-    return normalise_email(record.get(email_field))[0]
+    return None
+
+
+def source_id(record: Mapping[str, Any], keys: Iterable[str], email_field: str = "email") -> str | None:
+    """The source's own id, else the normalised e-mail, else None: such a record goes by its hash."""
+    return own_id(record, [key for key in keys if key != email_field]) or normalise_email(record.get(email_field))[0]

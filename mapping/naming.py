@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha1
 
@@ -102,17 +102,3 @@ def clashes_with(name: str, taken: Collection[str], table: str = "") -> str | No
         if name + ending in taken:
             return name + ending
     return None
-
-
-def column_names(stems: Iterable[str], prefix: str, taken: Collection[str], table: str = "") -> dict[str, ColumnName]:
-    """Names for several source names of one table, given in order; stems that fall together are a review item on both."""
-    used, first_of, named = set(taken), dict[str, str](), dict[str, ColumnName]()
-    for stem in stems:
-        found = column_name(stem, prefix, used, table)
-        other = first_of.setdefault(stem_of(stem), stem)
-        if other != stem:
-            found = ColumnName(found.name, (*found.issues, Issue("name.alike", stem, other, "note")))
-            named[other] = ColumnName(named[other].name, (*named[other].issues, Issue("name.alike", other, stem, "note")))
-        used.add(found.name)
-        named[stem] = found
-    return named

@@ -19,7 +19,7 @@ from connectors.dataverse.metadata import ColumnSpec
 from connectors.models import Dataset
 from mapping.consent import MEDIA, STRICTNESS, Consent, ConsentRules, consent
 from mapping.fieldmaps import reader
-from mapping.identity import fold_name, is_role_address, normalise_email
+from mapping.identity import fold_name, is_role_address, normalise_email, own_id
 from mapping.jsontext import plain_text
 from mapping.playbooks import Playbook
 from mapping.split import normalise_stage
@@ -137,7 +137,8 @@ def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
 
     def read(record: Mapping[str, Any]) -> tuple:
         address, issue = normalise_email(email(record))
-        user_key = _user_key(record, ids)
+        own = own_id(record, ids)
+        user_key = landing.clean_id(own) if own else None
         answers = consent(record, rules.consent)
         return (
             address,
@@ -170,15 +171,6 @@ def _moments(time: TimeRules) -> Callable[[Any], str]:
 def milliseconds(moment: str) -> int:
     """A `YYYY-MM-DDTHH:MM:SSZ` as milliseconds since 1970; 0 for '' and for what lies before."""
     return max(0, int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp() * 1000)) if moment else 0
-
-
-def _user_key(record: Mapping[str, Any], ids: list[str]) -> str | None:
-    for field in ids:
-        value = record.get(field)
-        text = plain_text(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-        if text:
-            return landing.clean_id(text)
-    return None
 
 
 def owner_key(value: Any) -> str:

@@ -47,7 +47,6 @@ class FieldProfile:
     rows: int = 0
     filled: int = 0
     distinct: int = 0
-    distinct_exact: bool = True
     top: tuple[tuple[str, int], ...] = ()
     types: Mapping[str, int] = field(default_factory=dict)
     max_length: int | None = None

@@ -5,7 +5,6 @@ random ids fragment its indexes.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from hashlib import sha1
 
 LATEST_MS = 2**48 - 1
@@ -37,8 +36,3 @@ def _shaped(name: bytes, created_ms: int) -> str:
     raw[8] = raw[8] & 0x3F | 0x80
     text = raw.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def milliseconds(moment: datetime | None) -> int:
-    """A creation time as `row_id` takes it; zero for none and for what lies before 1970."""
-    return 0 if moment is None else max(int(moment.timestamp() * 1000), 0)

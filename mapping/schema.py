@@ -1,6 +1,6 @@
 """The schema plan: which columns the confirmed maps need, and how they compare with what the destination has."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -106,11 +106,6 @@ def spec_from_dict(content: Mapping[str, Any]) -> ColumnSpec:
 def columns_of(maps: Mapping[str, Any], table: str) -> list[ColumnSpec]:
     """The planned columns of one table out of the `maps` plan part."""
     return [spec_from_dict(content) for content in maps["columns"].get(table, ())]
-
-
-def all_columns(planned: Iterable[ColumnSpec], existing: Mapping[str, Column]) -> dict[str, Column | ColumnSpec]:
-    """Name -> column as the field maps are compiled for: the destination's own where it has one, else the planned."""
-    return {spec.name: spec for spec in planned} | dict(existing)
 
 
 def compare(planned: Mapping[str, Sequence[ColumnSpec]], existing: Mapping[str, Mapping[str, Column]]) -> list[PlannedColumn]:

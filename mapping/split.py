@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Literal, cast, get_args
 
-from mapping.issues import Issue, brief
 from mapping.jsontext import plain_text
 from workbench.engagements.errors import BadInput
 
@@ -27,17 +26,6 @@ def normalise_stage(raw: Any) -> str:
     if len(text) <= STAGE_LIMIT:
         return text
     return f"{text[:STAGE_SHOWN]} sha1:{sha1(text.encode(), usedforsecurity=False).hexdigest()}"
-
-
-def split(stage: Any, matrix: Mapping[str, Outcome]) -> Outcome | Issue:
-    """The outcome that the signed matrix gives a stage, or why there is none; blank stages have one only where the matrix lists ''."""
-    key = normalise_stage(stage)
-    outcome = matrix.get(key)
-    if outcome is not None:
-        return outcome
-    if not key:
-        return Issue("split.stage_blank", severity="hold")
-    return Issue("split.stage_not_signed", detail=brief(stage), severity="hold")
 
 
 def matrix_from_content(content: Mapping[str, Any]) -> dict[str, Outcome]:

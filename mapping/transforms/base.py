@@ -83,10 +83,6 @@ class TimeRules:
         rules.zones()
         return rules
 
-    def as_content(self) -> dict[str, str]:
-        """The `time` plan part."""
-        return {"source_zone": self.source_zone, "day_zone": self.day_zone}
-
 
 def _zone(name: str) -> ZoneInfo:
     try:

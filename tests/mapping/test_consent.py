@@ -1,8 +1,6 @@
-import itertools
-
 import pytest
 
-from mapping.consent import Consent, ConsentRules, consent, consent_content, stricter_values, strictest, strictest_of
+from mapping.consent import Consent, ConsentRules, consent, consent_content, stricter_values
 from workbench.engagements.errors import BadInput
 
 CHANNELS = [
@@ -92,15 +90,6 @@ def test_a_sellers_own_mail_is_stopped_only_by_what_the_customer_named():
     assert consent(profile(lists=[7]), named).values("mwb")["donotemail"] is True
     assert consent(profile(channels=[31]), named).no_mail
     assert not consent(profile(channels=[32]), named).no_mail
-
-
-def test_merging_takes_the_stricter_answer_whatever_the_order():
-    people = [consent(record, RULES) for record in (profile(), profile(channels=[]), profile(channels=[31]), profile(lists=[7]))]
-    for group in itertools.permutations(people, 2):
-        merged = strictest_of(group)
-        assert merged == strictest_of([*group, group[0]])
-        assert merged.email == ("out" if any(one.email == "out" for one in group) else "unknown")
-    assert strictest(people[1], people[3]).suppressed
 
 
 def test_an_existing_refusal_is_never_taken_back():

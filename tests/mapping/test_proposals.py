@@ -10,7 +10,7 @@ from mapping.playbooks import load_playbook, read_playbook
 from mapping.playbooks.reading import field_key
 from mapping.profiles import FieldProfile
 from mapping.propose import propose_field, propose_map
-from mapping.schema import all_columns, columns_of, compare, plan_columns, spec_as_dict, spec_from_dict
+from mapping.schema import columns_of, compare, plan_columns, spec_as_dict, spec_from_dict
 from workbench.engagements.errors import BadInput
 
 PLAYBOOK = load_playbook("iterable")
@@ -136,8 +136,8 @@ def test_confirmed_rows_become_a_plan_part_that_compiles_and_moves_values():
     )
     maps = {"prefix": "mwb", "fields": rows, "columns": plan_columns(rows, prefix="mwb", platform="iterable")}
     maps = json.loads(json.dumps(maps))
-    columns = all_columns(columns_of(maps, "contact"), COLUMNS["contact"])
-    fill = compile_fieldmaps(rules_of(maps, "user", "contact"), columns)
+    planned = {spec.name: spec for spec in columns_of(maps, "contact")}
+    fill = compile_fieldmaps(rules_of(maps, "user", "contact"), planned | COLUMNS["contact"])
     values = fill({"firstName": "Ann", "score": 7, "lifecycleStage": " MQL ", "userId": "u"}).values
     assert values == {"firstname": "Ann", "mwb_score": 7, "mwb_hs_original_lifecycle": " MQL "}
 
