@@ -14,6 +14,7 @@ import requests
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
+from django_q.exceptions import TimeoutException
 from django_q.models import Schedule
 
 from connectors import landing, store
@@ -33,6 +34,7 @@ from workbench.engagements import gates
 from workbench.engagements.models import Environment, SignOff
 from workbench.pipeline import demonstration, leases, steps, tasks
 from workbench.pipeline.models import Step
+from workbench.pipeline.work import Part, Work
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
@@ -97,6 +99,20 @@ def test_a_step_that_is_cut_off_again_and_again_ends_with_a_message(northwind):
     step.refresh_from_db()
     assert step.state == Step.State.FAILED
     assert "cut off 5 times" in step.message
+
+
+def test_a_part_that_exceeds_the_time_limit_is_tried_again_and_at_last_told(northwind, monkeypatch):
+    tries: list[int] = []
+
+    def endless(work: Work) -> None:
+        tries.append(work.step.attempts)
+        raise TimeoutException("Task exceeded maximum timeout value")
+
+    monkeypatch.setitem(tasks.PARTS, Step.Name.HANDOFF, lambda step: [Part("endless", endless)])
+    step = steps.request(northwind, "handoff", user="ada")
+    step.refresh_from_db()
+    assert (tries, step.state) == ([1, 2, 3, 4, 5], Step.State.FAILED)
+    assert "TASK_TIMEOUT_S" in step.message
 
 
 def test_an_unexpected_error_leaves_its_type_and_place_and_nothing_that_names_a_person(northwind, monkeypatch, caplog):
