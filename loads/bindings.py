@@ -13,8 +13,6 @@ from mapping import plan
 from workbench.engagements import history
 from workbench.engagements.models import Environment
 
-OWNER_KINDS = ("user", "team")
-
 
 def bind(environment: Environment, *, actor: object) -> list[Binding]:
     """Look every name of the plan up in the environment; a name without a fitting row keeps its problem in words."""

@@ -14,14 +14,13 @@ from django.utils import timezone
 from loads import leases, ledger, reconciliation, runs, staged
 from loads.destination import RUN_ID, Destination
 from loads.leases import LEASE
-from loads.models import Chunk, LedgerEntry, Phase, Run
+from loads.models import Chunk, Phase, Run
 from loads.staging import stage_next
 from loads.writer import Writer
 from mapping import plan
 
 logger = logging.getLogger(__name__)
 RENEW_AFTER_S = 20
-DECIDED_AT_STAGING = (LedgerEntry.Outcome.REJECTED, LedgerEntry.Outcome.HELD)
 
 
 def work(run_id: int, worker: str, seconds: float) -> bool:

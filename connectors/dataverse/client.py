@@ -120,10 +120,6 @@ class Client:
         if rows and len(answer.get("Ids", ())) != len(rows):
             raise errors.ShortAnswer(f"{len(rows)} rows of {table} sent, {len(answer.get('Ids', ()))} ids came back.")
 
-    def update_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Update rows by primary key in one transaction. A row must not occur twice: the service ignores the second one."""
-        self._multiple("Update", table, entity_set, rows)
-
     def upsert_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Create or update rows by primary key in one transaction; the answer doesn't say which were created."""
         self._multiple("Upsert", table, entity_set, rows)

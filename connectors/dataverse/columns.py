@@ -42,10 +42,7 @@ class Table:
     name: str
     entity_set: str
     primary_id: str
-    primary_name: str
-    object_type_code: int | None
     columns: Mapping[str, Column]
-    can_create_columns: bool = True
 
 
 @dataclass(frozen=True, slots=True)

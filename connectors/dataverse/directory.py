@@ -1,4 +1,4 @@
-"""Who and what an environment has that loaded rows point to: users, teams, business units, currencies, privileges."""
+"""Who and what an environment has that loaded rows point to: users, teams, currencies, privileges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +8,7 @@ from workbench.engagements.errors import BadInput
 
 _OWNER_TEAM = 0
 _NOT_PEOPLE = (3, 5)  # access modes of support users and delegated administrators
-_OF_USER = [
-    "systemuserid", "internalemailaddress", "domainname", "fullname", "isdisabled", "accessmode", "applicationid", "_businessunitid_value",
-]  # fmt: skip
+_OF_USER = ["systemuserid", "internalemailaddress", "domainname", "isdisabled", "accessmode", "applicationid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +18,9 @@ class User:
     id: str
     email: str
     domain_name: str
-    full_name: str
     disabled: bool
     access_mode: int
     application: bool
-    business_unit: str
 
     @property
     def can_own(self) -> bool:
@@ -39,8 +35,6 @@ class Team:
     id: str
     name: str
     kind: int
-    business_unit: str
-    default: bool
 
     @property
     def can_own(self) -> bool:
@@ -62,22 +56,19 @@ def users(client: Client) -> Iterator[User]:
     """All users, disabled and application users too."""
     for row in client.rows("systemusers", select=_OF_USER):
         yield User(
-            row["systemuserid"], row.get("internalemailaddress") or "", row.get("domainname") or "", row.get("fullname") or "",
-            bool(row.get("isdisabled")), int(row.get("accessmode") or 0), row.get("applicationid") is not None,
-            row.get("_businessunitid_value") or "",
-        )  # fmt: skip
+            id=row["systemuserid"],
+            email=row.get("internalemailaddress") or "",
+            domain_name=row.get("domainname") or "",
+            disabled=bool(row.get("isdisabled")),
+            access_mode=int(row.get("accessmode") or 0),
+            application=row.get("applicationid") is not None,
+        )
 
 
 def teams(client: Client) -> Iterator[Team]:
     """All teams of every kind."""
-    for row in client.rows("teams", select=["teamid", "name", "teamtype", "_businessunitid_value", "isdefault"]):
-        yield Team(
-            row["teamid"],
-            row.get("name") or "",
-            int(row.get("teamtype") or 0),
-            row.get("_businessunitid_value") or "",
-            bool(row.get("isdefault")),
-        )
+    for row in client.rows("teams", select=["teamid", "name", "teamtype"]):
+        yield Team(row["teamid"], row.get("name") or "", int(row.get("teamtype") or 0))
 
 
 def currencies(client: Client) -> Iterator[Currency]:
@@ -99,11 +90,6 @@ def base_currency(client: Client) -> Currency:
         if currency.id == wanted:
             return currency
     raise BadInput("The environment has no base currency.", remedy="Finish the environment's setup, then check again.")
-
-
-def business_units(client: Client) -> dict[str, str]:
-    """Names by id."""
-    return {row["businessunitid"]: row.get("name") or "" for row in client.rows("businessunits", select=["businessunitid", "name"])}
 
 
 def privileges(client: Client, user_id: str) -> set[str]:

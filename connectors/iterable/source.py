@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,17 +27,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 JOBS_AT_ONCE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedObject:
-    """An object that exports: its type's name there, and the time that a window filters by."""
-
-    data_type: str
-    time_field: str
-
-
-OBJECTS: Mapping[str, ExportedObject] = {
-    "user": ExportedObject("user", "profileUpdatedAt"),
-}
+# Objects that are exported, by window of time (profileUpdatedAt for users) -> the export's name for them.
+DATA_TYPES: Mapping[str, str] = {"user": "user"}
 
 
 class Answer(NamedTuple):
@@ -96,7 +86,7 @@ class IterableSource:
 
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
         """Time slices: all that is old, then years, then one that is open towards the future."""
-        _exported(object_name)
+        _data_type(object_name)
         pieces = [Slice(name, window.as_params()) for name, window in windows(now)]
         with self._lock:
             self._order[object_name] = pieces
@@ -115,7 +105,7 @@ class IterableSource:
 
         The jobs stand in the reading's memory until their lines are read, so that another task finds them again.
         """
-        data_type, reading = _exported(object_name).data_type, reading or self._reading
+        data_type, reading = _data_type(object_name), reading or self._reading
         jobs = Jobs(reading.memory.setdefault("jobs", {}))
         with self._lock:
             for each in self._due(object_name, piece):
@@ -173,7 +163,7 @@ class IterableSource:
         return {name: self._open(url, attempts=2, patience_s=10.0) for name, url in known.items() if url.rstrip("/") != own}
 
 
-def _exported(object_name: str) -> ExportedObject:
-    if object_name not in OBJECTS:
+def _data_type(object_name: str) -> str:
+    if object_name not in DATA_TYPES:
         raise BadInput(f"Iterable has no object named {object_name}.")
-    return OBJECTS[object_name]
+    return DATA_TYPES[object_name]

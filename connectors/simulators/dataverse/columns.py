@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LOOKUP_KINDS = frozenset({"Lookup", "Customer", "Owner"})
-CHOICE_KINDS = frozenset({"Choice", "State", "Status"})
-NUMBER_KINDS = frozenset({"Integer", "BigInt", "Decimal", "Double", "Money"})
 
 LOGICAL_NAME_ANNOTATION = "@Microsoft.Dynamics.CRM.lookuplogicalname"
 
@@ -65,8 +63,3 @@ class Column:
     def readable(self) -> bool:
         """False for party lists, which have no property of their own in a row."""
         return self.kind != "PartyList"
-
-    @property
-    def date_only(self) -> bool:
-        """True where the Web API's type is Edm.Date."""
-        return self.kind == "DateTime" and self.behavior == "DateOnly"
