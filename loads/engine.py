@@ -15,6 +15,7 @@ from loads import leases, ledger, reconciliation, runs, staged
 from loads.destination import RUN_ID, Destination
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
+from loads.reasons import reason
 from loads.staging import stage_next
 from loads.writer import Writer
 from mapping import plan
@@ -124,13 +125,11 @@ def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settle
     for row in rows:
         parent = next((parent for parent in row.parents if parent in blocked), None)
         if parent:
-            detail = f"The row {parent} was refused or waits itself."
-            settlement.add(chunk, row, "waiting", {"code": "parent.not_loaded", "field": "", "detail": detail, "severity": "hold"})
+            settlement.add(chunk, row, "waiting", reason("parent.not_loaded", detail=parent))
         elif row.action == "equal":
             settlement.add(chunk, row, "equal")
         elif row.action == "conflict":
-            detail = "A person edited the row since it was loaded. Nothing was written over it."
-            settlement.add(chunk, row, "refused", {"code": "conflict.edited", "field": "", "detail": detail, "severity": "hold"})
+            settlement.add(chunk, row, "refused", reason("conflict.edited"))
         else:
             ready.append(row)
     return ready

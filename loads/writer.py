@@ -15,12 +15,12 @@ from connectors.dataverse.client import Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
+from loads.reasons import VERSION_MISMATCH, refusal
 from loads.staged import StagedRow
 from loads.verification import differing
 
 CREATE_ROWS, UPDATE_ROWS = 100, 50
 MOST_THREADS = 16
-VERSION_MISMATCH = "0x80060882"
 PASSING = (429, 502, 503, 504)
 TRIES, FIRST_WAIT_S = 4, 0.25
 
@@ -86,7 +86,7 @@ class Writer:
     def _one_by_one(self, rows: list[StagedRow]) -> list[Written]:
         """Each row by its own PATCH, which creates what is missing; the service says of each what it thinks of it."""
         outcomes = self._batch(rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp}))
-        return [Written(row, "created") if outcome.ok else Written(row, "refused", _reason(outcome)) for row, outcome in outcomes]
+        return [Written(row, "created") if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes]
 
     def _update(self, rows: list[StagedRow]) -> list[Written]:
         def operation(row: StagedRow) -> Operation:
@@ -96,7 +96,7 @@ class Writer:
         changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
         ours = self._already_written(changed) if changed else set()
         return [
-            Written(row, "updated") if outcome.ok or row.row_id in ours else Written(row, "refused", _reason(outcome)) for row, outcome in outcomes
+            Written(row, "updated") if outcome.ok or row.row_id in ours else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes
         ]
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:
@@ -122,17 +122,3 @@ class Writer:
 def _parts(rows: list[StagedRow], size: int) -> Iterator[list[StagedRow]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
-
-
-# What waits for a person's answer or for a further run; anything else that the service refuses is rejected.
-HOLDS = {
-    VERSION_MISMATCH: "Someone changed the row after it was read. A further run reads it again.",
-    "0x80040217": "The row, or one that it looks up to, is no longer at the destination. A further run looks again.",
-    "0x80060891": "A row that it looks up to isn't at the destination. A further run looks again.",
-}
-
-
-def _reason(outcome: Outcome) -> dict[str, str]:
-    held = HOLDS.get(outcome.code, "")
-    detail = f"{held} {outcome.message}".strip()[:500]
-    return {"code": outcome.code or f"http.{outcome.status}", "field": "", "detail": detail, "severity": "hold" if held else "reject"}

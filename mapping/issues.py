@@ -10,11 +10,11 @@ Severity = Literal["reject", "hold", "loss", "note"]
 
 DETAIL_LIMIT = 200
 
+# Codes that the mapping gives; `loads.reasons` adds those of staging and the load.
 EXPLANATIONS: dict[str, str] = {
     "boolean.unparseable": "The value reads neither as yes nor as no.",
     "choice.too_many": "More options are selected than one column takes (150).",
     "choice.unmapped": "The value has no option in the confirmed value map.",
-    "company.ambiguous": "The person is in several organisation lists and none of them has the person's e-mail domain.",
     "consent.unknown_id": "The profile names a channel or message type that the signed consent rules don't know.",
     "consent.unreadable": "A subscription array can't be read; the person counts as opted out of everything.",
     "date.before_1753": "The destination takes no date before 1753-01-01.",
@@ -26,9 +26,6 @@ EXPLANATIONS: dict[str, str] = {
     "email.invalid": "The value is not an e-mail address.",
     "email.missing": "The record has no e-mail address.",
     "email.too_long": "The e-mail address is longer than the destination's column (100).",
-    "json.from_text": "The field should hold a structure and holds plain text.",
-    "json.unwritable": "The value can't be written as JSON.",
-    "match.lead_untouched": "An open lead has this e-mail address too; the contact is the person's row and the lead was left as it is.",
     "name.clash": "The column name clashes with one that exists, that another source field becomes, or that a column type adds.",
     "name.cut": "The column name was longer than 50 characters with its prefix.",
     "name.missing": "There is neither a name nor an e-mail address to derive one from.",
@@ -40,8 +37,6 @@ EXPLANATIONS: dict[str, str] = {
     "number.unparseable": "The value can't be read as a number without guessing.",
     "original_values.shortened": "The whole texts of this record are together longer than the column that keeps them.",
     "record.not_an_object": "The source sent something that is not a record.",
-    "split.stage_blank": "The record has no lifecycle stage, and the signed matrix doesn't say where such records go.",
-    "split.stage_not_signed": "The lifecycle stage is not in the signed matrix.",
     "text.control_characters": "Control characters were removed.",
     "text.from_structure": "The field should hold text and holds a list or an object; its JSON was kept.",
     "text.line_breaks": "Line breaks or tabs became spaces in a single-line column.",
@@ -56,7 +51,7 @@ EXPLANATIONS: dict[str, str] = {
 class Issue:
     """One reason why a value or a record can't arrive as it is.
 
-    code: a key of EXPLANATIONS. field: the source's field name. detail: what a person needs to judge it, at most 200 characters; it may be
+    code: a key of EXPLANATIONS or of `loads.reasons.OF_THE_LOAD`. field: the source's field name. detail: what a person needs to judge it, at most 200 characters; it may be
     personal data, so it belongs in the ledger and the reports, never in a log.
     severity: reject = no valid row can be made; hold = an answer is missing; loss = the row loads with less; note = worth knowing.
     """

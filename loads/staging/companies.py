@@ -15,6 +15,7 @@ from connectors.store import copy, database
 from loads import crosswalk
 from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
+from loads.reasons import reason
 from loads.staging import deciding, existing, phases
 from loads.staging.context import StagingContext
 from loads.staging.rows import Draft, TableWriter
@@ -185,20 +186,11 @@ def _decided(con: duckdb.DuckDBPyConnection) -> Iterator[tuple]:
         yield from batch
 
 
-PROBLEMS = {
-    "company.name_blank": ("rejected", "The list's name has nothing behind the organisation prefix."),
-    "match.several": ("held", "Several accounts at the destination fit; a person must say which one it is."),
-    "match.removed": ("held", "The account was removed at the destination since it was loaded; a person must say whether it is made again."),
-    "match.shared": ("held", "Another company fits the same account; a person must say which one it is."),
-}
-
-
 def _stage_one(context: StagingContext, row: tuple, dispositions: phases.Dispositions, writer: TableWriter) -> None:
     position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem = row
     if problem:
-        disposition, detail = PROBLEMS[problem]
-        severity = "reject" if disposition == "rejected" else "hold"
-        dispositions.add(position, source_id, disposition, TABLE, "", [{"code": problem, "field": "name", "detail": detail, "severity": severity}])
+        why = reason(problem, field="name")
+        dispositions.add(position, source_id, "rejected" if why["severity"] == "reject" else "held", TABLE, "", [why])
     elif company != source_id:
         dispositions.add(position, source_id, "merged", TABLE, company)
     else:

@@ -7,23 +7,6 @@ from mapping import clusters
 from mapping.people import keys_of
 from mapping.split import matrix_from_content
 
-# The order of reasons is the order in which they decide.
-HOLDS = {
-    "cluster.last_names_differ": "Records with one e-mail address or user id have different last names; they may be two people.",
-    "email.missing": "The record has no e-mail address.",
-    "email.invalid": "The value is not an e-mail address.",
-    "email.role_address": "The address belongs to a function, such as info@, and not to a person.",
-    "split.stage_blank": "The record has no lifecycle stage, and the signed matrix doesn't place such records.",
-    "split.stage_not_signed": "The lifecycle stage is not in the signed matrix.",
-    "split.review": "The signed matrix sends this stage to review.",
-    "owner.not_answered": "The record's owner was not among those that were answered.",
-}
-REJECTS = {"email.too_long": "The e-mail address is longer than the destination's column (100)."}
-SKIPS = {
-    "person.forgotten": "The person is on the source's register of forgotten people.",
-    "split.skip": "The signed matrix leaves this stage out.",
-}
-
 
 def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     """Tables `keys`, `members`, `clusters` and `decided`, one row per record.
@@ -45,6 +28,7 @@ def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     con.execute(_DECIDED)
 
 
+# The order of codes is the order in which they decide; their words stand in `loads.reasons`.
 _REASONED = """
     CREATE TABLE reasoned AS
     SELECT k.position, k.source_id, k.problem, m.cluster, c.survivor = k.position AS survives, s.source_id AS into_id, k.forgotten,

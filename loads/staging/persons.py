@@ -14,27 +14,15 @@ from connectors.models import Dataset
 from connectors.store import copy, database
 from loads import crosswalk, staged
 from loads.crosswalk import Given
+from loads.reasons import reason
 from loads.staging import companies, deciding, existing, phases, placing
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
 from loads.staging.rows import SAMPLES, TableWriter
-from mapping.issues import EXPLANATIONS
 
 OBJECT, TABLES = placing.OBJECT, placing.TABLES
 DECISIONS, IDS = "decisions.parquet", "ids.parquet"
-RANGE = 20_000    # records that one part of a task stages
-DETAILS = {
-    **EXPLANATIONS,
-    **deciding.HOLDS,
-    **deciding.REJECTS,
-    **deciding.SKIPS,
-    "record.unreadable": "The line is not one JSON object.",
-    "match.several": "Several rows of one table at the destination have this e-mail address; a person must say which one it is.",
-    "match.shared": "Another person fits the same row at the destination; a person must say who it is.",
-    "match.removed": "The row was removed at the destination since it was loaded; a person must say whether it is made again.",
-    "parent.held": "The person's company is held, so that its people wait with it.",
-    "parent.rejected": "The person's company can't load, so that its people wait with it.",
-}
+RANGE = 20_000  # records that one part of a task stages
 
 
 class Decision(NamedTuple):
@@ -161,7 +149,7 @@ COMPANY_NAMES = pa.schema([("source_id", pa.string()), ("name", pa.string())])
 def _write_one(
     rows: PersonRows, decision: Decision, record: dict[str, Any] | None, problem: str | None, dispositions: phases.Dispositions, writers: Mapping[str, TableWriter]
 ) -> None:
-    reasons = [reason(code, problem or "") for code in decision.codes]
+    reasons = [reason(code, detail=problem or "") for code in decision.codes]
     disposition = decision.disposition
     if record is not None and disposition in ("planned", "held", "rejected"):
         draft, issues = rows.person(record, decision)
@@ -176,10 +164,3 @@ def _write_one(
         worth = ("loss", "note") if disposition == "planned" else ("hold", "loss", "note")
         reasons += rejecting + [issue.as_dict() for issue in issues if issue.severity in worth and issue.code not in listed]
     dispositions.add(decision.position, decision.source_id, disposition, decision.table, decision.into_id, reasons)
-
-
-def reason(code: str, detail: str = "") -> dict[str, str]:
-    """A reason as the ledger keeps it."""
-    severity = "reject" if code in deciding.REJECTS or code == "record.unreadable" else "hold"
-    return {"code": code, "field": "", "detail": detail or DETAILS.get(code, ""), "severity": severity}
-

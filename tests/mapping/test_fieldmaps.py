@@ -2,7 +2,6 @@ import orjson
 import pytest
 
 from mapping.fieldmaps import FieldRule, compile_fieldmaps, original_values, reader, rules_of
-from mapping.issues import EXPLANATIONS
 from mapping.transforms import utf16_length
 from tests.mapping.columns import column
 from workbench.engagements.errors import BadInput
@@ -81,15 +80,3 @@ def test_rules_come_out_of_the_plan_part():
     assert rules_of(maps, "user", "lead") == [FieldRule("a", "b", "text", {}, MEMO, "confirmed")]
     with pytest.raises(BadInput):
         rules_of({"prefix": "mwb", "fields": [{"object": "user", "table": "lead", "source": "a"}]}, "user", "lead")
-
-
-def test_every_issue_that_the_code_gives_has_an_explanation(request):
-    folder = request.config.rootpath / "mapping"
-    quoted = {word for path in folder.rglob("*.py") for word in path.read_text().split('"')}
-    groups = {code.partition(".")[0] for code in EXPLANATIONS}
-    codes = {
-        word
-        for word in quoted
-        if word.count(".") == 1 and word.partition(".")[0] in groups and word.replace(".", "").replace("_", "").isalnum()
-    }
-    assert codes - {word for word in codes if word.endswith(".py")} <= set(EXPLANATIONS) | {"json.loads", "json.dumps", "names.py"}

@@ -1,0 +1,68 @@
+"""Why a record or a row isn't loaded as it came: every reason code with its words, for the ledger and the pages."""
+
+from connectors.dataverse.client import Outcome
+from connectors.dataverse.errors import meaning_of
+from mapping.issues import EXPLANATIONS, Severity
+
+VERSION_MISMATCH = "0x80060882"
+REFUSAL_LIMIT = 500  # characters kept of the service's own words
+
+# Codes that staging and the load give, beside those of the mapping.
+OF_THE_LOAD: dict[str, str] = {
+    "cluster.last_names_differ": "Records with one e-mail address or user id have different last names; they may be two people.",
+    "company.ambiguous": "The person is in several organisation lists and none of them has the person's e-mail domain.",
+    "company.name_blank": "The list's name has nothing behind the organisation prefix.",
+    "conflict.edited": "A person edited the row since it was loaded; nothing was written over it.",
+    "email.role_address": "The address belongs to a function, such as info@, and not to a person.",
+    "match.lead_untouched": "An open lead has this e-mail address too; the contact is the person's row and the lead was left as it is.",
+    "match.removed": "The row was removed at the destination since it was loaded; a person must say whether it is made again.",
+    "match.several": "Several rows at the destination fit this record; a person must say which one it is.",
+    "match.shared": "Another record fits the same row at the destination; a person must say whose it is.",
+    "owner.not_answered": "The record's owner was not among those that were answered.",
+    "parent.held": "The person's company is held, so that its people wait with it.",
+    "parent.not_loaded": "A row that this one looks up to was refused or waits itself.",
+    "parent.rejected": "The person's company can't load, so that its people wait with it.",
+    "person.forgotten": "The person is on the source's register of forgotten people.",
+    "record.unreadable": "The line is not one JSON object.",
+    "split.review": "The signed matrix sends this stage to review.",
+    "split.skip": "The signed matrix leaves this stage out.",
+    "split.stage_blank": "The record has no lifecycle stage, and the signed matrix doesn't place such records.",
+    "split.stage_not_signed": "The lifecycle stage is not in the signed matrix.",
+}
+# What the service refuses and a further run settles; anything else that it refuses is rejected.
+SETTLED_LATER: dict[str, str] = {
+    VERSION_MISMATCH: "Someone changed the row after it was read. A further run reads it again.",
+    "0x80040217": "The row, or one that it looks up to, is no longer at the destination. A further run looks again.",
+    "0x80060891": "A row that it looks up to isn't at the destination. A further run looks again.",
+}
+WORDS = EXPLANATIONS | OF_THE_LOAD | SETTLED_LATER
+
+# All other codes that decide on a record hold it.
+SEVERITIES: dict[str, Severity] = {
+    "company.name_blank": "reject",
+    "email.too_long": "reject",
+    "record.unreadable": "reject",
+    "person.forgotten": "note",
+    "split.skip": "note",
+}
+
+
+def reason(code: str, *, field: str = "", detail: str = "") -> dict[str, str]:
+    """A reason of staging or of the load, as the ledger keeps it. detail: what the code's words don't say."""
+    return {"code": code, "field": field, "detail": detail, "severity": SEVERITIES.get(code, "hold")}
+
+
+def refusal(outcome: Outcome) -> dict[str, str]:
+    """Why the service refused a row, in its own words, as the ledger keeps it."""
+    severity = "hold" if outcome.code in SETTLED_LATER else "reject"
+    return {"code": outcome.code or f"http.{outcome.status}", "field": "", "detail": outcome.message[:REFUSAL_LIMIT], "severity": severity}
+
+
+def explained(code: str) -> str:
+    """What a reason code means, and for the service's codes what to do; empty for a code that nobody explained."""
+    if words := WORDS.get(code):
+        return words
+    if code.lower().startswith("0x"):
+        meaning = meaning_of(code)
+        return f"{meaning.meaning[:1].upper()}{meaning.meaning[1:]}. {meaning.remedy}"
+    return ""
