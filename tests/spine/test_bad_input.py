@@ -52,10 +52,12 @@ def test_a_wrong_client_secret_is_told_and_the_next_try_with_the_right_one_goes_
         step = discovered(engagement, cast)
         assert step.state == Step.State.FAILED
         assert "secret" in step.message.lower()
+        landed = Dataset.objects.count()
         connection.secret = right
         connection.save()
         assert discovered(engagement, cast).state == Step.State.DONE
         assert engagement.source_fields.exists()
+        assert Dataset.objects.count() == landed
 
 
 def test_an_unreachable_source_is_told_and_nothing_is_left_half_written(tmp_path):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from tests.folders import user
 from tests.pages import cast as people
 from tests.playing import engagement_on
 from workbench.engagements import gates
+from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Environment, SignOff
 from workbench.pipeline import demonstration, leases, steps, tasks
 from workbench.pipeline.models import Step
@@ -93,6 +95,22 @@ def test_a_worker_that_lost_its_step_writes_nothing_more_of_it(northwind):
     assert (step.progress, step.worker, step.attempts) == ("alive", "second", 2)
 
 
+def test_a_part_that_says_nothing_for_long_keeps_its_lease(northwind, monkeypatch):
+    monkeypatch.setattr(leases, "BEAT_S", 0.05)
+    step = leases.take(a_step(northwind, heard=61).pk, "first")
+    with leases.beating(step):
+        Step.objects.filter(pk=step.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+        wait_until(lambda: not Step.objects.get(pk=step.pk).is_silent)
+    assert leases.take(step.pk, "second") is None
+
+
+def wait_until(true, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it didn't happen in time"
+        time.sleep(0.02)
+
+
 def test_a_step_that_is_cut_off_again_and_again_ends_with_a_message(northwind):
     step = a_step(northwind, heard=61, attempts=tasks.ATTEMPTS)
     tasks.carry_out(step.pk)
@@ -113,6 +131,24 @@ def test_a_part_that_exceeds_the_time_limit_is_tried_again_and_at_last_told(nort
     step.refresh_from_db()
     assert (tries, step.state) == ([1, 2, 3, 4, 5], Step.State.FAILED)
     assert "TASK_TIMEOUT_S" in step.message
+
+
+def test_a_failed_step_is_gone_on_with_unless_it_would_do_something_else_now(northwind, monkeypatch):
+    done: list[str] = []
+
+    def second(work: Work) -> None:
+        if len(done) == 1:
+            raise BadInput("The address is wrong.")
+
+    parts = [Part("first", lambda work: done.append("first")), Part("second", second)]
+    monkeypatch.setitem(tasks.PARTS, Step.Name.DISCOVER, lambda step: parts)
+    steps.request(northwind, "discover", user="ada")
+    assert Step.objects.first().state == Step.State.FAILED
+    steps.request(northwind, "discover", user="ada")
+    assert (Step.objects.first().state, done) == (Step.State.FAILED, ["first"])
+    northwind.connections.filter(name="sandbox").update(base_url="https://other.crm4.dynamics.com")
+    steps.request(northwind, "discover", user="ada")
+    assert (Step.objects.first().state, done) == (Step.State.DONE, ["first", "first"])
 
 
 def test_an_unexpected_error_leaves_its_type_and_place_and_nothing_that_names_a_person(northwind, monkeypatch, caplog):

@@ -70,7 +70,9 @@ def open_engagement(platform: str, addresses: Mapping[str, Any], options: Mappin
         names.update(zones if isinstance(zones, dict) else {"source_zone": zones, "day_zone": zones})
     known = {*load_playbook(platform).settings, "prefix"}
     if unknown := sorted(set(names) - known):
-        raise BadInput(f"The settings file has unknown names: {', '.join(unknown)}.", remedy=f"Known are {', '.join(sorted(known))}, zones.")
+        raise BadInput(
+            f"The settings file has unknown names: {', '.join(unknown)}.", remedy=f"Known are {', '.join(sorted(known))}, zones."
+        )
     with transaction.atomic():
         engagement = Engagement(
             name=f"Northpine {platform.capitalize()} demonstration",
@@ -96,8 +98,12 @@ def _free_slug(platform: str) -> str:
 def _cast(engagement: Engagement) -> Cast:
     users = get_user_model()
     passwords = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
-    engineer, _ = users.objects.get_or_create(username="engineer", defaults={"is_staff": True, "is_superuser": True, "email": "engineer@consultancy.example"})
-    approver, _ = users.objects.get_or_create(username="approver", defaults={"email": "approver@customer.example", "first_name": "Ada", "last_name": "Approver"})
+    engineer, _ = users.objects.get_or_create(
+        username="engineer", defaults={"is_staff": True, "is_superuser": True, "email": "engineer@consultancy.example"}
+    )
+    approver, _ = users.objects.get_or_create(
+        username="approver", defaults={"email": "approver@customer.example", "first_name": "Ada", "last_name": "Approver"}
+    )
     for user, password in zip((engineer, approver), passwords, strict=True):
         user.set_password(password)
         user.save(update_fields=["password"])
@@ -222,7 +228,8 @@ def _follow_run(run: Run, say: Say) -> None:
         for phase in run.phases.filter(state__in=(Phase.State.BALANCED, Phase.State.UNBALANCED)):
             if phase.pk not in closed:
                 closed.add(phase.pk)
-                say(f"{run.environment.get_kind_display()}: {phase}: {phase.loaded} of {phase.extracted} records loaded, {phase.get_state_display().lower()}")
+                records = f"{phase.loaded} of {phase.extracted} records loaded, {phase.get_state_display().lower()}"
+                say(f"{run.environment.get_kind_display()}: {phase}: {records}")
     if run.state != Run.State.DONE:
         raise DemonstrationFailed(f"{run} is {run.get_state_display().lower()}: {run.message}")
 
@@ -232,13 +239,16 @@ def summary(engagement: Engagement) -> dict[str, Any]:
     phases = Phase.objects.filter(run__engagement=engagement).select_related("run__environment").order_by("run__pk", "number")
     return {
         "phases": [
-            {**phase_content(phase), "seconds": round(phase.seconds, 3), "requests": phase.requests, "retries": phase.retries} for phase in phases
+            {**phase_content(phase), "seconds": round(phase.seconds, 3), "requests": phase.requests, "retries": phase.retries}
+            for phase in phases
         ],
         "documents": [
-            {"kind": row.kind, "format": row.format, "path": row.path, "sha256": row.sha256} for row in Document.objects.filter(engagement=engagement)
+            {"kind": row.kind, "format": row.format, "path": row.path, "sha256": row.sha256}
+            for row in Document.objects.filter(engagement=engagement)
         ],
         "findings": [
-            {"check": row.check_name, "severity": row.severity, "evidence": row.evidence} for row in DiscoveryFinding.objects.filter(engagement=engagement)
+            {"check": row.check_name, "severity": row.severity, "evidence": row.evidence}
+            for row in DiscoveryFinding.objects.filter(engagement=engagement)
         ],
         "assumptions": ASSUMPTIONS,
     }

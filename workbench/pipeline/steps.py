@@ -1,17 +1,22 @@
 """Steps of an engagement: asked for by a button, a command or the demo, carried out by a task, one at a time each."""
 
+from datetime import timedelta
 from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django_q.tasks import async_task
 
 from loads.runs import open_run
+from mapping import plan
 from workbench.engagements import gates, history
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline.models import Step
 
+LONG = (Step.Name.DISCOVER, Step.Name.EXTRACT)  # what these had done before they failed is worth going on with
+STALE = timedelta(days=1)  # what a failed step had done isn't gone on with after so long
 CARRY_OUT = "workbench.pipeline.tasks.carry_out"
 # What a step must wait for; discovery waits for nothing.
 GATES = {Step.Name.EXTRACT: "extract", Step.Name.PROVISION: "provision", Step.Name.LOAD: "load"}
@@ -26,7 +31,7 @@ class StepOpen(WorkbenchError):
 
 @transaction.atomic
 def request(engagement: Engagement, name: str, *, environment: Environment | None = None, user) -> Step:
-    """Record a step and queue its task; one whose worker fell silent is taken up again.
+    """Record a step and queue its task; one whose worker fell silent is taken up again, one that failed is gone on with.
 
     Raises GateClosed, StepOpen, and for a load what `open_run` raises.
     """
@@ -37,7 +42,7 @@ def request(engagement: Engagement, name: str, *, environment: Environment | Non
     Engagement.objects.select_for_update().get(pk=engagement.pk)
     step = _under_way(engagement, name, environment)
     action = "took up" if step else "started"
-    step = step or Step.objects.create(engagement=engagement, environment=environment, name=name, requested_by=str(user)[:150])
+    step = step or _new(engagement, name, environment, user)
     history.record(engagement, actor=user, action=f"{action} {name}", subject=str(environment or engagement))
     if name == Step.Name.LOAD and environment is not None:
         # The run has its own workers, progress and states; the step only says that it was asked for.
@@ -57,3 +62,25 @@ def _under_way(engagement: Engagement, name: str, environment: Environment | Non
     if step:
         Step.objects.filter(pk=step.pk).update(attempts=0)
     return step
+
+
+def _new(engagement: Engagement, name: str, environment: Environment | None, user: object) -> Step:
+    """A step that begins with what the last one of its kind had done, where that failed lately and the same would be done again."""
+    step = Step(engagement=engagement, environment=environment, name=name, requested_by=str(user)[:150], kept={"given": given(engagement)})
+    last = Step.objects.filter(engagement=engagement, environment=environment, name=name).first() if name in LONG else None
+    if (
+        last
+        and last.state == Step.State.FAILED
+        and last.queued_at > timezone.now() - STALE
+        and last.kept.get("given") == step.kept["given"]
+    ):
+        step.done, step.kept = last.done, last.kept
+    step.save()
+    return step
+
+
+def given(engagement: Engagement) -> str:
+    """A keyed hash of what parts work from: the source's address and key, the environments' addresses, the names that the plan uses."""
+    rows = [(row.kind, row.base_url, "" if row.kind == "dataverse" else row.secret) for row in engagement.connections.all()]
+    names = sorted(plan.names_of(engagement).items())
+    return salted_hmac("workbench.pipeline.steps", repr((sorted(rows), names)), algorithm="sha256").hexdigest()[:32]
