@@ -28,7 +28,9 @@ class Dataset(models.Model):
     started_at = models.DateTimeField(default=timezone.now, help_text="The boundary of the extraction window.")
     sealed_at = models.DateTimeField(null=True, blank=True)
     rows = models.PositiveBigIntegerField(default=0)
-    bad_rows = models.PositiveBigIntegerField(default=0, help_text="Lines that are not one JSON object; kept, and rejected with their reason.")
+    bad_rows = models.PositiveBigIntegerField(
+        default=0, help_text="Lines that are not one JSON object; kept, and rejected with their reason."
+    )
     repeated_rows = models.PositiveBigIntegerField(default=0, help_text="Equal records from overlapping slices, which count once.")
     size = models.PositiveBigIntegerField("bytes", default=0)
     sha256 = models.CharField(max_length=64, blank=True)

@@ -126,7 +126,12 @@ def revise(engagement: Engagement, part: str, *, actor: object) -> PlanVersion:
     if last and last.sha256 == digest:
         return last
     version = PlanVersion.objects.create(
-        engagement=engagement, part=part, version=last.version + 1 if last else 1, content=content, sha256=digest, created_by=str(actor)[:150]
+        engagement=engagement,
+        part=part,
+        version=last.version + 1 if last else 1,
+        content=content,
+        sha256=digest,
+        created_by=str(actor)[:150],
     )
     history.record(engagement, actor=actor, action="revised plan", subject=str(version), detail={"sha256": digest})
     return version

@@ -43,8 +43,22 @@ class Command(BaseCommand):
     def _measure(self, people: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             summary = Path(folder) / "summary.json"
-            command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "demo", "--no-serve", "--people", str(people), "--json", str(summary)]
-            environment = {**os.environ, "VAR_DIR": folder, "STORE_URL": f"{folder}/store", "DATABASE_URL": f"sqlite:///{folder}/workbench.sqlite3"}
+            command = [
+                sys.executable,
+                str(Path(settings.BASE_DIR) / "manage.py"),
+                "demo",
+                "--no-serve",
+                "--people",
+                str(people),
+                "--json",
+                str(summary),
+            ]
+            environment = {
+                **os.environ,
+                "VAR_DIR": folder,
+                "STORE_URL": f"{folder}/store",
+                "DATABASE_URL": f"sqlite:///{folder}/workbench.sqlite3",
+            }
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
             if done.returncode:
                 raise CommandError(done.stderr[-2000:] or done.stdout[-2000:])

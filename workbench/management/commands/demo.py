@@ -27,7 +27,7 @@ from workbench.engagements.models import PLATFORMS
 from workbench.management.stopping import leaving_on_signals
 from workbench.pipeline import demonstration
 
-SCALE = 60    # simulators with scaled limits have windows this much shorter
+SCALE = 60  # simulators with scaled limits have windows this much shorter
 PORTS = range(8000, 8100)
 
 
@@ -42,7 +42,9 @@ class Command(BaseCommand):
         parser.add_argument("--people", type=int, default=2000)
         parser.add_argument("--seed", type=int, default=7)
         parser.add_argument("--data", type=Path, metavar="DIR", help="serve this folder instead of a made-up company")
-        parser.add_argument("--endpoints", type=Path, metavar="FILE", help="the line that `simulate` prints: use simulators that run already")
+        parser.add_argument(
+            "--endpoints", type=Path, metavar="FILE", help="the line that `simulate` prints: use simulators that run already"
+        )
         parser.add_argument("--names", type=Path, metavar="FILE", help="also --settings: names that the demo assumes, as JSON")
         parser.add_argument("--rollback", action="store_true", help="undo the load afterwards (not available yet)")
         parser.add_argument("--no-serve", action="store_true", help="end after the job")
@@ -75,7 +77,12 @@ class Command(BaseCommand):
                 demonstration.play(engagement, cast, self.say)
                 for key, value in demonstration.summary(engagement).items():
                     summary[key] += [entry for entry in value if entry not in summary[key]] if key == "assumptions" else value
-            summary |= {"seconds": round(time.monotonic() - self.started, 2), "peak_rss_mb": round(memory(), 1), "admin": None, "portal": None}
+            summary |= {
+                "seconds": round(time.monotonic() - self.started, 2),
+                "peak_rss_mb": round(memory(), 1),
+                "admin": None,
+                "portal": None,
+            }
             port = None if options["no_serve"] else free_port()
             if port:
                 summary["admin"] = {"url": f"http://127.0.0.1:{port}/admin/", "user": cast.engineer.username}
