@@ -55,7 +55,8 @@ def verified_content(run: Run) -> dict[str, Any]:
     """The sample that was read back: counts, and some rows with their fields, lossy ones first."""
     rows = VerifiedRow.objects.filter(run=run)
     counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
-    samples = [row for phase in run.phases.all() for row in rows.filter(phase=phase).select_related("phase").order_by("-verdict", "pk")[:SHOWN]]
+    lossy_first = rows.select_related("phase").order_by("-verdict", "pk")
+    samples = [row for phase in run.phases.all() for row in lossy_first.filter(phase=phase)[:SHOWN]]
     return {
         "rows": sum(counts.values()),
         **{verdict: counts.get(verdict, 0) for verdict in ("equal", "lossy", "wrong")},
@@ -65,8 +66,9 @@ def verified_content(run: Run) -> dict[str, Any]:
 
 def exceptions_content(run: Run) -> list[dict[str, Any]]:
     """Exceptions by outcome and code, the most frequent first, with one source id as an example."""
-    grouped = LedgerEntry.objects.filter(run=run).values("object_name", "outcome", "code").annotate(count=Count("pk"), example=Min("source_id"))
+    entries = LedgerEntry.objects.filter(run=run).values("object_name", "outcome", "code")
+    grouped = entries.annotate(count=Count("pk"), example=Min("source_id")).order_by("-count", "code")
     return [
         {"object": row["object_name"], "outcome": row["outcome"], "code": row["code"], "count": row["count"], "example": row["example"]}
-        for row in grouped.order_by("-count", "code")
+        for row in grouped
     ]

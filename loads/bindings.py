@@ -26,7 +26,8 @@ def bind(environment: Environment, *, actor: object) -> list[Binding]:
         Binding.objects.filter(environment=environment).delete()
         Binding.objects.bulk_create(rows)
         problems = {row.name: row.problem for row in rows if row.problem}
-        history.record(environment.engagement, actor=actor, action="bound", subject=str(environment), detail={"names": len(rows), "problems": problems})
+        detail = {"names": len(rows), "problems": problems}
+        history.record(environment.engagement, actor=actor, action="bound", subject=str(environment), detail=detail)
     return rows
 
 

@@ -43,13 +43,18 @@ COLUMNS = (*KEY, "row_id", "alias", "origin", "state", "current", "applied_hash"
 
 
 def _values(
-    environment: Environment, object_name: str, given: Given, state: str = Crosswalk.State.PLANNED, applied_hash: str = "", run_id: int | None = None
+    environment: Environment,
+    object_name: str,
+    given: Given,
+    state: str = Crosswalk.State.PLANNED,
+    applied_hash: str = "",
+    run_id: int | None = None,
 ) -> tuple:
     row_id = UUID(given.row_id)
     row = row_id if connection.features.has_native_uuid_field else row_id.hex
     return (
-        environment.pk, object_name, given.source_id, given.table, given.role, row, given.alias, str(given.origin), str(state), given.current, applied_hash,
-        run_id,
+        environment.pk, object_name, given.source_id, given.table, given.role,
+        row, given.alias, str(given.origin), str(state), given.current, applied_hash, run_id,
     )  # fmt: skip
 
 

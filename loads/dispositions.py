@@ -16,7 +16,8 @@ def lookup(run: Run, object_name: str, source_id: str) -> list[dict[str, Any]]:
         return []
     with database() as con:
         found = con.execute(
-            'SELECT position, source_id, disposition, main_table, "into", reasons FROM read_parquet(?) WHERE source_id = ? ORDER BY position',
+            """SELECT position, source_id, disposition, main_table, "into", reasons
+               FROM read_parquet(?) WHERE source_id = ? ORDER BY position""",
             [paths, source_id],
         ).fetchall()
     return [_told(run, object_name, row) for row in found]

@@ -14,7 +14,8 @@ def schema_provisioned(engagement: Engagement, environment: Environment | None) 
     """The environment has the columns of the newest maps."""
     if environment is None:
         return
-    newest, maps = SchemaPlan.objects.filter(environment=environment).exclude(provisioned_at=None).first(), plan.current(engagement).get("maps")
+    newest = SchemaPlan.objects.filter(environment=environment).exclude(provisioned_at=None).first()
+    maps = plan.current(engagement).get("maps")
     if newest is None:
         yield f"The schema isn't provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
     elif maps and newest.maps.content["columns"] != maps.content["columns"]:
@@ -25,8 +26,9 @@ def schema_provisioned(engagement: Engagement, environment: Environment | None) 
 def objects_confirmed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """Every object that a run stages has a confirmed map."""
     maps = plan.current(engagement).get("maps")
-    for name in STAGERS if maps else ():
-        if name not in maps.content["objects"]:
+    confirmed = maps.content["objects"] if maps else STAGERS
+    for name in STAGERS:
+        if name not in confirmed:
             yield f"The map of the object '{name}' isn't confirmed.", Role.ENGINEER
 
 

@@ -262,8 +262,12 @@ class LedgerEntry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["phase", "object_name", "position", "source_id"], name="ledger_once"),
         ]
-        indexes = [models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),
-            models.Index(fields=["run", "code"]), models.Index(fields=["phase", "outcome"]), models.Index(fields=["run", "source_id"])]
+        indexes = [
+            models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),
+            models.Index(fields=["run", "code"]),
+            models.Index(fields=["phase", "outcome"]),
+            models.Index(fields=["run", "source_id"]),
+        ]
         verbose_name = "exception"
 
     def __str__(self) -> str:

@@ -19,8 +19,8 @@ from loads.models import LedgerEntry, Phase, Run
 from loads.verification import verify_sample
 
 logger = logging.getLogger(__name__)
-phase_closed = Signal()    # phase
-run_finished = Signal()    # run
+phase_closed = Signal()  # phase
+run_finished = Signal()  # run
 
 RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")

@@ -17,7 +17,7 @@ from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Environment, SignOff
 
 GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
-SILENT = timedelta(seconds=60)    # a run without a sign of life for so long may be taken up again
+SILENT = timedelta(seconds=60)  # a run without a sign of life for so long may be taken up again
 STAGED_OBJECTS = ("list", "channel", "messageType", "forgotten", "user")
 
 

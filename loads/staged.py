@@ -94,7 +94,9 @@ def rows_of(phase: Phase) -> list[Path]:
     return parts(phase.run, phase.object_name, phase.table)
 
 
-def _across(paths: Sequence[Path], start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+def _across(
+    paths: Sequence[Path], start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Rows `start` to `stop` (not included) of files that follow each other; files outside the range aren't opened."""
     first = 0
     for path in paths:

@@ -15,7 +15,7 @@ from loads.models import Run
 from workbench.engagements.errors import Retryable, WorkbenchError
 
 logger = logging.getLogger(__name__)
-FAILURES = 5    # in a row, before the run stands still
+FAILURES = 5  # in a row, before the run stands still
 LONGEST_WAIT_S = 20
 
 

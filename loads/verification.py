@@ -87,7 +87,9 @@ def _column(table: Table, key: str) -> Column | None:
     return table.columns.get(key.removeprefix("_").removesuffix("_value") if key.startswith("_") else key)
 
 
-def differing(client: Client, table: Table, rows: Sequence[StagedRow], stamp: Mapping[str, Any]) -> Iterator[tuple[StagedRow, dict[str, Any]]]:
+def differing(
+    client: Client, table: Table, rows: Sequence[StagedRow], stamp: Mapping[str, Any]
+) -> Iterator[tuple[StagedRow, dict[str, Any]]]:
     """Each row with the columns that differ from what was meant (key -> found); all of them where the row is missing."""
     wanted = {row.row_id: meant(table, {**row.values, **stamp}) for row in rows}
     select = sorted({key for values in wanted.values() for key in values})
@@ -103,7 +105,8 @@ def verify_sample(phase: Phase, destination: Destination, stamp: Mapping[str, An
     table = destination.table(phase.table)
     refused = set(LedgerEntry.objects.filter(phase=phase).exclude(row_id=None).values_list("row_id", flat=True))
     rows = [row for row in _samples(phase) if UUID(row.row_id) not in refused]
-    verified = [_verified(phase, table, row, found, stamp) for row, found in differing(destination.client, table, rows, stamp)] if rows else []
+    read_back = differing(destination.client, table, rows, stamp) if rows else ()
+    verified = [_verified(phase, table, row, found, stamp) for row, found in read_back]
     VerifiedRow.objects.filter(phase=phase).delete()
     VerifiedRow.objects.bulk_create(verified, batch_size=200)
     return sum(row.verdict == "wrong" for row in verified)

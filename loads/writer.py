@@ -96,7 +96,8 @@ class Writer:
         changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
         ours = self._already_written(changed) if changed else set()
         return [
-            Written(row, "updated") if outcome.ok or row.row_id in ours else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes
+            Written(row, "updated") if outcome.ok or row.row_id in ours else Written(row, "refused", refusal(outcome))
+            for row, outcome in outcomes
         ]
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:

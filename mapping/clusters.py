@@ -32,7 +32,8 @@ def cluster(con: duckdb.DuckDBPyConnection) -> None:
     """)
     con.execute("""
         CREATE TABLE names AS
-        SELECT position, email AS name FROM members WHERE email IS NOT NULL UNION SELECT position, user_key FROM members WHERE user_key IS NOT NULL
+        SELECT position, email AS name FROM members WHERE email IS NOT NULL
+        UNION SELECT position, user_key FROM members WHERE user_key IS NOT NULL
     """)
     while _join(con):
         pass
@@ -124,7 +125,8 @@ def _assign_listed(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE TABLE assigned AS
         WITH fitting AS (
-            SELECT l.cluster, l.company, count(*) OVER (PARTITION BY l.cluster) AS organisations, (c.domain IS NOT NULL AND c.domain = l.domain) AS fits
+            SELECT l.cluster, l.company, count(*) OVER (PARTITION BY l.cluster) AS organisations,
+                   (c.domain IS NOT NULL AND c.domain = l.domain) AS fits
             FROM listed l LEFT JOIN commonest c USING (company))
         SELECT cluster,
                CASE WHEN any_value(organisations) = 1 THEN any_value(company)

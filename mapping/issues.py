@@ -51,8 +51,8 @@ EXPLANATIONS: dict[str, str] = {
 class Issue:
     """One reason why a value or a record can't arrive as it is.
 
-    code: a key of EXPLANATIONS or of `loads.reasons.OF_THE_LOAD`. field: the source's field name. detail: what a person needs to judge it, at most 200 characters; it may be
-    personal data, so it belongs in the ledger and the reports, never in a log.
+    code: a key of EXPLANATIONS or of `loads.reasons.OF_THE_LOAD`. field: the source's field name. detail: what a person needs to
+    judge it, at most 200 characters; it may be personal data, so it belongs in the ledger and the reports, never in a log.
     severity: reject = no valid row can be made; hold = an answer is missing; loss = the row loads with less; note = worth knowing.
     """
 

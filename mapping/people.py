@@ -74,7 +74,9 @@ class PersonRules:
     role_addresses: frozenset[str]
 
 
-def person_rules(playbook: Playbook, names: Mapping[str, str], consent: ConsentRules, time: TimeRules, forgotten: frozenset[str]) -> PersonRules:
+def person_rules(
+    playbook: Playbook, names: Mapping[str, str], consent: ConsentRules, time: TimeRules, forgotten: frozenset[str]
+) -> PersonRules:
     """The playbook's fields with the engagement's names put in."""
     identity = playbook.identity
     return PersonRules(

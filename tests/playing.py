@@ -49,7 +49,8 @@ class Played:
 
     def reasons(self, source_id: str, object_name: str = "user", environment: str = "production") -> list[str]:
         """Codes of all reasons of a record in the exceptions."""
-        found = [one for one in self.exceptions if (one["object"], one["source_id"], one["environment"]) == (object_name, source_id, environment)]
+        wanted = (object_name, source_id, environment)
+        found = [one for one in self.exceptions if (one["object"], one["source_id"], one["environment"]) == wanted]
         return [reason["code"] for one in found for reason in one["reasons"]]
 
 
@@ -67,7 +68,10 @@ def engagement_on(folder: Path, work: Path, **options: Any) -> Iterator[tuple[En
     """An engagement opened on simulators that serve the folder; tasks are carried out at once. The database is the caller's."""
     sync, Conf.SYNC = Conf.SYNC, True
     try:
-        with override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK), simulated.start(folder) as servers:
+        with (
+            override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK),
+            simulated.start(folder) as servers,
+        ):
             limits = {bucket: [10_000, 0.01] for bucket in ("export_start", "export_files", "list_users", "users", "reads")}
             engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
             yield engagement, cast, servers

@@ -1,5 +1,7 @@
 """Simulators for tests: real servers on loopback, as threads of the test's own process.
 
+For instance:
+
     with simulated.start(folder, only=["iterable"]) as servers:
         servers.iterable, servers.credentials["iterable"]
         servers.fault("iterable", {"path": "export", "do": "status", "status": 500, "times": 1})

@@ -153,7 +153,6 @@ LOGGING = {
 }
 
 
-
 def _of_superusers(title: str, icon: str, link: str) -> dict:
     return {"title": title, "icon": icon, "link": reverse_lazy(link), "permission": lambda request: request.user.is_superuser}
 

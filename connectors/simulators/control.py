@@ -49,7 +49,7 @@ class Fault:
     retry_after_s: float | None = None
     ms: float = 0
     rate: float = 1.0
-    times: int | None = None    # how often it still strikes; None: always
+    times: int | None = None  # how often it still strikes; None: always
 
     def strikes(self, method: str, path: str, query: str, dice: random.Random) -> bool:
         """Whether it hits this request; a hit uses up one of its times."""
@@ -199,7 +199,7 @@ class Control:
             await app(scope, receive, _unheard)
             await _hang_up(send)
             return
-        await _body(receive)    # a client that has sent everything can't tell a dropped request from a lost answer
+        await _body(receive)  # a client that has sent everything can't tell a dropped request from a lost answer
         if fault.do == "drop":
             await _hang_up(send)
             return
@@ -236,5 +236,5 @@ async def _hang_up(send: Send) -> None:
     if transport is None:
         raise RuntimeError("faults that close the connection need uvicorn, with nothing around its send")
     transport.abort()
-    while not request.disconnected:    # else uvicorn takes the silence for a mistake and answers 500
+    while not request.disconnected:  # else uvicorn takes the silence for a mistake and answers 500
         await asyncio.sleep(0)

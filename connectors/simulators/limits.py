@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 Pace = Literal["real", "scaled", "none"]
-SCALE = {"real": 1.0, "scaled": 60.0}    # scaled: each published window 60 times shorter, same counts
+SCALE = {"real": 1.0, "scaled": 60.0}  # scaled: each published window 60 times shorter, same counts
 
 
 class Windows:

@@ -30,7 +30,7 @@ from starlette.types import ASGIApp
 from connectors.simulators.control import Control
 
 HOST = "127.0.0.1"
-SERVERS = ("dataverse", "dataverse_sandbox", "entra", "iterable")    # in the order of their ports
+SERVERS = ("dataverse", "dataverse_sandbox", "entra", "iterable")  # in the order of their ports
 GROUPS: Mapping[str, tuple[str, ...]] = {"dataverse": ("dataverse", "dataverse_sandbox", "entra"), "iterable": ("iterable",)}
 # The credentials are the same at every start, so that a client set up once still signs in; they open nothing but these servers.
 TENANT = "6f1c1f4e-2f0b-4b53-9c0e-5f0f3d1a7a10"
@@ -77,7 +77,7 @@ class Settings:
     latency_ms: float
     state: str | None
     origin: str
-    tls: str | None    # the file with its key and certificate
+    tls: str | None  # the file with its key and certificate
 
 
 class Running:
@@ -166,7 +166,7 @@ def _build_dataverse(settings: Settings, signing_key: bytes) -> tuple[ASGIApp, C
         audience=settings.origin,
         client_id=CREDENTIALS["client_id"],
     )
-    control = Control(app.state.advance, error_body=_dataverse_error)    # it counts its latency itself, inside its slots
+    control = Control(app.state.advance, error_body=_dataverse_error)  # it counts its latency itself, inside its slots
     return control.wrap(app), getattr(app.state, "close", _nothing)
 
 
@@ -252,7 +252,7 @@ def main(descriptor: int) -> None:
 
 class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.config.is_ssl:    # else it waits for each idle client to take part in the end of TLS
+        if self.config.is_ssl:  # else it waits for each idle client to take part in the end of TLS
             for connection in list(self.server_state.connections):
                 if connection.transport is not None:
                     connection.transport.abort()
@@ -266,7 +266,7 @@ def _server(settings: Settings) -> tuple[uvicorn.Server, Callable[[], None]]:
             app,
             log_level="warning",
             lifespan="off",
-            timeout_keep_alive=120,    # a connection closed while a client reuses it looks like a lost answer
+            timeout_keep_alive=120,  # a connection closed while a client reuses it looks like a lost answer
             timeout_graceful_shutdown=1,
             ssl_certfile=settings.tls,
         )

@@ -67,7 +67,8 @@ def _derive(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     clusters.load_organisations(con, rules["lists"], context.playbook.free_mail_domains)
     con.execute("CREATE TABLE wanted AS SELECT cluster FROM decided WHERE disposition = 'planned'")
     clusters.assign_companies(con, by_domain=rules["domain_when_no_list"])
-    copy(con, "SELECT d.position, a.company, a.ambiguous FROM assigned a JOIN decided d USING (cluster) WHERE d.survives", context.path(ASSIGNED))
+    assigned = "SELECT d.position, a.company, a.ambiguous FROM assigned a JOIN decided d USING (cluster) WHERE d.survives"
+    copy(con, assigned, context.path(ASSIGNED))
 
 
 def _land(con: duckdb.DuckDBPyConnection, context: StagingContext) -> Dataset:
@@ -132,7 +133,8 @@ _OWN = """
     CREATE TABLE own AS
     WITH claims AS (
         SELECT l.company, x.row_id, x.origin, x.applied_hash, x.alias, x.source_id <> l.company AS taken_over, x.source_id
-        FROM landed l JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = '' JOIN everyone e ON e.row_id = x.row_id
+        FROM landed l JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = ''
+        JOIN everyone e ON e.row_id = x.row_id
         WHERE l.company <> ''
         QUALIFY row_number() OVER (PARTITION BY x.row_id ORDER BY x.alias, taken_over, l.company) = 1)
     SELECT * FROM claims QUALIFY row_number() OVER (PARTITION BY company ORDER BY alias, taken_over, source_id) = 1
@@ -149,8 +151,10 @@ _HITS = """
 _ROWS = """
     CREATE TABLE rows AS
     WITH matched AS (
-        SELECT l.*, o.row_id AS own_id, o.origin AS own_origin, o.applied_hash, g.row_id AS given_id, x.row_id IS NOT NULL AND o.row_id IS NULL AS gone,
-               CASE WHEN o.row_id IS NULL THEN coalesce(len(h.ids), 0) ELSE 0 END AS hits, CASE WHEN o.row_id IS NULL THEN h.ids[1] END AS hit
+        SELECT l.*, o.row_id AS own_id, o.origin AS own_origin, o.applied_hash, g.row_id AS given_id,
+               x.row_id IS NOT NULL AND o.row_id IS NULL AS gone,
+               CASE WHEN o.row_id IS NULL THEN coalesce(len(h.ids), 0) ELSE 0 END AS hits,
+               CASE WHEN o.row_id IS NULL THEN h.ids[1] END AS hit
         FROM landed l LEFT JOIN own o ON o.company = l.source_id LEFT JOIN hits h ON h.company = l.source_id
         LEFT JOIN xw g ON g.source_id = l.source_id AND g."table" = 'account' AND g.role = '' AND NOT g.alias AND g.origin = 'created'
         LEFT JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = '' AND NOT x.alias AND x.state = 'present')
@@ -160,7 +164,8 @@ _ROWS = """
            own_id IS NOT NULL AS present, coalesce(applied_hash, '') AS applied_hash,
            CASE WHEN company = '' THEN 'company.name_blank'
                 WHEN hits > 1 THEN 'match.several'
-                WHEN hits = 1 AND (count(*) FILTER (hits = 1) OVER (PARTITION BY hit) > 1 OR hit IN (SELECT row_id FROM own)) THEN 'match.shared'
+                WHEN hits = 1 AND (count(*) FILTER (hits = 1) OVER (PARTITION BY hit) > 1 OR hit IN (SELECT row_id FROM own))
+                THEN 'match.shared'
                 WHEN gone AND hits = 0 AND source_id = company THEN 'match.removed' END AS problem
     FROM matched ORDER BY position
 """

@@ -118,7 +118,8 @@ def _ids(context: StagingContext) -> Iterator[Given]:
 def _decisions(path: Path, start: int, stop: int) -> Iterator[Decision]:
     """The decisions of records at positions `start` to `stop` (not included), in order."""
     with database() as con:
-        cursor = con.execute("SELECT * FROM read_parquet(?) WHERE position >= ? AND position < ? ORDER BY position", [str(path), start, stop])
+        within = "SELECT * FROM read_parquet(?) WHERE position >= ? AND position < ? ORDER BY position"
+        cursor = con.execute(within, [str(path), start, stop])
         while batch := cursor.fetchmany(2_000):
             yield from (Decision(*row) for row in batch)
 
@@ -147,7 +148,12 @@ COMPANY_NAMES = pa.schema([("source_id", pa.string()), ("name", pa.string())])
 
 
 def _write_one(
-    rows: PersonRows, decision: Decision, record: dict[str, Any] | None, problem: str | None, dispositions: phases.Dispositions, writers: Mapping[str, TableWriter]
+    rows: PersonRows,
+    decision: Decision,
+    record: dict[str, Any] | None,
+    problem: str | None,
+    dispositions: phases.Dispositions,
+    writers: Mapping[str, TableWriter],
 ) -> None:
     reasons = [reason(code, detail=problem or "") for code in decision.codes]
     disposition = decision.disposition

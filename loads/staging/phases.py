@@ -89,9 +89,8 @@ def _phase(run: Run, object_name: str, table: str, number: int, counts: Mapping[
         planned=rows,
     )
     starts = range(0, rows, CHUNK_ROWS)
-    Chunk.objects.bulk_create(
-        [Chunk(phase=phase, number=n, start=start, stop=min(start + CHUNK_ROWS, rows)) for n, start in enumerate(starts, start=1)], batch_size=500
-    )
+    chunks = [Chunk(phase=phase, number=n, start=start, stop=min(start + CHUNK_ROWS, rows)) for n, start in enumerate(starts, start=1)]
+    Chunk.objects.bulk_create(chunks, batch_size=500)
     return phase
 
 
@@ -117,5 +116,3 @@ def _exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) -> Iter
                 code=reasons[0]["code"] if reasons else outcome,
                 reasons=reasons,
             )
-
-

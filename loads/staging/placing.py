@@ -42,7 +42,8 @@ _OWN = """
 # Rows of ours that a person removed at the destination since they were loaded.
 _GONE = """
     CREATE TABLE gone AS
-    SELECT p.cluster, x."table" FROM persons p JOIN xw x ON x.source_id = p.source_id AND x.role = '' AND NOT x.alias AND x.state = 'present'
+    SELECT p.cluster, x."table" FROM persons p
+    JOIN xw x ON x.source_id = p.source_id AND x.role = '' AND NOT x.alias AND x.state = 'present'
     WHERE NOT EXISTS (SELECT 1 FROM everyone e WHERE e."table" = x."table" AND e.row_id = x.row_id)
 """
 
@@ -107,7 +108,8 @@ _DECISIONS = f"""
            CASE WHEN j.disposition = 'planned' AND len(j.reasons) > 0 THEN 'held' ELSE j.disposition END AS disposition,
            coalesce(j."table", CASE WHEN j.disposition = 'merged' THEN s."table" END, j.outcome) AS "table",
            CASE WHEN j.disposition = 'merged' THEN j.into_id ELSE '' END AS into_id, j.reasons AS codes,
-           coalesce(j.own.row_id, j.hit, g.row_id, CASE WHEN j."table" IS NOT NULL THEN new_id(j."table", j.source_id, j.created) END, '') AS row_id,
+           coalesce(j.own.row_id, j.hit, g.row_id, CASE WHEN j."table" IS NOT NULL THEN new_id(j."table", j.source_id, j.created) END, '')
+           AS row_id,
            coalesce(j.own.origin, CASE WHEN j.hit IS NOT NULL THEN 'matched' ELSE 'created' END) AS origin,
            j.own.row_id IS NOT NULL AS present,
            coalesce(j.own.applied_hash, '') AS applied_hash,

@@ -50,7 +50,8 @@ class TableWriter:
     """Writes the drafts of one object and table; a context manager.
 
     A row that isn't there is a create. One that we made and whose hash is unchanged is equal; changed, it is an update of
-    all values, or a conflict where a person edited it since. Into a row that was there before us go empty columns and our own only, stricter consent, and `always`.
+    all values, or a conflict where a person edited it since. Into a row that was there before us go empty columns and our own
+    only, stricter consent, and `always`.
     """
 
     def __init__(self, context: StagingContext, object_name: str, table_name: str, number: int = 0, *, samples: int = SAMPLES) -> None:

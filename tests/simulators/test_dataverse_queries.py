@@ -88,7 +88,7 @@ def test_alternate_keys_with_unsafe_characters_break_the_request(org):
 
 def test_functions_answer_with_and_without_brackets_and_by_alias(org):
     assert org.get("WhoAmI")["UserId"] == org.get("WhoAmI()")["UserId"]
-    for url in ("RetrieveTotalRecordCount(EntityNames=['contact'])", "RetrieveTotalRecordCount(EntityNames=@p1)?@p1=[\"contact\"]"):
+    for url in ("RetrieveTotalRecordCount(EntityNames=['contact'])", 'RetrieveTotalRecordCount(EntityNames=@p1)?@p1=["contact"]'):
         assert org.get(url)["EntityRecordCountCollection"] == {"Keys": ["contact"], "Values": [12]}
     assert org.refusal("GET", "NoSuchThing")[0] == 404
 

@@ -42,9 +42,7 @@ def served(folder, **options):
     with simulated.serve(iterable.build_app(folder, api_key="a-key", **options)) as address, requests.Session() as session:
         session.trust_env = False
         session.headers.update(KEY)
-        yield lambda method, path, **more: session.request(
-            method, path if path.startswith("http") else address + path, timeout=10, **more
-        )
+        yield lambda method, path, **more: session.request(method, path if path.startswith("http") else address + path, timeout=10, **more)
 
 
 @pytest.fixture

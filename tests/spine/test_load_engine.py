@@ -126,7 +126,8 @@ def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
 
 def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_lost_or_doubled(prepared, monkeypatch):
     run = prepared.staged()
-    prepared.servers.fault("dataverse_sandbox", {"method": "POST", "path": "contacts.*CreateMultiple", "do": "delay", "ms": 4000, "times": 1})
+    slow = {"method": "POST", "path": "contacts.*CreateMultiple", "do": "delay", "ms": 4000, "times": 1}
+    prepared.servers.fault("dataverse_sandbox", slow)
     worker = worker_process(run)
     phase = run.phases.get(table="contact")
     wait_until(lambda: Chunk.objects.filter(phase=phase, state=Chunk.State.LEASED).exists())

@@ -1,4 +1,4 @@
-"""What a second extraction and run make of a source and a destination that changed in between: ids stay, nothing doubles, nobody's edit is lost."""
+"""A second extraction and run, after source and destination changed: ids stay, nothing doubles, nobody's edit is lost."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,13 @@ def later_users() -> list[dict]:
 
 
 def folder(path: Path) -> Path:
-    seller = {"systemuserid": SELLER, "fullname": "Sam Seller", "internalemailaddress": "sam@customer.example", "isdisabled": False, "accessmode": 0}
+    seller = {
+        "systemuserid": SELLER,
+        "fullname": "Sam Seller",
+        "internalemailaddress": "sam@customer.example",
+        "isdisabled": False,
+        "accessmode": 0,
+    }
     lists = [organisation_list(9, "Company: Eastgate")]
     folders.write(path, first_users(), lists=lists, rows={"dataverse/systemuser": [seller]})
     later = path / "later" / "iterable"
@@ -82,7 +88,8 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 prepared = Prepared(engagement, cast, servers)
                 assert prepared.finish(prepared.open()).state == Run.State.DONE
                 before = collect(engagement, servers)
-                row = {source_id: before.row("contact", f"user:{source_id}", "sandbox") for source_id in ("u-gone", "u-edited", "u-refused")}
+                changed = ("u-gone", "u-edited", "u-refused")
+                row = {source_id: before.row("contact", f"user:{source_id}", "sandbox") for source_id in changed}
                 prepared.call("DELETE", f"contacts({row['u-gone']['contactid']})")
                 edit(servers, "contact", row["u-edited"]["contactid"], {"jobtitle": "Director"})
                 servers.advance("iterable")

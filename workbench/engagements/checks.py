@@ -42,7 +42,8 @@ def store(app_configs, **kwargs):
     """The store is a folder or a file:// address; it must be writable, or creatable."""
     parts = urlsplit(settings.STORE_URL)
     if parts.scheme not in ("", "file"):
-        return [Error(f"STORE_URL has the scheme {parts.scheme}://.", hint="Use a folder or file:///a/mounted/folder.", id="workbench.E005")]
+        hint = "Use a folder or file:///a/mounted/folder."
+        return [Error(f"STORE_URL has the scheme {parts.scheme}://.", hint=hint, id="workbench.E005")]
     folder = Path(parts.path)
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -58,5 +59,6 @@ def keys_on_a_server(app_configs, **kwargs):
     if settings.SECRET_KEY == INSECURE_KEY:
         found.append(Error("SECRET_KEY is the one for laptops.", hint="Set SECRET_KEY to 50 random characters.", id="workbench.E007"))
     if not settings.CREDENTIAL_KEYS:
-        found.append(Warning("CREDENTIAL_KEYS is empty: credentials are encrypted with SECRET_KEY.", hint="Set CREDENTIAL_KEYS.", id="workbench.W001"))
+        message = "CREDENTIAL_KEYS is empty: credentials are encrypted with SECRET_KEY."
+        found.append(Warning(message, hint="Set CREDENTIAL_KEYS.", id="workbench.W001"))
     return found

@@ -49,10 +49,17 @@ class Engagement(models.Model):
         "publisher prefix",
         max_length=8,
         default="mwb",
-        validators=[RegexValidator(r"^(?!mscrm)[a-z][a-z0-9]{1,7}$", "2 to 8 lower-case letters or digits, a letter first, not starting with mscrm.")],
+        validators=[
+            RegexValidator(
+                r"^(?!mscrm)[a-z][a-z0-9]{1,7}$", "2 to 8 lower-case letters or digits, a letter first, not starting with mscrm."
+            )
+        ],
     )
     options = models.JSONField(
-        "names and zones", default=dict, blank=True, help_text="lifecycle_field, owner_field, organisation_list_prefix, source_zone, day_zone, ..."
+        "names and zones",
+        default=dict,
+        blank=True,
+        help_text="lifecycle_field, owner_field, organisation_list_prefix, source_zone, day_zone, ...",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -91,7 +98,10 @@ class Connection(models.Model):
     kind = models.CharField(max_length=20, choices=KINDS)
     name = models.CharField(max_length=80)
     base_url = models.CharField(
-        "address", max_length=300, validators=[URLValidator(["https", "http"])], help_text="https://api.iterable.com, https://contoso.crm4.dynamics.com"
+        "address",
+        max_length=300,
+        validators=[URLValidator(["https", "http"])],
+        help_text="https://api.iterable.com, https://contoso.crm4.dynamics.com",
     )
     settings = models.JSONField(default=dict, blank=True)
     secret = EncryptedTextField("key or client secret", blank=True, help_text="Stored encrypted and never shown again.")

@@ -26,7 +26,15 @@ class ChangedMeanwhile(WorkbenchError):
 
 @transaction.atomic
 def sign(
-    *, engagement: Engagement, kind: str, covers: Mapping[str, Any], content: Mapping[str, Any], user, shown_sha256: str, address: str | None, note: str = ""
+    *,
+    engagement: Engagement,
+    kind: str,
+    covers: Mapping[str, Any],
+    content: Mapping[str, Any],
+    user,
+    shown_sha256: str,
+    address: str | None,
+    note: str = "",
 ) -> SignOff:
     """Record the signature of what the page showed.
 
@@ -39,10 +47,21 @@ def sign(
     if digest != shown_sha256:
         raise ChangedMeanwhile("The content changed after the page was opened.")
     signoff = SignOff.objects.create(
-        engagement=engagement, kind=kind, covers=dict(covers), content=dict(content), content_sha256=digest, signed_by=user, address=address, note=note
+        engagement=engagement,
+        kind=kind,
+        covers=dict(covers),
+        content=dict(content),
+        content_sha256=digest,
+        signed_by=user,
+        address=address,
+        note=note,
     )
     history.record(
-        engagement, actor=user, action=f"signed {kind}", subject=str(signoff), detail={"covers": dict(covers), "content_sha256": digest, "address": address}
+        engagement,
+        actor=user,
+        action=f"signed {kind}",
+        subject=str(signoff),
+        detail={"covers": dict(covers), "content_sha256": digest, "address": address},
     )
     return signoff
 

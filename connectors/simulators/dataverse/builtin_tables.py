@@ -117,8 +117,7 @@ ADDED = {
 OPTIONS = {
     ("opportunity", "msdyn_forecastcategory"): "100000001=Pipeline;100000002=Best case;100000003=Committed;100000004=Omitted;"
     "100000005=Won;100000006=Lost",
-    ("opportunity", "skippricecalculation"): "0=DoPriceCalcAlways;1=SkipPriceCalcOnCreate;2=SkipPriceCalcOnUpdate;"
-    "3=SkipPriceCalcOnUpsert",
+    ("opportunity", "skippricecalculation"): "0=DoPriceCalcAlways;1=SkipPriceCalcOnCreate;2=SkipPriceCalcOnUpdate;3=SkipPriceCalcOnUpsert",
     ("opportunityproduct", "skippricecalculation"): "0=DoPriceCalcAlways;1=SkipPriceCalcOnCreate;2=SkipPriceCalcOnUpdate;"
     "3=SkipPriceCalcOnUpsert",
     ("systemuser", "accessmode"): "0=Read-Write;1=Administrative;2=Read;3=Support User;4=Non-interactive;5=Delegated Admin",

@@ -60,9 +60,7 @@ def _check_name(table: Table, schema: str, kind: str, prefixes: set[str]) -> Non
     if name.partition("_")[0] not in prefixes:
         raise errors.ServiceError(400, "0x8004801e", f"The prefix of '{schema}' isn't that of a publisher of the organization.")
     if name == table.primary_id or name in taken_names(table):
-        raise errors.ServiceError(
-            400, "0x80044363", f"An attribute with the specified name {name} already exists for entity {table.name}."
-        )
+        raise errors.ServiceError(400, "0x80044363", f"An attribute with the specified name {name} already exists for entity {table.name}.")
     clash = {f"{name}{tail}" for tail in tails(kind)} & set(table.columns)
     if clash:
         raise errors.ServiceError(400, "0x80044363", f"The column '{name}' also needs '{clash.pop()}', which exists.")

@@ -203,8 +203,7 @@ def _guid(table: str, column: Column) -> Check:
 def _lookup(table: str, column: Column) -> Check:
     def check(value: Any) -> Any:
         raise errors.bad_payload(
-            "CRM do not support direct update of Entity Reference properties, Use Navigation properties instead."
-            f" Property '{column.name}'."
+            f"CRM do not support direct update of Entity Reference properties, Use Navigation properties instead. Property '{column.name}'."
         )
 
     return check

@@ -114,9 +114,7 @@ def window(given: Mapping[str, Any]) -> tuple[int | None, int | None]:
     return bounds[0], bounds[1]
 
 
-def select(
-    project: Project, name: str, bounds: tuple[int | None, int | None], campaign: int | None
-) -> tuple[Rows | None, Sequence[int]]:
+def select(project: Project, name: str, bounds: tuple[int | None, int | None], campaign: int | None) -> tuple[Rows | None, Sequence[int]]:
     """The rows of a type in a window, of one campaign where asked."""
     rows = project.rows(name)
     if rows is None:

@@ -35,8 +35,8 @@ class Job:
     id: int
     order: Order
     rows: Rows | None
-    files: Sequence[Sequence[int]]    # row numbers, file by file
-    created: float                    # seconds of the wall clock, as the two below
+    files: Sequence[Sequence[int]]  # row numbers, file by file
+    created: float  # seconds of the wall clock, as the two below
     starts: float
     ends: float
     cancelled: bool = False
@@ -86,7 +86,7 @@ class Jobs:
         self.clock = clock
         self.page = page
         self._seconds, self._file_bytes, self._link_seconds = seconds, file_bytes, link_seconds
-        self._free = [0.0] * SLOTS    # when each slot is free again
+        self._free = [0.0] * SLOTS  # when each slot is free again
         self._ids = itertools.count(3001)
         self._secret = secrets.token_bytes(16)
         self.all: dict[int, Job] = {}

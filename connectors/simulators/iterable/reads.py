@@ -176,9 +176,7 @@ def _catalog_items(project: Project, name: str) -> Iterator[dict[str, Any]]:
         yield from (row for line in path.read_bytes().splitlines() if isinstance(row := parse(line), dict))
 
 
-def _page(
-    request: Request, rows: Sequence[Any], key: str, total: str, sizes: tuple[int, int], *, whole: bool = False
-) -> dict[str, Any]:
+def _page(request: Request, rows: Sequence[Any], key: str, total: str, sizes: tuple[int, int], *, whole: bool = False) -> dict[str, Any]:
     """One page with the total and its neighbours' addresses. sizes: default and most; whole: all at once without page parameters."""
     given = request.query_params
     if sort := given.get("sort") or "":

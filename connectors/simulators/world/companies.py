@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.simulators.world.words import SHARES, TONGUES, Tongue, latin
 
-HOME = "haldenvoss.example"    # the company that migrates
+HOME = "haldenvoss.example"  # the company that migrates
 # Owners of the source who are no plain user of the destination: one who left, an address that two users share, one who is known by
 # the domain name only, the name of a team, and addresses that nobody has.
 LEAVER = f"kerstin.adler@{HOME}"

@@ -20,7 +20,7 @@ from connectors.simulators.world.people import Person
 Row = dict[str, Any]
 LOGICAL_NAME = "@Microsoft.Dynamics.CRM.lookuplogicalname"
 TABLES = ("businessunit", "systemuser", "team", "account", "contact", "lead")
-SHARE = 0.02    # of the people who are at the destination already, as contact, as lead, as both
+SHARE = 0.02  # of the people who are at the destination already, as contact, as lead, as both
 
 
 class Organisation:
@@ -30,10 +30,10 @@ class Organisation:
         """folder: where its files go. name: dataverse or dataverse_sandbox."""
         self.name, self.end, self.people = name, end, people
         self.dice = random.Random(f"{seed}/{name}")
-        self.accounts: dict[str, str] = {}    # company domain -> account id
-        self.users: list[str] = []            # ids of the enabled salespeople
+        self.accounts: dict[str, str] = {}  # company domain -> account id
+        self.users: list[str] = []  # ids of the enabled salespeople
         self.made = 0
-        self.unit, self.other_unit = self.row_id(), self.row_id()    # the root business unit and one below it
+        self.unit, self.other_unit = self.row_id(), self.row_id()  # the root business unit and one below it
         # All of them, rows or not: a file that the sandbox lacked would be production's, with production's users.
         self._files: dict[str, BinaryIO] = {table: (folder / f"{table}.ndjson").open("wb") for table in TABLES}
 
@@ -117,7 +117,7 @@ def _accounts(organisation: Organisation, company: Company, place: int) -> Itera
     row |= {"telephone1": "+49 221 5550100"} | organisation.common()
     organisation.accounts[company.domain] = row["accountid"]
     yield row
-    if place == 1:    # a second account fits as well: nobody but a person can say which
+    if place == 1:  # a second account fits as well: nobody but a person can say which
         yield row | {"accountid": organisation.row_id(), "name": company.name, "createdon": "2019-05-01T08:00:00Z"}
 
 

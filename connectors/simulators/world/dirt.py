@@ -14,22 +14,22 @@ from connectors.simulators.world.people import Crowd, Person, moment
 from connectors.simulators.world.words import ROLES
 
 SPECIMENS_FROM = 200
-ALL_SHARES = 0.5    # the kinds' own shares together make a company look worse than real ones are
+ALL_SHARES = 0.5  # the kinds' own shares together make a company look worse than real ones are
 # All combinations of the consent arrays that mean something of their own; ABSENT: the profile says nothing at all.
 _CONSENT: tuple[tuple[Any, Any, Any], ...] = (
     (ABSENT, ABSENT, ABSENT),
     ([], [], []),
     ([31], [], []),
-    ([31], [], [903]),                   # subscribed to a type of a channel that is refused
+    ([31], [], [903]),  # subscribed to a type of a channel that is refused
     ([], [901, 902], []),
     ([], [902], [903]),
-    ([], [903], [903]),                  # both at once
+    ([], [903], [903]),  # both at once
     ([33, 34, 35], [], [905]),
     ([], [906, 907], [905, 908]),
     ([31, 32, 33, 34, 35, 36], [901, 902, 904, 906, 907], []),
     (ABSENT, [], [903]),
     ([], ABSENT, ABSENT),
-    ([77], [977], [978]),                # a channel and types that are gone
+    ([77], [977], [978]),  # a channel and types that are gone
 )
 _USER_IDS = ("ext:DE/4711+x", "00042", "U-100012", "id with spaces", "ключ-7", "a&b=c%20d", "mara@northpine.example", "{9F0C-1}", "x" * 300)
 _CONSENT_KEYS = ("unsubscribedChannelIds", "unsubscribedMessageTypeIds", "subscribedMessageTypeIds")
@@ -40,8 +40,8 @@ class Kind:
     """One kind of dirt: its name, its share of all people, and what it does to a row."""
 
     name: str
-    share: float    # of all people, before ALL_SHARES
-    soil: Callable[[Person, Crowd, int], None]    # the number says how many of the kind there were before
+    share: float  # of all people, before ALL_SHARES
+    soil: Callable[[Person, Crowd, int], None]  # the number says how many of the kind there were before
 
 
 def soil_people(people: Iterable[Person], crowd: Crowd) -> Iterator[Person]:
@@ -105,7 +105,7 @@ def _role_address(person: Person, crowd: Crowd, before: int) -> None:
 
 def _odd_user_id(person: Person, _: Crowd, before: int) -> None:
     odd = _USER_IDS[before % len(_USER_IDS)]
-    person.row["userId"] = odd if before < len(_USER_IDS) else f"{odd}#{before}"    # user ids are unique in a project
+    person.row["userId"] = odd if before < len(_USER_IDS) else f"{odd}#{before}"  # user ids are unique in a project
 
 
 def _several_companies(person: Person, crowd: Crowd, before: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from connectors.simulators.world.companies import BY_DOMAIN_NAME, LEAVER, SHARED, TEAM, UNKNOWN_OWNERS
 
-ABSENT: Final = object()    # the key is not there at all
+ABSENT: Final = object()  # the key is not there at all
 
 _LONG_NAME = "Maria Theresia Wilhelmine Antonia Josepha Walburga von und zu Hohenstaufen-Lindenberg"
 _LETTER = "Sehr geehrte Damen und Herren, wir hatten im Frühjahr über das Angebot gesprochen; bitte rufen Sie zurück.\n"

@@ -15,9 +15,9 @@ AUDIENCES: Sequence[tuple[int, str, str, float]] = (
     (4102, "VIP customers", "Standard", 0.04),
     (4103, "Webinar 2023: Pricing – DACH & Nordics", "Standard", 0.08),
     (4104, "Messe Köln 🎪 Leads", "Standard", 0.06),
-    (4105, "newsletter (all)", "Standard", 0.02),    # differs from the first by case only
+    (4105, "newsletter (all)", "Standard", 0.02),  # differs from the first by case only
     (4106, "Event: „Offene Werkstatt“ / Portes ouvertes / 展示会", "Standard", 0.03),
-    (4107, "=HYPERLINK(\"http://list.example\",\"Trial users\")", "Standard", 0.02),
+    (4107, '=HYPERLINK("http://list.example","Trial users")', "Standard", 0.02),
     (4108, "Trial users " + "with a name that goes on and on, " * 5, "Standard", 0.02),
     (4109, "Empty for years", "Standard", 0.0),
     (4201, "Active in the last 90 days", "Dynamic", 0.3),
@@ -28,7 +28,7 @@ AUDIENCES: Sequence[tuple[int, str, str, float]] = (
 )
 DYNAMIC = tuple(number for number, _, kind, _ in AUDIENCES if kind == "Dynamic")
 SUPPRESSION = 4301
-GONE_LIST = 4999    # on some profiles, and no longer among the lists
+GONE_LIST = 4999  # on some profiles, and no longer among the lists
 _PLAIN = tuple((number, share) for number, _, kind, share in AUDIENCES if kind in ("Standard", "Internal"))
 
 CHANNELS = (

@@ -20,7 +20,7 @@ STAGE_SHARES = (34, 22, 12, 8, 20, 4)
 PLANS = ("free", "starter", "business", "enterprise")
 INTERESTS = ("logistics", "analytics", "billing", "security", "automation", "reporting", "Schulung", "日本市場")
 SOURCES = ("API", "Import", "Web form", "Trade fair", "Referral")
-IMPORTS = 5    # moments at which very many profiles were written at once
+IMPORTS = 5  # moments at which very many profiles were written at once
 RECENT = 40
 _latin = lru_cache(maxsize=4096)(latin)
 
@@ -34,7 +34,7 @@ class Person:
     company: Company | None
     updated: datetime
     dynamic: list[int] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)    # kinds of dirt on it
+    kinds: list[str] = field(default_factory=list)  # kinds of dirt on it
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Crowd:
     reps: Sequence[Rep]
     end: datetime
     recent: deque[Person] = field(default_factory=lambda: deque(maxlen=RECENT))
-    made: Counter[str] = field(default_factory=Counter)    # how often each kind of dirt was made
+    made: Counter[str] = field(default_factory=Counter)  # how often each kind of dirt was made
     forgotten_emails: list[str] = field(default_factory=list)
     forgotten_user_ids: list[str] = field(default_factory=list)
     imports: list[datetime] = field(default_factory=list)

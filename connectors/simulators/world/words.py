@@ -17,7 +17,7 @@ class Tongue:
     stems: tuple[str, ...]
     trades: tuple[str, ...]
     company: tuple[str, ...]
-    cities: tuple[tuple[str, str], ...]    # city, postal code
+    cities: tuple[tuple[str, str], ...]  # city, postal code
     streets: tuple[str, ...]
     phone: str
 
@@ -142,7 +142,7 @@ TONGUES = (
         _words("شارع الشيخ زايد, شارع الكورنيش"), "+971 4 ### ####",
     ),
 )  # fmt: skip
-SHARES = (26, 22, 12, 9, 8, 6, 6, 4, 3, 2, 2)    # of 100 people, in the order above
+SHARES = (26, 22, 12, 9, 8, 6, 6, 4, 3, 2, 2)  # of 100 people, in the order above
 # Well-known free-mail domains; the local parts used with them hold an underscore and a number.
 FREE_MAIL = ("gmail.com", "outlook.com", "hotmail.com", "yahoo.com", "gmx.net", "web.de", "icloud.com", "orange.fr", "proton.me", "qq.com")
 ROLES = ("info", "sales", "office", "support", "contact", "noreply", "buchhaltung", "admin")
