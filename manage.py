@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run a management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbench.settings")
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 - settings must be named first
+    from django.core.management import execute_from_command_line  # settings must be named first
 
     execute_from_command_line(_own_settings_option(sys.argv))
 

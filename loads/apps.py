@@ -12,4 +12,4 @@ class LoadsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the load's gates."""
-        from loads import gates  # noqa: F401, PLC0415 - gates need the models loaded
+        from loads import gates  # noqa: F401 - gates need the models loaded

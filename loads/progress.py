@@ -97,9 +97,9 @@ def standstill(run: Run, now: datetime) -> str:
 def shown_seconds(seconds: float) -> str:
     """Seconds as people read them: 42 s, 3 min 10 s, 2 h 5 min."""
     whole = int(seconds)
-    if whole < 60:  # noqa: PLR2004
+    if whole < 60:
         return f"{whole} s"
-    if whole < 3600:  # noqa: PLR2004
+    if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 

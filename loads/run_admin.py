@@ -69,13 +69,13 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
 
     def pause_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Stop sending after the chunks in hand."""
-        from loads.runs import pause  # noqa: PLC0415 - the engine loads on first use
+        from loads.runs import pause  # the engine loads on first use
 
         return self._do(request, pk, pause, "The run pauses after the chunks in hand.")
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Go on where it was."""
-        from loads.runs import resume  # noqa: PLC0415 - the engine loads on first use
+        from loads.runs import resume  # the engine loads on first use
 
         return self._do(request, pk, resume, "The run goes on where it was.")
 
@@ -140,7 +140,7 @@ def find(run: Run, request: HttpRequest) -> dict[str, Any] | None:
     # A phase's object and nothing else: the name becomes part of a path in the store.
     if not run.phases.filter(object_name=object_name).exists():
         return asked | {"found": []}
-    from loads.dispositions import lookup  # noqa: PLC0415 - reads staged files; loads on first use
+    from loads.dispositions import lookup  # reads staged files; loads on first use
 
     try:
         return asked | {"found": lookup(run, object_name, source_id)}
@@ -170,7 +170,7 @@ def live(run: Run) -> dict[str, Any]:
 def _percent(phases: list[progress.Progress]) -> int:
     planned = sum(item.planned for item in phases)
     done = sum(item.done for item in phases)
-    if phases and all(item.percent == 100 for item in phases):  # noqa: PLR2004
+    if phases and all(item.percent == 100 for item in phases):
         return 100
     return min(99, 100 * done // planned) if planned else 0
 

@@ -2,7 +2,7 @@
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, Q, Sum
+from django.db.models import CharField, Count, Q, Sum
 from django.http import HttpRequest
 from unfold.decorators import display
 
@@ -125,15 +125,8 @@ class OrganisationListAdmin(PlanRowAdmin):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         """Names are one line, though they may be long."""
         if db_field.name == "organisation":
-            kwargs["widget"] = self.formfield_overrides[forms_char()]["widget"]
+            kwargs["widget"] = self.formfield_overrides[CharField]["widget"]
         return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-
-def forms_char() -> type:
-    """The model field whose widget is one line of text."""
-    from django.db import models  # noqa: PLC0415
-
-    return models.CharField
 
 
 class OwnerMatchForm(forms.ModelForm):

@@ -12,4 +12,4 @@ class MappingConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the plan's gates."""
-        from mapping import gates  # noqa: F401, PLC0415 - gates need the models loaded
+        from mapping import gates  # noqa: F401 - gates need the models loaded

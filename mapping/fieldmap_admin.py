@@ -9,12 +9,14 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from mapping.decisions import decide, scope
 from mapping.models import FieldMap, SourceField
 from mapping.plan_admin import PlanRowAdmin, bar, percent
 from mapping.schema import spec_from_dict
 from mapping.source_admin import shown_samples
+from mapping.transforms import TRANSFORMS
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter
 
@@ -27,6 +29,10 @@ DECISIONS = {
 
 class FieldMapForm(forms.ModelForm):
     """A field map; says in words what the database would refuse."""
+
+    transform = forms.ChoiceField(
+        choices=[(info.name, f"{info.name}: {info.summary}") for info in TRANSFORMS.values()], widget=UnfoldAdminSelectWidget
+    )
 
     class Meta:
         model = FieldMap

@@ -41,8 +41,8 @@ def bar(share: float, text: str) -> SafeString:
 
 def percent(share: float) -> str:
     """A share of 0 to 1 as people read it: only nothing is 0 %, only all is 100 %."""
-    if 0 < share < 0.01:  # noqa: PLR2004
+    if 0 < share < 0.01:
         return "< 1 %"
-    if 0.99 < share < 1:  # noqa: PLR2004
+    if 0.99 < share < 1:
         return "> 99 %"
     return f"{share:.0%}".replace("%", " %")

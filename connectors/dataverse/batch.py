@@ -44,7 +44,7 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether the service did it."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - the class of statuses that say so
+        return 200 <= self.status < 300  # the class of statuses that say so
 
 
 def write_batch(operations: Sequence[Operation], *, root: str, boundary: str, headers: Mapping[str, str]) -> bytes:

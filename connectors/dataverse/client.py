@@ -71,9 +71,15 @@ class Client:
         return _parsed(self._send("GET", path, params=params, headers=headers))
 
     def pages(
-        self, entity_set: str, *, select: Sequence[str], filter: str | None = None, orderby: str | None = None, page_size: int = 5000,  # noqa: A002
+        self,
+        entity_set: str,
+        *,
+        select: Sequence[str],
+        filter: str | None = None,
+        orderby: str | None = None,
+        page_size: int = 5000,
         annotations: str | None = None,
-    ) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
+    ) -> Iterator[list[dict[str, Any]]]:
         """The rows of a table, a page at a time, all of them.
 
         page_size: at most 5,000, the service's limit. annotations: names to include, such as "*". Raises ShortAnswer where the
@@ -110,7 +116,7 @@ class Client:
             chosen = _in(primary_key, wanted[start : start + per_call])
             yield from self.rows(entity_set, select=select, filter=chosen, annotations=annotations)
 
-    def count(self, entity_set: str, filter: str, primary_key: str) -> int:  # noqa: A002
+    def count(self, entity_set: str, filter: str, primary_key: str) -> int:
         """Rows that match, exactly: their ids are paged, since the service's own counts end at 5,000 or are a day old."""
         return sum(len(page) for page in self.pages(entity_set, select=[primary_key], filter=filter or None))
 

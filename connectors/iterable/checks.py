@@ -30,7 +30,7 @@ def confirm_data_centre(session: HttpSession, others: Mapping[str, HttpSession])
         raise _wrong_key(session, others) from None
     except HttpRefused as refused:
         answers = False
-        if refused.status == 403:  # noqa: PLR2004 - known, but not allowed
+        if refused.status == 403:  # known, but not allowed
             raise Unauthorized(
                 f"The key may not read {session.base_url}{PROBE}.",
                 remedy="Make a server-side key (standard type) in Iterable and enter it.",

@@ -1,6 +1,7 @@
 """A known cast for tests of pages: one customer with people in every role, a discovered source and a finished run."""
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -163,8 +164,6 @@ def make_exception(run: Run, source_id: str, code: str = "email.invalid", outcom
 
 
 def make_verified(run: Run, source_id: str, verdict: str = "equal", fields: Sequence[Mapping[str, Any]] | None = None) -> VerifiedRow:
-    import uuid  # noqa: PLC0415
-
     given = fields or [{"column": "lastname", "source": "Lovelace", "meant": "Lovelace", "found": "Lovelace", "verdict": verdict}]
     return VerifiedRow.objects.create(
         run=run, phase=run.phases.last(), source_id=source_id, row_id=uuid.uuid4(), verdict=verdict, fields=list(given)

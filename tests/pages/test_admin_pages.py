@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib import admin
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -100,8 +101,6 @@ def test_every_list_and_every_row_answers_and_shows_markup_as_text(northwind, pe
 
 
 def request_of(user):
-    from django.test import RequestFactory  # noqa: PLC0415
-
     request = RequestFactory().get("/admin/")
     request.user = user
     return request

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from connectors import landing
-from loads import engine, runs
+from loads import engine, runs, tasks
 from loads.dispositions import lookup
 from loads.models import Chunk, Crosswalk, LedgerEntry, Phase, Run
 from tests import folders
@@ -226,8 +226,6 @@ def test_a_row_missing_at_the_destination_stops_the_run_at_the_end_of_its_phase(
 def test_an_unreachable_destination_pauses_the_run_and_resuming_goes_on(prepared, settings):
     run = prepared.staged()
     prepared.servers.fault("dataverse_sandbox", {"path": ".*", "do": "status", "status": 401})
-    from loads import tasks  # noqa: PLC0415
-
     tasks.work(run.pk)
     run.refresh_from_db()
     assert run.state == Run.State.PAUSED

@@ -105,7 +105,7 @@ class EngagementAdmin(WorkbenchAdmin):
     def people(self, engagement: Engagement) -> str:
         """Names of the members, the first few."""
         names = sorted({str(member.user) for member in engagement.memberships.all()})
-        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 @admin.register(SignOff)

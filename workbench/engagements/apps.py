@@ -12,4 +12,4 @@ class EngagementsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from workbench.engagements import checks  # noqa: F401, PLC0415 - checks need the apps loaded
+        from workbench.engagements import checks  # noqa: F401 - checks need the apps loaded

@@ -72,9 +72,10 @@ class Scoped(BaseModelAdmin):
 
     def engagement_of(self, row: models.Model) -> Engagement:
         """The engagement that a row belongs to."""
+        found: Any = row
         for name in filter(None, self.engagement_path.split("__")):
-            row = getattr(row, name)
-        return row  # type: ignore[return-value]
+            found = getattr(found, name)
+        return found
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         """Offer only rows that the engineer may see."""

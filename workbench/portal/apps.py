@@ -12,8 +12,8 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Sign-in to the admin is slowed like sign-in to the portal."""
-        from django.contrib import admin  # noqa: PLC0415 - forms need the models loaded
+        from django.contrib import admin  # forms need the models loaded
 
-        from workbench.portal.forms import EngineerSignInForm  # noqa: PLC0415
+        from workbench.portal.forms import EngineerSignInForm
 
         admin.site.login_form = EngineerSignInForm
