@@ -13,7 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-STEPS = "SELECT s.name, coalesce(e.kind, ''), (julianday(s.finished_at) - julianday(s.started_at)) * 86400 FROM pipeline_step s LEFT JOIN engagements_environment e ON e.id = s.environment_id WHERE s.name <> 'load'"
+STEPS = """
+    SELECT s.name, coalesce(e.kind, ''), (julianday(s.finished_at) - julianday(s.started_at)) * 86400
+    FROM pipeline_step s LEFT JOIN engagements_environment e ON e.id = s.environment_id WHERE s.name <> 'load'
+"""
 RUNS = """
     SELECT e.kind, (julianday((SELECT min(started_at) FROM loads_phase p WHERE p.run_id = r.id)) - julianday(r.started_at)) * 86400,
            (julianday(r.finished_at) - julianday((SELECT min(started_at) FROM loads_phase p WHERE p.run_id = r.id))) * 86400
