@@ -52,14 +52,8 @@ KEPT_LEAD = lead(12, "promoted@northpine.example", firstname="Petra", jobtitle="
 UNTOUCHED = lead(13, "both@gmail.com", firstname="Bea")
 
 
-def folder(path: Path) -> Path:
-    lists = [
-        organisation_list(1, "Company: Northpine"),
-        organisation_list(2, "Company: Twinning"),
-        organisation_list(3, "Company: Sameco"),
-        organisation_list(4, "Company: Kaffee Zürich"),
-    ]
-    users = [
+def users() -> list[dict[str, object]]:
+    return [
         user("u-enrich", "enrich@gmail.com", firstName="New", lastName="Different", phoneNumber="+200", jobTitle="CTO", score=7),
         user("u-nameless", "nameless@gmail.com", firstName=None, lastName=None),
         user("u-was-contact", "was.contact@gmail.com", "subscriber"),
@@ -89,7 +83,10 @@ def folder(path: Path) -> Path:
         user("u-owner-two", "owner7@gmail.com", ownerEmail="eva@corp.example"),
         user("u-owner-none", "owner6@gmail.com"),
     ]
-    contacts = [
+
+
+def contacts() -> list[dict[str, object]]:
+    return [
         ENRICHED,
         contact(2, "Was.Contact@GMAIL.com"),
         contact(3, " CASE@gmail.COM"),
@@ -101,7 +98,10 @@ def folder(path: Path) -> Path:
         contact(9, "nameless@gmail.com"),
         contact(10, "no address at all"),
     ]
-    leads = [
+
+
+def leads() -> list[dict[str, object]]:
+    return [
         lead(11, "OPEN@gmail.com", mobilephone="+100"),
         KEPT_LEAD,
         UNTOUCHED,
@@ -111,7 +111,10 @@ def folder(path: Path) -> Path:
         lead(17, "two.leads@gmail.com"),
         lead(18, "contacted@gmail.com", statuscode=2),
     ]
-    accounts = [
+
+
+def accounts() -> list[dict[str, object]]:
+    return [
         account(21, "NORTHPINE"),
         account(22, "Freshfield Foods", websiteurl="HTTP://www.Freshfield.example/about"),
         account(23, "Twinning"),
@@ -120,24 +123,39 @@ def folder(path: Path) -> Path:
         account(27, "Straßen AG", websiteurl="https://www.Straße.example"),
         account(26, "KAFFEE ZURICH", websiteurl="https://kaffee.example"),
     ]
-    users_there = [colleague(ASA, "asa@corp.example"), colleague(BO, "bo.hansen@corp.example", domainname="corp\\BO")]
-    users_there.append(colleague(DORA, "dora@corp.example", isdisabled=True))
-    users_there += [colleague(user_id, "Eva@corp.example", domainname=f"corp\\{user_id[-2:]}") for user_id in EVAS]
-    sandbox_users = [colleague(ASA_THERE, "Asa@Corp.example"), *users_there[1:], colleague(SVEN, "sven@corp.example")]
+
+
+def colleagues() -> list[dict[str, object]]:
+    """Users of production."""
+    there = [colleague(ASA, "asa@corp.example"), colleague(BO, "bo.hansen@corp.example", domainname="corp\\BO")]
+    there.append(colleague(DORA, "dora@corp.example", isdisabled=True))
+    there += [colleague(user_id, "Eva@corp.example", domainname=f"corp\\{user_id[-2:]}") for user_id in EVAS]
+    return there
+
+
+def folder(path: Path) -> Path:
+    lists = [
+        organisation_list(1, "Company: Northpine"),
+        organisation_list(2, "Company: Twinning"),
+        organisation_list(3, "Company: Sameco"),
+        organisation_list(4, "Company: Kaffee Zürich"),
+    ]
+    sandbox_users = [colleague(ASA_THERE, "Asa@Corp.example"), *colleagues()[1:], colleague(SVEN, "sven@corp.example")]
+    elsewhere = (row_id(7), row_id(8))
     rows = {
         "dataverse/businessunit": [{"businessunitid": UNIT, "name": "Corp", "isdisabled": False}],
         "dataverse/team": [{"teamid": TEAM, "name": "A team", "teamtype": 0, "isdefault": True, "_businessunitid_value": UNIT}],
-        "dataverse/systemuser": users_there,
-        "dataverse/contact": contacts,
-        "dataverse/lead": leads,
-        "dataverse/account": accounts,
+        "dataverse/systemuser": colleagues(),
+        "dataverse/contact": contacts(),
+        "dataverse/lead": leads(),
+        "dataverse/account": accounts(),
         "dataverse_sandbox/systemuser": sandbox_users,
         "dataverse_sandbox/contact": [
             contact(108, "moved@gmail.com"),
-            *(row for row in contacts if row["contactid"] not in (row_id(7), row_id(8))),
+            *(row for row in contacts() if row["contactid"] not in elsewhere),
         ],
     }
-    return folders.write(path, users, lists=lists, fields={"score": "long"}, rows=rows)
+    return folders.write(path, users(), lists=lists, fields={"score": "long"}, rows=rows)
 
 
 def by_id(played, table: str, number: int, environment: str = "production") -> dict[str, object]:
