@@ -61,7 +61,7 @@ def _moment(column: Column | None, wanted: Any, found: Any) -> bool:
 
 
 def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -6,6 +6,8 @@ A function of this package never raises on what a source said: it answers with a
 from dataclasses import dataclass
 from typing import Literal
 
+from mapping.jsontext import storable
+
 Severity = Literal["reject", "hold", "loss", "note"]
 
 DETAIL_LIMIT = 200
@@ -73,4 +75,4 @@ def brief(value: object) -> str:
     if isinstance(value, (list, dict)):
         return f"a list of {len(value)}" if isinstance(value, list) else f"an object of {len(value)} keys"
     text = value if isinstance(value, str) else str(value)
-    return text[:DETAIL_LIMIT].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return storable(text[:DETAIL_LIMIT])

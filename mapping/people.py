@@ -20,7 +20,7 @@ from connectors.models import Dataset
 from mapping.consent import MEDIA, STRICTNESS, Consent, ConsentRules, consent
 from mapping.fieldmaps import reader
 from mapping.identity import fold_name, is_role_address, normalise_email, own_id
-from mapping.jsontext import plain_text
+from mapping.jsontext import plain_text, storable
 from mapping.playbooks import Playbook
 from mapping.split import normalise_stage
 from mapping.transforms import TimeRules, compile_transform
@@ -172,7 +172,7 @@ def _moments(time: TimeRules) -> Callable[[Any], str]:
 
 def milliseconds(moment: str) -> int:
     """A `YYYY-MM-DDTHH:MM:SSZ` as milliseconds since 1970; 0 for '' and for what lies before."""
-    return max(0, int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp() * 1000)) if moment else 0
+    return max(0, int(datetime.fromisoformat(moment).timestamp() * 1000)) if moment else 0
 
 
 def owner_key(value: Any) -> str:
@@ -182,7 +182,7 @@ def owner_key(value: Any) -> str:
 
 def _shown(first: Any, last: Any) -> str:
     parts = (value.strip() for value in (first, last) if isinstance(value, str))
-    return " ".join(part for part in parts if part)[:100].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return storable(" ".join(part for part in parts if part)[:100])
 
 
 def _is_forgotten(hashes: frozenset[str], *keys: str | None) -> bool:

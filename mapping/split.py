@@ -1,17 +1,15 @@
 """Which table a person belongs to, by the matrix that the customer signed; never by a default of ours."""
 
-import re
 from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Literal, cast, get_args
 
-from mapping.jsontext import plain_text
+from mapping.jsontext import plain_text, storable
 from workbench.engagements.errors import BadInput
 
 Outcome = Literal["lead", "contact", "review", "skip"]
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 STAGE_LIMIT, STAGE_SHOWN = 200, 150  # as long as a line of the matrix may be, and what is shown of a longer one
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # neither a database nor a file takes these
 
 
 def normalise_stage(raw: Any) -> str:
@@ -22,7 +20,7 @@ def normalise_stage(raw: Any) -> str:
     """
     if raw is None:
         return ""
-    text = UNSTORABLE.sub("\ufffd", raw if isinstance(raw, str) else plain_text(raw)).strip().casefold()
+    text = storable(plain_text(raw)).strip().casefold()
     if len(text) <= STAGE_LIMIT:
         return text
     return f"{text[:STAGE_SHOWN]} sha1:{sha1(text.encode(), usedforsecurity=False).hexdigest()}"

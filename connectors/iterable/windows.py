@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from connectors.base import Slice
 
@@ -46,7 +47,7 @@ def windows(now: datetime) -> Iterator[tuple[str, Window]]:
     now = now.astimezone(UTC).replace(microsecond=0)
     years = (datetime(year, 1, 1, tzinfo=UTC) for year in range(now.year - _YEARS + 1, now.year + 1))
     edges = [_BEGINNING, *years, now]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if start < end:
             yield f"{start:%Y-%m-%d}", Window(start, end)
     yield OPEN, Window(now - _LATE, _FAR_FUTURE)

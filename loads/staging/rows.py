@@ -14,6 +14,7 @@ from loads.models import Crosswalk
 from loads.staging.context import StagingContext
 from loads.verification import BIND
 from mapping.consent import consent_columns, stricter_values
+from mapping.jsontext import storable
 
 CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25
@@ -117,7 +118,7 @@ class TableWriter:
             orjson.dumps(before) if before is not None else None,
             applied,
             draft.lossy,
-            self._sample(draft, values) if action != "equal" else None,
+            self._sample(draft) if action != "equal" else None,
         )
 
     def _action(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> str:
@@ -146,7 +147,7 @@ class TableWriter:
                 merged.pop(column, None)
         return {**merged, **stricter_values(refusals, there), **draft.always}
 
-    def _sample(self, draft: Draft, values: Mapping[str, Any]) -> bytes | None:
+    def _sample(self, draft: Draft) -> bytes | None:
         """The source values of a row that will be read back: some plain ones and some with losses."""
         if draft.lossy:
             self._lossy += 1
@@ -161,7 +162,7 @@ def _shown(value: Any) -> Any:
     """A source value as the field diff shows it; what a signature's canonical JSON has no form for is shown as text."""
     if isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < EXACT):
         return value
-    return str(value)[:500].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return storable(str(value)[:500])
 
 
 def _is_there(draft: Draft) -> bool:
