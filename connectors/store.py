@@ -193,13 +193,14 @@ def database(memory: str = "256MB") -> Iterator[duckdb.DuckDBPyConnection]:
 
 def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     """Write a query's rows as a Parquet file that appears whole or not at all. Raises StoreFull, StoreUnwritable."""
-    part = path.with_suffix(f".{uuid.uuid4().hex}.part")
+    part = part_of(path)
     with _disk_errors():
         try:
             con.execute(f"COPY ({query}) TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608 - names of our own
             part.replace(path)
         except duckdb.IOException as error:
-            raise StoreUnwritable(f"The store can't be written: {type(error).__name__}.") from error
+            kind = StoreFull if "No space left" in str(error) else StoreUnwritable
+            raise kind("The store is full or can't be written.") from error
         finally:
             part.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from django_q.tasks import async_task
 from loads import engine, runs
 from loads.ledger import LeaseLost
 from loads.models import Run
-from workbench.engagements.errors import Retryable, WorkbenchError
+from workbench.engagements.errors import Retryable, WorkbenchError, place_of
 
 logger = logging.getLogger(__name__)
 FAILURES = 5  # in a row, before the run stands still
@@ -41,7 +41,7 @@ def work(run_id: int, failures: int = 0) -> None:
         more = False
         stand_still(run_id, f"An unexpected error ({type(error).__name__}). Send the run's number to the engineer, or resume the run.")
         # The error's own words may name a person; where it came from doesn't.
-        logger.error("run %s failed: %s at %s", run_id, type(error).__name__, _place(error))
+        logger.error("run %s failed: %s at %s", run_id, type(error).__name__, place_of(error))
     _release(worker)
     if more:
         async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
@@ -51,13 +51,6 @@ def _told(error: Exception) -> str:
     if isinstance(error, WorkbenchError):
         return f"{error} {error.remedy}"
     return "The database didn't answer, several times. Look at the database, then resume the run: nothing was lost."
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
 
 
 def _release(worker: str) -> None:

@@ -9,7 +9,7 @@ from django import template
 from workbench.engagements.models import Role
 
 register = template.Library()
-SHOWN_AT_MOST = 2_000
+SHOWN_AT_MOST = 200
 
 
 @register.filter
