@@ -1,7 +1,11 @@
 """Who loads: each person's record gets its disposition by the signed plan, before anything is looked up at the destination."""
 
-import duckdb
+from collections.abc import Iterable, Mapping
 
+import duckdb
+import pyarrow as pa
+
+from loads.staging import existing
 from loads.staging.context import StagingContext
 from mapping import clusters
 from mapping.people import keys_of
@@ -9,24 +13,26 @@ from mapping.split import matrix_from_content
 
 
 def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
-    """Tables `keys`, `members`, `clusters` and `decided`, one row per record.
+    """Read the keys of the people and judge them by the plan parts as signed; see `judge`."""
+    clusters.load_keys(con, keys_of(context.dataset("user"), context.person_rules, beat=context.beat))
+    judge(con, matrix_from_content(context.contents["split"]), context.contents["owners"]["answers"])
+
+
+def judge(con: duckdb.DuckDBPyConnection, matrix: Mapping[str, str], owners: Iterable[str]) -> None:
+    """Tables `members`, `clusters` and `decided`, one row per record of `keys`. owners: those that were answered.
 
     decided: position, source_id, cluster, survives, into_id, disposition (planned, merged, skipped, rejected, held), outcome
     (lead, contact or '' where the matrix doesn't place the record), codes (why, the deciding one first).
     """
-    clusters.load_keys(con, keys_of(context.dataset("user"), context.person_rules, beat=context.beat))
     clusters.cluster(con)
-    con.execute("CREATE TABLE matrix (stage VARCHAR, outcome VARCHAR)")
-    matrix = matrix_from_content(context.contents["split"])
-    if matrix:
-        con.executemany("INSERT INTO matrix VALUES (?, ?)", list(matrix.items()))
-    con.execute("CREATE TABLE owners (owner VARCHAR)")
-    answers = list(context.contents["owners"]["answers"])
-    if answers:
-        con.executemany("INSERT INTO owners VALUES (?)", [(owner,) for owner in answers])
+    existing.insert(con, "matrix", MATRIX, matrix.items())
+    existing.insert(con, "owners", OWNERS, ((owner,) for owner in owners))
     con.execute(_REASONED)
     con.execute(_DECIDED)
 
+
+MATRIX = pa.schema([("stage", pa.string()), ("outcome", pa.string())])
+OWNERS = pa.schema([("owner", pa.string())])
 
 # The order of codes is the order in which they decide; their words stand in `loads.reasons`.
 _REASONED = """
@@ -34,11 +40,11 @@ _REASONED = """
     SELECT k.position, k.source_id, k.problem, m.cluster, c.survivor = k.position AS survives, s.source_id AS into_id, k.forgotten,
            coalesce(c.names, 0) > 1 AS differ, x.outcome,
            list_filter([
-               CASE WHEN c.names > 1 THEN 'cluster.last_names_differ' END,
+               CASE WHEN x.outcome = 'skip' THEN 'split.skip' END,
                CASE WHEN k.email_issue = 'email.too_long' THEN 'email.too_long' END,
+               CASE WHEN c.names > 1 THEN 'cluster.last_names_differ' END,
                CASE WHEN k.email_issue IN ('email.missing', 'email.invalid') THEN k.email_issue END,
                CASE WHEN k.role_address THEN 'email.role_address' END,
-               CASE WHEN x.outcome = 'skip' THEN 'split.skip' END,
                CASE WHEN x.outcome = 'review' THEN 'split.review'
                     WHEN x.outcome IS NULL THEN CASE WHEN k.stage = '' THEN 'split.stage_blank' ELSE 'split.stage_not_signed' END END,
                CASE WHEN o.owner IS NULL THEN 'owner.not_answered' END
