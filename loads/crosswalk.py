@@ -31,9 +31,10 @@ def follow(environment: Environment, object_name: str, decided: Iterable[Given],
 
     What was known of the row an id pointed at before is forgotten with it.
     """
-    moved = f"excluded.row_id <> {Crosswalk._meta.db_table}.row_id"
-    kept = {"state": Crosswalk.State.PLANNED.value, "applied_hash": ""}
-    resets = [f"{column} = CASE WHEN {moved} THEN '{value}' ELSE {Crosswalk._meta.db_table}.{column} END" for column, value in kept.items()]
+    table = Crosswalk._meta.db_table
+    unknown = {"state": f"'{Crosswalk.State.PLANNED.value}'", "applied_hash": "''", "applied_run_id": "NULL"}
+    moved = f"excluded.row_id <> {table}.row_id"
+    resets = [f"{column} = CASE WHEN {moved} THEN {value} ELSE {table}.{column} END" for column, value in unknown.items()]
     conflict = ", ".join([_replacing("row_id", "alias", "origin", "current"), *resets])
     _insert((_values(environment, object_name, given) for given in decided), conflict, beat)
 
