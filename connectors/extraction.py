@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import orjson
-
-from connectors import landing
+from connectors import landing, rawjson
 from connectors.base import Reading, Slice, Source, StillPreparing
 from connectors.models import Dataset
 from workbench.engagements import gates
@@ -137,5 +135,5 @@ def land_answers(
     if derived:
         Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN).delete()
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
-    landing.land_piece(dataset, "all", (orjson.dumps(answer) for answer in answers), identify)
+    landing.land_piece(dataset, "all", (rawjson.write(answer) for answer in answers), identify)
     return landing.seal(dataset)

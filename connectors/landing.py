@@ -4,18 +4,16 @@ A line that isn't one JSON object is a record too: it is kept with its `problem`
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from connectors import store
+from connectors import rawjson, store
 from connectors.models import Dataset, Piece
 from workbench.engagements.errors import Retryable, WorkbenchError
 
@@ -80,22 +78,12 @@ def _files(dataset: Dataset) -> list[Path]:
 
 
 def parse(raw: bytes) -> tuple[dict[str, Any] | None, str | None]:
-    """(record, None), or (None, what is wrong with the line).
-
-    What only Python's parser takes (lone surrogates, integers beyond 64 bits) is taken; NaN and Infinity are not JSON.
-    """
+    """(record, None), or (None, what is wrong with the line)."""
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        try:
-            value = json.loads(raw.decode("utf-8", "surrogatepass"), parse_constant=_not_json)
-        except (ValueError, RecursionError) as error:
-            return None, "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "not JSON"
+        value = rawjson.read(raw)
+    except (ValueError, RecursionError) as error:
+        return None, "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "not JSON"
     return (value, None) if isinstance(value, dict) else (None, "not a JSON object")
-
-
-def _not_json(word: str) -> None:
-    raise ValueError(word)
 
 
 def clean_id(text: str) -> str:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import orjson
 import requests
 
+from connectors import rawjson
 from workbench.engagements.errors import Retryable
 
 
@@ -22,8 +22,8 @@ def opened(response: requests.Response, key: str) -> Any:
 def page(response: requests.Response, *keys: str) -> dict[str, Any]:
     """A whole answer that has these keys. Raises StrangeAnswer."""
     try:
-        parsed = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
+        parsed = rawjson.read(response.content)
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict) or not all(key in parsed for key in keys):
         raise StrangeAnswer(f"An answer of Iterable has no {' and '.join(keys)}.")

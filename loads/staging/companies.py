@@ -23,7 +23,7 @@ from loads.verification import BIND
 from mapping import clusters
 from mapping.issues import Issue
 from mapping.names import shorten
-from mapping.rowids import row_ids
+from mapping.rowids import LATEST_MS, row_ids
 from mapping.transforms import clean, utf16_length
 
 OBJECT, TABLE = "company", "account"
@@ -108,7 +108,7 @@ def _record(company: str, list_id: str | None, name: str, domain: str | None, cr
         return {"id": company, "company": company, "name": domain, "domain": domain}
     moment = created.get(list_id)
     record = {"id": f"list:{list_id}", "company": company, "listId": list_id, "name": name, "domain": domain}
-    return {**record, "createdAt": moment} if isinstance(moment, int) else record
+    return {**record, "createdAt": moment} if isinstance(moment, int) and 0 < moment < LATEST_MS else record
 
 
 def _landed(dataset: Dataset) -> Iterator[tuple]:
