@@ -1,6 +1,7 @@
 """A whole engagement played on a folder against real simulators, and what stands at the destination afterwards."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from django.core.management import call_command
 from django.test import override_settings
 from django_q.conf import Conf
 
+from loads import staged
 from loads.dispositions import lookup
 from loads.models import LedgerEntry, Run
 from tests import simulated
@@ -30,7 +32,9 @@ class Played:
     tables: dict[str, dict[str, list[Row]]]
     exceptions: list[dict[str, Any]]
     dispositions: dict[str, list[dict[str, Any]]]
+    updates: list[dict[str, Any]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
 
     def phase(self, object_name: str, table: str | None, environment: str = "production") -> Row:
         """One entry of the summary's phases."""
@@ -99,6 +103,12 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
             for entry in entries
         ],
         dispositions=asked,
+        updates=[
+            {"table": phase.table, "row_id": row.row_id, "values": dict(row.values), "before": row.before}
+            for phase in (production.phases.exclude(table="") if production else ())
+            for row in staged.read(staged.rows_of(phase))
+            if row.action == "update"
+        ],
     )
 
 
@@ -106,10 +116,33 @@ def play(folder: Path, work: Path, ask: Mapping[str, list[str]] | None = None, *
     """Play everything and take the database back to empty."""
     said: list[str] = []
     try:
-        with engagement_on(folder, work, **options) as (engagement, cast, servers):
+        with everything_logged() as logged, engagement_on(folder, work, **options) as (engagement, cast, servers):
             demonstration.play(engagement, cast, said.append)
             played = collect(engagement, servers, ask)
     finally:
         call_command("flush", verbosity=0, interactive=False)
-    played.said = said
+    played.said, played.logged = said, logged
     return played
+
+
+@contextmanager
+def everything_logged() -> Iterator[list[str]]:
+    """What the product logs at any level."""
+    lines: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{record.name} {record.getMessage()} {record.exc_text or ''}")
+
+    handler = Collector(logging.DEBUG)
+    loggers = [logging.getLogger(name) for name in ("connectors", "mapping", "loads", "reports", "workbench", "django_q", "django.request")]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.addHandler(handler)
+        one.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        for one, level in zip(loggers, before, strict=True):
+            one.removeHandler(handler)
+            one.setLevel(level)

@@ -309,3 +309,13 @@ def test_the_original_owner_is_kept_as_it_was_written(played):
     assert played.row("lead", "user:u-owner-unknown")["_ownerid_value"] == TEAM
     assert played.row("contact", "user:u-owner-mail")["mwb_original_owner"] == " ASA@corp.example"
     assert played.row("contact", "user:u-owner-disabled")["mwb_original_owner"] == "dora@corp.example"
+
+
+def test_what_the_columns_held_before_is_kept_for_every_row_that_is_changed(played):
+    changed = {update["row_id"]: update for update in played.updates}
+    assert len(changed) == sum(played.phase(*one)["rows"]["updated"] for one in (("company", "account"), ("user", "contact"), ("user", "lead")))
+    assert all(len(update["before"]) == len(update["values"]) for update in changed.values())
+    assert changed[row_id(1)]["before"]["jobtitle"] is None
+    assert "mobilephone" not in changed[row_id(1)]["values"]
+    history = changed[row_id(12)]["before"]
+    assert (history["statecode"], history["statuscode"], history["_parentcontactid_value"]) == (0, 1, None)

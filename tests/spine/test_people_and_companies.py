@@ -180,5 +180,11 @@ def test_created_on_is_the_sign_up_date_and_leads_have_a_subject(played):
     assert played.row("lead", "user:u-lead")["subject"] == "Iterable: Mara Lind"
 
 
+def test_what_is_logged_carries_runs_and_never_a_persons_data(played):
+    assert any(line.startswith("loads") for line in played.logged)
+    personal = [line for line in played.logged if "northpine.example" in line or "@" in line or "Lind" in line]
+    assert personal == []
+
+
 def test_a_row_id_is_the_same_in_both_environments(played):
     assert played.row("contact", "user:u-sql")["contactid"] == played.row("contact", "user:u-sql", "sandbox")["contactid"]
