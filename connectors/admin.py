@@ -34,7 +34,7 @@ class ConnectionForm(forms.ModelForm):
         fields = ("engagement", "kind", "name", "base_url", "settings", "ca_pem")
         widgets = {"ca_pem": UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"})}
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Say whether a secret is stored, without reading it."""
         super().__init__(*args, **kwargs)
         stored = self.instance.pk and Connection.objects.filter(pk=self.instance.pk).exclude(secret="").exists()
@@ -106,7 +106,7 @@ class ConnectionAdmin(WorkbenchAdmin):
         ),
     )
 
-    def get_queryset(self, request: HttpRequest):
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         """Without the secret, which no page reads."""
         stored = models.ExpressionWrapper(~models.Q(secret=""), output_field=models.BooleanField())
         return super().get_queryset(request).defer("secret").annotate(stored=stored)

@@ -4,7 +4,8 @@ import uuid
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 from unfold.decorators import display
@@ -26,7 +27,7 @@ def first_reasons(reasons: list[dict], limit: int = 3) -> str:
 class OfOneRun(LargeTable, WorkbenchAdmin):
     """A list that opens on the newest run: sorting the rows of many runs together takes seconds where there are millions."""
 
-    def changelist_view(self, request: HttpRequest, extra_context=None):
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list of a run; of the newest one where none was asked for."""
         if request.method == "GET" and not {"run__id__exact", "q"} & set(request.GET):
             newest = admin.site.get_model_admin(Run).get_queryset(request).order_by("-pk").values_list("pk", flat=True).first()
@@ -50,7 +51,7 @@ class LedgerEntryAdmin(ReadOnly, OfOneRun):
     search_help_text = "A source id, written whole"
     change_form_template = "admin/workbench/exception.html"
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """The reasons as a table."""
         return {"entry": obj}
 
@@ -87,7 +88,7 @@ class CrosswalkAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
     search_fields = ("source_id__exact", "row_id__exact")
     search_help_text = "A source id or a row id, written whole"
 
-    def get_search_results(self, request: HttpRequest, queryset, search_term: str):
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """A row id is compared as one, all else as a source id: either way an index answers."""
         term = search_term.strip()
         if not term:
@@ -118,7 +119,7 @@ class VerifiedRowAdmin(ReadOnly, OfOneRun):
     search_help_text = "A source id, written whole"
     change_form_template = "admin/workbench/verified_row.html"
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """The fields as a table."""
         return {"row": obj}
 

@@ -1,9 +1,11 @@
 """Admin page of a run: live counts, reconciliation, exceptions, the verified sample, and where a record went."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -39,7 +41,7 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
     search_fields = ("key__exact", "engagement__name")
     change_form_template = "admin/workbench/run.html"
 
-    def get_queryset(self, request: HttpRequest):
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
         """With the phases, which are few."""
         return super().get_queryset(request).prefetch_related("phases")
 
@@ -53,7 +55,7 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
             *super().get_urls(),
         ]
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Run) -> dict[str, Any]:
         """The run instead of a form."""
         return run_page(obj, request)
 
@@ -185,5 +187,5 @@ def _pace(phases: list[progress.Progress]) -> dict[str, str]:
     }
 
 
-def _ago(moment, now) -> str:
+def _ago(moment: datetime | None, now: datetime) -> str:
     return f"{progress.shown_seconds((now - moment).total_seconds())} ago" if moment else "none yet"

@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django_q.tasks import async_task
@@ -46,7 +47,7 @@ class NotInThatState(WorkbenchError):
 
 
 @transaction.atomic
-def open_run(environment: Environment, user) -> Run:
+def open_run(environment: Environment, user: User) -> Run:
     """Record a run of the plan as it stands into an environment and queue it. Raises GateClosed, RunOpen, NothingExtracted."""
     engagement = environment.engagement
     gates.require("load", engagement, environment)
@@ -77,7 +78,7 @@ def queue_work(run: Run) -> None:
         transaction.on_commit(partial(async_task, "loads.tasks.work", run.pk, task_name=f"run {run.pk}"))
 
 
-def pause(run: Run, user) -> None:
+def pause(run: Run, user: User) -> None:
     """Stop at the next safe point, which is the end of the chunks in flight. Raises NotInThatState."""
     if not Run.objects.filter(pk=run.pk, state__in=GOING).update(state=Run.State.PAUSED, message=f"Paused by {user}."):
         raise NotInThatState(f"{run} isn't going on.")
@@ -85,7 +86,7 @@ def pause(run: Run, user) -> None:
 
 
 @transaction.atomic
-def resume(run: Run, user) -> None:
+def resume(run: Run, user: User) -> None:
     """Go on where the run stopped: with the open chunks, or by closing the phase again.
 
     Raises GateClosed, NotCovered, NotInThatState.

@@ -21,7 +21,7 @@ class SchemaPlanAdmin(ReadOnly, WorkbenchAdmin):
     list_filter_submit = True
     change_form_template = "admin/workbench/schema_plan.html"
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """The steps as a table, conflicts first."""
         order = {"conflict": 0, "create": 1, "exists": 2}
         steps = sorted(obj.steps, key=lambda step: (order.get(step.get("action"), 3), step.get("table", ""), step.get("column", "")))

@@ -1,9 +1,11 @@
 """Admin pages of the working plan: what goes where, and the frozen versions."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin
-from django.db.models import CharField, Count, Q, Sum
-from django.http import HttpRequest
+from django.db.models import CharField, Count, Field, Q, Sum
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from mapping import fieldmap_admin, plan, source_admin, version_admin  # noqa: F401 - they register their pages
@@ -65,11 +67,11 @@ class SplitRuleAdmin(PlanRowAdmin):
     search_fields = ("stage",)
     list_before_template = "admin/workbench/split_summary.html"
 
-    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Stages that discovery hasn't seen may be decided ahead of time."""
         return super().has_add_permission(request, obj)
 
-    def changelist_view(self, request: HttpRequest, extra_context=None):
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list under a summary per engagement."""
         return super().changelist_view(request, {"split_summary": split_summary(request), **(extra_context or {})})
 
@@ -122,7 +124,7 @@ class OrganisationListAdmin(PlanRowAdmin):
         """What the source said stays."""
         return ("engagement", "list_id", "list_name") if obj else ()
 
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
         """Names are one line, though they may be long."""
         if db_field.name == "organisation":
             kwargs["widget"] = self.formfield_overrides[CharField]["widget"]
@@ -162,11 +164,11 @@ class OwnerMatchAdmin(PlanRowAdmin):
     fields = (("engagement", "source_owner", "records"), ("kind", "answer"), "note")
     readonly_fields = ("engagement", "source_owner", "records")
 
-    def get_changelist_form(self, request: HttpRequest, **kwargs):
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
         """The list checks as the form does."""
         return super().get_changelist_form(request, form=OwnerMatchForm, **kwargs)
 
-    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Discovery finds the owners."""
         return False
 

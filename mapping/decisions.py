@@ -36,7 +36,7 @@ def scope(maps: QuerySet[FieldMap], state: str) -> Scope:
 
 
 @transaction.atomic
-def decide(maps: QuerySet[FieldMap], state: str, *, user, reason: str = "") -> int:
+def decide(maps: QuerySet[FieldMap], state: str, *, user: object, reason: str = "") -> int:
     """Set the state of every map that the decision can be applied to; returns how many changed.
 
     Leaving a field behind needs a reason. Raises BadInput.
@@ -49,7 +49,7 @@ def decide(maps: QuerySet[FieldMap], state: str, *, user, reason: str = "") -> i
     return len(changes)
 
 
-def _decide(engagement: Engagement, rows: Sequence[FieldMap], state: str, user, reason: str) -> None:
+def _decide(engagement: Engagement, rows: Sequence[FieldMap], state: str, user: object, reason: str) -> None:
     before = {str(row.pk): {"map": str(row), "state": row.state, "reason": row.reason} for row in rows}
     for row in rows:
         row.state, row.reason = state, reason or row.reason

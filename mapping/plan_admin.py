@@ -1,5 +1,7 @@
 """What the pages of the plan share: an edit makes a new version of its part, and bars show how full a field is."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -15,7 +17,7 @@ class PlanRowAdmin(WorkbenchAdmin):
 
     plan_part = ""
 
-    def note(self, request: HttpRequest, engagement: Engagement, verb: str, obj, changes=None) -> None:
+    def note(self, request: HttpRequest, engagement: Engagement, verb: str, obj: Any, changes: dict[str, Any] | None = None) -> None:
         """Record the change, and remember whose plan it touches."""
         super().note(request, engagement, verb, obj, changes)
         touched = request.__dict__.setdefault("touched_engagements", {})

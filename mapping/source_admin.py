@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
@@ -22,7 +23,7 @@ class SourceFieldAdmin(ReadOnly, WorkbenchAdmin):
     search_fields = ("name",)
     change_form_template = "admin/workbench/source_field.html"
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """The profile as bars and a table."""
         return {
             "field": obj,
@@ -85,6 +86,6 @@ class DiscoveryFindingAdmin(ReadOnly, WorkbenchAdmin):
         """Severity, coloured."""
         return finding.severity, finding.get_severity_display()
 
-    def get_queryset(self, request: HttpRequest):
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Newest first."""
         return super().get_queryset(request)

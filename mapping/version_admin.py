@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
@@ -25,7 +26,7 @@ class PlanVersionAdmin(ReadOnly, WorkbenchAdmin):
     ordering = ("-created_at", "-pk")
     change_form_template = "admin/workbench/plan_version.html"
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """The content, and what differs from the version before."""
         before = PlanVersion.objects.filter(engagement=obj.engagement, part=obj.part, version=obj.version - 1).first()
         return {"version": obj, "before": before, "diff": diff(before, obj), "content_text": pretty(obj)[:200_000]}
@@ -42,7 +43,7 @@ class PlanVersionAdmin(ReadOnly, WorkbenchAdmin):
         """The first twelve digits."""
         return version.sha256[:12]
 
-    def get_queryset(self, request: HttpRequest):
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Without the contents, which can be large; a version's own page loads its own."""
         return super().get_queryset(request).defer("content")
 

@@ -1,5 +1,6 @@
 """What every part of staging needs: the run, its plan parts as signed, the names in use, bindings and the destination."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +95,6 @@ class StagingContext:
         """A file of this run in the store."""
         return staged.folder(self.run) / name
 
-    def crosswalk_rows(self, object_name: str):
+    def crosswalk_rows(self, object_name: str) -> Iterator[tuple]:
         """The ids that an object's records have in this environment, streamed."""
         return crosswalk.known(self.run.environment, object_name)

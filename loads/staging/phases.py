@@ -1,6 +1,7 @@
 """Phases, chunks and the exceptions that staging decided, recorded in one transaction when an object is staged."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import Any
 
 import orjson
@@ -30,7 +31,7 @@ class Dispositions:
         self._file.__enter__()
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.__exit__(kind, error, trace)
 
     def add(

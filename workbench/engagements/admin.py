@@ -1,12 +1,15 @@
 """Admin pages of engagements: people, environments, signatures and history."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -29,7 +32,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     change_password_form = AdminPasswordChangeForm
     search_fields = ("username", "first_name", "last_name", "email")
 
-    def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Superusers; engineers only through the choice of a member."""
         return super().has_view_permission(request, obj) or (
             obj is None and request.path.endswith("/autocomplete/") and request.user.is_staff
@@ -48,7 +51,7 @@ class MembershipInline(ScopedInline):
     autocomplete_fields = ("user",)
     verbose_name_plural = "people"
 
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A person may leave an engagement; the history keeps that they were there."""
         return self.has_change_permission(request, obj)
 
@@ -59,16 +62,16 @@ class EnvironmentInline(ScopedInline):
     model = Environment
     max_num = 2
 
-    def get_formset(self, request: HttpRequest, obj=None, **kwargs):
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[forms.BaseInlineFormSet]:
         """Offer the engagement's own Dataverse connections."""
         self.engagement = obj
         return super().get_formset(request, obj, **kwargs)
 
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+    def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any) -> forms.ModelChoiceField | None:
         """Connections of this engagement only."""
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "connection":
-            field.queryset = field.queryset.filter(engagement=self.engagement, kind="dataverse").defer("secret")
+        if field is not None and db_field.name == "connection":
+            field.queryset = cast(QuerySet, field.queryset).filter(engagement=self.engagement, kind="dataverse").defer("secret")
         return field
 
 
@@ -83,7 +86,7 @@ class EngagementAdmin(WorkbenchAdmin):
     inlines = (MembershipInline, EnvironmentInline)
     fieldsets = ((None, {"fields": (("name", "slug"), ("platform", "prefix"), "options")}),)
 
-    def get_queryset(self, request: HttpRequest):
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
         """With the members at hand."""
         return super().get_queryset(request).prefetch_related("memberships__user")
 
@@ -91,11 +94,11 @@ class EngagementAdmin(WorkbenchAdmin):
         """The slug is part of every row id, and the prefix of every column name: fixed once a run exists."""
         return ("slug", "prefix", "platform") if obj and obj.runs.exists() else ()
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Engagement | None = None):
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Engagement | None = None) -> dict[str, Sequence[str]]:
         """Suggest a slug for new engagements only."""
         return {} if obj else self.prepopulated_fields
 
-    def save_related(self, request: HttpRequest, form, formsets, change: bool) -> None:
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Who opens an engagement is its first engineer."""
         super().save_related(request, form, formsets, change)
         if not change:

@@ -1,6 +1,7 @@
 """System checks: a wrong setting stops the start with a hint, before a record moves."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -11,10 +12,10 @@ INSECURE_KEY = "insecure-key-for-a-laptop-set-SECRET_KEY-on-a-server"
 
 
 @register()
-def task_times(app_configs, **kwargs):
+def task_times(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """A queue that redelivers before its timeout runs one task twice; django-q2's own defaults do."""
     q = settings.Q_CLUSTER
-    found = []
+    found: list[CheckMessage] = []
     if not 0 < (q.get("timeout") or 0) < q.get("retry", 60):
         found.append(Error("TASK_RETRY_S is not above TASK_TIMEOUT_S.", hint="Raise TASK_RETRY_S.", id="workbench.E001"))
     if not 0 < settings.WORK_SECONDS < (q.get("timeout") or 0):
@@ -25,9 +26,9 @@ def task_times(app_configs, **kwargs):
 
 
 @register()
-def credential_keys(app_configs, **kwargs):
+def credential_keys(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """Each key must be one that Fernet takes."""
-    found = []
+    found: list[CheckMessage] = []
     for number, key in enumerate(settings.CREDENTIAL_KEYS, start=1):
         try:
             Fernet(key)
@@ -38,7 +39,7 @@ def credential_keys(app_configs, **kwargs):
 
 
 @register()
-def store(app_configs, **kwargs):
+def store(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """The store is a folder or a file:// address; it must be writable, or creatable."""
     parts = urlsplit(settings.STORE_URL)
     if parts.scheme not in ("", "file"):
@@ -53,7 +54,7 @@ def store(app_configs, **kwargs):
 
 
 @register(Tags.security, deploy=True)
-def keys_on_a_server(app_configs, **kwargs):
+def keys_on_a_server(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """On a server the keys are set, and credentials have one of their own."""
     found: list[CheckMessage] = []
     if settings.SECRET_KEY == INSECURE_KEY:

@@ -3,8 +3,10 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any, NoReturn
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.utils import timezone
@@ -32,7 +34,7 @@ class Role(models.TextChoices):
 class EngagementQuerySet(models.QuerySet):
     """Engagements."""
 
-    def visible_to(self, user) -> "EngagementQuerySet":
+    def visible_to(self, user: User | AnonymousUser) -> "EngagementQuerySet":
         """The engagements that `user` may see: every view of the product goes through this one method."""
         if not user.is_authenticated or not user.is_active:
             return self.none()
@@ -156,13 +158,13 @@ class AppendOnly(models.Model):
     class Meta:
         abstract = True
 
-    def save(self, *args, **kwargs) -> None:
+    def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert; never update."""
         if self.pk is not None:
             raise TypeError(f"{self._meta.verbose_name} rows are never changed.")
         super().save(*args, **kwargs)
 
-    def delete(self, *args, **kwargs):
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused."""
         raise TypeError(f"{self._meta.verbose_name} rows are never deleted.")
 

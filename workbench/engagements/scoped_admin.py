@@ -10,6 +10,7 @@ from django.contrib.admin.options import BaseModelAdmin
 from django.core.paginator import Paginator
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
+from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
@@ -42,12 +43,12 @@ class EngagementFilter(DropdownFilter):
     title = "engagement"
     parameter_name = "engagement"
 
-    def __init__(self, request, params, model, model_admin) -> None:
+    def __init__(self, request: HttpRequest, params: dict[str, list[str]], model: type[models.Model], model_admin: Any) -> None:
         """Keep the path before the choices are made."""
         self.path = model_admin.engagement_path
         super().__init__(request, params, model, model_admin)
 
-    def lookups(self, request: HttpRequest, model_admin) -> list[tuple[int, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[int, str]]:
         """Id and name of the engineer's engagements."""
         return list(workable_by(request.user).values_list("pk", "name"))
 
@@ -77,7 +78,7 @@ class Scoped(BaseModelAdmin):
             found = getattr(found, name)
         return found
 
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+    def formfield_for_foreignkey(self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any) -> ModelChoiceField | None:
         """Offer only rows that the engineer may see."""
         related = self.admin_site._registry.get(db_field.remote_field.model)
         if isinstance(related, Scoped):
@@ -121,12 +122,12 @@ class WorkbenchAdmin(Scoped, ModelAdmin):
     compressed_fields = True
     warn_unsaved_form = True
 
-    def save_model(self, request: HttpRequest, obj, form, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save, and record what changed."""
         super().save_model(request, obj, form, change)
         self.record(request, obj, form, "changed" if change else "added")
 
-    def save_formset(self, request: HttpRequest, form, formset, change: bool) -> None:
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Save the rows of an inline, and record each."""
         super().save_formset(request, form, formset, change)
         for inline in formset.forms:
@@ -141,32 +142,34 @@ class WorkbenchAdmin(Scoped, ModelAdmin):
         for removed in formset.deleted_objects:
             self.note(request, self.engagement_of(form.instance), "removed", removed)
 
-    def record(self, request: HttpRequest, obj, form, verb: str, engagement: Engagement | None = None) -> None:
+    def record(self, request: HttpRequest, obj: Any, form: Any, verb: str, engagement: Engagement | None = None) -> None:
         """Write the form's changes of a row into the history, if there are any."""
         changes = changed_values(form, self.kept_out_of_history)
         if changes or verb == "added":
             self.note(request, engagement or self.engagement_of(obj), verb, obj, changes)
 
-    def note(self, request: HttpRequest, engagement: Engagement, verb: str, obj, changes: dict[str, Any] | None = None) -> None:
+    def note(self, request: HttpRequest, engagement: Engagement, verb: str, obj: Any, changes: dict[str, Any] | None = None) -> None:
         """One entry of the history about a row."""
         history.record(
             engagement, actor=request.user, action=f"{verb} {obj._meta.verbose_name}", subject=str(obj), detail={"changes": changes or {}}
         )
 
-    def render_change_form(self, request: HttpRequest, context, **kwargs):
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """The form, with what the page shows beside it."""
         row = kwargs.get("obj")
         return super().render_change_form(request, context | (self.page_context(request, row) if row else {}), **kwargs)
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """What the page of a row shows beside the form."""
         return {}
 
-    def changelist_view(self, request: HttpRequest, extra_context=None):
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """A list whose edits are one transaction with what follows from them."""
         return self.saved_whole(request, partial(super().changelist_view, request, extra_context))
 
-    def changeform_view(self, request: HttpRequest, object_id=None, form_url="", extra_context=None):
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """A form whose edit is one transaction with what follows from it."""
         return self.saved_whole(request, partial(super().changeform_view, request, object_id, form_url, extra_context))
 
@@ -225,7 +228,7 @@ class ScopedInline(Scoped, TabularInline):
         return super()._allowed(request, None)
 
 
-def changed_values(form, hidden: Iterable[str]) -> dict[str, dict[str, Any]]:
+def changed_values(form: Any, hidden: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Field -> {"from", "to"} of a bound form; hidden fields say only that they changed."""
     found: dict[str, dict[str, Any]] = {}
     for name in form.changed_data:

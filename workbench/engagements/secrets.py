@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -25,11 +26,11 @@ def cipher() -> MultiFernet:
 class EncryptedTextField(models.TextField):
     """Text that is encrypted in the database and plain in Python."""
 
-    def get_prep_value(self, value):
+    def get_prep_value(self, value: Any) -> Any:
         """Encrypt on the way in; empty text stays empty."""
         return cipher().encrypt(value.encode()).decode() if value else value
 
-    def from_db_value(self, value, expression, connection):
+    def from_db_value(self, value: str | None, expression: object, connection: object) -> str | None:
         """Decrypt on the way out. Raises SecretUnreadable."""
         if not value:
             return value

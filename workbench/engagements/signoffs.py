@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import rfc8785
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from workbench.engagements import history
@@ -31,7 +32,7 @@ def sign(
     kind: str,
     covers: Mapping[str, Any],
     content: Mapping[str, Any],
-    user,
+    user: User,
     shown_sha256: str,
     address: str | None,
     note: str = "",

@@ -1,6 +1,6 @@
 """Forms of the portal."""
 
-from typing import cast
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
@@ -14,7 +14,7 @@ from workbench.portal import throttle
 class Throttled(AuthenticationForm):
     """Sign-in that refuses to even try where too many tries failed lately."""
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         """Sign in, counting failures."""
         request = cast(HttpRequest, self.request)
         name = self.cleaned_data.get("username") or ""

@@ -4,9 +4,10 @@ A page shows a content, prints its hash, and the signature carries the hash back
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views import View
@@ -59,7 +60,7 @@ class SigningPage(LoginRequiredMixin, View):
             kind=self.kind,
             covers=content["parts"],
             content=content,
-            user=request.user,
+            user=cast(User, request.user),  # whoever sees the page has signed in
             shown_sha256=given["shown_sha256"],
             address=client_address(request),
             note=given["note"],
