@@ -22,7 +22,7 @@ def test_what_is_read_keeps_its_digits_and_its_half_characters(raw, value):
 
 @pytest.mark.parametrize("raw", [b'{"a": NaN}', b"{", b"", b'{"a": 1} x'])
 def test_what_is_no_json_is_refused(raw):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="NaN|Expecting|Extra data"):
         rawjson.read(raw)
 
 

@@ -313,7 +313,8 @@ def test_the_original_owner_is_kept_as_it_was_written(played):
 
 def test_what_the_columns_held_before_is_kept_for_every_row_that_is_changed(played):
     changed = {update["row_id"]: update for update in played.updates}
-    assert len(changed) == sum(played.phase(*one)["rows"]["updated"] for one in (("company", "account"), ("user", "contact"), ("user", "lead")))
+    phases = [played.phase(*place) for place in (("company", "account"), ("user", "contact"), ("user", "lead"))]
+    assert len(changed) == sum(phase["rows"]["updated"] for phase in phases)
     assert all(len(update["before"]) == len(update["values"]) for update in changed.values())
     assert changed[row_id(1)]["before"]["jobtitle"] is None
     assert "mobilephone" not in changed[row_id(1)]["values"]
