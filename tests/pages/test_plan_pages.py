@@ -112,6 +112,13 @@ def test_a_column_that_can_not_be_made_is_refused_on_the_form(client, planned):
     assert "unknown keys" in answer.content.decode()
 
 
+def test_a_transform_is_chosen_by_the_sentence_that_says_what_it_does(client, planned):
+    page = reverse("admin:mapping_fieldmap_change", args=[cast.make_field_map(planned, "nick").pk])
+    assert "text: Single-line text; line breaks become spaces, outer spaces go." in client.get(page).content.decode()
+    answer = client.post(page, {"column": "mwb_nick", "transform": "guess", "state": "confirmed", "options": "{}"})
+    assert "guess is not one of the available choices" in answer.content.decode()
+
+
 class TestDecidingManyMaps:
     @pytest.fixture
     def maps(self, planned):
