@@ -295,7 +295,7 @@ def test_a_command_that_is_ended_from_outside_takes_its_workers_with_it(tmp_path
     code = """if True:
         import django; django.setup()
         import time
-        from workbench.management.commands.demo import task_cluster
+        from workbench.management.cluster import task_cluster
         from workbench.management.stopping import leaving_on_signals
         with leaving_on_signals(), task_cluster() as cluster:
             print(cluster.pid, flush=True)

@@ -2,10 +2,7 @@
 
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,6 +21,7 @@ from connectors.simulators.servers import NotStarted, Options, start
 from connectors.simulators.world import write_world
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import PLATFORMS
+from workbench.management.cluster import TaskCluster, task_cluster
 from workbench.management.stopping import leaving_on_signals
 from workbench.pipeline import demonstration
 
@@ -70,7 +68,7 @@ class Command(BaseCommand):
         with leaving_on_signals(), ExitStack() as stack:
             addresses = self._simulators(stack, options)
             cluster = stack.enter_context(task_cluster())
-            memory = stack.enter_context(peak_memory(cluster.pid))
+            memory = stack.enter_context(peak_memory(cluster))
             summary: dict[str, Any] = {"phases": [], "documents": [], "findings": [], "assumptions": []}
             for name in names:
                 engagement, cast = demonstration.open_engagement(name, addresses, chosen)
@@ -150,30 +148,14 @@ def _scaled(addresses: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def task_cluster() -> Iterator[subprocess.Popen]:
-    """django-q2's workers beside us; ended by SIGTERM to the main process alone, as its group would hang."""
-    manage = Path(settings.BASE_DIR) / "manage.py"
-    process = subprocess.Popen([sys.executable, str(manage), "qcluster"], env={**os.environ, "LOG_LEVEL": "ERROR"}, start_new_session=True)  # noqa: S603
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-@contextmanager
-def peak_memory(cluster: int) -> Iterator:
+def peak_memory(cluster: TaskCluster) -> Iterator:
     """Watch the product's processes; yields a function that tells the largest resident size seen of any one, in MB."""
     seen: dict[int, float] = {}
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.25):
-            for pid in [os.getpid(), *_tree(cluster)]:
+            for pid in [os.getpid(), *_tree(cluster.pid)]:
                 seen[pid] = max(seen.get(pid, 0.0), _peak_mb(pid))
 
     thread = threading.Thread(target=watch, daemon=True)

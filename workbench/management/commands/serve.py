@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from workbench.management.commands.demo import free_port, task_cluster
+from workbench.management.cluster import task_cluster
+from workbench.management.commands.demo import free_port
 from workbench.management.stopping import leaving_on_signals
 
 
