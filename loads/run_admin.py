@@ -123,7 +123,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "verdicts": verdicts(run),
         "objects": sorted({item.phase.object_name for item in phases}),
         "find": find(run, request),
-        "documents": run.documents.all()[:50],
+        "documents": run.documents.newest(),
     }
 
 

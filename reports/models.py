@@ -7,6 +7,14 @@ from loads.models import Run
 from workbench.engagements.models import Engagement
 
 
+class DocumentQuerySet(models.QuerySet):
+    """Documents."""
+
+    def newest(self) -> list["Document"]:
+        """The newest version of each; earlier ones stay in the store and in the list of documents."""
+        return list({(row.kind, row.format, row.run_id): row for row in self.order_by("written_at", "pk")}.values())
+
+
 class Document(models.Model):
     """A written document; `path` is relative to the store."""
 
@@ -18,6 +26,8 @@ class Document(models.Model):
     sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField("bytes", default=0)
     written_at = models.DateTimeField(default=timezone.now)
+
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         ordering = ["-written_at", "kind"]

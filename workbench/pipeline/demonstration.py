@@ -243,7 +243,8 @@ def summary(engagement: Engagement) -> dict[str, Any]:
             for phase in phases
         ],
         "documents": [
-            {"kind": row.kind, "format": row.format, "path": row.path, "sha256": row.sha256} for row in newest_documents(engagement)
+            {"kind": row.kind, "format": row.format, "path": row.path, "sha256": row.sha256}
+            for row in Document.objects.filter(engagement=engagement).newest()
         ],
         "findings": [
             {"check": row.check_name, "severity": row.severity, "evidence": row.evidence}
@@ -251,12 +252,6 @@ def summary(engagement: Engagement) -> dict[str, Any]:
         ],
         "assumptions": ASSUMPTIONS,
     }
-
-
-def newest_documents(engagement: Engagement) -> list[Document]:
-    """The newest version of each document; earlier ones stay in the store."""
-    rows = Document.objects.filter(engagement=engagement).order_by("written_at", "pk")
-    return list({(row.kind, row.format, row.run_id): row for row in rows}.values())
 
 
 def read_settings(path: Path | None) -> dict[str, str]:
