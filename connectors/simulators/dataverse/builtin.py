@@ -33,6 +33,7 @@ def build_catalog() -> Catalog:
     for table in list(catalog.tables.values()):
         for column in table.columns.values():
             catalog.relate(table, column)
+    catalog.relate_many()
     return catalog
 
 

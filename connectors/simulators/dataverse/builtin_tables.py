@@ -84,12 +84,12 @@ PLAIN = {
         " statecode:State statuscode:Status"),
     "sla": (("SLA", "slas", "slaid", "name", 9750, "x"), "name:String:100 objecttypecode:EntityName statecode:State statuscode:Status"),
     "listmember": (("ListMember", "listmembers", "listmemberid", "", 4301, "ncx"),
-        "listid:Lookup:list entityid:Lookup:account,contact,lead entitytype:String:200"),
+        "listid:Lookup:list entityid:Lookup:account,contact,lead entitytype:EntityName"),
     "campaignitem": (("CampaignItem", "campaignitems", "campaignitemid", "", 4403, "ncx"),
         "campaignid:Lookup:campaign entityid:Uniqueidentifier entitytype:EntityName"),
     "activitypointer": (("ActivityPointer", "activitypointers", "activityid", "subject", 4200, "acx"),
         "subject:String:200 activitytypecode:EntityName scheduledstart:DateTime scheduledend:DateTime actualstart:DateTime"
-        " actualend:DateTime description:Memo:1048576 statecode:State statuscode:Status"
+        " actualend:DateTime sortdate:DateTime description:Memo:1048576 statecode:State statuscode:Status"
         " regardingobjectid:Lookup:account,contact,lead,opportunity,campaign,salesorder,list"),
     "activitymimeattachment": (("ActivityMimeAttachment", "activitymimeattachments", "activitymimeattachmentid", "filename", 1001, "ncx"),
         "objectid:Lookup:activitypointer,email! objecttypecode:EntityName filename:String:255 mimetype:String:256 body:Memo:1073741823"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from . import errors
+from . import consequences, errors
 from .organisation import Organisation
 from .store import Row
 from .tables import Relationship, Table
@@ -23,7 +23,9 @@ class _Deletion:
     def take(self, table: Table, row_id: str) -> None:
         if row_id not in self.org.rows(table.name):  # taken along already, on another way
             return
+        row = self.org.rows(table.name)[row_id]
         self.org.store.remove(table.name, row_id)
+        consequences.removed(self.org, table, row)
         self._untie(table, row_id)
         for relation in table.children:
             for child_id in self._referring(table, relation, row_id):
@@ -32,8 +34,10 @@ class _Deletion:
     def _untie(self, table: Table, row_id: str) -> None:
         """Links of N:N relationships end with either row."""
         for relation in table.many:
-            for link in sorted(self.org.store.by_value(relation.intersect, f"{table.name}id").ids.get(row_id, ())):
+            for link in sorted(self.org.store.by_value(relation.intersect, relation.end(table.name)).ids.get(row_id, ())):
+                row = self.org.rows(relation.intersect)[link]
                 self.org.store.remove(relation.intersect, link)
+                consequences.removed(self.org, self.org.table(relation.intersect), row)
 
     def _referring(self, table: Table, relation: Relationship, row_id: str) -> list[str]:
         child = self.org.catalog.tables[relation.referencing]

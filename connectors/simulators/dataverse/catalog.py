@@ -33,11 +33,23 @@ _COLLECTIONS = {
     ("account", "task", "regardingobjectid"): "Account_Tasks",
     ("contact", "task", "regardingobjectid"): "Contact_Tasks",
     ("lead", "task", "regardingobjectid"): "Lead_Tasks",
+    ("opportunity", "task", "regardingobjectid"): "Opportunity_Tasks",
+    ("campaign", "task", "regardingobjectid"): "Campaign_Tasks",
+    ("list", "listmember", "listid"): "listmembers",
     ("solution", "solutioncomponent", "solutionid"): "solution_solutioncomponent",
     ("email", "activityparty", "activityid"): "email_activity_parties",
     ("phonecall", "activityparty", "activityid"): "phonecall_activity_parties",
     ("appointment", "activityparty", "activityid"): "appointment_activity_parties",
     ("campaignresponse", "activityparty", "activityid"): "campaignresponse_activity_parties",
+}
+
+
+# N:N relationships that ship with the product: intersect, and for each of the two tables its column there (facts 7.3).
+_MANY = {
+    "listaccount_association": ("listmember", {"account": "_entityid_value", "list": "_listid_value"}),
+    "listcontact_association": ("listmember", {"contact": "_entityid_value", "list": "_listid_value"}),
+    "listlead_association": ("listmember", {"lead": "_entityid_value", "list": "_listid_value"}),
+    "campaignlist_association": ("campaignitem", {"campaign": "_campaignid_value", "list": "entityid"}),
 }
 
 
@@ -98,6 +110,17 @@ class Catalog:
         table.relationships.append(relation)
         if target in self.tables:
             self.tables[target].children.append(relation)
+
+    def relate_many(self) -> None:
+        """Declare the N:N relationships that ship with the product."""
+        for schema, (intersect, ends) in _MANY.items():
+            one, other = ends
+            relation = Relationship(
+                schema, stable_id("relationship", schema), entity1=one, entity2=other, intersect=intersect, ends=dict(ends)
+            )
+            self.relationships[schema.lower()] = relation
+            for name in ends:
+                self.tables[name].many.append(relation)
 
     def drop_column(self, table: Table, column: Column) -> None:
         """Forget a column, its navigation properties and relationships."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from . import cascades, errors, metadata_writing
+from . import cascades, errors, marketing, metadata_writing
 from .builtin_rows import SPECIAL_PRIVILEGES
 from .calls import JSON, Answer, Call
 from .identifiers import new_id, read_guid, stable_id
@@ -110,6 +110,12 @@ def _metadata(action: Callable[[Organisation, Call], Answer]) -> Message:
 
 
 FUNCTIONS: Mapping[str, Message] = {"WhoAmI": who_am_i, "RetrieveTotalRecordCount": total_record_count}
-ACTIONS: Mapping[str, Message] = {"BulkDelete": bulk_delete} | {k: _metadata(v) for k, v in metadata_writing.UNBOUND.items()}
+ACTIONS: Mapping[str, Message] = {"BulkDelete": bulk_delete, "AddListMembersList": marketing.add_members} | {
+    k: _metadata(v) for k, v in metadata_writing.UNBOUND.items()
+}
 BOUND_FUNCTIONS: Mapping[str, Bound] = {"RetrieveUserPrivileges": user_privileges}
-BOUND_ACTIONS: Mapping[str, Bound] = {}
+BOUND_ACTIONS: Mapping[str, Bound] = {
+    "AddMemberList": marketing.add_member,
+    "RemoveMemberList": marketing.remove_member,
+    "AddItemCampaign": marketing.add_to_campaign,
+}

@@ -148,7 +148,8 @@ def relationship_shape(relation: Relationship) -> dict[str, Any]:
     if relation.many_to_many:
         return {"@odata.type": f"#{NAMESPACE}ManyToManyRelationshipMetadata", **common, "RelationshipType": "ManyToManyRelationship",
                 "Entity1LogicalName": relation.entity1, "Entity2LogicalName": relation.entity2,
-                "Entity1IntersectAttribute": f"{relation.entity1}id", "Entity2IntersectAttribute": f"{relation.entity2}id",
+                "Entity1IntersectAttribute": _plain_name(relation.end(relation.entity1)),
+                "Entity2IntersectAttribute": _plain_name(relation.end(relation.entity2)),
                 "Entity1NavigationPropertyName": relation.schema_name, "Entity2NavigationPropertyName": relation.schema_name,
                 "IntersectEntityName": relation.intersect}  # fmt: skip
     return {"@odata.type": f"#{NAMESPACE}OneToManyRelationshipMetadata", **common, "RelationshipType": "OneToManyRelationship",
@@ -156,6 +157,11 @@ def relationship_shape(relation: Relationship) -> dict[str, Any]:
             "ReferencedEntityNavigationPropertyName": relation.collection, "ReferencingEntity": relation.referencing,
             "ReferencingAttribute": relation.column, "ReferencingEntityNavigationPropertyName": relation.navigation,
             "CascadeConfiguration": relation.cascade}  # fmt: skip
+
+
+def _plain_name(read_name: str) -> str:
+    """A column's name from its name in a row."""
+    return read_name.removeprefix("_").removesuffix("_value") if read_name.startswith("_") else read_name
 
 
 def key_shape(table: Table, key: Key, now: float) -> dict[str, Any]:

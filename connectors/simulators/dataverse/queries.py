@@ -17,6 +17,7 @@ from .tables import Table
 
 PAGE = 5000
 CURSORS = 200  # results that clients may be paging through at a time; beyond them the oldest is made anew
+_PATH = "/()=',-_.~@"  # what a path keeps as it is
 _OPTIONS = {"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken", "fetchXml", "$apply", "tag", "$format"}
 
 
@@ -59,15 +60,15 @@ class RowNames:
         return get
 
 
-def query(org: Organisation, call: Call, table: Table) -> Answer:
-    """GET /{set}: one page of rows."""
+def query(org: Organisation, call: Call, table: Table, within: Iterable[str] | None = None) -> Answer:
+    """GET /{set}, or a collection of one row (`within`: the ids of the rows in it): one page of rows."""
     if unknown := [o for o in call.query if o.startswith("$") and o not in _OPTIONS]:
         raise errors.bad_query(f"The query parameter {unknown[0]} is not supported.")
     if "$apply" in call.query:
         raise errors.ServiceError(501, "0x80060888", "$apply isn't simulated.")
     names = selected(table, call.query.get("$select"))
     size = _page_size(call)
-    ids, start, token, page = _result(org, call, table)
+    ids, start, token, page = _result(org, call, table, within)
     shown = ids[start : start + size]
     reader = compile_reader(org, table, names, call.annotations)
     rows = (row for row_id in shown if (row := _row(org, table, row_id)) is not None)
@@ -76,7 +77,7 @@ def query(org: Organisation, call: Call, table: Table) -> Answer:
     body = _body(call, table, names, items, ids)
     if start + size < len(ids) and "$top" not in call.query:
         _keep_cursor(org, token, ids)
-        body["@odata.nextLink"] = _next_link(call, table, token, page + 1, start + size)
+        body["@odata.nextLink"] = _next_link(call, token, page + 1, start + size)
     return Answer(200, body, _headers(call))
 
 
@@ -118,18 +119,18 @@ def _page_size(call: Call) -> int:
     return size if top is None else min(top, PAGE)
 
 
-def _next_link(call: Call, table: Table, token: str, page: int, start: int) -> str:
+def _next_link(call: Call, token: str, page: int, start: int) -> str:
     kept = "&".join(f"{quote(k, safe='$@')}={quote(v, safe='')}" for k, v in call.query.items() if k != "$skiptoken")
     cookie = f'<cookie pagenumber="{page}" pagingcookie="{token}.{start}" istracking="False" />'
-    return f"{call.root}{table.entity_set}?{kept}{'&' if kept else ''}$skiptoken={quote(cookie, safe='')}"
+    return f"{call.root}{quote(call.path.strip('/'), safe=_PATH)}?{kept}{'&' if kept else ''}$skiptoken={quote(cookie, safe='')}"
 
 
-def _result(org: Organisation, call: Call, table: Table) -> tuple[list[str], int, str, int]:
+def _result(org: Organisation, call: Call, table: Table, within: Iterable[str] | None) -> tuple[list[str], int, str, int]:
     """All ids of the result, where this page starts, the cursor's token, the page's number."""
     skip = call.query.get("$skiptoken")
     token, start, page = _cookie(skip) if skip else (new_id(), 0, 1)
     ids = org.cursors.get(token) if skip else None
-    return ids if ids is not None else find_ids(org, call, table), start, token, page
+    return ids if ids is not None else find_ids(org, call, table, within), start, token, page
 
 
 def _keep_cursor(org: Organisation, token: str, ids: list[str]) -> None:
@@ -148,14 +149,15 @@ def _cookie(text: str) -> tuple[str, int, int]:
         raise errors.bad_query("Malformed XML in the paging cookie.") from error
 
 
-def find_ids(org: Organisation, call: Call, table: Table) -> list[str]:
-    """Ids of the rows that the query finds, ordered."""
-    text = call.query.get("$filter")
-    if text:
-        found = compile_filter(text, RowNames(org, table), call.aliases)
-        pairs = [(row_id, row) for row_id, row in _candidates(org, table, found) if found.matches(row)]
+def find_ids(org: Organisation, call: Call, table: Table, within: Iterable[str] | None = None) -> list[str]:
+    """Ids of the rows that the query finds, of all or of those in `within`, ordered."""
+    text, rows = call.query.get("$filter"), org.rows(table.name)
+    found = compile_filter(text, RowNames(org, table), call.aliases) if text else None
+    if within is not None:
+        given: Iterable[tuple[str, Row]] = ((row_id, rows[row_id]) for row_id in within if row_id in rows)
     else:
-        pairs = list(org.scan(table))
+        given = org.scan(table) if found is None else _candidates(org, table, found)
+    pairs = [(row_id, row) for row_id, row in given if found is None or found.matches(row)]
     if order := call.query.get("$orderby"):
         _sort(pairs, order, RowNames(org, table))
     return [row_id for row_id, _ in pairs]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from . import errors
 from .drafts import Draft
+from .identifiers import stable_id
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,7}")
 
@@ -64,23 +65,62 @@ def _unique_name(draft: Draft) -> None:
             raise errors.ServiceError(412, "0x80040237", f"A {draft.table.name} with the unique name '{name}' exists already.")
 
 
+def _list(draft: Draft) -> None:
+    """The kind of member and `type` are for good; `membertype` repeats the first (*assumed*: the number is the same)."""
+    before = draft.before
+    if before is None:
+        draft.new |= {"membertype": draft.new.get("createdfromcode"), "membercount": 0}
+    else:
+        draft.new["type"] = before.get("type")
+
+
+def _campaign_code(draft: Draft) -> None:
+    """A campaign without a code gets one; the service counts, here it follows from the id so that two runs are alike (*assumed*: form)."""
+    if draft.creating and not draft.new.get("codename"):
+        draft.new["codename"] = f"CMP-{stable_id('campaign', draft.row_id)[:8].upper()}"
+
+
+def _done(draft: Draft) -> None:
+    """A task that is completed or cancelled without an end ends now (*assumed*)."""
+    was = draft.before.get("statecode") if draft.before else 0
+    if draft.new.get("statecode") in {1, 2} and draft.new["statecode"] != was and not draft.new.get("actualend"):
+        draft.new["actualend"] = draft.call.now
+
+
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "contact": (_person_name,),
     "lead": (_person_name,),
     "systemuser": (_person_name,),
     "opportunity": (_open_deals_only,),
+    "campaign": (_campaign_code,),
     "campaignresponse": (_campaign_needed,),
+    "list": (_list,),
+    "task": (_done,),
     "publisher": (_publisher,),
     "solution": (_unique_name,),
     "annotation": (_note,),
     "customeraddress": (_address,),
 }
+PREPARING: Mapping[str, tuple[Rule, ...]] = {}
+STORED: Mapping[str, tuple[Rule, ...]] = {}
 FOLLOW_UPS: Mapping[str, tuple[Rule, ...]] = {}
+
+
+def prepare(draft: Draft) -> None:
+    """What must be known before money is settled: the currency that follows from a parent."""
+    for rule in PREPARING.get(draft.table.name, ()):
+        rule(draft)
 
 
 def apply(draft: Draft) -> None:
     """Run a table's rules on a row about to be written."""
     for rule in RULES.get(draft.table.name, ()):
+        rule(draft)
+
+
+def stored(draft: Draft) -> None:
+    """What follows elsewhere once a row is written, new or changed."""
+    for rule in STORED.get(draft.table.name, ()):
         rule(draft)
 
 

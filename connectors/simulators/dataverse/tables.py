@@ -43,6 +43,15 @@ class Relationship:
     entity1: str = ""  # N:N only, with entity2 and intersect
     entity2: str = ""
     intersect: str = ""
+    ends: dict[str, str] = field(default_factory=dict)  # N:N only: table -> its column in rows of the intersect, `{table}id` where none
+
+    def end(self, table: str) -> str:
+        """The column of the intersect that holds the id of a row of this table."""
+        return self.ends.get(table, f"{table}id")
+
+    def other(self, table: str) -> str:
+        """The table at the other end of an N:N relationship."""
+        return self.entity2 if self.entity1 == table else self.entity1
 
     @property
     def many_to_many(self) -> bool:

@@ -53,11 +53,13 @@ def update(org: Organisation, call: Call, table: Table, row_id: str, body: Mappi
 
 
 def _finish(draft: Draft) -> None:
+    rules.prepare(draft)
     money.settle(draft)
     rules.apply(draft)
     draft.new["versionnumber"] = draft.org.store.next_version()
     _unique(draft)
     draft.org.store.put(draft.table.name, draft.row_id, draft.new)
+    rules.stored(draft)
 
 
 def demand(call: Call, table: Table, right: str) -> None:
