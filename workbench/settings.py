@@ -5,6 +5,7 @@ Nothing set means the embedded defaults: SQLite, a folder beside the project, dj
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import environ
@@ -75,7 +76,8 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'workbench.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # a system check says what is wrong with it
+        VAR_DIR.mkdir(parents=True, exist_ok=True)
     # Writers queue instead of failing: a transaction takes the write lock when it begins, not half way.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",

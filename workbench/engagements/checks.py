@@ -1,5 +1,6 @@
 """System checks: a wrong setting stops the start with a hint, before a record moves."""
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +37,19 @@ def credential_keys(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
             hint = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
             found.append(Error(f"CREDENTIAL_KEYS: key {number} is not a Fernet key.", hint=hint, id="workbench.E004"))
     return found
+
+
+@register()
+def folder_of_the_defaults(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """VAR_DIR is a folder that can be written."""
+    hint = "Set VAR_DIR to a folder that this user may write."
+    try:
+        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return [Error(f"VAR_DIR: {settings.VAR_DIR} can't be made a folder: {error.strerror}.", hint=hint, id="workbench.E008")]
+    if not os.access(settings.VAR_DIR, os.W_OK | os.X_OK):
+        return [Error(f"VAR_DIR: {settings.VAR_DIR} can't be written.", hint=hint, id="workbench.E008")]
+    return []
 
 
 @register()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from connectors.dataverse import directory
@@ -81,12 +82,20 @@ def open_engagement(platform: str, addresses: Mapping[str, Any], options: Mappin
             prefix=names.pop("prefix", "mwb"),
             options=names,
         )
-        engagement.full_clean()
+        _checked(engagement)
         engagement.save()
         cast = _cast(engagement)
         _connect(engagement, platform, addresses)
         history.record(engagement, actor=cast.engineer, action="opened engagement", subject=engagement.name)
     return engagement, cast
+
+
+def _checked(engagement: Engagement) -> None:
+    try:
+        engagement.full_clean()
+    except ValidationError as error:
+        said = "; ".join(f"{name}: {' '.join(words)}" for name, words in error.message_dict.items())
+        raise BadInput(f"The settings file doesn't fit. {said}", remedy="Mend it and start again.") from error
 
 
 def _free_slug(platform: str) -> str:
@@ -264,4 +273,6 @@ def read_settings(path: Path | None) -> dict[str, str]:
         raise BadInput(f"The settings file can't be read: {error}.", remedy="Give a file with one JSON object.") from error
     if not isinstance(content, dict):
         raise BadInput("The settings file isn't one JSON object.", remedy='Write {"lifecycle_field": "stage"}.')
+    if odd := sorted(name for name, value in content.items() if not isinstance(value, (str, dict) if name == "zones" else str)):
+        raise BadInput(f"In the settings file these aren't text: {', '.join(odd)}.", remedy='Write {"lifecycle_field": "stage"}.')
     return content

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,10 @@ class Command(BaseCommand):
         names = [name for name in SOURCES] if options["source"] == "all" else [options["source"]]
         if unsupported := [name for name in names if name not in SOURCES]:
             raise CommandError(f"There is no connector for {', '.join(unsupported)} yet; there is one for {', '.join(SOURCES)}.")
+        if options["people"] < 0:
+            raise CommandError("--people can't be negative.")
+        if options["json"] and not (options["json"].parent.is_dir() and not options["json"].is_dir()):
+            raise CommandError(f"--json: {options['json']} can't be written: name a file in a folder that exists.")
         self.started = time.monotonic()
         try:
             self._play(names, options)
@@ -66,7 +70,7 @@ class Command(BaseCommand):
         self.say("preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
         with leaving_on_signals(), ExitStack() as stack:
-            addresses = self._simulators(stack, options)
+            addresses = self._simulators(stack, options, names)
             cluster = stack.enter_context(task_cluster())
             memory = stack.enter_context(peak_memory(cluster))
             summary: dict[str, Any] = {"phases": [], "documents": [], "findings": [], "assumptions": []}
@@ -91,12 +95,9 @@ class Command(BaseCommand):
         if not all(phase["balanced"] for phase in summary["phases"]):
             raise CommandError("A phase doesn't balance.")
 
-    def _simulators(self, stack: ExitStack, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _simulators(self, stack: ExitStack, options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         if options["endpoints"]:
-            try:
-                return _scaled(json.loads(options["endpoints"].read_text(encoding="utf-8")))
-            except (OSError, ValueError) as error:
-                raise CommandError(f"The endpoints file can't be read: {error}") from error
+            return _scaled(_read_endpoints(options["endpoints"], names))
         data = options["data"]
         if data is None:
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="world-")))
@@ -138,6 +139,25 @@ class Command(BaseCommand):
         self.stdout.flush()
         settings.HTTPS = settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
         serve(application, host="127.0.0.1", port=port, threads=4)
+
+
+def _read_endpoints(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """The line that `simulate` printed, with all that the demo needs of it. Raises CommandError."""
+    try:
+        addresses = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"The endpoints file can't be read: {error}") from error
+    if not isinstance(addresses, dict):
+        raise CommandError("The endpoints file isn't one JSON object: give the line that `manage.py simulate` prints.")
+    credentials = addresses.get("credentials")
+    credentials = credentials if isinstance(credentials, dict) else {}
+    missing = [name for name in ("dataverse", "dataverse_sandbox", "entra", "ca", *names) if not addresses.get(name)]
+    missing += [f"credentials.{name}" for name in ("client_id", "client_secret", *names) if not credentials.get(name)]
+    if missing:
+        raise CommandError(f"The endpoints file lacks {', '.join(missing)}: give the whole line that `manage.py simulate` prints.")
+    if not Path(addresses["ca"]).is_file():
+        raise CommandError(f"The certificate {addresses['ca']} isn't there: the simulators of this endpoints file don't run any more.")
+    return addresses
 
 
 def _scaled(addresses: Mapping[str, Any]) -> dict[str, Any]:
