@@ -16,7 +16,9 @@ def plan_confirmed(engagement: Engagement, environment: Environment | None) -> I
     """Nothing moves unconfirmed: every part has a confirmed version, and nothing was edited since."""
     frozen, changed = plan.current(engagement), plan.changed_since(engagement)
     for part in plan.PARTS:
-        if part not in frozen or part in changed:
+        if part not in frozen:
+            yield f"The plan part '{part}' is still to be made: discovery proposes it.", Role.ENGINEER
+        elif part in changed:
             yield f"The plan part '{part}' has edits that nobody confirmed.", Role.ENGINEER
         elif not hasattr(frozen[part], "confirmation"):
             yield f"{frozen[part]} isn't confirmed.".capitalize(), Role.ENGINEER

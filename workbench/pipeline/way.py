@@ -82,7 +82,7 @@ def _step_stage(
 
 
 def _step_words(step: Step | None) -> str:
-    if step is None:
+    if step is None or step.state == Step.State.DONE:
         return ""
     if step.is_silent:
         return "Nothing was heard of its worker for a while. Check that a worker runs (manage.py qcluster), or start it again: it goes on."
