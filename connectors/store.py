@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -113,7 +114,7 @@ class ParquetFile:
     def __enter__(self) -> "ParquetFile":
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if kind is None and not self._kept:
                 self.keep()
@@ -151,6 +152,18 @@ def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: S
                 first, last = max(start - at, 0), size if stop is None else min(stop - at, size)
                 yield from table.slice(first, last - first).to_pylist()
             at += size
+
+
+def fill(con: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: Iterable[Sequence]) -> None:
+    """Create a DuckDB table and fill it from rows, a batch at a time. table: a name of our own."""
+    con.register("empty", schema.empty_table())
+    con.execute(f'CREATE TABLE "{table}" AS SELECT * FROM empty')  # noqa: S608 - names of our own
+    con.unregister("empty")
+    for batch in batched(rows, ROWS_PER_GROUP):
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*batch, strict=True), schema, strict=True)]
+        con.register("batch", pa.table(columns, schema=schema))
+        con.execute(f'INSERT INTO "{table}" SELECT * FROM batch')  # noqa: S608 - names of our own
+        con.unregister("batch")
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

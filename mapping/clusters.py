@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from connectors.store import fill
 from mapping.companies import company_key
 from mapping.consent import MEDIA
 
@@ -65,19 +66,12 @@ def _join(con: duckdb.DuckDBPyConnection) -> int:
 
 def load_organisations(con: duckdb.DuckDBPyConnection, lists: Mapping[str, str], free_mail: frozenset[str]) -> None:
     """Tables `organisation_lists` (list_id, name, name_key) and `free_mail` (domain)."""
-    rows = [{"list_id": key, "name": name, "name_key": company_key(name)} for key, name in lists.items()]
-    _table(con, "organisation_lists", ORGANISATION_LISTS, rows)
-    _table(con, "free_mail", FREE_MAIL, [{"domain": domain} for domain in sorted(free_mail)])
+    fill(con, "organisation_lists", ORGANISATION_LISTS, ((key, name, company_key(name)) for key, name in lists.items()))
+    fill(con, "free_mail", FREE_MAIL, ((domain,) for domain in sorted(free_mail)))
 
 
 ORGANISATION_LISTS = pa.schema([("list_id", pa.string()), ("name", pa.string()), ("name_key", pa.string())])
 FREE_MAIL = pa.schema([("domain", pa.string())])
-
-
-def _table(con: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, rows: list[dict[str, str]]) -> None:
-    con.register("given", pa.Table.from_pylist(rows, schema=schema))
-    con.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608 - names of our own
-    con.unregister("given")
 
 
 # A person's own domain, unless a mail provider's.

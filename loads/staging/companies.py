@@ -11,7 +11,7 @@ from django.db import transaction
 from connectors import landing
 from connectors.extraction import land_answers
 from connectors.models import Dataset
-from connectors.store import copy, database
+from connectors.store import copy, database, fill
 from loads import crosswalk
 from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
@@ -82,7 +82,7 @@ def _land(con: duckdb.DuckDBPyConnection, context: StagingContext) -> Dataset:
         identify=lambda record: record["id"],
         derived=True,
     )
-    existing.insert(con, "landed", LANDED, _landed(dataset))
+    fill(con, "landed", LANDED, _landed(dataset))
     return dataset
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import duckdb
 import pyarrow as pa
 
-from loads.staging import existing
+from connectors.store import fill
 from loads.staging.context import StagingContext
 from mapping import clusters
 from mapping.people import keys_of
@@ -25,8 +25,8 @@ def judge(con: duckdb.DuckDBPyConnection, matrix: Mapping[str, str], owners: Ite
     (lead, contact or '' where the matrix doesn't place the record), codes (why, the deciding one first).
     """
     clusters.cluster(con)
-    existing.insert(con, "matrix", MATRIX, matrix.items())
-    existing.insert(con, "owners", OWNERS, ((owner,) for owner in owners))
+    fill(con, "matrix", MATRIX, matrix.items())
+    fill(con, "owners", OWNERS, ((owner,) for owner in owners))
     con.execute(_REASONED)
     con.execute(_DECIDED)
 

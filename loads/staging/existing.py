@@ -1,20 +1,19 @@
 """What the destination holds already: the key columns of each table, read once into a snapshot, and the crosswalk beside it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 import duckdb
 import idna
 import pyarrow as pa
 
-from connectors.store import batched
+from connectors.store import fill
 from loads.destination import Destination
 from loads.models import Crosswalk
 from mapping.companies import company_key
 from mapping.consent import consent_columns
 from mapping.identity import normalise_email
 
-BATCH = 5_000
 CROSSWALK = pa.schema(
     [
         ("source_id", pa.string()),
@@ -29,21 +28,9 @@ CROSSWALK = pa.schema(
 )
 
 
-def insert(con: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: Iterable[Sequence]) -> None:
-    """Create a table and fill it from rows, a batch at a time."""
-    con.register("empty", schema.empty_table())
-    con.execute(f'CREATE TABLE "{table}" AS SELECT * FROM empty')  # noqa: S608 - names of our own
-    con.unregister("empty")
-    for batch in batched(rows, BATCH):
-        columns = [pa.array(column, field.type) for column, field in zip(zip(*batch, strict=True), schema, strict=True)]
-        con.register("batch", pa.table(columns, schema=schema))
-        con.execute(f'INSERT INTO "{table}" SELECT * FROM batch')  # noqa: S608 - names of our own
-        con.unregister("batch")
-
-
 def load_crosswalk(con: duckdb.DuckDBPyConnection, rows: Iterable[tuple]) -> None:
     """Table `xw`: the ids given so far, those of removed rows left out."""
-    insert(con, "xw", CROSSWALK, (row for row in rows if row[6] != Crosswalk.State.REMOVED))
+    fill(con, "xw", CROSSWALK, (row for row in rows if row[6] != Crosswalk.State.REMOVED))
 
 
 # refused: the consent columns that are true.
@@ -54,7 +41,7 @@ PEOPLE = pa.schema(
 
 def load_people(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:
     """Tables `everyone` (see PEOPLE), all contacts and leads, and `there`, contacts and open leads that aren't our own. Needs `xw`."""
-    insert(con, "everyone", PEOPLE, _people(destination))
+    fill(con, "everyone", PEOPLE, _people(destination))
     con.execute("""
         CREATE TABLE there AS SELECT * FROM everyone e WHERE open AND email IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM xw WHERE xw."table" = e."table" AND xw.row_id = e.row_id AND xw.origin = 'created')
@@ -79,7 +66,7 @@ def load_accounts(con: duckdb.DuckDBPyConnection, destination: Destination) -> N
     table = destination.table("account")
     rows = destination.client.rows(table.entity_set, select=[table.primary_id, "name", "websiteurl"])
     keys = ((row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl"))) for row in rows)
-    insert(con, "everyone", ACCOUNTS, keys)
+    fill(con, "everyone", ACCOUNTS, keys)
     con.execute("""
         CREATE TABLE there AS SELECT * FROM everyone e WHERE NOT EXISTS (
             SELECT 1 FROM xw WHERE xw.row_id = e.row_id AND xw.origin = 'created')

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from connectors import landing, store
 from connectors.models import Dataset
-from connectors.store import copy, database
+from connectors.store import copy, database, fill
 from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.reasons import reason
@@ -128,10 +128,10 @@ def _load_companies(con: duckdb.DuckDBPyConnection, context: StagingContext) -> 
     """Table `parents`: per person's position the company, its row and its disposition."""
     paths = [str(path) for path in staged.parts(context.run, companies.OBJECT, staged.DISPOSITIONS_KIND)]
     rows = ((row[0], row[3]) for row in context.crosswalk_rows(companies.OBJECT) if row[1] == companies.TABLE)
-    existing.insert(con, "company_rows", COMPANY_ROWS, rows)
+    fill(con, "company_rows", COMPANY_ROWS, rows)
     landed = landing.scan(context.dataset(companies.OBJECT))
     names = ((item.source_id, orjson.loads(item.raw)["name"]) for item in landed)  # derived by us: always objects
-    existing.insert(con, "company_names", COMPANY_NAMES, names)
+    fill(con, "company_names", COMPANY_NAMES, names)
     con.execute(
         """
         CREATE TABLE parents AS
