@@ -45,7 +45,7 @@ def extract(
     purpose: str,
     identify: landing.Identify,
     progress: Progress = logger.info,
-    time_given: Time = Time(),  # noqa: B008 - it can't change
+    time_given: Time = Time(),  # it can't change
 ) -> Dataset | None:
     """Land every slice of an object and seal the dataset; None where the time is up and another call must go on.
 

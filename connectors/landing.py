@@ -16,6 +16,7 @@ from django.utils import timezone
 from connectors import rawjson, store
 from connectors.models import Dataset, Piece
 from workbench.engagements.errors import Retryable, WorkbenchError
+from workbench.engagements.models import Engagement
 
 # A record's own id, or the hash of its canonical JSON where it has none.
 Identify = Callable[[dict[str, Any]], str]
@@ -92,7 +93,7 @@ def clean_id(text: str) -> str:
     return text if len(text) <= 200 else "sha1:" + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def open_dataset(*, engagement, object_name: str, purpose: str, derived: bool = False) -> Dataset:
+def open_dataset(*, engagement: Engagement, object_name: str, purpose: str, derived: bool = False) -> Dataset:
     """The unfinished dataset of this object and purpose, so that a second try goes on; a new one where there is none."""
     found = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN).first()
     return found or Dataset.objects.create(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
@@ -205,7 +206,7 @@ def records(dataset: Dataset) -> Iterator[dict[str, Any]]:
                 yield record
 
 
-def latest(engagement, object_name: str, purpose: str) -> Dataset | None:
+def latest(engagement: Engagement, object_name: str, purpose: str) -> Dataset | None:
     """The newest sealed dataset of this object and purpose."""
     found = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.SEALED)
     return found.order_by("-started_at", "-pk").first()

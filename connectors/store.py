@@ -209,7 +209,7 @@ def copy(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     part = part_of(path)
     with _disk_errors():
         try:
-            con.execute(f"COPY ({query}) TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608 - names of our own
+            con.execute(f"COPY ({query}) TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)")  # names of our own
             part.replace(path)
         except duckdb.IOException as error:
             kind = StoreFull if "No space left" in str(error) else StoreUnwritable

@@ -7,6 +7,7 @@ The engine runs versions, never the working rows, and only versions that a perso
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from connectors import landing
@@ -138,7 +139,7 @@ def revise(engagement: Engagement, part: str, *, actor: object) -> PlanVersion:
 
 
 @transaction.atomic
-def confirm(engagement: Engagement, parts: Iterable[str], *, user) -> list[PlanVersion]:
+def confirm(engagement: Engagement, parts: Iterable[str], *, user: User) -> list[PlanVersion]:
     """A person says that the parts as they stand now may run."""
     versions = [revise(engagement, part, actor=user) for part in parts]
     for version in versions:

@@ -7,7 +7,7 @@ from loads.models import Run
 from workbench.engagements.models import Engagement
 
 
-class DocumentQuerySet(models.QuerySet):
+class DocumentQuerySet(models.QuerySet["Document"]):
     """Documents."""
 
     def newest(self) -> list["Document"]:

@@ -66,7 +66,7 @@ def audit(engagement: Engagement, source: Source, progress: Progress) -> list[Fi
     return findings
 
 
-def land_people(engagement: Engagement, source: Source, purpose: str, *, progress: Progress, time_given: Time = Time()) -> Dataset | None:  # noqa: B008
+def land_people(engagement: Engagement, source: Source, purpose: str, *, progress: Progress, time_given: Time = Time()) -> Dataset | None:  # noqa: B008 - it can't change
     """Land the people, slice after slice; None where the time is up and another call must go on."""
     give = identify(load_playbook(engagement.platform))
     return extract(
@@ -188,7 +188,7 @@ def _keep_objects(engagement: Engagement, playbook: Playbook) -> None:
         ObjectMap.objects.get_or_create(engagement=engagement, object_name=rule.name, defaults=defaults)
 
 
-def keep_stages_and_owners(engagement: Engagement, keys, playbook: Playbook, *, signed: bool = False) -> None:
+def keep_stages_and_owners(engagement: Engagement, keys: Path, playbook: Playbook, *, signed: bool = False) -> None:
     """Bring the split matrix and the owner list up to what the people say.
 
     New stages are proposed by the playbook before the signature; after it they are open questions (`signed`), since the

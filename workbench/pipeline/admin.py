@@ -1,6 +1,7 @@
 """Admin pages of the sequence: the engagement with its stages, the steps, and the queue."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin
@@ -36,7 +37,7 @@ class QueueAdmin(ModelAdmin):
         """Nobody."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Nobody."""
         return False
 
@@ -46,30 +47,31 @@ for model in (Failure, OrmQ, Schedule, Success):
         admin.site.unregister(model)
 
 
-@admin.register(Failure)
-class FailureAdmin(QueueAdmin):
-    """Tasks that failed; deleting one clears it from the list."""
+class EndedAdmin(QueueAdmin):
+    """Tasks that ended well (`success`) or failed."""
 
+    success: bool
     list_display = ("name", "func", "started", "stopped", "attempt_count")
     search_fields = ("name", "func")
     fields = ("name", "func", "args", "started", "stopped", "attempt_count", "result")
 
-    def get_queryset(self, request: HttpRequest):
-        """Failures only."""
-        return super().get_queryset(request).filter(success=False)
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Those of one kind."""
+        return super().get_queryset(request).filter(success=self.success)
+
+
+@admin.register(Failure)
+class FailureAdmin(EndedAdmin):
+    """Tasks that failed; deleting one clears it from the list."""
+
+    success = False
 
 
 @admin.register(Success)
-class SuccessAdmin(QueueAdmin):
+class SuccessAdmin(EndedAdmin):
     """Tasks that are done."""
 
-    list_display = ("name", "func", "started", "stopped", "attempt_count")
-    search_fields = ("name", "func")
-    fields = ("name", "func", "args", "started", "stopped", "attempt_count", "result")
-
-    def get_queryset(self, request: HttpRequest):
-        """Successes only."""
-        return super().get_queryset(request).filter(success=True)
+    success = True
 
 
 @admin.register(OrmQ)

@@ -2,6 +2,7 @@
 
 import logging
 from functools import partial
+from typing import Any
 
 from django.apps import AppConfig
 from django.db import transaction
@@ -21,19 +22,19 @@ class PipelineConfig(AppConfig):
 
     def ready(self) -> None:
         """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
-        from django.db.models.signals import post_save  # noqa: PLC0415 - needs the models loaded
+        from django.db.models.signals import post_save  # needs the models loaded
 
-        from loads.reconciliation import phase_closed, run_finished  # noqa: PLC0415
-        from mapping.models import PlanVersion  # noqa: PLC0415
+        from loads.reconciliation import phase_closed, run_finished
+        from mapping.models import PlanVersion
 
         phase_closed.connect(report, weak=False, dispatch_uid="reconciliation per phase")
         run_finished.connect(report, weak=False, dispatch_uid="reconciliation of the run")
         post_save.connect(prepare, sender=PlanVersion, weak=False, dispatch_uid="keys of the preview")
 
 
-def report(sender, run=None, phase=None, **kwargs) -> None:
+def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object) -> None:
     """Write the report of a run. A report that can't be written stops no run: the hand-off writes those that are missing."""
-    from reports.documents import write_reconciliation  # noqa: PLC0415 - needs the models loaded
+    from reports.documents import write_reconciliation  # needs the models loaded
 
     run = run or phase.run
     try:
@@ -42,9 +43,9 @@ def report(sender, run=None, phase=None, **kwargs) -> None:
         logger.warning("the report of run %s isn't written: %s", run.pk, type(error).__name__)
 
 
-def prepare(sender, instance, created: bool, **kwargs) -> None:
+def prepare(sender: object, instance: Any, created: bool, **kwargs: object) -> None:
     """A new version of a part that says how people are read: their keys are made anew, beside the request."""
-    from workbench.pipeline.tasks import want_keys  # noqa: PLC0415 - needs the models loaded
+    from workbench.pipeline.tasks import want_keys  # needs the models loaded
 
     if created and instance.part in READ_BY:
         transaction.on_commit(partial(want_keys, instance.engagement_id), robust=True)

@@ -1,8 +1,10 @@
 """The engagement's page: its stages with what is missing and whose move it is, buttons that start steps, and live progress."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
 from django.db.models import Sum
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -40,7 +42,7 @@ class CockpitAdmin(EngagementAdmin):
             *super().get_urls(),
         ]
 
-    def page_context(self, request: HttpRequest, obj) -> dict[str, Any]:
+    def page_context(self, request: HttpRequest, obj: Engagement) -> dict[str, Any]:
         """The stages above the form."""
         return {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
 
@@ -54,7 +56,7 @@ class CockpitAdmin(EngagementAdmin):
             version = plan.revise(engagement, part, actor=request.user)
             messages.info(request, f"Plan part '{part}' is now version {version.version}, which nobody has confirmed or signed yet.")
 
-    def save_model(self, request: HttpRequest, obj: Engagement, form, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Engagement, form: Any, change: bool) -> None:
         """Remember whose plan may have changed."""
         super().save_model(request, obj, form, change)
         if change and {"options", "prefix", "platform"} & set(form.changed_data):
@@ -72,7 +74,7 @@ class CockpitAdmin(EngagementAdmin):
 
     def start_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for a step."""
-        from workbench.pipeline.steps import request as request_step  # noqa: PLC0415 - the steps load every layer
+        from workbench.pipeline.steps import request as request_step  # the steps load every layer
 
         engagement = self._engagement(request, pk)
         name, environment_id = request.POST.get("step", ""), request.POST.get("environment", "")
@@ -80,7 +82,7 @@ class CockpitAdmin(EngagementAdmin):
         if name not in Step.Name.values or bool(environment_id) != bool(environment):
             raise BadRequest("Unknown step or environment.")
         try:
-            step = request_step(engagement, name, environment=environment, user=request.user)
+            step = request_step(engagement, name, environment=environment, user=cast(User, request.user))
             messages.success(request, f"{step.get_name_display()} is queued.")
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
@@ -93,7 +95,7 @@ class CockpitAdmin(EngagementAdmin):
         open_parts = [part for part in plan_parts(engagement) if not part["confirmed"] or part["edited"]]
         shown = ",".join(f"{part['part']}:{hashes[part['part']]}" for part in open_parts)
         if request.method == "POST" and request.POST.get("shown") == shown:
-            confirmed = plan.confirm(engagement, [part["part"] for part in open_parts], user=request.user)
+            confirmed = plan.confirm(engagement, [part["part"] for part in open_parts], user=cast(User, request.user))
             messages.success(request, f"Confirmed: {', '.join(str(version) for version in confirmed) or 'nothing was open'}.")
             return redirect(reverse("admin:engagements_engagement_change", args=[engagement.pk]))
         if request.method == "POST":
@@ -171,7 +173,7 @@ def live(engagement: Engagement) -> dict[str, Any]:
     }
 
 
-def step_words(step: Step, now) -> str:
+def step_words(step: Step, now: datetime) -> str:
     """A step under way in one line; says when nothing was heard of it for long."""
     last = step.heartbeat_at or step.started_at or step.queued_at
     silent = now - last

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -30,7 +31,7 @@ class StepOpen(WorkbenchError):
 
 
 @transaction.atomic
-def request(engagement: Engagement, name: str, *, environment: Environment | None = None, user) -> Step:
+def request(engagement: Engagement, name: str, *, environment: Environment | None = None, user: User) -> Step:
     """Record a step and queue its task; one whose worker fell silent is taken up again, one that failed is gone on with.
 
     Raises GateClosed, StepOpen, and for a load what `open_run` raises.

@@ -95,9 +95,10 @@ def _finish(step: Step, state: str, message: str) -> None:
 
 def want_keys(engagement_id: int) -> None:
     """Queue the making of the discovery's keys where the rules by which they are read have changed."""
-    dataset = landing.latest(engagement_id, source_side.PERSON, Dataset.Purpose.DISCOVERY)
-    if dataset and source_side.ready_keys(dataset.engagement, dataset) is None:
-        async_task("workbench.pipeline.tasks.make_keys", engagement_id, task_name=f"keys of {dataset.engagement.slug}")
+    engagement = Engagement.objects.get(pk=engagement_id)
+    dataset = landing.latest(engagement, source_side.PERSON, Dataset.Purpose.DISCOVERY)
+    if dataset and source_side.ready_keys(engagement, dataset) is None:
+        async_task("workbench.pipeline.tasks.make_keys", engagement_id, task_name=f"keys of {engagement.slug}")
 
 
 def make_keys(engagement_id: int) -> None:

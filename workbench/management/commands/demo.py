@@ -128,9 +128,9 @@ class Command(BaseCommand):
         self.stdout.write(f"done in {summary['seconds']} s, at most {summary['peak_rss_mb']} MB in one process")
 
     def _serve(self, port: int, cast: demonstration.Cast) -> None:
-        from waitress import serve  # noqa: PLC0415 - only where pages are served
+        from waitress import serve  # only where pages are served
 
-        from workbench.wsgi import application  # noqa: PLC0415
+        from workbench.wsgi import application
 
         address = f"http://127.0.0.1:{port}"
         self.stdout.write(f"\nadmin:  {address}/admin/  user {cast.engineer.username}, password {cast.engineer_password}")
@@ -162,7 +162,7 @@ def _read_endpoints(path: Path, names: Sequence[str]) -> dict[str, Any]:
 
 def _scaled(addresses: Mapping[str, Any]) -> dict[str, Any]:
     """The addresses with each source's published limits scaled as the simulators' are."""
-    from connectors.iterable.source import LIMITS  # noqa: PLC0415
+    from connectors.iterable.source import LIMITS
 
     return {**addresses, "limits": {bucket: [calls, seconds / SCALE] for bucket, (calls, seconds) in LIMITS.items()}}
 

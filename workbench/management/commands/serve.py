@@ -21,9 +21,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
-        from waitress import serve  # noqa: PLC0415 - only where pages are served
+        from waitress import serve  # only where pages are served
 
-        from workbench.wsgi import application  # noqa: PLC0415
+        from workbench.wsgi import application
 
         port = options["port"] or free_port()
         self.stdout.write(f"admin:  http://127.0.0.1:{port}/admin/\nportal: http://127.0.0.1:{port}/\nStop with Ctrl-C.")
