@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -20,6 +20,7 @@ class TaskCluster:
 
     def __init__(self) -> None:
         """Start it."""
+        self._groups: list[int] = []
         self._process = self._started()
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -32,7 +33,9 @@ class TaskCluster:
 
     def _started(self) -> subprocess.Popen:
         command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "qcluster"]
-        return subprocess.Popen(command, env={**os.environ, "LOG_LEVEL": "ERROR"}, start_new_session=True)  # noqa: S603 - our own command
+        process = subprocess.Popen(command, env={**os.environ, "LOG_LEVEL": "ERROR"}, start_new_session=True)  # noqa: S603 - our own command
+        self._groups.append(process.pid)
+        return process
 
     def _watch(self) -> None:
         """Start it again where it ended without being asked; what its workers held is taken up when their leases run out."""
@@ -55,6 +58,9 @@ class TaskCluster:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        for group in self._groups:
+            with suppress(OSError):  # workers whose own parent was killed would go on for ever; mostly there are none
+                os.killpg(group, signal.SIGKILL)
 
 
 @contextmanager
