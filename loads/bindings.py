@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from connectors.dataverse import directory
+from connectors.dataverse.client import Client
 from connectors.dataverse.directory import Team, User
 from loads.destination import Destination
 from loads.models import Binding
@@ -21,6 +22,9 @@ def bind(environment: Environment, *, actor: object) -> list[Binding]:
     currency = directory.base_currency(destination.client)
     wanted = sorted({(answer["kind"], answer["name"]) for answer in _answers(environment)})
     rows = [_owner(environment, kind, name, people, teams) for kind, name in wanted]
+    for row in rows:
+        if row.kind == "user" and row.row_id and (unread := unreadable_tables(destination.client, str(row.row_id))):
+            row.row_id, row.problem = None, f"The user's roles don't read {', '.join(unread)}."
     rows.append(Binding(environment=environment, kind="currency", name="base", row_id=currency.id))
     with transaction.atomic():
         Binding.objects.filter(environment=environment).delete()
@@ -39,6 +43,15 @@ def _answers(environment: Environment) -> Iterator[dict[str, str]]:
 def _owner(environment: Environment, kind: str, name: str, people: list[User], teams: list[Team]) -> Binding:
     row_id, problem = match_user(name, people) if kind == "user" else match_team(name, teams)
     return Binding(environment=environment, kind=kind, name=name, row_id=row_id, problem=problem, bound_at=timezone.now())
+
+
+OWNED = ("account", "contact", "lead")
+
+
+def unreadable_tables(client: Client, user_id: str) -> list[str]:
+    """Tables that a user would own rows of and can't read: such rows would vanish from view."""
+    held = directory.privileges(client, user_id)
+    return [table for table in OWNED if f"prvRead{table.capitalize()}" not in held]
 
 
 def match_user(name: str, people: list[User]) -> tuple[str | None, str]:

@@ -1,6 +1,7 @@
 """Discovery of an environment: does it answer, what may the application user do, who can own, which tables are there; then proposals."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from connectors.base import Finding
 from connectors.dataverse import directory
 from connectors.dataverse.client import Client
 from connectors.dataverse.directory import User
-from connectors.dataverse.metadata import read_table
+from connectors.dataverse.metadata import read_table, read_tables
 from mapping import plan
 from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OwnerMatch, PlanConfirmation, SourceField
 from mapping.playbooks import load_playbook
@@ -30,14 +31,14 @@ NEEDED = {
 PERSON_OBJECT = "user"
 
 
-def discover(environment: Environment, *, actor: object, progress) -> None:
+def discover(environment: Environment, *, actor: object, progress: Callable[[str], None]) -> None:
     """Audit an environment and leave findings, matched owners and, where there are source profiles, proposed field maps."""
     engagement = environment.engagement
     progress(f"checking {environment.get_kind_display().lower()}")
     client = Client.from_connection(environment.connection)
     people = list(directory.users(client))
-    findings = list(_findings(client, people))
     columns = _columns(engagement, client)
+    findings = [*_findings(client, people), *_tables(client, columns)]
     with transaction.atomic():
         DiscoveryFinding.objects.filter(engagement=engagement, environment=environment).delete()
         DiscoveryFinding.objects.bulk_create(
@@ -67,13 +68,18 @@ def _findings(client: Client, people: list[User]) -> Iterator[Finding]:
             yield Finding(f"privilege {privilege}", "warning", why, "Add the privilege to the application user's role.")
     able = [user for user in people if user.can_own]
     yield Finding("users", "info", f"{len(able)} of {len(people)} users can own rows.")
-    addresses = [user.email.lower() for user in able if user.email]
-    doubled = sorted({address for address in addresses if addresses.count(address) > 1})
+    doubled = sum(count > 1 for count in Counter(user.email.lower() for user in able if user.email).values())
     if doubled:
-        evidence = f"{len(doubled)} e-mail addresses belong to several enabled users."
+        evidence = f"{doubled} e-mail addresses belong to several enabled users."
         yield Finding("users with one e-mail", "warning", evidence, "Answer these owners by domain name.")
     currency = directory.base_currency(client)
     yield Finding("base currency", "info", currency.code)
+
+
+def _tables(client: Client, columns: Mapping[str, Mapping[str, ColumnLike]]) -> Iterator[Finding]:
+    """What is there."""
+    told = ", ".join(f"{table} {len(found)} columns" for table, found in sorted(columns.items()))
+    yield Finding("tables and columns", "info", f"{len(read_tables(client))} tables; of those that are loaded: {told}.")
 
 
 def _match_owners(engagement: Engagement, people: list[User]) -> None:
@@ -83,13 +89,21 @@ def _match_owners(engagement: Engagement, people: list[User]) -> None:
     """
     if signoffs.latest(engagement, SignOff.Kind.SANDBOX):
         return
+    by_key = [_by(people, key) for key in (lambda user: user.email, lambda user: user.domain_name)]
     for match in OwnerMatch.objects.filter(engagement=engagement, kind=OwnerMatch.Kind.OPEN).exclude(source_owner=""):
-        for key in (lambda user: user.email, lambda user: user.domain_name):
-            able = [user for user in people if user.can_own and key(user).strip().lower() == match.source_owner]
-            if len(able) == 1:
-                match.kind, match.answer, match.note = OwnerMatch.Kind.USER, key(able[0]), "Matched by e-mail or domain name."
-                match.save(update_fields=["kind", "answer", "note"])
-                break
+        found = next((names[match.source_owner] for names in by_key if len(names.get(match.source_owner, ())) == 1), None)
+        if found:
+            match.kind, match.answer, match.note = OwnerMatch.Kind.USER, found[0], "Matched by e-mail or domain name."
+            match.save(update_fields=["kind", "answer", "note"])
+
+
+def _by(people: list[User], key: Callable[[User], str]) -> dict[str, list[str]]:
+    """The names of users who can own rows, by the name in lower case."""
+    names: dict[str, list[str]] = {}
+    for user in people:
+        if user.can_own and key(user):
+            names.setdefault(key(user).strip().lower(), []).append(key(user))
+    return names
 
 
 def propose_new_fields(environment: Environment) -> list[str]:

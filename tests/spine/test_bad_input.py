@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import requests
 
 from connectors import landing, store
 from connectors.models import Dataset
+from loads import bindings
 from loads.models import SchemaPlan
 from mapping.models import PlanVersion
 from tests import folders
 from tests.folders import user
 from tests.playing import dump, engagement_on
+from workbench.engagements import gates
 from workbench.engagements.models import Environment, SignOff
 from workbench.pipeline import demonstration, steps
 from workbench.pipeline.models import Step
@@ -146,3 +149,21 @@ def test_equal_records_of_overlapping_slices_count_once_and_repeats_within_one_s
         assert (dataset.rows, dataset.repeated_rows, dataset.bad_rows) == (5, 1, 1)
         with pytest.raises(landing.DatasetSealed):
             landing.land_piece(dataset, "third", [], identify)
+
+
+def test_an_owner_whose_roles_cant_read_what_they_would_own_closes_the_gate(tmp_path):
+    seller = {"systemuserid": "00000000-0000-0000-0000-00000000005e", "fullname": "Sam", "internalemailaddress": "sam@corp.example"}
+    rows = {"dataverse/systemuser": [{**seller, "isdisabled": False, "accessmode": 0}]}
+    source = folders.write(tmp_path / "source", [user("u-1", "a@northpine.example", ownerEmail="sam@corp.example")], rows=rows)
+    with engagement_on(source, tmp_path) as (engagement, cast, servers):
+        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
+        match = engagement.owner_matches.get(source_owner="sam@corp.example")
+        assert (match.kind, match.answer) == ("user", "sam@corp.example")
+        sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        with requests.Session() as session:
+            session.trust_env = False
+            lacking = {"user": seller["systemuserid"], "missing": ["prvReadContact"]}
+            assert session.post(f"{servers.dataverse_sandbox}/_simulator/privileges", json=lacking, timeout=10).ok
+        bindings.bind(sandbox, actor=cast.engineer)
+        assert "don't read contact" in sandbox.bindings.get(kind="user").problem
+        assert any("sam@corp.example" in one.says for one in gates.missing("load", engagement, sandbox))

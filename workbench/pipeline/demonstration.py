@@ -18,7 +18,7 @@ from django.db import transaction
 from connectors.dataverse import directory
 from connectors.dataverse.client import Client
 from loads.acceptance import phase_content, sandbox_content
-from loads.bindings import match_user
+from loads.bindings import match_user, unreadable_tables
 from loads.models import Phase, Run
 from mapping import plan
 from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OrganisationList, OwnerMatch
@@ -196,7 +196,8 @@ def _answer_owners(engagement: Engagement) -> None:
     people = [list(directory.users(client)) for client in clients]
     kind, name = _fallback([list(directory.teams(client)) for client in clients], people)
     for match in OwnerMatch.objects.filter(engagement=engagement):
-        held = match.kind == OwnerMatch.Kind.USER and all(match_user(match.answer, users)[0] for users in people)
+        found = [match_user(match.answer, users)[0] for users in people] if match.kind == OwnerMatch.Kind.USER else [None]
+        held = all(user and not unreadable_tables(client, user) for client, user in zip(clients, found, strict=False))
         if not held:
             match.kind, match.answer, match.note = kind, name, "The fallback owner."
             match.save(update_fields=["kind", "answer", "note"])
