@@ -91,6 +91,10 @@ PLAIN = {
         "subject:String:200 activitytypecode:EntityName scheduledstart:DateTime scheduledend:DateTime actualstart:DateTime"
         " actualend:DateTime sortdate:DateTime description:Memo:1048576 statecode:State statuscode:Status"
         " regardingobjectid:Lookup:account,contact,lead,opportunity,campaign,salesorder,list"),
+    "orderclose": (("OrderClose", "ordercloses", "activityid", "subject", 4209, "ac"),
+        "subject:String:200 activitytypecode:EntityName ordernumber:String:100 revision:Integer scheduledstart:DateTime"
+        " scheduledend:DateTime actualstart:DateTime actualend:DateTime sortdate:DateTime description:Memo:2000"
+        " salesorderid:Lookup:salesorder statecode:State statuscode:Status"),
     "activitymimeattachment": (("ActivityMimeAttachment", "activitymimeattachments", "activitymimeattachmentid", "filename", 1001, "ncx"),
         "objectid:Lookup:activitypointer,email! objecttypecode:EntityName filename:String:255 mimetype:String:256 body:Memo:1073741823"
         " subject:String:2000 attachmentnumber:Integer filesize:Integer"),
@@ -128,6 +132,7 @@ STATES = {
     "duplicaterule": ("0=Inactive;1=Active", "0=Unpublished@0;1=Publishing@0;2=Published@1"),
     "sdkmessageprocessingstep": ("0=Enabled;1=Disabled", "1=Enabled@0;2=Disabled@1"),
     "bulkdeleteoperation": ("0=Ready;1=Suspended;2=Locked;3=Completed", "0=Waiting For Resources@0;20=In Progress@2;30=Succeeded@3"),
+    "orderclose": ("0=Open;1=Completed;2=Canceled", "1=Open@0;2=Completed@1;3=Canceled@2"),
     "activitypointer": ("0=Open;1=Completed;2=Canceled;3=Scheduled", "1=Open@0;2=Completed@1;3=Canceled@2;4=Scheduled@3"),
     "": ("0=Active;1=Inactive", "1=Active@0;2=Inactive@1"),
 }
@@ -136,7 +141,9 @@ STATE_DEFAULTS = {"product": (2, 0), "pricelevel": (0, 100001), "campaign": (0, 
 
 # Values that a new row gets where the client sends none (*assumed* but for followemail, donot* and the states).
 DEFAULTS = {"followemail": True, "directioncode": True, "prioritycode": 1, "preferredcontactmethodcode": 1, "leadqualitycode": 2,
-            "opportunityratingcode": 2, "teamtype": 0, "accessmode": 0, "productstructure": 1, "opportunitystatecode": None}  # fmt: skip
+            "opportunityratingcode": 2, "teamtype": 0, "accessmode": 0, "productstructure": 1, "pricingmethodcode": 1,
+            "quantitysellingcode": 1, "roundingpolicycode": 1, "producttypecode": 1, "propertyconfigurationstatus": 2,
+            "opportunitystatecode": None}  # fmt: skip
 
 # Without anniversary the facts' own; anniversary *assumed*.
 DATE_ONLY = {"birthdate", "anniversary", "estimatedclosedate", "actualclosedate"}
@@ -153,9 +160,15 @@ READ_ONLY = {"createdon", "createdby", "createdonbehalfby", "modifiedon", "modif
              "membercount", "membertype", "attachmentcount", "extendedamount", "senton", "ismaster", "address1_composite",
              "address2_composite", "address3_composite", "yomifullname", "fullname", "isintegrationuser"}  # fmt: skip
 WRITABLE = {("transactioncurrency", "exchangerate")}
-READ_ONLY_IN = {("opportunityproduct", "opportunityproductname"), ("salesorderdetail", "salesorderdetailname")}
+READ_ONLY_IN = {("opportunityproduct", "opportunityproductname"), ("salesorderdetail", "salesorderdetailname"),
+                ("opportunityproduct", "baseamount"), ("salesorderdetail", "baseamount"), ("opportunityproduct", "opportunitystatecode"),
+                ("salesorderdetail", "salesorderstatecode"), ("uom", "isschedulebaseuom"), ("productpricelevel", "productnumber"),
+                *((t, c) for t in ("opportunity", "salesorder") for c in (
+                    "totallineitemamount", "totallineitemdiscountamount", "totaltax", "totaldiscountamount", "totalamountlessfreight",
+                    "totalamount"))}  # fmt: skip
 CREATE_ONLY = {"overriddencreatedon", "importsequencenumber"}
-UPDATE_REFUSED_SILENTLY = {("campaignresponse", "regardingobjectid"), ("list", "createdfromcode")}
+UPDATE_REFUSED_SILENTLY = {("campaignresponse", "regardingobjectid"), ("list", "createdfromcode"),
+                           ("opportunityproduct", "opportunityid"), ("salesorderdetail", "salesorderid")}  # fmt: skip
 NOT_CREATABLE = {"activityparty", "activitypointer", "listmember", "campaignitem", "organization", "solutioncomponent", "sdkmessage",
-                 "sdkmessagefilter", "privilege", "opportunityclose", "bulkdeleteoperation"}  # fmt: skip
+                 "sdkmessagefilter", "privilege", "opportunityclose", "orderclose", "bulkdeleteoperation"}  # fmt: skip
 STATE_AT_CREATE = {"appointment"}  # *assumed*: elsewhere statecode of a built-in table isn't valid for create

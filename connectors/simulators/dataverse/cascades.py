@@ -25,7 +25,7 @@ class _Deletion:
             return
         row = self.org.rows(table.name)[row_id]
         self.org.store.remove(table.name, row_id)
-        consequences.removed(self.org, table, row)
+        consequences.removed(self.org, table, row, self.now, self.user)
         self._untie(table, row_id)
         for relation in table.children:
             for child_id in self._referring(table, relation, row_id):
@@ -37,7 +37,7 @@ class _Deletion:
             for link in sorted(self.org.store.by_value(relation.intersect, relation.end(table.name)).ids.get(row_id, ())):
                 row = self.org.rows(relation.intersect)[link]
                 self.org.store.remove(relation.intersect, link)
-                consequences.removed(self.org, self.org.table(relation.intersect), row)
+                consequences.removed(self.org, self.org.table(relation.intersect), row, self.now, self.user)
 
     def _referring(self, table: Table, relation: Relationship, row_id: str) -> list[str]:
         child = self.org.catalog.tables[relation.referencing]

@@ -13,7 +13,8 @@ _PARENTAL = {
     ("opportunity", "opportunityproduct", "opportunityid"), ("salesorder", "salesorderdetail", "salesorderid"),
     ("uomschedule", "uom", "uomscheduleid"), ("pricelevel", "productpricelevel", "pricelevelid"),
     ("product", "productpricelevel", "productid"), ("list", "listmember", "listid"), ("campaign", "campaignitem", "campaignid"),
-    ("opportunity", "opportunityclose", "opportunityid"), ("solution", "solutioncomponent", "solutionid"),
+    ("opportunity", "opportunityclose", "opportunityid"), ("salesorder", "orderclose", "salesorderid"),
+    ("solution", "solutioncomponent", "solutionid"),
 }  # fmt: skip
 _RESTRICTED = {
     ("account", "salesorder", "customerid"), ("contact", "salesorder", "customerid"), ("product", "opportunityproduct", "productid"),
@@ -30,6 +31,9 @@ _COLLECTIONS = {
     ("account", "opportunity", "customerid"): "opportunity_customer_accounts",
     ("contact", "opportunity", "customerid"): "opportunity_customer_contacts",
     ("opportunity", "opportunityproduct", "opportunityid"): "product_opportunities",
+    ("salesorder", "salesorderdetail", "salesorderid"): "order_details",
+    ("uomschedule", "uom", "uomscheduleid"): "unit_of_measurement_schedule_units",
+    ("pricelevel", "productpricelevel", "pricelevelid"): "price_level_product_price_levels",
     ("account", "task", "regardingobjectid"): "Account_Tasks",
     ("contact", "task", "regardingobjectid"): "Contact_Tasks",
     ("lead", "task", "regardingobjectid"): "Lead_Tasks",

@@ -1,5 +1,6 @@
-"""What follows for other rows when one is written or deleted: the number of a list's members."""
+"""What follows for other rows when one is deleted: the number of a list's members, the totals of a deal or an order."""
 
+from . import lines
 from .organisation import Organisation
 from .store import Row
 from .tables import Table
@@ -13,7 +14,9 @@ def count_members(org: Organisation, list_id: str) -> None:
         org.store.put("list", list_id, {**row, "membercount": len(found)})
 
 
-def removed(org: Organisation, table: Table, row: Row) -> None:
+def removed(org: Organisation, table: Table, row: Row, now: str, user: str) -> None:
     """What follows from a row that is gone."""
+    if table.name in lines.PARENTS:
+        lines.sum_up(org, table.name, row, now, user)
     if table.name == "listmember" and row.get("_listid_value"):
         count_members(org, row["_listid_value"])

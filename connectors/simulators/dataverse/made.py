@@ -22,8 +22,8 @@ def make(org: Organisation, call: Call, table: Table, natural: str, values: Row)
     return row_id
 
 
-def change(org: Organisation, call: Call, table: Table, row_id: str, values: Row) -> None:
-    """Change a row as a consequence of another's change: past the checks, with a new version and the caller as who modified it."""
+def change(org: Organisation, table: Table, row_id: str, values: Row, now: str, user: str) -> None:
+    """Change a row as a consequence of another's change: past the checks, with a new version and the user as who modified it."""
     row = org.rows(table.name)[row_id] | values
-    row |= {"modifiedon": call.now, "_modifiedby_value": call.caller.user_id, "versionnumber": org.store.next_version()}
+    row |= {"modifiedon": now, "_modifiedby_value": user, "versionnumber": org.store.next_version()}
     org.store.put(table.name, row_id, row)

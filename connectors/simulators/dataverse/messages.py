@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from . import cascades, errors, marketing, metadata_writing
+from . import cascades, closing, errors, marketing, metadata_writing
 from .builtin_rows import SPECIAL_PRIVILEGES
 from .calls import JSON, Answer, Call
 from .identifiers import new_id, read_guid, stable_id
@@ -110,12 +110,18 @@ def _metadata(action: Callable[[Organisation, Call], Answer]) -> Message:
 
 
 FUNCTIONS: Mapping[str, Message] = {"WhoAmI": who_am_i, "RetrieveTotalRecordCount": total_record_count}
-ACTIONS: Mapping[str, Message] = {"BulkDelete": bulk_delete, "AddListMembersList": marketing.add_members} | {
-    k: _metadata(v) for k, v in metadata_writing.UNBOUND.items()
+ACTIONS: Mapping[str, Message] = {
+    "BulkDelete": bulk_delete,
+    "AddListMembersList": marketing.add_members,
+    "WinOpportunity": closing.win,
+    "LoseOpportunity": closing.lose,
+    "FulfillSalesOrder": closing.fulfill,
+    **{name: _metadata(action) for name, action in metadata_writing.UNBOUND.items()},
 }
 BOUND_FUNCTIONS: Mapping[str, Bound] = {"RetrieveUserPrivileges": user_privileges}
 BOUND_ACTIONS: Mapping[str, Bound] = {
     "AddMemberList": marketing.add_member,
     "RemoveMemberList": marketing.remove_member,
     "AddItemCampaign": marketing.add_to_campaign,
+    "PublishProductHierarchy": closing.publish,
 }

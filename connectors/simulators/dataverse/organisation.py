@@ -13,7 +13,7 @@ from .identifiers import stable_id
 from .store import KeyIndex, Row, Store
 from .tables import Table
 
-ACTIVITIES = ("task", "phonecall", "email", "appointment", "campaignresponse", "opportunityclose")
+ACTIVITIES = ("task", "phonecall", "email", "appointment", "campaignresponse", "opportunityclose", "orderclose")
 
 
 def moment() -> str:

@@ -7,7 +7,7 @@ added to RULES; a FOLLOW_UP runs once a new row is stored, and makes the rows th
 import re
 from collections.abc import Callable, Mapping
 
-from . import errors
+from . import catalogue, errors, lines
 from .drafts import Draft
 from .identifiers import stable_id
 
@@ -33,6 +33,20 @@ def _open_deals_only(draft: Draft) -> None:
             400, "0x80100005", "This message can not be used to set the state of opportunity to Won or Lost."
             " In order to set state of opportunity to Won or Lost, use the WinOpportunity or LoseOpportunity message instead.",
         )  # fmt: skip
+
+
+def _order(draft: Draft) -> None:
+    """An order without a number gets one (*assumed*: form); it is fulfilled or cancelled by messages only (*assumed*, with this code)."""
+    state = draft.new.get("statecode")
+    if draft.before is not None and state in {2, 3} and state != draft.before.get("statecode"):
+        raise errors.invalid_argument("Use the FulfillSalesOrder or CancelSalesOrder message to end a salesorder.")
+    if draft.creating and not draft.new.get("ordernumber"):
+        draft.new["ordernumber"] = f"ORD-{stable_id('salesorder', draft.row_id)[:8].upper()}"
+
+
+def _close_currency(draft: Draft) -> None:
+    deal = draft.org.rows("opportunity").get(draft.new.get("_opportunityid_value") or "", {})
+    catalogue.follow_currency(draft, deal)
 
 
 def _campaign_needed(draft: Draft) -> None:
@@ -91,7 +105,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "contact": (_person_name,),
     "lead": (_person_name,),
     "systemuser": (_person_name,),
-    "opportunity": (_open_deals_only,),
+    "opportunity": (_open_deals_only, lines.check_prices),
+    "salesorder": (_order, lines.check_prices),
+    "uom": (catalogue.unit,),
+    "product": (catalogue.product,),
+    "productpricelevel": (catalogue.price_item,),
     "campaign": (_campaign_code,),
     "campaignresponse": (_campaign_needed,),
     "list": (_list,),
@@ -101,9 +119,16 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "annotation": (_note,),
     "customeraddress": (_address,),
 }
-PREPARING: Mapping[str, tuple[Rule, ...]] = {}
-STORED: Mapping[str, tuple[Rule, ...]] = {}
-FOLLOW_UPS: Mapping[str, tuple[Rule, ...]] = {}
+PREPARING: Mapping[str, tuple[Rule, ...]] = {
+    "opportunity": (lines.head,),
+    "salesorder": (lines.head,),
+    "opportunityproduct": (lines.price_line,),
+    "salesorderdetail": (lines.price_line,),
+    "productpricelevel": (catalogue.item_currency,),
+    "opportunityclose": (_close_currency,),
+}
+STORED: Mapping[str, tuple[Rule, ...]] = {"opportunityproduct": (lines.line_stored,), "salesorderdetail": (lines.line_stored,)}
+FOLLOW_UPS: Mapping[str, tuple[Rule, ...]] = {"uomschedule": (catalogue.base_unit,)}
 
 
 def prepare(draft: Draft) -> None:

@@ -77,6 +77,7 @@ class Store:
         self.version = 1000
         self._log: list[Change] = []
         self._values: dict[tuple[str, str], ValueIndex] = {}
+        self._unique: dict[tuple[str, tuple[str, ...]], KeyIndex] = {}
         self._followers: dict[str, list[ValueIndex | KeyIndex]] = {}
         self.on_commit: Callable[[dict[str, Any]], None] | None = None
 
@@ -176,6 +177,13 @@ class Store:
         if found is None:
             found = self._values[table, name] = ValueIndex(name, self.table(table))
             self._followers.setdefault(table, []).append(found)
+        return found
+
+    def unique(self, table: str, names: tuple[str, ...]) -> KeyIndex:
+        """The index of read names that are unique together without being an alternate key, made when first asked for."""
+        found = self._unique.get((table, names))
+        if found is None:
+            found = self._unique[table, names] = self.follow_key(table, names)
         return found
 
     def follow_key(self, table: str, names: tuple[str, ...]) -> KeyIndex:
