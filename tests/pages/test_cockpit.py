@@ -137,3 +137,32 @@ def test_who_opens_an_engagement_becomes_its_engineer(as_user):
     assert as_user(user).post(reverse("admin:engagements_engagement_add"), data).status_code == 302
     assert Membership.objects.get(engagement__slug="fabrikam").user == user
     assert Engagement.objects.get(slug="fabrikam").history.get(action="added engagement").actor == "grace"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("[1]", "Write one JSON object"),
+        ('{"lifecycle": "stage"}', "Unknown: lifecycle. Known are"),
+        ('{"lifecycle_field": 5}', "lifecycle_field isn&#x27;t text."),
+        ('{"day_zone": "Mars/Olympus"}', "There is no time zone"),
+        ('{"lifecycle_field": "stage", "day_zone": "Europe/Oslo"}', None),
+    ],
+)
+def test_names_and_zones_that_cannot_be_used_are_refused_on_the_page(as_user, northwind, people, options, said):
+    address = reverse("admin:engagements_engagement_change", args=[northwind.pk])
+    inlines = {f"{name}-{part}_FORMS": 0 for name in ("memberships", "environments") for part in ("TOTAL", "INITIAL")}
+    form = {"name": "Northwind", "slug": northwind.slug, "platform": "iterable", "prefix": "mwb", "options": options}
+    page = as_user(people.engineer).post(address, {**form, **inlines}, follow=True).content.decode()
+    northwind.refresh_from_db()
+    if said is None:
+        assert northwind.options == {"lifecycle_field": "stage", "day_zone": "Europe/Oslo"}
+    else:
+        assert said in page
+        assert northwind.options == {}
+
+
+def test_only_platforms_that_have_a_playbook_can_be_chosen(admin_client):
+    page = admin_client.get(reverse("admin:engagements_engagement_add")).content.decode()
+    assert 'value="iterable"' in page
+    assert 'value="wetroo"' not in page

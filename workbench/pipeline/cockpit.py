@@ -1,12 +1,14 @@
 """The engagement's page: its stages with what is missing and whose move it is, buttons that start steps, and live progress."""
 
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, cast
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
-from django.db.models import Sum
+from django.db.models import Field, Sum
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,20 +18,52 @@ from django.views.decorators.http import require_POST
 
 from loads.models import Run
 from loads.progress import SILENT_AFTER, shown_seconds
-from mapping import plan
+from mapping import plan, playbooks
 from mapping.models import DiscoveryFinding, FieldMap, OrganisationList, OwnerMatch, SourceField, SplitRule
+from mapping.transforms import TimeRules
 from workbench.engagements.admin import EngagementAdmin
-from workbench.engagements.errors import WorkbenchError
-from workbench.engagements.models import Engagement
+from workbench.engagements.errors import BadInput, WorkbenchError
+from workbench.engagements.models import PLATFORMS, Engagement
 from workbench.pipeline.models import Step
 from workbench.pipeline.way import latest_steps, way
 
 ACTIVE = (Step.State.QUEUED, Step.State.RUNNING)
 
 
+class EngagementForm(forms.ModelForm):
+    """An engagement whose names and zones can be used as they are written."""
+
+    def clean(self) -> dict[str, Any]:
+        """Names that the platform's playbook knows, as text; zones that exist."""
+        cleaned = super().clean() or {}
+        platform = cleaned.get("platform") or self.instance.platform
+        if "options" in cleaned and platform in playbooks.platforms():
+            for problem in wrong_names(cleaned["options"], playbooks.load_playbook(platform).settings):
+                self.add_error("options", problem)
+        return cleaned
+
+
+def wrong_names(options: Any, known: Collection[str]) -> Iterator[str]:
+    """What is wrong with an engagement's names and zones."""
+    if not isinstance(options, dict):
+        yield 'Write one JSON object, such as {"lifecycle_field": "stage"}.'
+        return
+    if unknown := sorted(set(options) - (set(known) - {"prefix"})):
+        yield f"Unknown: {', '.join(unknown)}. Known are {', '.join(sorted(set(known) - {'prefix'}))}."
+    for name, value in options.items():
+        if not isinstance(value, str):
+            yield f"{name} isn't text."
+        elif name.endswith("_zone"):
+            try:
+                TimeRules(value, value).zones()
+            except BadInput as error:
+                yield f"{error} {error.remedy}"
+
+
 class CockpitAdmin(EngagementAdmin):
     """The engagement's page as the place to work from."""
 
+    form = EngagementForm
     change_form_template = "admin/workbench/engagement.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -55,6 +89,12 @@ class CockpitAdmin(EngagementAdmin):
         for part in sorted(parts):
             version = plan.revise(engagement, part, actor=request.user)
             messages.info(request, f"Plan part '{part}' is now version {version.version}, which nobody has confirmed or signed yet.")
+
+    def formfield_for_choice_field(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> forms.TypedChoiceField | None:
+        """Only the platforms that have a playbook: an engagement of another one could do nothing."""
+        if db_field.name == "platform":
+            kwargs["choices"] = [choice for choice in PLATFORMS if choice[0] in playbooks.platforms()]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Engagement, form: Any, change: bool) -> None:
         """Remember whose plan may have changed."""

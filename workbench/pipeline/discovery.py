@@ -19,7 +19,7 @@ def source_connection(engagement: Engagement) -> Connection:
     """The engagement's connection to its source platform. Raises BadInput."""
     connection = engagement.connections.filter(kind=engagement.platform).first()
     if connection is None:
-        remedy = f"Add a connection to {engagement.get_platform_display()} on the engagement's page."
+        remedy = f"Add a connection to {engagement.get_platform_display()} under Connections."
         raise BadInput(f"{engagement} has no source connection.", remedy=remedy)
     if engagement.platform not in SOURCES:
         raise BadInput(f"There is no connector for {engagement.get_platform_display()} yet.", remedy="Choose a platform that has one.")
