@@ -6,10 +6,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from loads.models import Run
 from mapping import plan
 from tests.pages import cast
 from workbench.engagements import signoffs
 from workbench.engagements.models import Engagement, Membership
+from workbench.pipeline.cockpit import latest_runs
 from workbench.pipeline.models import Step
 from workbench.pipeline.way import way
 
@@ -166,3 +168,10 @@ def test_only_platforms_that_have_a_playbook_can_be_chosen(admin_client):
     page = admin_client.get(reverse("admin:engagements_engagement_add")).content.decode()
     assert 'value="iterable"' in page
     assert 'value="wetroo"' not in page
+
+
+def test_the_latest_runs_are_the_newest_ones(northwind, people):
+    sandbox = northwind.environments.get(kind="sandbox")
+    made = {"environment": sandbox, "requested_by": people.engineer, "state": Run.State.DONE, "parts": {}}
+    runs = [Run.objects.create(engagement=northwind, **made) for _ in range(7)]
+    assert latest_runs(northwind) == runs[:1:-1]

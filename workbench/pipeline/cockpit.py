@@ -196,7 +196,7 @@ def figures(engagement: Engagement) -> list[tuple[str, int, str, str]]:
 def latest_runs(engagement: Engagement) -> list[Run]:
     """The newest runs, with their phases."""
     runs = engagement.runs.select_related("environment__engagement").prefetch_related("phases")
-    return list(runs.annotate(records=Sum("phases__extracted", default=0))[:5])
+    return list(runs.annotate(records=Sum("phases__extracted", default=0)).order_by("-created_at", "-pk")[:5])
 
 
 def live(engagement: Engagement) -> dict[str, Any]:
