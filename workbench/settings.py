@@ -76,8 +76,6 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'workbench.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    with suppress(OSError):  # a system check says what is wrong with it
-        VAR_DIR.mkdir(parents=True, exist_ok=True)
     # Writers queue instead of failing: a transaction takes the write lock when it begins, not half way.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -127,7 +125,8 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+with suppress(OSError):  # makes VAR_DIR too; where it can't, a system check says why
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
