@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 
 from connectors.simulators.world import destination, lists
+from connectors.simulators.world.assets import write_assets
 from connectors.simulators.world.companies import make_companies, make_reps, world_end
+from connectors.simulators.world.deeds import Deeds
 from connectors.simulators.world.dirt import soil_people
 from connectors.simulators.world.people import Crowd, Person, make_people
 
@@ -34,18 +36,21 @@ def write_world(folder: Path, people: int, seed: int) -> None:
             destination.write_users(organisation, reps)
             destination.write_accounts(organisation, companies)
             organisations.append(organisation)
-        _write_people(folder / "iterable", crowd, organisations)
+        _write_people(folder / "iterable", crowd, organisations, seed)
     _write_answers(folder / "iterable", crowd, seed)
+    write_assets(folder / "iterable", people, seed, end)
 
 
-def _write_people(folder: Path, crowd: Crowd, organisations: list[destination.Organisation]) -> None:
+def _write_people(folder: Path, crowd: Crowd, organisations: list[destination.Organisation], seed: int) -> None:
     for name in ("export", "lists"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         users = stack.enter_context((folder / "export" / "user.ndjson").open("wb"))
         members = {number: stack.enter_context((folder / "lists" / f"{number}.txt").open("wb")) for number in lists.DYNAMIC}
+        deeds = stack.enter_context(Deeds(folder / "export", crowd, seed))
         for person in soil_people(make_people(crowd), crowd):
             users.write(orjson.dumps(person.row) + b"\n")
+            deeds.write(person)
             if key := _key(person):
                 for number in person.dynamic:
                     members[number].write(key)
