@@ -25,11 +25,13 @@ def bind(environment: Environment, *, actor: object) -> list[Binding]:
     for row in rows:
         if row.kind == "user" and row.row_id and (unread := unreadable_tables(destination.client, str(row.row_id))):
             row.row_id, row.problem = None, f"The user's roles don't read {', '.join(unread)}."
+    if not environment.is_production:
+        _stand_in(environment, rows)
     rows.append(Binding(environment=environment, kind="currency", name="base", row_id=currency.id))
     with transaction.atomic():
         Binding.objects.filter(environment=environment).delete()
         Binding.objects.bulk_create(rows)
-        problems = {row.name: row.problem for row in rows if row.problem}
+        problems = {row.name: row.problem for row in rows if row.problem}  # also of those that somebody stands in for
         detail = {"names": len(rows), "problems": problems}
         history.record(environment.engagement, actor=actor, action="bound", subject=str(environment), detail=detail)
     return rows
@@ -38,6 +40,16 @@ def bind(environment: Environment, *, actor: object) -> list[Binding]:
 def _answers(environment: Environment) -> Iterator[dict[str, str]]:
     version = plan.current(environment.engagement).get("owners")
     yield from version.content["answers"].values() if version else ()
+
+
+def _stand_in(environment: Environment, rows: list[Binding]) -> None:
+    """In a sandbox the owner of rows without one stands in for users whom it lacks, as the signed owners say; `problem` keeps why."""
+    version = plan.current(environment.engagement)["owners"].content if rows else {}
+    default = version.get("answers", {}).get("")
+    found = next((row.row_id for row in rows if default and (row.kind, row.name) == (default["kind"], default["name"])), None)
+    for row in rows:
+        if row.row_id is None and row.kind == "user" and version.get("missing_in_sandbox") == "default_owner":
+            row.row_id = found
 
 
 def _owner(environment: Environment, kind: str, name: str, people: list[User], teams: list[Team]) -> Binding:

@@ -37,6 +37,8 @@ def names_bound(engagement: Engagement, environment: Environment | None) -> Iter
     """Every owner that the plan names is a row of the environment."""
     if environment is None:
         return
+    if not SchemaPlan.objects.filter(environment=environment).exclude(provisioned_at=None).exists():
+        return  # names are bound with the schema, whose own gate says so
     owners = plan.current(engagement).get("owners")
     wanted = {(answer["kind"], answer["name"]) for answer in owners.content["answers"].values()} if owners else set()
     rows = {(row.kind, row.name): row for row in Binding.objects.filter(environment=environment)}
@@ -44,5 +46,5 @@ def names_bound(engagement: Engagement, environment: Environment | None) -> Iter
         row = rows.get((kind, name))
         if row is None:
             yield f"The {kind} {name} isn't bound in {environment.get_kind_display().lower()}.", Role.ENGINEER
-        elif row.problem:
+        elif row.row_id is None:
             yield f"The {kind} {name} has no row in {environment.get_kind_display().lower()}: {row.problem}", Role.DYNAMICS_ADMIN

@@ -40,7 +40,7 @@ class Binding(models.Model):
     kind = models.CharField(max_length=12, choices=[("user", "User"), ("team", "Team"), ("currency", "Currency")])
     name = models.CharField(max_length=320)
     row_id = models.UUIDField(null=True)
-    problem = models.TextField(blank=True, help_text="Why no row fits; empty where one does.")
+    problem = models.TextField(blank=True, help_text="Why no row fits; with a row id, why another owner stands in.")
     bound_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -72,6 +72,8 @@ def _owners(engagement: Engagement) -> dict[str, Any]:
     matches = OwnerMatch.objects.filter(engagement=engagement).exclude(kind=OwnerMatch.Kind.OPEN)
     return {
         "owner_field": names_of(engagement)["owner_field"],
+        # A sandbox often lacks people that production has; there the owner of rows without one stands in, and only there.
+        "missing_in_sandbox": "default_owner",
         "answers": {match.source_owner: {"kind": match.kind, "name": match.answer} for match in matches},
     }
 

@@ -89,14 +89,15 @@ def _companies(con: duckdb.DuckDBPyConnection, engagement: Engagement, matrix: d
     assign_companies(con, by_domain=content["domain_when_no_list"])
     members = dict(con.execute("SELECT l.list_id, count(*) FROM clusters c, unnest(c.lists) AS l(list_id) GROUP BY 1").fetchall())
     lists = OrganisationList.objects.filter(engagement=engagement, confirmed=True)
-    [(domains, without, ambiguous)] = con.execute("""
-        SELECT (SELECT count(*) FROM organisations WHERE company LIKE 'domain:%'),
+    [(listed, domains, without, ambiguous)] = con.execute("""
+        SELECT (SELECT count(*) FROM organisations WHERE company LIKE 'list:%'),
+                (SELECT count(*) FROM organisations WHERE company LIKE 'domain:%'),
                (SELECT count(*) FROM wanted WHERE cluster NOT IN (SELECT cluster FROM assigned WHERE company IS NOT NULL)),
                (SELECT count(*) FROM assigned WHERE ambiguous)
     """).fetchall()
     return {
         "prefix": content["prefix"],
-        "list_count": lists.count(),
+        "list_count": listed,
         "lists": [
             {"list": row.list_name, "organisation": row.organisation, "members": members.get(row.list_id, 0)} for row in lists[:SHOWN_LISTS]
         ],

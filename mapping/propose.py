@@ -89,6 +89,8 @@ def propose_map(
     chosen = _chosen(filled, _fields_of(playbook, object_name, table, columns), names)
     planned = {spec.name for spec in (*tracking_columns(prefix), *standing_columns(playbook, table, prefix))}
     taken = set(columns) | planned
+    # Columns of our prefix that are there from an earlier engagement: a field of the same shape takes its column again.
+    ours = {name for name in columns if name.startswith(f"{prefix}_")} - planned
     parents = {one.name.rpartition(".")[0] for one in profiles}
     proposals = []
     for one in profiles:
@@ -97,10 +99,21 @@ def propose_map(
         elif reason := playbook.why_left(object_name, one.name) or _why_unused(one, parents):
             proposal = Proposal(object_name, table, FieldRule(one.name, "", state="left", reason=reason))
         else:
-            proposal = propose_field(one, prefix, taken, object_name=object_name, table=table)
+            proposal = propose_field(one, prefix, taken - ours, object_name=object_name, table=table)
+            if _clashes(proposal.spec, columns):
+                proposal = propose_field(one, prefix, taken, object_name=object_name, table=table)
             taken.add(proposal.rule.column)
+            ours.discard(proposal.rule.column)
         proposals.append(proposal)
     return proposals
+
+
+def _clashes(spec: ColumnSpec | None, columns: Mapping[str, ColumnLike]) -> bool:
+    """Whether a column of that name is there in a shape that can't hold what the field needs."""
+    there = columns.get(spec.name) if spec else None
+    if spec is None or there is None:
+        return False
+    return there.kind != spec.kind or (there.max_length or 0) < (spec.max_length or 0)
 
 
 def _why_unused(one: FieldProfile, parents: Collection[str]) -> str:

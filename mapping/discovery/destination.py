@@ -52,7 +52,8 @@ def discover(environment: Environment, *, actor: object, progress: Callable[[str
             )
             for one in findings
         )
-        _match_owners(engagement, people)
+        if environment.is_production or not engagement.environments.filter(kind=Environment.Kind.PRODUCTION).exists():
+            _match_owners(engagement, people)
         _propose_maps(engagement, columns)
         plan.revise(engagement, "owners", actor=actor)
         plan.revise(engagement, "maps", actor=actor)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import requests
+from django.utils import timezone
 
 from connectors import landing, store
 from connectors.models import Dataset
@@ -151,7 +152,7 @@ def test_equal_records_of_overlapping_slices_count_once_and_repeats_within_one_s
             landing.land_piece(dataset, "third", [], identify)
 
 
-def test_an_owner_whose_roles_cant_read_what_they_would_own_closes_the_gate(tmp_path):
+def test_an_owner_who_cant_read_what_they_would_own_is_not_bound_but_stood_in_for_in_the_sandbox(tmp_path):
     seller = {"systemuserid": "00000000-0000-0000-0000-00000000005e", "fullname": "Sam", "internalemailaddress": "sam@corp.example"}
     rows = {"dataverse/systemuser": [{**seller, "isdisabled": False, "accessmode": 0}]}
     source = folders.write(tmp_path / "source", [user("u-1", "a@northpine.example", ownerEmail="sam@corp.example")], rows=rows)
@@ -159,11 +160,23 @@ def test_an_owner_whose_roles_cant_read_what_they_would_own_closes_the_gate(tmp_
         demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
         match = engagement.owner_matches.get(source_owner="sam@corp.example")
         assert (match.kind, match.answer) == ("user", "sam@corp.example")
-        sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
-        with requests.Session() as session:
-            session.trust_env = False
-            lacking = {"user": seller["systemuserid"], "missing": ["prvReadContact"]}
-            assert session.post(f"{servers.dataverse_sandbox}/_simulator/privileges", json=lacking, timeout=10).ok
-        bindings.bind(sandbox, actor=cast.engineer)
-        assert "don't read contact" in sandbox.bindings.get(kind="user").problem
-        assert any("sam@corp.example" in one.says for one in gates.missing("load", engagement, sandbox))
+        demonstration.answer(engagement, cast)
+        for address in (servers.dataverse, servers.dataverse_sandbox):
+            with requests.Session() as session:
+                session.trust_env = False
+                lacking = {"user": seller["systemuserid"], "missing": ["prvReadContact"]}
+                assert session.post(f"{address}/_simulator/privileges", json=lacking, timeout=10).ok
+        bound = {}
+        for environment in engagement.environments.all():
+            bindings.bind(environment, actor=cast.engineer)
+            bound[environment.kind] = environment.bindings.get(kind="user")
+        assert "don't read contact" in bound["production"].problem
+        assert bound["production"].row_id is None
+        sandbox = engagement.environments.get(kind="sandbox")
+        assert bound["sandbox"].row_id == sandbox.bindings.get(kind="team").row_id
+        assert "don't read contact" in bound["sandbox"].problem
+        production = engagement.environments.get(kind="production")
+        SchemaPlan.objects.create(
+            environment=production, maps=PlanVersion.objects.filter(part="maps").first(), provisioned_at=timezone.now()
+        )
+        assert any("sam@corp.example has no row in production" in one.says for one in gates.missing("load", engagement, production))

@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from connectors import store
 from connectors.dataverse import directory
 from connectors.dataverse.client import Client
 from loads.acceptance import phase_content, sandbox_content
@@ -191,14 +192,14 @@ def answer(engagement: Engagement, cast: Cast) -> None:
 
 
 def _answer_owners(engagement: Engagement) -> None:
-    """Matches that hold in both environments stay; all others, and rows without an owner, get the fallback owner."""
-    clients = [Client.from_connection(environment.connection) for environment in engagement.environments.select_related("connection")]
+    """Matches that hold in production stay; all others, and rows without an owner, get the fallback owner."""
+    environments = engagement.environments.select_related("connection").order_by("kind")  # production, sandbox
+    clients = [Client.from_connection(environment.connection) for environment in environments]
     people = [list(directory.users(client)) for client in clients]
     kind, name = _fallback([list(directory.teams(client)) for client in clients], people)
     for match in OwnerMatch.objects.filter(engagement=engagement):
-        found = [match_user(match.answer, users)[0] for users in people] if match.kind == OwnerMatch.Kind.USER else [None]
-        held = all(user and not unreadable_tables(client, user) for client, user in zip(clients, found, strict=False))
-        if not held:
+        found = match_user(match.answer, people[0])[0] if match.kind == OwnerMatch.Kind.USER else None
+        if not found or unreadable_tables(clients[0], found):
             match.kind, match.answer, match.note = kind, name, "The fallback owner."
             match.save(update_fields=["kind", "answer", "note"])
 
@@ -253,15 +254,20 @@ def summary(engagement: Engagement) -> dict[str, Any]:
             for phase in phases
         ],
         "documents": [
-            {"kind": row.kind, "format": row.format, "path": row.path, "sha256": row.sha256}
+            {"kind": row.kind, "format": row.format, "path": str(store.root() / row.path), "sha256": row.sha256}
             for row in Document.objects.filter(engagement=engagement).newest()
         ],
         "findings": [
-            {"check": row.check_name, "severity": row.severity, "evidence": row.evidence}
+            {"check": row.check_name, "severity": row.severity, "evidence": _placed(row)}
             for row in DiscoveryFinding.objects.filter(engagement=engagement)
         ],
         "assumptions": ASSUMPTIONS,
     }
+
+
+def _placed(finding: DiscoveryFinding) -> str:
+    """The evidence, with the environment that it was found in."""
+    return f"{finding.environment.get_kind_display()}: {finding.evidence}" if finding.environment else finding.evidence
 
 
 def read_settings(path: Path | None) -> dict[str, str]:
