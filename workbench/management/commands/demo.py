@@ -74,26 +74,32 @@ class Command(BaseCommand):
             cluster = stack.enter_context(task_cluster())
             memory = stack.enter_context(peak_memory(cluster))
             summary: dict[str, Any] = {"phases": [], "documents": [], "findings": [], "assumptions": []}
-            for name in names:
-                engagement, cast = demonstration.open_engagement(name, addresses, chosen)
-                demonstration.play(engagement, cast, self.say)
-                for key, value in demonstration.summary(engagement).items():
-                    summary[key] += [entry for entry in value if entry not in summary[key]] if key == "assumptions" else value
-            summary |= {
-                "seconds": round(time.monotonic() - self.started, 2),
-                "peak_rss_mb": round(memory(), 1),
-                "admin": None,
-                "portal": None,
-            }
+            try:
+                casts = [self._play_one(name, addresses, chosen, summary) for name in names]
+            finally:
+                summary |= {"seconds": round(time.monotonic() - self.started, 2), "peak_rss_mb": round(memory(), 1)}
+                summary |= {"admin": None, "portal": None}
+                _write(summary, options["json"])  # of a job that failed too: what came of it until then
             port = None if options["no_serve"] else free_port()
             if port:
-                summary["admin"] = {"url": f"http://127.0.0.1:{port}/admin/", "user": cast.engineer.username}
-                summary["portal"] = {"url": f"http://127.0.0.1:{port}/", "user": cast.approver.username}
-            self._tell(summary, options["json"])
+                summary["admin"] = {"url": f"http://127.0.0.1:{port}/admin/", "user": casts[-1].engineer.username}
+                summary["portal"] = {"url": f"http://127.0.0.1:{port}/", "user": casts[-1].approver.username}
+                _write(summary, options["json"])
+            self._tell(summary)
             if port:
-                self._serve(port, cast)
+                self._serve(port, casts[-1])
         if not all(phase["balanced"] for phase in summary["phases"]):
             raise CommandError("A phase doesn't balance.")
+
+    def _play_one(self, name: str, addresses: Mapping[str, Any], chosen: Mapping[str, str], summary: dict[str, Any]) -> demonstration.Cast:
+        """Play one platform's engagement; what came of it is added to the summary, however it ends."""
+        engagement, cast = demonstration.open_engagement(name, addresses, chosen)
+        try:
+            demonstration.play(engagement, cast, self.say)
+        finally:
+            for key, value in demonstration.summary(engagement).items():
+                summary[key] += [entry for entry in value if entry not in summary[key]] if key == "assumptions" else value
+        return cast
 
     def _simulators(self, stack: ExitStack, options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         if options["endpoints"]:
@@ -113,9 +119,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{time.monotonic() - self.started:6.1f} s  {text}")
         self.stdout.flush()
 
-    def _tell(self, summary: Mapping[str, Any], path: Path | None) -> None:
-        if path:
-            path.write_text(json.dumps(summary, indent=2, ensure_ascii=False), encoding="utf-8")
+    def _tell(self, summary: Mapping[str, Any]) -> None:
         head = ("environment", "object", "table", "extracted", "loaded", "merged", "skipped", "rejected", "held", "balanced")
         rows = [[str(phase[name] if phase[name] is not None else "-") for name in head] for phase in summary["phases"]]
         widths = [max(len(row[n]) for row in [list(head), *rows]) for n in range(len(head))]
@@ -124,7 +128,7 @@ class Command(BaseCommand):
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
         self.stdout.write("")
         for document in summary["documents"]:
-            self.stdout.write(f"{document['kind']} ({document['format']}): {Path(settings.STORE_URL) / document['path']}")
+            self.stdout.write(f"{document['kind']} ({document['format']}): {document['path']}")
         self.stdout.write(f"done in {summary['seconds']} s, at most {summary['peak_rss_mb']} MB in one process")
 
     def _serve(self, port: int, cast: demonstration.Cast) -> None:
@@ -158,6 +162,11 @@ def _read_endpoints(path: Path, names: Sequence[str]) -> dict[str, Any]:
     if not Path(addresses["ca"]).is_file():
         raise CommandError(f"The certificate {addresses['ca']} isn't there: the simulators of this endpoints file don't run any more.")
     return addresses
+
+
+def _write(summary: Mapping[str, Any], path: Path | None) -> None:
+    if path:
+        path.write_text(json.dumps(summary, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def _scaled(addresses: Mapping[str, Any]) -> dict[str, Any]:
