@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connectors.simulators.control import Control
-from connectors.simulators.iterable import exports, reads
+from connectors.simulators.iterable import assets, events, exports, reads
 from connectors.simulators.iterable.answers import Refused, injected
 from connectors.simulators.iterable.jobs import Jobs
 from connectors.simulators.iterable.project import Project
@@ -38,6 +38,10 @@ READS: tuple[tuple[str, Endpoint, tuple[int, float] | None], ...] = (
     ("/api/users/{email:path}", reads.user, (100, 1)),
     ("/api/export/data.json", exports.export_now, None),
     ("/api/export/data.csv", exports.export_now, None),
+    ("/api/export/userEvents", events.history, None),
+    ("/api/metadata", reads.stored("metadata.json", b'{"results":[]}'), None),
+    ("/api/metadata/{table}", assets.metadata, None),
+    ("/api/metadata/{table}/{key:path}", assets.metadata, None),
     ("/api/export/jobs", exports.jobs, None),
     ("/api/export/{job_id:int}/files", exports.files, None),
     ("/api/campaigns", reads.campaigns, (100, 1)),
@@ -45,15 +49,17 @@ READS: tuple[tuple[str, Endpoint, tuple[int, float] | None], ...] = (
     ("/api/campaigns/recurring/{campaign_id:int}/childCampaigns", reads.campaign, (100, 1)),
     ("/api/campaigns/{campaign_id:int}", reads.campaign, (100, 1)),
     ("/api/journeys", reads.journeys, None),
-    ("/api/templates", reads.templates, (100, 1)),
-    ("/api/templates/{medium}/get", reads.template, (100, 1)),
+    ("/api/templates", assets.templates, (100, 1)),
+    ("/api/templates/getByClientTemplateId", assets.by_client_id, (100, 1)),
+    ("/api/templates/{medium}/get", assets.template, (100, 1)),
     ("/api/snippets", reads.stored("snippets.json", b'{"snippets":[]}'), None),
-    ("/api/snippets/{key}", reads.snippet, None),
-    ("/api/catalogs", reads.catalogs, (100, 1)),
-    ("/api/catalogs/{name}/items", reads.catalog_items, (100, 1)),
-    ("/api/catalogs/{name}/items/{item_id:path}", reads.catalog_items, (100, 1)),
-    ("/api/events/byUserId/{userId:path}", reads.user_events, (100, 1)),
-    ("/api/events/{email:path}", reads.user_events, (100, 1)),
+    ("/api/snippets/{key}", assets.snippet, None),
+    ("/api/catalogs", assets.catalogs, (100, 1)),
+    ("/api/catalogs/{name}/fieldMappings", assets.field_mappings, (100, 1)),
+    ("/api/catalogs/{name}/items", assets.catalog_items, (100, 1)),
+    ("/api/catalogs/{name}/items/{item_id:path}", assets.catalog_items, (100, 1)),
+    ("/api/events/byUserId/{userId:path}", events.newest, (100, 1)),
+    ("/api/events/{email:path}", events.newest, (100, 1)),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ class Project:
         rows = self.rows("user")
         found = self._index("iterable/export/user.ndjson", lambda _: People(rows), "people") if rows else None
         return found or People(None)
+
+    def doers(self, data_type: str, make: Callable[[Rows], Any]) -> Any:
+        """The index of an export by person, made by `make`; None where the folder has none of that type."""
+        rows = self.rows(data_type)
+        return self._index(f"iterable/export/{data_type}.ndjson", lambda _: make(rows), "doers") if rows else None
 
     def _index(self, name: str, make: Any, kind: str) -> Any:
         path = self.folder.find(name)
