@@ -63,9 +63,11 @@ class StagingContext:
     def owners(self) -> dict[str, str]:
         """Source owner -> bind value, such as `/systemusers(id)`; '' for rows without an owner. Raises NotBound."""
         sets = {"user": "systemusers", "team": "teams"}
-        rows = Binding.objects.filter(environment=self.run.environment, kind__in=sets, row_id__isnull=False)
-        bound = {(row.kind, row.name): f"/{sets[row.kind]}({row.row_id})" for row in rows}
         answers = self.contents["owners"]["answers"]
+        rows = Binding.objects.filter(environment=self.run.environment, kind__in=sets, row_id__isnull=False)
+        # Where somebody stands in for a user whom a sandbox lacks, the row is that of the owner of rows without one.
+        stand_in = answers.get("", {}).get("kind", "user")
+        bound = {(row.kind, row.name): f"/{sets[stand_in if row.problem else row.kind]}({row.row_id})" for row in rows}
         absent = sorted({answer["name"] for answer in answers.values() if (answer["kind"], answer["name"]) not in bound})
         if absent:
             raise NotBound(f"No row in {self.run.environment} for: {', '.join(absent[:10])}.")

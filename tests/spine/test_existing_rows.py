@@ -10,7 +10,7 @@ from tests.folders import organisation_list, user
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 ASK = {"user": ["u-both", "u-two-contacts"]}
 UNIT = "00000000-0000-4000-8000-00000000b001"
-ASA, BO, DORA, SVEN, TEAM, ASA_THERE = (f"00000000-0000-4000-8000-0000000000{number}" for number in ("a1", "a2", "a3", "a4", "a5", "a6"))
+ASA, BO, DORA, SVEN, TEAM, ASA_THERE, PIA = (f"00000000-0000-4000-8000-0000000000a{number}" for number in range(1, 8))
 EVAS = ("00000000-0000-4000-8000-0000000000e1", "00000000-0000-4000-8000-0000000000e2")
 BEFORE = {"createdon": "2019-05-06T07:08:09Z", "modifiedon": "2019-05-06T07:08:09Z"}
 OWNED = {"_ownerid_value": BO, "_ownerid_value@Microsoft.Dynamics.CRM.lookuplogicalname": "systemuser", "_owninguser_value": BO}
@@ -80,6 +80,7 @@ def users() -> list[dict[str, object]]:
         user("u-owner-disabled", "owner3@gmail.com", ownerEmail="dora@corp.example"),
         user("u-owner-unknown", "owner4@gmail.com", "lead", ownerEmail="Nobody Known"),
         user("u-owner-sandbox", "owner5@gmail.com", ownerEmail="sven@corp.example"),
+        user("u-owner-production", "owner.production@gmail.com", ownerEmail="pia@corp.example"),
         user("u-owner-two", "owner7@gmail.com", ownerEmail="eva@corp.example"),
         user("u-owner-none", "owner6@gmail.com"),
     ]
@@ -145,7 +146,7 @@ def folder(path: Path) -> Path:
     rows = {
         "dataverse/businessunit": [{"businessunitid": UNIT, "name": "Corp", "isdisabled": False}],
         "dataverse/team": [{"teamid": TEAM, "name": "A team", "teamtype": 0, "isdefault": True, "_businessunitid_value": UNIT}],
-        "dataverse/systemuser": colleagues(),
+        "dataverse/systemuser": [*colleagues(), colleague(PIA, "pia@corp.example")],
         "dataverse/contact": contacts(),
         "dataverse/lead": leads(),
         "dataverse/account": accounts(),
@@ -302,6 +303,11 @@ def test_owners_are_found_by_mail_or_domain_name_and_others_go_to_the_fallback_o
 
 def test_an_owner_is_bound_in_each_environment_to_its_own_user(played):
     assert played.row("contact", "user:u-owner-mail", "sandbox")["_ownerid_value"] == ASA_THERE
+
+
+def test_an_owner_whom_only_the_sandbox_lacks_keeps_the_rows_in_production(played):
+    assert played.row("contact", "user:u-owner-production")["_ownerid_value"] == PIA
+    assert played.row("contact", "user:u-owner-production", "sandbox")["_ownerid_value"] == TEAM
 
 
 def test_the_original_owner_is_kept_as_it_was_written(played):
