@@ -10,7 +10,7 @@ from unfold.decorators import display
 
 from mapping import fieldmap_admin, plan, source_admin, version_admin  # noqa: F401 - they register their pages
 from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
-from mapping.plan_admin import PlanRowAdmin
+from mapping.plan_admin import ConfirmedInBulk, PlanRowAdmin
 from mapping.split import normalise_stage
 from workbench.engagements import signoffs
 from workbench.engagements.access import workable_by
@@ -19,7 +19,7 @@ from workbench.engagements.scoped_admin import EngagementFilter
 
 
 @admin.register(ObjectMap)
-class ObjectMapAdmin(PlanRowAdmin):
+class ObjectMapAdmin(ConfirmedInBulk):
     """Which tables each source object becomes."""
 
     plan_part = "maps"
@@ -109,7 +109,7 @@ def split_summary(request: HttpRequest) -> list[dict]:
 
 
 @admin.register(OrganisationList)
-class OrganisationListAdmin(PlanRowAdmin):
+class OrganisationListAdmin(ConfirmedInBulk):
     """Lists that the rule takes for organisations; a confirmed one becomes an account."""
 
     plan_part = "companies"

@@ -85,6 +85,15 @@ def test_a_confirmed_organisation_list_enters_the_companies_part(client, planned
     assert plan.current(planned)["companies"].content["lists"] == {"7": "Analytical Engines Ltd"}
 
 
+def test_many_organisation_lists_are_confirmed_at_once_with_one_entry_of_the_history(client, planned):
+    rows = list(OrganisationList.objects.all())
+    page = reverse("admin:mapping_organisationlist_changelist")
+    answer = client.post(page, {"action": "confirm_selected", "_selected_action": [row.pk for row in rows]})
+    assert answer.status_code == 302
+    assert set(plan.current(planned)["companies"].content["lists"]) == {row.list_id for row in rows}
+    assert AuditEntry.objects.filter(action="confirmed organisation lists").count() == 1
+
+
 def test_changed_zones_make_a_new_version_of_the_time_part(client, planned):
     page = reverse("admin:engagements_engagement_change", args=[planned.pk])
     data = {"name": "Northwind", "slug": "northwind", "platform": "iterable", "prefix": "mwb", "options": '{"day_zone": "Europe/Oslo"}'}
