@@ -83,9 +83,14 @@ def test_members_are_no_rows_of_their_own_to_create_or_to_link(org, people):
     list_id = new_list(org)
     assert org.refusal("POST", "listmembers", {"listid@odata.bind": f"/lists({list_id})"}) == (400, "0x80040800")
     assert org.refusal("PATCH", f"listmembers({guid()})", {"entitytype": "contact"}) == (400, "0x80040800")
+    nested = {"listname": "L", "createdfromcode": 2, "listmembers": [{"entitytype": "contact"}]}
+    assert org.refusal("POST", "lists", nested) == (400, "0x80040800")
     link = {"@odata.id": f"{org.root}contacts({people[0]})"}
     assert org.refusal("POST", f"lists({list_id})/listcontact_association/$ref", link) == (400, "0x80040800")
     assert org.bulk("listmembers", "listmember", "CreateMultiple", [{}]).status_code == 400
+    add(org, list_id, people[:1])
+    member = next(row["listmemberid"] for row in org.dump("listmember") if row["_listid_value"] == list_id)
+    assert org.refusal("PATCH", f"listmembers({member})", {"entitytype": "lead"}, ANY) == (400, "0x80040800")
 
 
 def test_members_end_with_a_message_or_with_either_row(org):
@@ -124,6 +129,8 @@ def test_a_list_is_tied_to_a_campaign_once_and_read_back_from_it(org):
     assert [item.status_code for item in items] == [200, 200]
     assert items[0].json()["CampaignItemId"] == items[1].json()["CampaignItemId"]
     assert [row["listid"] for row in org.get(f"campaigns({campaign})/campaignlist_association?$select=listname")["value"]] == [list_id]
+    expanded = org.get(f"campaigns({campaign})?$select=name&$expand=campaignlist_association($select=listname)")
+    assert [row["listname"] for row in expanded["campaignlist_association"]] == ["L"]
     unknown = {"Campaign": {"@odata.type": f"{NS}.campaign", "campaignid": guid()}}
     assert org.refusal("POST", f"lists({list_id})/{NS}.AddItemCampaign", unknown) == (404, "0x80040217")
     assert org.refusal("POST", f"campaigns({campaign})/{NS}.AddItemCampaign", body)[0] == 404

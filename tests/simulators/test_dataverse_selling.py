@@ -248,6 +248,12 @@ def test_a_close_that_says_too_little_or_the_wrong_thing_changes_nothing(org, pr
     assert not org.get(f"opportunitycloses?$filter=_opportunityid_value eq {deal}")["value"]
 
 
+def test_a_close_activity_is_made_by_its_message_alone(org, prices, euro):
+    row = {"subject": "By hand", **bound(opportunityid=new_deal(org, prices, euro))}
+    assert org.refusal("POST", "opportunitycloses", row) == (400, "0x80040800")
+    assert org.bulk("opportunitycloses", "opportunityclose", "CreateMultiple", [row]).json()["error"]["code"] == "0x80040800"
+
+
 def test_a_deal_takes_its_lines_and_closes_along_and_holds_its_products_and_prices(org, units, prices, euro, sold):
     deal = new_deal(org, prices, euro)
     line = org.create("opportunityproducts", catalogue_line(deal, sold, units[1]))
@@ -289,3 +295,21 @@ def test_the_canonical_dump_names_the_services_own_units(tmp_path):
             dumps.append({table: org.dump(table, canonical=True) for table in ("uom", "product")})
     assert dumps[0] == dumps[1]
     assert dumps[0]["product"][0]["_defaultuomid_value"] == f"uom:base:{schedule}" == dumps[0]["uom"][0]["uomid"]
+
+
+def test_the_services_own_rows_and_what_is_unique_survive_a_kill(tmp_path):
+    data, state = tmp_path / "data", tmp_path / "state"
+    data.mkdir()
+    with organisation(data, state=state) as org:
+        schedule = org.create("uomschedules", {"name": "Pieces"})
+        units = (schedule, org.get("uoms")["value"][0]["uomid"])
+        new_product(org, units, productnumber="once")
+        deal = org.create("opportunities", {"name": "Deal"})
+        org.create("opportunityproducts", write_in(deal))
+        org.call("POST", "WinOpportunity", close(deal))
+        before = {t: org.dump(t, canonical=True) for t in ("uom", "product", "opportunity", "opportunityclose", "opportunityproduct")}
+    with organisation(data, state=state) as org:
+        assert {t: org.dump(t, canonical=True) for t in before} == before
+        assert org.refusal("POST", "products", product_values(units, productnumber="ONCE")) == (400, "0x80043b06")
+        assert org.refusal("POST", "WinOpportunity", close(deal)) == (400, "0x80040203")
+    assert before["opportunity"][0]["totalamount"] == 30

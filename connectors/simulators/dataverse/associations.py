@@ -54,9 +54,7 @@ class Collection:
         if not self.relation.many_to_many:
             column = self.org.table(self.relation.referencing).columns[self.relation.column]
             return sorted(self.org.store.by_value(self.relation.referencing, column.read_name).ids.get(self.row_id, ()))
-        relation, rows = self.relation, self.org.rows(self.relation.intersect)
-        links = self.org.store.by_value(relation.intersect, relation.end(self.table.name)).ids.get(self.row_id, ())
-        return sorted(rows[i][relation.end(self._other_table())] for i in links)
+        return self.org.linked(self.relation, self.table.name, self.row_id)
 
     def _link(self, other: Table, other_id: str) -> None:
         if other.name != self._other_table():

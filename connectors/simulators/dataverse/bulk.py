@@ -15,6 +15,7 @@ Bulk = Callable[[Organisation, Call, Table], Answer]
 def create_multiple(org: Organisation, call: Call, table: Table) -> Answer:
     """All rows or none; their ids in the order given."""
     targets = _targets(call, table)
+    writing.check_creatable(table)
     with org.store.transaction():
         ids = [writing.create(org, call, table, target) for target in targets]
     context = f"{call.root}$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse"

@@ -21,6 +21,8 @@ def expand(org: Organisation, call: Call, table: Table, items: list[dict[str, An
             one.single(name, items)
         elif relation := next((r for r in table.children if r.collection == name), None):
             one.collection(relation, items)
+        elif relation := next((r for r in table.many if r.schema_name == name), None):
+            one.links(relation, items)
         else:
             raise errors.bad_query(f"Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{table.name}'.")
 
@@ -68,3 +70,10 @@ class _Expansion:
         top = int(self.options["top"]) if self.options.get("top", "").isdigit() else None
         for item in items:
             item[relation.collection] = [reader(rows[i]) for i in sorted(index.get(item[self.table.primary_id], ()))[:top]]
+
+    def links(self, relation: Relationship, items: list[dict[str, Any]]) -> None:
+        other = self.org.table(relation.other(self.table.name))
+        reader, rows = self._reader(other), self.org.rows(other.name)
+        for item in items:
+            ids = self.org.linked(relation, self.table.name, item[self.table.primary_id])
+            item[relation.schema_name] = [reader(rows[i]) for i in ids if i in rows]

@@ -11,7 +11,7 @@ from .builtin import build_catalog
 from .calls import Call, Caller
 from .identifiers import stable_id
 from .store import KeyIndex, Row, Store
-from .tables import Table
+from .tables import Relationship, Table
 
 ACTIVITIES = ("task", "phonecall", "email", "appointment", "campaignresponse", "opportunityclose", "orderclose")
 
@@ -65,6 +65,12 @@ class Organisation:
         names: Iterable[str] = ACTIVITIES if table.name == "activitypointer" else (table.name,)
         for name in names:
             yield from self.rows(name).items()
+
+    def linked(self, relation: Relationship, name: str, row_id: str) -> list[str]:
+        """Ids of the rows at the other end of an N:N relationship of a row of table `name`, sorted."""
+        links = self.store.by_value(relation.intersect, relation.end(name)).ids.get(row_id, ())
+        rows, end = self.rows(relation.intersect), relation.end(relation.other(name))
+        return sorted(rows[i][end] for i in links)
 
     # The built-in rows ---------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import binding, errors, money, rules, states
-from .builtin_tables import NOT_CREATABLE
+from .builtin_tables import NOT_CHANGEABLE, NOT_CREATABLE
 from .calls import Call
 from .columns import Column
 from .drafts import Draft
@@ -41,6 +41,8 @@ def create(org: Organisation, call: Call, table: Table, body: Mapping[str, Any])
 def update(org: Organisation, call: Call, table: Table, row_id: str, body: Mapping[str, Any]) -> None:
     """Change a row that exists. Raises ServiceError and leaves the row as it was."""
     demand(call, table, "Write")
+    if table.name in NOT_CHANGEABLE:
+        raise errors.ServiceError(400, "0x80040800", f"The 'Update' method does not support entities of type '{table.name}'.")
     before = org.row(table, row_id)
     with org.store.transaction():
         draft = Draft(org, call, table, before, dict(before), row_id)
@@ -168,6 +170,8 @@ def _nest_parent(draft: Draft, name: str, value: Any) -> None:
 def _create_children(draft: Draft, relation: Relationship, items: list[Any]) -> None:
     child = draft.org.table(relation.referencing)
     reference = f"/{draft.table.entity_set}({draft.row_id})"
+    if child.name != "activityparty":  # parties come with their activity and in no other way
+        check_creatable(child)
     for item in items:
         if not isinstance(item, dict):
             raise errors.bad_payload(f"'{relation.collection}' takes objects.")
