@@ -1,5 +1,7 @@
 """Catalogue, deals with lines, orders: what a load of products and purchases meets at the destination."""
 
+import json
+
 import pytest
 
 from tests.simulators.dataverse_organisation import NS, guid, organisation
@@ -313,3 +315,17 @@ def test_the_services_own_rows_and_what_is_unique_survive_a_kill(tmp_path):
         assert org.refusal("POST", "products", product_values(units, productnumber="ONCE")) == (400, "0x80043b06")
         assert org.refusal("POST", "WinOpportunity", close(deal)) == (400, "0x80040203")
     assert before["opportunity"][0]["totalamount"] == 30
+
+
+def test_the_organisations_settings_decide_where_products_begin_and_who_adds_up(tmp_path):
+    (tmp_path / "dataverse").mkdir()
+    settings = {"createproductswithoutparentinactivestate": True, "oobpricecalculationenabled": False}
+    (tmp_path / "dataverse/metadata.json").write_text(json.dumps({"organization": settings}))
+    with organisation(tmp_path) as org:
+        schedule = org.create("uomschedules", {"name": "Pieces"})
+        product = new_product(org, (schedule, org.get("uoms")["value"][0]["uomid"]))
+        assert org.get(f"products({product})?$select=statecode")["statecode"] == 0
+        deal = org.create("opportunities", {"name": "Deal"})
+        line = org.create("opportunityproducts", write_in(deal))
+        assert org.get(f"opportunityproducts({line})")["extendedamount"] is None
+        assert org.get(f"opportunities({deal})")["totalamount"] == 0
