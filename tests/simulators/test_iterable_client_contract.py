@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime
 
+import iterable as public
 import orjson
 import pytest
 
 from connectors.simulators import iterable as simulator
 from connectors.simulators.world import write_world
 from tests import simulated
-
-public = pytest.importorskip("iterable", reason="the client iterable-api isn't installed")
 
 
 @pytest.fixture(scope="module")
