@@ -2,12 +2,17 @@
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
+from django.conf import settings
 
 from workbench.management.cluster import task_cluster
 
@@ -48,3 +53,29 @@ def test_no_worker_outlives_the_command_where_their_parent_was_killed(tmp_path, 
         in_time(lambda: not alive(guard))
         assert any(map(alive, workers))
     in_time(lambda: not any(map(alive, workers)))
+
+
+def test_pages_are_served_without_tls_on_this_machine_whatever_the_environment_says(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name not in ("HTTPS", "DATABASE_URL")}
+    environment |= {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "workbench.settings"}
+    code = f"import django; django.setup(); from workbench.management.pages import serve_pages; serve_pages({port})"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR) as served, requests.Session() as session:
+        session.trust_env = False
+        try:
+            answer = _answer(session, f"http://127.0.0.1:{port}/static/workbench/portal.css")
+            assert (answer.status_code, answer.url.split(":")[0]) == (200, "http")
+        finally:
+            served.terminate()
+
+
+def _answer(session: requests.Session, address: str) -> requests.Response:
+    """The first answer of a server that is starting."""
+    for _ in range(100):
+        with suppress(requests.ConnectionError):
+            return session.get(address, timeout=5)
+        time.sleep(0.1)
+    raise AssertionError("nobody answers")

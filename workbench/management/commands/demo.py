@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -22,6 +21,7 @@ from connectors.simulators.world import write_world
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import PLATFORMS
 from workbench.management.cluster import TaskCluster, task_cluster
+from workbench.management.pages import serve_pages
 from workbench.management.stopping import leaving_on_signals
 from workbench.pipeline import demonstration
 
@@ -132,17 +132,12 @@ class Command(BaseCommand):
         self.stdout.write(f"done in {summary['seconds']} s, at most {summary['peak_rss_mb']} MB in one process")
 
     def _serve(self, port: int, cast: demonstration.Cast) -> None:
-        from waitress import serve  # only where pages are served
-
-        from workbench.wsgi import application
-
         address = f"http://127.0.0.1:{port}"
         self.stdout.write(f"\nadmin:  {address}/admin/  user {cast.engineer.username}, password {cast.engineer_password}")
         self.stdout.write(f"portal: {address}/        user {cast.approver.username}, password {cast.approver_password}")
         self.stdout.write("Stop with Ctrl-C.")
         self.stdout.flush()
-        settings.HTTPS = settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
-        serve(application, host="127.0.0.1", port=port, threads=4)
+        serve_pages(port)
 
 
 def _read_endpoints(path: Path, names: Sequence[str]) -> dict[str, Any]:

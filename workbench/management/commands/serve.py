@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 
 from workbench.management.cluster import task_cluster
 from workbench.management.commands.demo import free_port
+from workbench.management.pages import serve_pages
 from workbench.management.stopping import leaving_on_signals
 
 
@@ -21,11 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
-        from waitress import serve  # only where pages are served
-
-        from workbench.wsgi import application
-
         port = options["port"] or free_port()
         self.stdout.write(f"admin:  http://127.0.0.1:{port}/admin/\nportal: http://127.0.0.1:{port}/\nStop with Ctrl-C.")
         with leaving_on_signals(), task_cluster():
-            serve(application, host="127.0.0.1", port=port, threads=4)
+            serve_pages(port)
