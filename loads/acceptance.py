@@ -1,15 +1,19 @@
 """What the customer signs after the sandbox run: its balance, its sample read back, its exceptions, and the versions it ran."""
 
+from collections import Counter
 from typing import Any
 
+import orjson
 from django.db.models import Count, Min
 
+from loads import staged
 from loads.models import LedgerEntry, Phase, Run, VerifiedRow
 from loads.reconciliation import RECORDS, ROWS
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 
 SHOWN = 5
+LOSSES_SHOWN = 20
 
 
 class NothingToSign(WorkbenchError):
@@ -71,4 +75,23 @@ def exceptions_content(run: Run) -> list[dict[str, Any]]:
     return [
         {"object": row["object_name"], "outcome": row["outcome"], "code": row["code"], "count": row["count"], "example": row["example"]}
         for row in grouped
+    ]
+
+
+def losses_content(run: Run) -> list[dict[str, Any]]:
+    """Values of planned rows that arrive with less than the source held, by object, code and field; a few source ids of each."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for object_name in run.staged:
+        for row in staged.read_dispositions(run, object_name):
+            if row["disposition"] != "planned" or b'"loss"' not in row["reasons"]:
+                continue
+            for reason in orjson.loads(row["reasons"]):
+                if reason["severity"] == "loss":
+                    key = (object_name, reason["code"], reason["field"])
+                    counts[key] += 1
+                    if counts[key] <= LOSSES_SHOWN:
+                        found.setdefault(key, []).append(row["source_id"])
+    return [
+        {"object": key[0], "code": key[1], "field": key[2], "count": count, "examples": found[key]} for key, count in counts.most_common()
     ]

@@ -33,6 +33,7 @@ class Played:
     exceptions: list[dict[str, Any]]
     dispositions: dict[str, list[dict[str, Any]]]
     updates: list[dict[str, Any]] = field(default_factory=list)
+    reports: list[dict[str, Any]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
 
@@ -103,6 +104,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
             for entry in entries
         ],
         dispositions=asked,
+        reports=[json.loads(Path(one["path"]).read_text()) for one in demonstration.summary(engagement)["documents"]],
         updates=[
             {"table": phase.table, "row_id": row.row_id, "values": dict(row.values), "before": row.before}
             for phase in (production.phases.exclude(table="") if production else ())
