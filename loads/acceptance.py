@@ -13,7 +13,7 @@ from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 
 SHOWN = 5
-LOSSES_SHOWN = 20
+EXAMPLES = 20
 
 
 class NothingToSign(WorkbenchError):
@@ -78,20 +78,19 @@ def exceptions_content(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def losses_content(run: Run) -> list[dict[str, Any]]:
-    """Values of planned rows that arrive with less than the source held, by object, code and field; a few source ids of each."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    counts: Counter[tuple[str, str, str]] = Counter()
+def remarks_content(run: Run) -> list[dict[str, Any]]:
+    """What is to be said of planned rows: losses (less arrives than the source held) and notes, by object, code and field.
+
+    The most frequent first, with a few source ids of each.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
+    examples: dict[tuple[str, ...], list[str]] = {}
     for object_name in run.staged:
         for row in staged.read_dispositions(run, object_name):
-            if row["disposition"] != "planned" or b'"loss"' not in row["reasons"]:
-                continue
-            for reason in orjson.loads(row["reasons"]):
-                if reason["severity"] == "loss":
-                    key = (object_name, reason["code"], reason["field"])
-                    counts[key] += 1
-                    if counts[key] <= LOSSES_SHOWN:
-                        found.setdefault(key, []).append(row["source_id"])
-    return [
-        {"object": key[0], "code": key[1], "field": key[2], "count": count, "examples": found[key]} for key, count in counts.most_common()
-    ]
+            for reason in orjson.loads(row["reasons"]) if row["disposition"] == "planned" else ():
+                key = (object_name, reason["severity"], reason["code"], reason["field"])
+                counts[key] += 1
+                if counts[key] <= EXAMPLES:
+                    examples.setdefault(key, []).append(row["source_id"])
+    names = ("object", "severity", "code", "field")
+    return [{**dict(zip(names, key, strict=True)), "count": count, "examples": examples[key]} for key, count in counts.most_common()]

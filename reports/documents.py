@@ -8,7 +8,7 @@ import orjson
 from django.db.models import Exists, OuterRef, QuerySet
 
 from connectors import store
-from loads.acceptance import exceptions_content, losses_content, phase_content, verified_content
+from loads.acceptance import exceptions_content, phase_content, remarks_content, verified_content
 from loads.models import Phase, Run
 from reports.models import Document
 from workbench.engagements.models import Engagement
@@ -24,7 +24,7 @@ def reconciliation_content(run: Run) -> dict[str, Any]:
         "phases": [{**phase_content(phase), "at_destination": phase.at_destination} for phase in run.phases.all()],
         "verified": verified_content(run),
         "exceptions": exceptions_content(run),
-        "losses": losses_content(run),
+        "remarks": remarks_content(run),
         "parts": run.parts,
     }
 

@@ -175,10 +175,11 @@ def test_a_last_name_that_is_too_long_is_cut_and_kept_whole(played):
     assert "L" * 60 in row["mwb_original_values"]
 
 
-def test_shortened_values_are_listed_in_the_reconciliation_report(played):
-    listed = {(one["object"], one["code"], one["field"]): one for one in played.reports[-1]["losses"]}
+def test_shortened_values_and_unclear_companies_are_listed_in_the_reconciliation_report(played):
+    listed = {(one["object"], one["code"], one["field"]): one for one in played.reports[-1]["remarks"]}
     assert listed["user", "text.shortened", "lastName"]["examples"] == ["u-long"]
     assert listed["company", "text.shortened", "name"]["count"] == 1
+    assert listed["user", "company.ambiguous", "emailListIds"]["examples"] == ["u-unclear"]
 
 
 def test_created_on_is_the_sign_up_date_and_leads_have_a_subject(played):
