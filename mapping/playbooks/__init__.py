@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mapping.playbooks.reading import (
+    DatasetRule,
     Identity,
     KnownField,
     LeftField,
@@ -19,8 +20,8 @@ from mapping.playbooks.reading import (
 from workbench.engagements.errors import BadInput
 
 __all__ = [
-    "Identity", "KnownField", "LeftField", "ObjectRule", "Playbook", "StandingColumn", "field_key", "load_playbook", "platforms",
-    "read_playbook",
+    "DatasetRule", "Identity", "KnownField", "LeftField", "ObjectRule", "Playbook", "StandingColumn", "field_key", "load_playbook",
+    "platforms", "read_playbook",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent

@@ -12,6 +12,7 @@ from workbench.engagements.errors import BadInput
 
 KINDS = ("String", "Memo", "Integer", "Decimal", "Double", "Money", "DateTime", "Boolean")
 OBJECT_KINDS = ("company", "person")
+DISCOVERIES = ("whole", "fields", "samples")
 Record = TypeVar("Record")
 
 
@@ -30,6 +31,22 @@ class ObjectRule:
     tables: tuple[str, ...]
     cardinality: str = "1:1"
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRule:
+    """An object that is landed slice by slice, or whole, beside people and the small answers.
+
+    id: alternatives, the first that is filled is the record's id; fields with `/` between are one id together, `@name` stands for a
+    setting's field; without any the record goes by its hash. discovery: what discovery lands: `whole`, `fields` (only `fields`, of every
+    record) or `samples` (a count per value of `by`, and at most 1,000 records of each).
+    """
+
+    name: str
+    discovery: str
+    id: tuple[str, ...] = ()
+    by: str = ""
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,7 @@ class Playbook:
     settings: Mapping[str, str]
     identity: Identity
     objects: tuple[ObjectRule, ...]
+    datasets: tuple[DatasetRule, ...]
     matrix: Mapping[str, Outcome]
     consent_arrays: Mapping[str, str]
     columns: tuple[StandingColumn, ...]
@@ -108,6 +126,13 @@ class Playbook:
             if rule.name == name:
                 return rule
         raise BadInput(f"The playbook {self.platform} has no object {name!r}.")
+
+    def dataset(self, name: str) -> DatasetRule:
+        """A dataset's rule. Raises BadInput for one that the playbook doesn't know."""
+        for rule in self.datasets:
+            if rule.name == name:
+                return rule
+        raise BadInput(f"The playbook {self.platform} has no dataset {name!r}.")
 
     def why_left(self, object_name: str, source: str) -> str:
         """The reason why a source field is left behind; empty where it isn't."""
@@ -134,13 +159,13 @@ def read_playbook(path: Path) -> Playbook:
 
 
 def _playbook(content: dict[str, Any], mistakes: list[str]) -> Playbook | None:
-    lists = {"objects": ObjectRule, "columns": StandingColumn, "fields": KnownField, "left": LeftField}
+    lists = {"objects": ObjectRule, "datasets": DatasetRule, "columns": StandingColumn, "fields": KnownField, "left": LeftField}
     known = {"platform", "title", "settings", "identity", "split", "consent", "role_addresses", "free_mail_domains", *lists}
     mistakes += [f"unknown key {key!r}" for key in sorted(set(content) - known)]
-    mistakes += [f"no {key}" for key in sorted(known - set(content))]
+    mistakes += [f"no {key}" for key in sorted(known - set(content) - {"datasets"})]
     if mistakes:
         return None
-    read = {name: _records(kind, content[name], name, mistakes) for name, kind in lists.items()}
+    read = {name: _records(kind, content.get(name, []), name, mistakes) for name, kind in lists.items()}
     identity = _records(Identity, [content["identity"]], "identity", mistakes)
     if mistakes:
         return None
@@ -223,6 +248,12 @@ def _wrong_kinds(playbook: Playbook) -> Iterable[str]:
     for rule in playbook.objects:
         if rule.kind not in OBJECT_KINDS:
             yield f"object {rule.name} is of kind {rule.kind!r}, which is none of {', '.join(OBJECT_KINDS)}"
+    for dataset in playbook.datasets:
+        if dataset.discovery not in DISCOVERIES:
+            yield f"dataset {dataset.name} is discovered as {dataset.discovery!r}, which is none of {', '.join(DISCOVERIES)}"
+        for part in (one for alternative in (*dataset.id, *dataset.fields) for one in alternative.split("/")):
+            if part.startswith("@") and part[1:] not in playbook.settings:
+                yield f"dataset {dataset.name} stands on the setting {part[1:]!r}, which there is not"
     for column in playbook.columns:
         if column.kind not in KINDS:
             yield f"column {column.stem} is of kind {column.kind!r}, which is none of {', '.join(KINDS)}"
