@@ -1,7 +1,7 @@
 """What every source platform gives the workbench, and nothing of how."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -17,12 +17,23 @@ class StillPreparing(Retryable):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a readiness check saw. A blocker stops the run until it is mended."""
+    """One thing that a named check saw. A blocker stops the run until it is mended.
+
+    subject: what it is about within the check, the same in every environment and every discovery, such as a table or a plug-in step.
+    rests_on: the facts that a decision about it rests on: where they change, the decision no longer applies. facts: what acting on a
+    decision needs, such as row ids. choices: the names of the check's choices that fit here; none: all of them. default: the choice
+    proposed here; empty: the check's own.
+    """
 
     check: str
     severity: Literal["info", "warning", "blocker"]
     evidence: str
     remedy: str = ""
+    subject: str = ""
+    rests_on: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    choices: Sequence[str] = field(default_factory=list)
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from django.db.models import Q
 
 from mapping import plan
+from mapping.checks import gating
 from mapping.models import DiscoveryFinding, OwnerMatch
 from workbench.engagements import signoffs
-from workbench.engagements.gates import gate
+from workbench.engagements.gates import ACTIONS, Check, gate
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
 
 
@@ -30,6 +31,19 @@ def findings_mended(engagement: Engagement, environment: Environment | None) -> 
     found = DiscoveryFinding.objects.filter(Q(environment=None) | Q(environment=environment), engagement=engagement, severity="blocker")
     for finding in found.order_by("check_name", "pk"):
         yield f"{finding.check_name}: {finding.evidence} {finding.remedy} Then start the discovery again.", Role.ENGINEER
+
+
+def decisions_taken(action: str) -> Check:
+    """The gate of an action for decisions that findings ask for: where one matters for the action, it waits for it."""
+
+    def check(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+        yield from gating.missing(action, engagement, environment)
+
+    return check
+
+
+for _action in ACTIONS:
+    gate(f"decisions before {_action}", _action)(decisions_taken(_action))
 
 
 @gate("matrix signed", "extract", "load")

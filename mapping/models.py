@@ -1,5 +1,8 @@
 """The working plan that people edit, what discovery saw, and the frozen versions that are confirmed and signed."""
 
+from hashlib import sha256
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -39,22 +42,76 @@ class SourceField(models.Model):
         return self.filled / self.rows if self.rows else 0.0
 
 
+class FindingQuerySet(models.QuerySet["DiscoveryFinding"]):
+    """Findings."""
+
+    def undecided(self) -> "FindingQuerySet":
+        """Those that ask for a decision which nobody has taken."""
+        return self.filter(asks=True, decision="")
+
+    def for_environment(self, environment: Environment | None) -> "FindingQuerySet":
+        """Those of the source and of the environment in question."""
+        return self.filter(models.Q(environment=None) | models.Q(environment=environment))
+
+
 class DiscoveryFinding(models.Model):
-    """What a named check found in the source or in an environment."""
+    """What a named check found in the source or in an environment, and what was decided about it.
+
+    key: the check's name and the subject, the same in every environment and every discovery; so a decision outlasts a new discovery.
+    basis: a hash of what the decision rests on; where it changes, the decision no longer applies.
+    """
+
+    class Severity(models.TextChoices):
+        INFO = "info", "Information"
+        WARNING = "warning", "Warning"
+        BLOCKER = "blocker", "Blocker"
 
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="findings")
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     check_name = models.CharField("check", max_length=80)
-    severity = models.CharField(max_length=10, choices=[("info", "Information"), ("warning", "Warning"), ("blocker", "Blocker")])
+    subject = models.CharField(max_length=300, blank=True)
+    key = models.CharField(max_length=200, default="", editable=False)
+    severity = models.CharField(max_length=10, choices=Severity)
     evidence = models.TextField()
     remedy = models.TextField(blank=True)
+    facts = models.JSONField(default=dict, editable=False, help_text="What acting on the decision needs, such as row ids.")
+    basis = models.CharField(max_length=64, blank=True, editable=False)
     found_at = models.DateTimeField(default=timezone.now)
+    asks = models.BooleanField("asks for a decision", default=False, editable=False)
+    choices = models.JSONField(default=list, editable=False, help_text="Names of the choices that fit here.")
+    proposed = models.CharField(max_length=30, blank=True, editable=False, help_text="The choice that is proposed.")
+    decision = models.CharField(max_length=30, blank=True)
+    decided_by = models.CharField(max_length=150, blank=True, editable=False)
+    decided_at = models.DateTimeField(null=True, blank=True, editable=False)
+    comment = models.TextField(blank=True)
+    gone_at = models.DateTimeField(null=True, editable=False, help_text="No longer found since; kept while it is to be put back.")
+    off_at = models.DateTimeField(null=True, editable=False, help_text="Switched off for the window.")
+    back_at = models.DateTimeField(null=True, editable=False, help_text="Put back after it.")
+
+    objects = FindingQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-found_at", "pk"]
+        ordering = ["environment", "check_name", "subject", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "key"], condition=~models.Q(environment=None), name="finding_once"),
+            models.UniqueConstraint(fields=["engagement", "key"], condition=models.Q(environment=None), name="source_finding_once"),
+            models.CheckConstraint(condition=models.Q(decision="") | models.Q(decided_at__isnull=False), name="finding_decided_at"),
+        ]
+        indexes = [models.Index(fields=["engagement", "asks", "decision"])]
 
     def __str__(self) -> str:
-        return f"{self.check_name}: {self.get_severity_display()}"
+        return f"{self.check_name}: {self.subject or self.get_severity_display()}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A finding made without a key gets the one that follows from its check and subject."""
+        self.key = self.key or finding_key(self.check_name, self.subject)
+        super().save(*args, **kwargs)
+
+
+def finding_key(check: str, subject: str) -> str:
+    """The key of a finding, at most 200 characters; a long subject is cut, with a hash for what was cut off."""
+    key = f"{check}:{subject}"
+    return key if len(key) <= 200 else f"{key[:159]}~{sha256(key.encode()).hexdigest()[:40]}"
 
 
 class ObjectMap(models.Model):

@@ -1,13 +1,12 @@
-"""Admin pages of what discovery saw: fields with their profiles, and findings."""
+"""Admin page of what discovery saw of the source: fields with their profiles."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from mapping.models import DiscoveryFinding, FieldMap, SourceField
+from mapping.models import FieldMap, SourceField
 from mapping.plan_admin import bar, percent
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
@@ -69,23 +68,3 @@ def shown_samples(top: list, limit: int = 40) -> str:
     """The three commonest values, each cut to `limit` characters."""
     texts = [str(value) for value, _ in top[:3]]
     return " · ".join(text if len(text) <= limit else text[: limit - 1] + "…" for text in texts)
-
-
-@admin.register(DiscoveryFinding)
-class DiscoveryFindingAdmin(ReadOnly, WorkbenchAdmin):
-    """What the checks found."""
-
-    list_display = ("check_name", "shown_severity", "engagement", "environment", "evidence", "remedy", "found_at")
-    list_filter = (EngagementFilter, "severity")
-    list_select_related = ("engagement", "environment__engagement")
-    list_filter_submit = True
-    search_fields = ("check_name", "evidence")
-
-    @display(description="severity", label={"info": "info", "warning": "warning", "blocker": "danger"}, ordering="severity")
-    def shown_severity(self, finding: DiscoveryFinding) -> tuple[str, str]:
-        """Severity, coloured."""
-        return finding.severity, finding.get_severity_display()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Newest first."""
-        return super().get_queryset(request)

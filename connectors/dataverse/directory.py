@@ -94,5 +94,19 @@ def base_currency(client: Client) -> Currency:
 
 def privileges(client: Client, user_id: str) -> set[str]:
     """Names of the privileges that a user's roles give, such as prvCreateContact."""
+    return set(privilege_depths(client, user_id))
+
+
+def privilege_depths(client: Client, user_id: str) -> dict[str, str]:
+    """Privilege -> how far it reaches: Basic (own rows), Local (the unit's), Deep (those of units below), Global (all)."""
     answer = client.get(f"systemusers({user_id})/{NS}.RetrieveUserPrivileges()")
-    return {entry["PrivilegeName"] for entry in answer.get("RolePrivileges") or () if entry.get("PrivilegeName")}
+    return {entry["PrivilegeName"]: entry.get("Depth") or "" for entry in answer.get("RolePrivileges") or () if entry.get("PrivilegeName")}
+
+
+def table_privileges(client: Client, table: str) -> dict[str, str]:
+    """Right (Create, Read, Write, Delete, Assign, Share, Append, AppendTo) -> the privilege that gives it for a table.
+
+    Activities share one set; organisation-owned tables have neither Assign nor Share; parties and list members have none of their own.
+    """
+    answer = client.get(f"EntityDefinitions(LogicalName='{table}')", params={"$select": "LogicalName,Privileges"})
+    return {entry["PrivilegeType"]: entry["Name"] for entry in answer.get("Privileges") or ()}

@@ -1,18 +1,15 @@
-"""Discovery of an environment: does it answer, what may the application user do, who can own, which tables are there; then proposals."""
+"""Discovery of an environment: every check of the destination, then owners and maps as proposals."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.db import transaction
 
-from connectors.base import Finding
-from connectors.dataverse import directory
-from connectors.dataverse.client import Client
 from connectors.dataverse.directory import User
-from connectors.dataverse.metadata import read_table, read_tables
 from mapping import plan
-from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OwnerMatch, PlanConfirmation, SourceField
+from mapping.checks.keeping import keep
+from mapping.checks.look import Look, look_through
+from mapping.models import FieldMap, OwnerMatch, PlanConfirmation, SourceField
 from mapping.playbooks import load_playbook
 from mapping.profiles import FieldProfile
 from mapping.propose import propose_map
@@ -21,66 +18,34 @@ from mapping.transforms import ColumnLike
 from workbench.engagements import history, signoffs
 from workbench.engagements.models import Engagement, Environment, SignOff
 
-NEEDED = {
-    "prvOverrideCreatedOnCreatedBy": "Without it rows get the load's date as created on.",
-    "prvBypassCustomBusinessLogic": "Without it the quiet load can't switch custom logic off.",
-    "prvDeleteContact": "Without it a rollback can't remove contacts.",
-    "prvDeleteLead": "Without it a rollback can't remove leads.",
-    "prvDeleteAccount": "Without it a rollback can't remove accounts.",
-}
 PERSON_OBJECT = "user"
 
 
 def discover(environment: Environment, *, actor: object, progress: Callable[[str], None]) -> None:
     """Audit an environment and leave findings, matched owners and, where there are source profiles, proposed field maps."""
     engagement = environment.engagement
-    progress(f"checking {environment.get_kind_display().lower()}")
-    client = Client.from_connection(environment.connection)
-    people = list(directory.users(client))
-    columns = _columns(engagement, client)
-    findings = [*_findings(client, people), *_tables(client, columns)]
+    look = Look(environment)
+    seen = look_through(look, progress)
     with transaction.atomic():
-        DiscoveryFinding.objects.filter(engagement=engagement, environment=environment).delete()
-        DiscoveryFinding.objects.bulk_create(
-            DiscoveryFinding(
-                engagement=engagement,
-                environment=environment,
-                check_name=one.check,
-                severity=one.severity,
-                evidence=one.evidence,
-                remedy=one.remedy,
-            )
-            for one in findings
-        )
-        if environment.is_production or not engagement.environments.filter(kind=Environment.Kind.PRODUCTION).exists():
-            _match_owners(engagement, people)
-        _propose_maps(engagement, columns)
+        keep(engagement, environment, seen.findings, unseen=seen.unseen, actor=actor)
+        if "users" not in seen.unseen and _is_main(environment):
+            _match_owners(engagement, look.people)
+        if "tables" not in seen.unseen:
+            _propose_maps(engagement, _columns(look))
         plan.revise(engagement, "owners", actor=actor)
         plan.revise(engagement, "maps", actor=actor)
-        history.record(engagement, actor=actor, action="discovered destination", subject=str(environment), detail={"users": len(people)})
+        detail = {"findings": len(seen.findings), "not_carried_out": sorted(seen.unseen)}
+        history.record(engagement, actor=actor, action="discovered destination", subject=str(environment), detail=detail)
 
 
-def _findings(client: Client, people: list[User]) -> Iterator[Finding]:
-    me = client.who_am_i()
-    yield Finding("environment answers", "info", f"Signed in as application user {me['UserId']}.")
-    held = directory.privileges(client, me["UserId"])
-    for privilege, why in NEEDED.items():
-        if privilege not in held:
-            yield Finding(f"privilege {privilege}", "warning", why, "Add the privilege to the application user's role.")
-    able = [user for user in people if user.can_own]
-    yield Finding("users", "info", f"{len(able)} of {len(people)} users can own rows.")
-    doubled = sum(count > 1 for count in Counter(user.email.lower() for user in able if user.email).values())
-    if doubled:
-        evidence = f"{doubled} e-mail addresses belong to several enabled users."
-        yield Finding("users with one e-mail", "warning", evidence, "Answer these owners by domain name.")
-    currency = directory.base_currency(client)
-    yield Finding("base currency", "info", currency.code)
+def _is_main(environment: Environment) -> bool:
+    """Production, or the sandbox where there is no production: its users answer the owners."""
+    return environment.is_production or not environment.engagement.environments.filter(kind=Environment.Kind.PRODUCTION).exists()
 
 
-def _tables(client: Client, columns: Mapping[str, Mapping[str, ColumnLike]]) -> Iterator[Finding]:
-    """What is there."""
-    told = ", ".join(f"{table} {len(found)} columns" for table, found in sorted(columns.items()))
-    yield Finding("tables and columns", "info", f"{len(read_tables(client))} tables; of those that are loaded: {told}.")
+def _columns(look: Look) -> dict[str, dict[str, ColumnLike]]:
+    """Table -> its columns at the destination, by name."""
+    return {name: dict(table.columns) for name, table in look.tables.items()}
 
 
 def _match_owners(engagement: Engagement, people: list[User]) -> None:
@@ -117,16 +82,10 @@ def propose_new_fields(environment: Environment) -> list[str]:
     profiled = SourceField.objects.filter(engagement=engagement, object_name=PERSON_OBJECT).values_list("name", flat=True)
     new = sorted(set(profiled) - known)
     if new:
-        columns = _columns(engagement, Client.from_connection(environment.connection))
+        columns = _columns(Look(environment))
         with transaction.atomic():
             _propose_maps(engagement, columns)
     return new
-
-
-def _columns(engagement: Engagement, client: Client) -> dict[str, dict[str, ColumnLike]]:
-    """Table -> its columns at the destination, by name."""
-    tables = {table for row in ObjectMap.objects.filter(engagement=engagement) for table in row.tables}
-    return {table: dict(read_table(client, table).columns) for table in sorted(tables)}
 
 
 def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, ColumnLike]]) -> None:
@@ -140,7 +99,7 @@ def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, Col
     lines = list(FieldMap.objects.filter(engagement=engagement, object_name=PERSON_OBJECT))
     known, confirmed = {(line.source, line.table) for line in lines}, _maps_confirmed(engagement)
     rows = []
-    for table in playbook.object(PERSON_OBJECT).tables:
+    for table in (name for name in playbook.object(PERSON_OBJECT).tables if name in columns):
         made = {line.column: spec_from_dict(line.new_column) for line in lines if line.table == table and line.new_column}
         proposals = propose_map(
             profiles,

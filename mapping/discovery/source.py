@@ -15,12 +15,14 @@ from connectors.extraction import Time, extract, land_answers
 from connectors.models import Dataset
 from mapping import plan
 from mapping.canonical import record_hash
+from mapping.checks import pitfalls
+from mapping.checks.keeping import keep
 from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
 from mapping.consent import ConsentRules
 from mapping.identity import source_id
 from mapping.issues import brief
-from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
+from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
 from mapping.people import PersonRules, keys_of, keys_path, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.profiles import FieldProfile, profile
@@ -92,8 +94,9 @@ def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding
     playbook, keys = load_playbook(engagement.platform), people_keys(engagement, dataset)
     signed = signoffs.latest(engagement, SignOff.Kind.MATRIX) is not None
     with transaction.atomic():
-        _keep_findings(engagement, [*findings, *_counted(dataset)])
         _keep_objects(engagement, playbook)
+        found = [*findings, *_counted(dataset), *pitfalls.findings(engagement)]
+        keep(engagement, None, found, actor=actor)
         keep_stages_and_owners(engagement, keys, playbook, signed=signed)
         _keep_organisations(engagement)
         for part in plan.PARTS:
@@ -147,14 +150,6 @@ def _unnamable(profiles: Iterable[FieldProfile]) -> Iterable[Finding]:
     if left:
         evidence = f"{len(left)} fields can't be mapped, since their names are blank or too long: {', '.join(map(repr, left[:10]))}."
         yield Finding("fields without a usable name", "warning", evidence, "Copy their values into fields with other names at the source.")
-
-
-def _keep_findings(engagement: Engagement, findings: Iterable[Finding]) -> None:
-    DiscoveryFinding.objects.filter(engagement=engagement, environment=None).delete()
-    DiscoveryFinding.objects.bulk_create(
-        DiscoveryFinding(engagement=engagement, check_name=one.check, severity=one.severity, evidence=one.evidence, remedy=one.remedy)
-        for one in findings
-    )
 
 
 def _keep_fields(engagement: Engagement, dataset: Dataset, profiles: Iterable[FieldProfile]) -> None:

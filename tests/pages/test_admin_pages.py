@@ -40,7 +40,7 @@ def fill(engagement, people, rows: int = 1) -> None:
         FieldMap.objects.create(engagement=engagement, object_name="user", source=f"f{n}", table="contact", column="x", reason=MARKUP)
         OwnerMatch.objects.create(engagement=engagement, source_owner=f"{n}{MARKUP}")
         DiscoveryFinding.objects.create(
-            engagement=engagement, environment=environment, check_name=MARKUP, severity="warning", evidence=MARKUP
+            engagement=engagement, environment=environment, check_name=MARKUP, subject=f"{n}{MARKUP}", severity="warning", evidence=MARKUP
         )
         Dataset.objects.create(engagement=engagement, object_name=f"o{n}", purpose="discovery")
         SchemaPlan.objects.create(

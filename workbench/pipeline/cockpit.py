@@ -184,6 +184,12 @@ def figures(engagement: Engagement) -> list[tuple[str, int, str, str]]:
             f"{listed}&confirmed__exact=0",
         ),
         (
+            "decisions open",
+            DiscoveryFinding.objects.filter(**mine).undecided().count(),
+            "mapping_discoveryfinding",
+            f"{listed}&decided=open",
+        ),
+        (
             "findings that block",
             DiscoveryFinding.objects.filter(**mine, severity="blocker").count(),
             "mapping_discoveryfinding",

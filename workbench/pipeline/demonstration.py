@@ -22,6 +22,8 @@ from loads.acceptance import phase_content, sandbox_content
 from loads.bindings import match_user, unreadable_tables
 from loads.models import Phase, Run
 from mapping import plan
+from mapping.checks import deciding
+from mapping.checks.deciding import proposals
 from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OrganisationList, OwnerMatch
 from mapping.playbooks import load_playbook
 from mapping.preview import matrix_content
@@ -42,7 +44,8 @@ ASSUMPTIONS = [
     "People without a valid e-mail address are held; role addresses stay in review.",
     "Owners without a match go to the fallback owner; so do rows without an owner.",
     "Unknown consent counts as refused.",
-    "Nothing that a row would set off stays on: custom logic and flows are bypassed.",
+    "Nothing that a row would set off stays on: custom logic and flows are bypassed, and what no header bypasses is off for the window.",
+    "Every other decision that a finding asks for is taken as its check proposes.",
     "The register of forgotten people holds SHA-256 of the trimmed, lower-cased value (assumed: not documented).",
     "Text lengths are counted in UTF-16 code units (assumed).",
 ]
@@ -118,7 +121,8 @@ def _cast(engagement: Engagement) -> Cast:
         user.set_password(password)
         user.save(update_fields=["password"])
     Membership.objects.create(engagement=engagement, user=engineer, role=Role.ENGINEER)
-    Membership.objects.create(engagement=engagement, user=approver, role=Role.APPROVER)
+    for role in (Role.APPROVER, Role.DYNAMICS_ADMIN):  # one person stands for the customer
+        Membership.objects.create(engagement=engagement, user=approver, role=role)
     return Cast(engineer, approver, *passwords)
 
 
@@ -187,8 +191,17 @@ def answer(engagement: Engagement, cast: Cast) -> None:
     ObjectMap.objects.filter(engagement=engagement).update(confirmed=True)
     FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED).exclude(column="").update(state=FieldMap.State.CONFIRMED)
     _answer_owners(engagement)
+    _answer_findings(engagement, cast)
     history.record(engagement, actor=cast.engineer, action="confirmed maps", subject="all proposed field maps")
     plan.confirm(engagement, plan.PARTS, user=cast.engineer)
+
+
+def _answer_findings(engagement: Engagement, cast: Cast) -> None:
+    """Every decision that a finding asks for, by whoever it belongs to: what the check proposes."""
+    undecided = DiscoveryFinding.objects.filter(engagement=engagement).undecided()
+    for who, choice, ids in proposals(undecided):
+        user = cast.engineer if who == Role.ENGINEER else cast.approver
+        deciding.decide(undecided.filter(pk__in=ids), choice, user=user, comment="Decided by the demonstration's script.")
 
 
 def _answer_owners(engagement: Engagement) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from loads.models import Run
 from mapping import plan
+from mapping.checks import gating
 from mapping.models import FieldMap
 from workbench.engagements import gates, signoffs
 from workbench.engagements.gates import Missing
@@ -130,12 +131,25 @@ def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing],
     """The latest run says more than the step that opened it, unless the step never came so far."""
     title, key = f"{kind.capitalize()}: load", f"{kind}-load"
     stage = _step_stage(key, title, "load", steps, missing=missing, environment=environment)
+    if not environment.is_production and not stage.says:
+        stage = replace(stage, says=_undecided(environment))
     run = environment.runs.first()
     if run is None or (stage.step and stage.step.queued_at > run.created_at and stage.state == FAILED):
         return stage
     state = RUN_STATES.get(Run.State(run.state), RUNNING)
     says = run.message or ("" if state == DONE else run.get_state_display())
     return Stage(key, title, state, says=says, missing=missing, starts="load", environment=environment, step=stage.step, run=run)
+
+
+def _undecided(environment: Environment) -> str:
+    """What production would wait for; the sandbox only says it."""
+    waiting = gating.waiting("load", environment.engagement, environment, anyhow=True)
+    count = sum(len(rows) for _, rows in waiting)
+    return (
+        f"{count} findings of the sandbox still wait for a decision: what they name would be set off. Production would wait."
+        if count
+        else ""
+    )
 
 
 def _sandbox_signature(engagement: Engagement) -> Stage:

@@ -65,8 +65,21 @@ def table_shape(table: Table) -> dict[str, Any]:
         "IsCustomizable": managed(True, "iscustomizable"), "IsAuditEnabled": managed(False, "canmodifyauditsettings"),
         "IsDuplicateDetectionEnabled": managed(True, "canmodifyduplicatedetectionsettings"),
         "DisplayName": label(table.display_name), "DisplayCollectionName": label(table.collection_name),
-        "Description": label(table.description),
+        "Description": label(table.description), "Privileges": privileges(table),
     }  # fmt: skip
+
+
+def privileges(table: Table) -> list[dict[str, Any]]:
+    """SecurityPrivilegeMetadata of a table; activities share one set, rows that belong to nobody have no owner's rights."""
+    if table.ownership == "None" or table.intersect:
+        return []
+    rights = ("Create", "Read", "Write", "Delete", "Append", "AppendTo", *(("Assign", "Share") if table.user_owned else ()))
+    stem = "Activity" if table.activity else table.schema_name
+    return [
+        {"Name": f"prv{right}{stem}", "PrivilegeId": stable_id("privilege", f"prv{right}{stem}"), "PrivilegeType": right,
+         "CanBeBasic": table.user_owned, "CanBeLocal": table.user_owned, "CanBeDeep": table.user_owned, "CanBeGlobal": True}
+        for right in rights
+    ]  # fmt: skip
 
 
 def column_shape(table: Table, column: Column, *, typed: str | None = None) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""Checks of what an environment is: does it answer, who is there, which money, which tables, which settings bear on what loads."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from connectors.base import Finding
+from connectors.dataverse import directory
+from mapping.checks.look import Look
+from mapping.checks.registry import check
+
+GROUP = "Environment"
+
+
+@check("environment_answers", "Sign-in", GROUP, "Whether the application user can sign in.")
+def environment_answers(look: Look) -> Iterator[Finding]:
+    """Signed in, and as whom."""
+    yield Finding("environment_answers", "info", f"Signed in as application user {look.me['UserId']}.")
+
+
+@check("users", "Users", GROUP, "Who can own rows, and whether an e-mail address belongs to one user only.")
+def users(look: Look) -> Iterator[Finding]:
+    """How many users can own rows."""
+    able = [user for user in look.people if user.can_own]
+    yield Finding("users", "info", f"{len(able)} of {len(look.people)} users can own rows.")
+    doubled = sum(count > 1 for count in Counter(user.email.lower() for user in able if user.email).values())
+    if doubled:
+        evidence = f"{doubled} e-mail addresses belong to several enabled users."
+        yield Finding("users", "warning", evidence, "Answer these owners by domain name.", subject="users with one e-mail")
+
+
+@check("base_currency", "Base currency", GROUP, "The currency that every base amount is computed in.")
+def base_currency(look: Look) -> Iterator[Finding]:
+    """The base currency, and which others there are."""
+    currency = directory.base_currency(look.client)
+    others = sorted(other.code for other in look.currencies if other.id != currency.id)
+    also = f" Also there: {', '.join(others)}." if others else " No other currency is set up."
+    yield Finding("base_currency", "info", f"The base currency is {currency.code}.{also}", rests_on={"code": currency.code})
+
+
+@check("tables", "Tables and columns", GROUP, "Whether the tables that the plan writes are there.")
+def tables(look: Look) -> Iterator[Finding]:
+    """What is there, and what isn't."""
+    told = ", ".join(f"{name} {len(table.columns)} columns" for name, table in look.tables.items())
+    yield Finding("tables", "info", f"{len(look.there)} tables; of those that are loaded: {told}.")
+    for name in look.planned:
+        if name not in look.tables:
+            remedy = "Check the edition and the installed apps, or take the table out of the object maps."
+            yield Finding("tables", "blocker", f"The environment has no table {name}, which the plan writes.", remedy, subject=name)
