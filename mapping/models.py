@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from connectors.models import Dataset
+from mapping.owners.models import OwnerAnswer, OwnerDirectory, OwnerMatch, Principal
 from workbench.engagements.models import AppendOnly, Engagement, Environment
 
 
@@ -210,36 +211,6 @@ class OrganisationList(models.Model):
         return self.organisation or self.list_name
 
 
-class OwnerMatch(models.Model):
-    """Who owns the rows of a source owner. The source owner '' stands for rows without one.
-
-    answer: an e-mail or domain name of a user, or a team's name; it is bound to a row id per environment.
-    """
-
-    class Kind(models.TextChoices):
-        OPEN = "open", "No answer yet"
-        USER = "user", "User"
-        TEAM = "team", "Team"
-
-    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="owner_matches")
-    source_owner = models.CharField(max_length=320, blank=True)
-    records = models.PositiveBigIntegerField(default=0)
-    kind = models.CharField(max_length=10, choices=Kind, default=Kind.OPEN)
-    answer = models.CharField(max_length=320, blank=True)
-    note = models.TextField(blank=True)
-
-    class Meta:
-        ordering = ["-records", "source_owner"]
-        verbose_name_plural = "owner matches"
-        constraints = [
-            models.UniqueConstraint(fields=["engagement", "source_owner"], name="owner_match_once"),
-            models.CheckConstraint(condition=models.Q(kind="open") | ~models.Q(answer=""), name="owner_answered"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.source_owner or '(no owner)'} to {self.answer or 'nobody yet'}"
-
-
 class PlanVersion(AppendOnly):
     """A frozen version of a plan part; neutral of environments. Confirming it is a row of its own (`PlanConfirmation`)."""
 
@@ -270,3 +241,19 @@ class PlanConfirmation(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.plan_version} confirmed"
+
+
+__all__ = [
+    "DiscoveryFinding",
+    "FieldMap",
+    "ObjectMap",
+    "OrganisationList",
+    "OwnerAnswer",
+    "OwnerDirectory",
+    "OwnerMatch",
+    "PlanConfirmation",
+    "PlanVersion",
+    "Principal",
+    "SourceField",
+    "SplitRule",
+]

@@ -74,7 +74,9 @@ def _owners(engagement: Engagement) -> dict[str, Any]:
         "owner_field": names_of(engagement)["owner_field"],
         # A sandbox often lacks people that production has; there the owner of rows without one stands in, and only there.
         "missing_in_sandbox": "default_owner",
-        "answers": {match.source_owner: {"kind": match.kind, "name": match.answer} for match in matches},
+        # Owners lie in or below this business unit; '' stands for the application user's own.
+        "business_unit": names_of(engagement)["owner_business_unit"],
+        "answers": {match.source_owner: match.content() for match in matches},
     }
 
 

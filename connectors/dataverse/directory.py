@@ -1,19 +1,22 @@
-"""Who and what an environment has that loaded rows point to: users, teams, currencies, privileges."""
+"""Who and what an environment has that loaded rows point to: users, teams, business units, currencies, privileges."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from connectors.dataverse.client import NS, Client
 from workbench.engagements.errors import BadInput
 
 _OWNER_TEAM = 0
 _NOT_PEOPLE = (3, 5)  # access modes of support users and delegated administrators
-_OF_USER = ["systemuserid", "internalemailaddress", "domainname", "isdisabled", "accessmode", "applicationid"]
+_OF_USER = [
+    "systemuserid", "fullname", "internalemailaddress", "domainname", "isdisabled", "accessmode", "applicationid", "_businessunitid_value",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user. `application`: an application user, which can't own what people work on."""
+    """A user. `application`: an application user, which can't own what people work on. unit: id of the business unit."""
 
     id: str
     email: str
@@ -21,25 +24,42 @@ class User:
     disabled: bool
     access_mode: int
     application: bool
+    name: str = ""
+    unit: str = ""
+
+    @property
+    def person(self) -> bool:
+        """Whether somebody works as this user: it is no application, support user or delegated administrator."""
+        return not (self.application or self.access_mode in _NOT_PEOPLE)
 
     @property
     def can_own(self) -> bool:
-        """Whether rows may be given to this user; the role's privileges are checked apart."""
-        return not (self.disabled or self.application or self.access_mode in _NOT_PEOPLE)
+        """Whether rows may be given to this user; business unit and roles are checked apart."""
+        return self.person and not self.disabled
 
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A team. kind: 0 owner, 1 access, 2 security group, 3 office group; only the first owns rows for us."""
+    """A team. kind: 0 owner, 1 access, 2 security group, 3 office group; only the first owns rows for us. unit: id of the business unit."""
 
     id: str
     name: str
     kind: int
+    unit: str = ""
 
     @property
     def can_own(self) -> bool:
         """Whether it is an owner team."""
         return self.kind == _OWNER_TEAM
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A business unit; parent: the id of the unit above, None for the root."""
+
+    id: str
+    name: str
+    parent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +82,30 @@ def users(client: Client) -> Iterator[User]:
             disabled=bool(row.get("isdisabled")),
             access_mode=int(row.get("accessmode") or 0),
             application=row.get("applicationid") is not None,
+            name=row.get("fullname") or "",
+            unit=row.get("_businessunitid_value") or "",
         )
 
 
 def teams(client: Client) -> Iterator[Team]:
     """All teams of every kind."""
-    for row in client.rows("teams", select=["teamid", "name", "teamtype"]):
-        yield Team(row["teamid"], row.get("name") or "", int(row.get("teamtype") or 0))
+    for row in client.rows("teams", select=["teamid", "name", "teamtype", "_businessunitid_value"]):
+        yield Team(row["teamid"], row.get("name") or "", int(row.get("teamtype") or 0), row.get("_businessunitid_value") or "")
+
+
+def units(client: Client) -> list[Unit]:
+    """All business units."""
+    rows = client.rows("businessunits", select=["businessunitid", "name", "_parentbusinessunitid_value"])
+    return [Unit(row["businessunitid"], row.get("name") or "", row.get("_parentbusinessunitid_value")) for row in rows]
+
+
+def units_below(units: Collection[Unit], top: str) -> set[str]:
+    """Ids of a business unit and of all units below it."""
+    found, grown = {top}, 0
+    while grown != len(found):
+        grown = len(found)
+        found |= {unit.id for unit in units if unit.parent in found}
+    return found
 
 
 def currencies(client: Client) -> Iterator[Currency]:
@@ -93,14 +130,13 @@ def base_currency(client: Client) -> Currency:
 
 
 def privileges(client: Client, user_id: str) -> set[str]:
-    """Names of the privileges that a user's roles give, such as prvCreateContact."""
+    """Names of the privileges that a user's roles give, and those of the user's teams, such as prvCreateContact."""
     return set(privilege_depths(client, user_id))
 
 
 def privilege_depths(client: Client, user_id: str) -> dict[str, str]:
     """Privilege -> how far it reaches: Basic (own rows), Local (the unit's), Deep (those of units below), Global (all)."""
-    answer = client.get(f"systemusers({user_id})/{NS}.RetrieveUserPrivileges()")
-    return {entry["PrivilegeName"]: entry.get("Depth") or "" for entry in answer.get("RolePrivileges") or () if entry.get("PrivilegeName")}
+    return _depths(client.get(f"systemusers({user_id})/{NS}.RetrieveUserPrivileges()"))
 
 
 def table_privileges(client: Client, table: str) -> dict[str, str]:
@@ -110,3 +146,49 @@ def table_privileges(client: Client, table: str) -> dict[str, str]:
     """
     answer = client.get(f"EntityDefinitions(LogicalName='{table}')", params={"$select": "LogicalName,Privileges"})
     return {entry["PrivilegeType"]: entry["Name"] for entry in answer.get("Privileges") or ()}
+
+
+def team_privileges(client: Client, team_id: str) -> set[str]:
+    """Names of the privileges that a team's roles give."""
+    return set(_depths(client.get(f"teams({team_id})/{NS}.RetrieveTeamPrivileges()")))
+
+
+def _depths(answer: Mapping[str, Any]) -> dict[str, str]:
+    return {entry["PrivilegeName"]: entry.get("Depth") or "" for entry in answer.get("RolePrivileges") or () if entry.get("PrivilegeName")}
+
+
+def privileges_of_all(client: Client, user_ids: Iterable[str], team_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    """User or team id -> names of its privileges, empty for one without a role.
+
+    Privileges come by roles alone, so that all who have the same roles are asked about once: three small tables are read whole,
+    and one call is made per different set of roles, however many users there are.
+    Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrieveuserprivileges, …/retrieveteamprivileges
+    """
+    of_teams = _linked(client, "teamrolescollection", "teamid", "roleid")
+    of_users = _linked(client, "systemuserrolescollection", "systemuserid", "roleid")
+    for user, joined in _linked(client, "teammemberships", "systemuserid", "teamid").items():
+        of_users.setdefault(user, set()).update(*(of_teams.get(team, ()) for team in joined))
+    return {
+        **_by_roles(user_ids, of_users, lambda user: privileges(client, user)),
+        **_by_roles(team_ids, of_teams, lambda team: team_privileges(client, team)),
+    }
+
+
+def _linked(client: Client, entity_set: str, one: str, other: str) -> dict[str, set[str]]:
+    """The rows of a table that links two others: id of the one -> ids of the other."""
+    found: dict[str, set[str]] = {}
+    for row in client.rows(entity_set, select=[one, other]):
+        found.setdefault(row[one], set()).add(row[other])
+    return found
+
+
+def _by_roles(ids: Iterable[str], roles: Mapping[str, set[str]], ask: Callable[[str], set[str]]) -> dict[str, frozenset[str]]:
+    """What `ask` says of each id, asked once for all that have the same roles."""
+    answers: dict[frozenset[str], frozenset[str]] = {frozenset(): frozenset()}
+    found = {}
+    for each in ids:
+        held = frozenset(roles.get(each, ()))
+        if held not in answers:
+            answers[held] = frozenset(ask(each))
+        found[each] = answers[held]
+    return found

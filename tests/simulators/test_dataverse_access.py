@@ -71,7 +71,7 @@ def test_an_impersonated_user_becomes_the_author(org):
 
 
 def test_an_owner_exists_is_enabled_and_may_read_the_table(org):
-    team = org.create("teams", {"name": "Migration", "teamtype": 0})
+    team = org.get("teams?$select=teamid&$filter=isdefault eq true")["value"][0]["teamid"]
     row_id = org.create("contacts", {"lastname": "Owned", "ownerid@odata.bind": f"/teams({team})"})
     row = org.get(f"contacts({row_id})")
     assert (row["_ownerid_value"], row["_owningteam_value"], row["_owninguser_value"]) == (team, team, None)
@@ -96,3 +96,39 @@ def test_requests_over_the_limit_wait_for_the_window(tmp_path, monkeypatch):
         assert answers[3].json()["error"]["code"] == "0x80072322"
         assert 1 <= int(answers[3].headers["Retry-After"]) <= 5
         assert answers[0].headers["x-ms-ratelimit-burst-remaining-xrm-requests"] == "2"
+
+
+def test_a_team_owns_by_its_roles_and_tells_what_they_give(org):
+    team = org.create("teams", {"name": "Without a role", "teamtype": 0})
+    owned = {"lastname": "Owned", "ownerid@odata.bind": f"/teams({team})"}
+    assert org.refusal("POST", "contacts", owned) == (403, "0x80040220")
+    role = next(row["roleid"] for row in org.get("roles?$select=name")["value"] if row["name"] == "Salesperson")
+    org.call("POST", f"teams({team})/teamroles_association/$ref", {"@odata.id": f"{org.root}roles({role})"})
+    assert org.call("POST", "contacts", owned).status_code == 204
+    assert [row["roleid"] for row in org.get(f"teamrolescollection?$select=roleid&$filter=teamid eq {team}")["value"]] == [role]
+
+    def told() -> set[str]:
+        return {one["PrivilegeName"] for one in org.get(f"teams({team})/{NS}.RetrieveTeamPrivileges()")["RolePrivileges"]}
+
+    assert {"prvReadContact", "prvReadActivity"} <= told()
+    org.control("privileges", {"user": team, "missing": ["prvReadContact"]})
+    assert "prvReadContact" not in told()
+    assert org.refusal("POST", "contacts", owned) == (403, "0x80040220")
+    org.control("privileges", {"user": team, "missing": []})
+    assert "prvReadContact" in told()
+
+
+def test_a_user_has_the_privileges_of_its_teams_too(org):
+    user = org.create("systemusers", {"firstname": "Team", "lastname": "Only"})
+    assert org.get(f"systemusers({user})/{NS}.RetrieveUserPrivileges()")["RolePrivileges"] == []
+    team = org.get("teams?$select=teamid&$filter=isdefault eq true")["value"][0]["teamid"]
+    org.call("POST", f"teams({team})/teammembership_association/$ref", {"@odata.id": f"{org.root}systemusers({user})"})
+    assert "prvReadLead" in {one["PrivilegeName"] for one in org.get(f"systemusers({user})/{NS}.RetrieveUserPrivileges()")["RolePrivileges"]}
+
+
+def test_a_table_names_its_privileges_and_activities_share_theirs(org):
+    def read(table: str) -> list[str]:
+        told = org.get(f"EntityDefinitions(LogicalName='{table}')?$select=LogicalName,OwnershipType,Privileges")
+        return [one["Name"] for one in told["Privileges"] if one["PrivilegeType"] == "Read"]
+
+    assert (read("lead"), read("task"), read("email")) == (["prvReadLead"], ["prvReadActivity"], ["prvReadActivity"])

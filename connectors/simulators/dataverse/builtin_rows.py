@@ -89,6 +89,9 @@ class _Maker:
         for user in [application] if given else list(self._org.rows("systemuser")):
             role = admin if user == application else sales
             self._row("systemuserroles", f"{user}:role", {"systemuserid": user, "roleid": role})
+        owning = [] if self._org.rows("teamroles") else [i for i, row in self._org.rows("team").items() if row.get("teamtype", 0) != 1]
+        for team in owning:
+            self._row("teamroles", f"{team}:role", {"teamid": team, "roleid": sales})
 
     def _solutions(self) -> None:
         publisher = self._row("publisher", "DefaultPublisher", {

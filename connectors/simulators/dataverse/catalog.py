@@ -54,6 +54,9 @@ _MANY = {
     "listcontact_association": ("listmember", {"contact": "_entityid_value", "list": "_listid_value"}),
     "listlead_association": ("listmember", {"lead": "_entityid_value", "list": "_listid_value"}),
     "campaignlist_association": ("campaignitem", {"campaign": "_campaignid_value", "list": "entityid"}),
+    "systemuserroles_association": ("systemuserroles", {"systemuser": "systemuserid", "role": "roleid"}),
+    "teamroles_association": ("teamroles", {"team": "teamid", "role": "roleid"}),
+    "teammembership_association": ("teammembership", {"team": "teamid", "systemuser": "systemuserid"}),
 }
 
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import orjson
 
-from . import cascades, closing, errors, marketing, metadata_writing
-from .builtin_rows import SPECIAL_PRIVILEGES
+from . import cascades, closing, errors, marketing, metadata_writing, security
 from .calls import JSON, Answer, Call
-from .identifiers import new_id, read_guid, stable_id
+from .identifiers import new_id, read_guid
 from .organisation import Organisation
 from .paths import Segment, arguments
 from .queries import RowNames
@@ -36,29 +35,6 @@ def total_record_count(org: Organisation, call: Call, segment: Segment) -> Answe
         raise errors.bad_query("EntityNames is a list of table names.") from error
     counts = {"Keys": names, "Values": [len(org.rows(org.table(name).name)) for name in names]}
     return _ok(call, "RetrieveTotalRecordCountResponse", {"EntityRecordCountCollection": counts})
-
-
-def user_privileges(org: Organisation, call: Call, table: Table, row_id: str) -> Answer:
-    """GET /systemusers(id)/NS.RetrieveUserPrivileges()."""
-    if table.name != "systemuser":
-        raise errors.missing_resource("RetrieveUserPrivileges")
-    user = org.row(table, row_id)
-    missing = org.missing_privileges.get(row_id, frozenset())
-    depth = "Global" if user.get("applicationid") else "Basic"
-    names = [n for n in privilege_names(org) if n not in missing] if org.role_count("systemuser", row_id) else []
-    found = [
-        {"Depth": depth, "PrivilegeId": stable_id("privilege", n), "BusinessUnitId": user.get("_businessunitid_value"), "PrivilegeName": n,
-         "RecordFilterId": "00000000-0000-0000-0000-000000000000", "RecordFilterUniqueName": ""}
-        for n in names
-    ]  # fmt: skip
-    return _ok(call, "RetrieveUserPrivilegesResponse", {"RolePrivileges": found})
-
-
-def privilege_names(org: Organisation) -> list[str]:
-    """Every privilege of the organisation; activities share one set."""
-    tables = [t.schema_name for t in org.catalog.tables.values() if not t.activity and not t.intersect] + ["Activity"]
-    rights = ("Create", "Read", "Write", "Delete", "Append", "AppendTo", "Assign", "Share")
-    return list(dict.fromkeys([*SPECIAL_PRIVILEGES, *(f"prv{right}{name}" for name in tables for right in rights)]))
 
 
 def bulk_delete(org: Organisation, call: Call, segment: Segment) -> Answer:
@@ -118,7 +94,10 @@ ACTIONS: Mapping[str, Message] = {
     "FulfillSalesOrder": closing.fulfill,
     **{name: _metadata(action) for name, action in metadata_writing.UNBOUND.items()},
 }
-BOUND_FUNCTIONS: Mapping[str, Bound] = {"RetrieveUserPrivileges": user_privileges}
+BOUND_FUNCTIONS: Mapping[str, Bound] = {
+    "RetrieveUserPrivileges": security.user_privileges,
+    "RetrieveTeamPrivileges": security.team_privileges,
+}
 BOUND_ACTIONS: Mapping[str, Bound] = {
     "AddMemberList": marketing.add_member,
     "RemoveMemberList": marketing.remove_member,

@@ -70,15 +70,11 @@ def table_shape(table: Table) -> dict[str, Any]:
 
 
 def privileges(table: Table) -> list[dict[str, Any]]:
-    """SecurityPrivilegeMetadata of a table; activities share one set, rows that belong to nobody have no owner's rights."""
-    if table.ownership == "None" or table.intersect:
-        return []
-    rights = ("Create", "Read", "Write", "Delete", "Append", "AppendTo", *(("Assign", "Share") if table.user_owned else ()))
-    stem = "Activity" if table.activity else table.schema_name
+    """SecurityPrivilegeMetadata of a table; what belongs to nobody has none."""
     return [
-        {"Name": f"prv{right}{stem}", "PrivilegeId": stable_id("privilege", f"prv{right}{stem}"), "PrivilegeType": right,
+        {"Name": name, "PrivilegeId": stable_id("privilege", name), "PrivilegeType": right,
          "CanBeBasic": table.user_owned, "CanBeLocal": table.user_owned, "CanBeDeep": table.user_owned, "CanBeGlobal": True}
-        for right in rights
+        for right, name in (table.privileges() if table.ownership != "None" else ())
     ]  # fmt: skip
 
 

@@ -34,7 +34,8 @@ class Organisation:
         self.metadata_changes: list[Call] = []  # of the request being answered, for the journal
         self.cursors: OrderedDict[str, list[str]] = OrderedDict()  # results that a client is paging through
         self.key_indexes: dict[tuple[str, str], KeyIndex] = {}
-        self.missing_privileges: dict[str, frozenset[str]] = {}  # by systemuserid
+        self.role_lacks: dict[str, frozenset[str]] = {}  # by role: the privileges that it doesn't give
+        self.put_aside: dict[str, list[str]] = {}  # by user or team: the roles it had before some of its privileges were taken
         self.key_build_s = 0.0  # how long an alternate key's index is built
         self.clock: Callable[[], float] = time.monotonic
 
@@ -102,18 +103,29 @@ class Organisation:
 
     def caller(self, user_id: str) -> Caller:
         """A user with the rights that it has now."""
-        return Caller(user_id, self.missing_privileges.get(user_id, frozenset()))
+        lacks = [self.role_lacks.get(role, frozenset()) for role in self.roles("systemuser", user_id)]
+        return Caller(user_id, frozenset.intersection(*lacks) if lacks else frozenset())
+
+    def roles(self, owner: str, owner_id: str) -> set[str]:
+        """Ids of the security roles that a user has, also through its teams, or that a team has."""
+        if owner == "team":
+            return self._linked_roles("teamroles", "teamid", owner_id)
+        members = self.rows("teammembership")
+        teams = [members[i]["teamid"] for i in self.store.by_value("teammembership", "systemuserid").ids.get(owner_id, ())]
+        through_teams = (self._linked_roles("teamroles", "teamid", team) for team in teams)
+        return self._linked_roles("systemuserroles", "systemuserid", owner_id).union(*through_teams)
+
+    def _linked_roles(self, table: str, column: str, owner_id: str) -> set[str]:
+        rows = self.rows(table)
+        return {rows[i]["roleid"] for i in self.store.by_value(table, column).ids.get(owner_id, ())}
 
     def role_count(self, owner: str, owner_id: str) -> int:
-        """How many security roles a user or team has; a team has one unless the data says which (*assumed*)."""
-        table, column = ("systemuserroles", "systemuserid") if owner == "systemuser" else ("teamroles", "teamid")
-        if owner == "team" and not self.rows(table):
-            return 1
-        return len(self.store.by_value(table, column).ids.get(owner_id, ()))
+        """How many security roles a user or team has."""
+        return len(self.roles(owner, owner_id))
 
     def holds(self, owner: str, owner_id: str, privilege: str) -> bool:
-        """Whether a user or team has a privilege: any role gives all but those taken away."""
-        return self.role_count(owner, owner_id) > 0 and privilege not in self.missing_privileges.get(owner_id, ())
+        """Whether a role of a user or team gives a privilege."""
+        return any(privilege not in self.role_lacks.get(role, ()) for role in self.roles(owner, owner_id))
 
     def setting(self, column: str, otherwise: Any = None) -> Any:
         """A column of the organisation's row."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import builtin_rows, dispatch, errors, folder, metadata_writing, writing
+from . import builtin_rows, dispatch, errors, folder, metadata_writing, security, writing
 from .builtin import finish
 from .calls import Answer, Call, Caller, refused
 from .columns import Column
@@ -70,9 +70,10 @@ class Service:
         writing.update(self.org, call, table, row_id.lower(), values)
         self.org.store.commit()
 
-    def set_missing(self, user: str, privileges: list[str]) -> None:
-        """Take privileges from a user; an empty list gives all back."""
-        self.org.missing_privileges[user] = frozenset(privileges)
+    def set_missing(self, principal: str, privileges: list[str]) -> None:
+        """Take privileges from a user or a team, by a role of its own; an empty list gives its roles back."""
+        owner = "team" if principal in self.org.rows("team") else "systemuser"
+        security.take(self.org, owner, principal, privileges)
 
     def _start(self, started: str) -> None:
         given = folder.metadata(self._files)

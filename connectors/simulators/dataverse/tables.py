@@ -5,6 +5,8 @@ from typing import Any
 
 from .columns import Column
 
+RIGHTS = ("Create", "Read", "Write", "Delete", "Append", "AppendTo", "Assign", "Share")
+OWNED_ONLY = ("Assign", "Share")
 CASCADES = ("Assign", "Delete", "Merge", "Reparent", "Share", "Unshare")
 
 
@@ -105,6 +107,12 @@ class Table:
     def user_owned(self) -> bool:
         """True where rows have an owner."""
         return self.ownership == "UserOwned"
+
+    def privileges(self) -> list[tuple[str, str]]:
+        """(right, privilege) for each right on the table; activities share one set, and only what has an owner is assigned or shared."""
+        schema = "Activity" if self.activity else self.schema_name
+        rights = () if self.intersect else RIGHTS
+        return [(right, f"prv{right}{schema}") for right in rights if self.user_owned or right not in OWNED_ONLY]
 
     def changed(self) -> None:
         """Forget what was compiled from the columns."""
