@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from mapping import plan
 from mapping.checks import gating
 from mapping.models import DiscoveryFinding, OwnerMatch
+from mapping.owners.models import ACTIVITIES
 from workbench.engagements import signoffs
 from workbench.engagements.gates import ACTIONS, Check, gate
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
+
+SHOWN = 20  # owners that a closed gate names
 
 
 @gate("plan confirmed", "provision", "load")
@@ -72,12 +75,28 @@ def sandbox_signed(engagement: Engagement, environment: Environment | None) -> I
 
 @gate("owners answered", "load")
 def owners_answered(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
-    """Every source owner that is known, and 'no owner', has an answer."""
-    unanswered = OwnerMatch.objects.filter(engagement=engagement, kind=OwnerMatch.Kind.OPEN)
-    for match in unanswered[:20]:
-        who = f"the source owner {match.source_owner}" if match.source_owner else "rows without an owner"
-        yield f"There is no answer for {who} ({match.records} records).", Role.DYNAMICS_ADMIN
-    if (more := unanswered.count() - 20) > 0:
-        yield f"{more} more owners have no answer.", Role.DYNAMICS_ADMIN
-    if not OwnerMatch.objects.filter(engagement=engagement, source_owner="").exists():
+    """Every source owner that is known, rows without one and activities have an answer that can own rows in the environment."""
+    matches = OwnerMatch.objects.filter(engagement=engagement)
+    for match, says in _told(matches.filter(kind=OwnerMatch.Kind.OPEN), "{} more owners have no answer."):
+        yield (f"There is no answer for {_who(match)} ({match.records} records)." if match else says), Role.DYNAMICS_ADMIN
+    if not matches.filter(source_owner="").exists():
         yield "The owner of rows without an owner isn't decided.", Role.DYNAMICS_ADMIN
+    if environment is None:
+        return
+    kind = environment.kind
+    failing = matches.exclude(kind=OwnerMatch.Kind.OPEN).filter(problems__has_key=kind)
+    for match, says in _told(failing, "{} more answers can't own rows there."):
+        yield (f"The answer for {_who(match)} can't own rows in {kind}: {match.problems[kind]}" if match else says), Role.DYNAMICS_ADMIN
+
+
+def _told(matches: QuerySet[OwnerMatch], more: str) -> Iterator[tuple[OwnerMatch | None, str]]:
+    """The first of them, then one sentence for the others."""
+    for match in matches[:SHOWN]:
+        yield match, ""
+    if (others := matches.count() - SHOWN) > 0:
+        yield None, more.format(others)
+
+
+def _who(match: OwnerMatch) -> str:
+    named = {"": "rows without an owner", ACTIVITIES: "activities that no owner answers for"}
+    return named.get(match.source_owner, f"the source owner {match.source_owner}")

@@ -12,6 +12,8 @@ from connectors.dataverse.directory import Currency, User
 from connectors.dataverse.metadata import Table, read_table, read_tables
 from mapping.checks import registry
 from mapping.models import ObjectMap
+from mapping.owners.snapshot import Snapshot
+from mapping.owners.snapshot import read as read_owners
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 
@@ -57,6 +59,11 @@ class Look:
     def people(self) -> list[User]:
         """All users."""
         return list(directory.users(self.client))
+
+    @cached_property
+    def owners(self) -> Snapshot:
+        """Users and teams with what they could own."""
+        return read_owners(self.environment, self.client)
 
     @cached_property
     def currencies(self) -> list[Currency]:

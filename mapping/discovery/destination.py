@@ -5,11 +5,13 @@ from typing import Any
 
 from django.db import transaction
 
-from connectors.dataverse.directory import User
 from mapping import plan
 from mapping.checks.keeping import keep
 from mapping.checks.look import Look, look_through
-from mapping.models import FieldMap, OwnerMatch, PlanConfirmation, SourceField
+from mapping.models import FieldMap, PlanConfirmation, SourceField
+from mapping.owners.checks import answer_by_name, refresh
+from mapping.owners.matching import candidates
+from mapping.owners.snapshot import keep as keep_owners
 from mapping.playbooks import load_playbook
 from mapping.profiles import FieldProfile
 from mapping.propose import propose_map
@@ -28,8 +30,8 @@ def discover(environment: Environment, *, actor: object, progress: Callable[[str
     seen = look_through(look, progress)
     with transaction.atomic():
         keep(engagement, environment, seen.findings, unseen=seen.unseen, actor=actor)
-        if "users" not in seen.unseen and _is_main(environment):
-            _match_owners(engagement, look.people)
+        if "owners" not in seen.unseen:
+            _match_owners(environment, look)
         if "tables" not in seen.unseen:
             _propose_maps(engagement, _columns(look))
         plan.revise(engagement, "owners", actor=actor)
@@ -48,28 +50,16 @@ def _columns(look: Look) -> dict[str, dict[str, ColumnLike]]:
     return {name: dict(table.columns) for name, table in look.tables.items()}
 
 
-def _match_owners(engagement: Engagement, people: list[User]) -> None:
-    """Answer the owners whose e-mail or domain name is exactly one user's who can own rows; the others stay open.
+def _match_owners(environment: Environment, look: Look) -> None:
+    """Keep who can own rows, answer the owners that are plainly one user, and hold every answer against what was read.
 
     Once the sandbox is signed all new ones stay open: the signature covers the answers that it showed.
     """
-    if signoffs.latest(engagement, SignOff.Kind.SANDBOX):
-        return
-    by_key = [_by(people, key) for key in (lambda user: user.email, lambda user: user.domain_name)]
-    for match in OwnerMatch.objects.filter(engagement=engagement, kind=OwnerMatch.Kind.OPEN).exclude(source_owner=""):
-        found = next((names[match.source_owner] for names in by_key if len(names.get(match.source_owner, ())) == 1), None)
-        if found:
-            match.kind, match.answer, match.note = OwnerMatch.Kind.USER, found[0], "Matched by e-mail or domain name."
-            match.save(update_fields=["kind", "answer", "note"])
-
-
-def _by(people: list[User], key: Callable[[User], str]) -> dict[str, list[str]]:
-    """The names of users who can own rows, by the name in lower case."""
-    names: dict[str, list[str]] = {}
-    for user in people:
-        if user.can_own and key(user):
-            names.setdefault(key(user).strip().lower(), []).append(key(user))
-    return names
+    engagement = environment.engagement
+    keep_owners(environment, look.owners)
+    if _is_main(environment) and not signoffs.latest(engagement, SignOff.Kind.SANDBOX) and (known := candidates(environment)):
+        answer_by_name(engagement, known)
+    refresh(engagement)
 
 
 def propose_new_fields(environment: Environment) -> list[str]:

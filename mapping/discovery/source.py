@@ -23,6 +23,7 @@ from mapping.consent import ConsentRules
 from mapping.identity import source_id
 from mapping.issues import brief
 from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
+from mapping.owners.models import ACTIVITIES
 from mapping.people import PersonRules, keys_of, keys_path, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.profiles import FieldProfile, profile
@@ -218,6 +219,7 @@ def _keep_owners(engagement: Engagement, owners: Mapping[str, int]) -> None:
             OwnerMatch.objects.filter(engagement=engagement, source_owner=owner).update(records=count)
         else:
             OwnerMatch.objects.create(engagement=engagement, source_owner=owner[:320], records=count)
+    OwnerMatch.objects.get_or_create(engagement=engagement, source_owner=ACTIVITIES)
 
 
 def _keep_organisations(engagement: Engagement) -> None:

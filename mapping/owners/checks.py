@@ -1,8 +1,7 @@
 """Answers held against the environments as they were last read: what fails where, and who stands in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from mapping import plan
 from mapping.models import OwnerMatch
 from mapping.owners.matching import Candidates, candidates_of
 from mapping.owners.models import ACTIVITIES
@@ -53,9 +52,8 @@ def stands_in(match: OwnerMatch, known: Candidates, default: OwnerMatch | None) 
 
 def teams_for_activities(known: Candidates) -> list[str]:
     """Names of the owner teams that could own activities."""
-    names = {team.name for teams in known.by_team.values() for team in teams}
     activities = known.tables_for([ACTIVITIES])
-    return sorted(name for name in names if known.find(OwnerMatch.Kind.TEAM, name, activities).principal)
+    return sorted(name for name in known.names(OwnerMatch.Kind.TEAM) if known.find(OwnerMatch.Kind.TEAM, name, activities).principal)
 
 
 def answer_by_name(engagement: Engagement, known: Candidates) -> int:
@@ -72,9 +70,3 @@ def answer_by_name(engagement: Engagement, known: Candidates) -> int:
             answered.append(match)
     OwnerMatch.objects.bulk_update(answered, ["kind", "answer", "note"], batch_size=500)
     return len(answered)
-
-
-def content_of(engagement: Engagement) -> Mapping[str, Mapping[str, str]]:
-    """The answers as the newest version of the plan has them."""
-    version = plan.current(engagement).get("owners")
-    return version.content["answers"] if version else {}

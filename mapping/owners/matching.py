@@ -46,12 +46,17 @@ class Candidates:
                 return _judged([user for user in hits if user.disabled] or hits if stub else hits, tables, "user", stub=stub)
         return Found(None, "No user has this e-mail or domain name.")
 
+    def names(self, kind: str) -> set[str]:
+        """The names of all teams, or the e-mail addresses of all users."""
+        teams = {team.name for found in self.by_team.values() for team in found if team.name}
+        return teams if kind == OwnerMatch.Kind.TEAM else set(self.by_email)
+
     def users_with(self, name: str) -> int:
         """How many users who could own have this e-mail: more than one makes it no name."""
         return sum(not (user.barred or user.disabled) for user in self.by_email.get(key_of(name), ()))
 
     def name_of(self, principal: Principal) -> str:
-        """The name by which a plan names it: the e-mail, the domain name where several users share that; '' where nothing tells it apart."""
+        """The name by which a plan names it: the e-mail, the domain name where users share that; '' where nothing tells it apart."""
         if principal.kind == "team":
             return principal.name
         rivals = [user for user in self.by_email.get(principal.email_key, ()) if user.disabled == principal.disabled and not user.barred]
@@ -89,9 +94,8 @@ def candidates(environment: Environment) -> Candidates | None:
                 index.setdefault(key, []).append(one)
     owned = tables_of(environment.engagement)
     there = {table["name"]: table["activity"] for table in read.tables if table["name"] in owned}
-    return Candidates(
-        environment, frozenset(there), frozenset(name for name, activity in there.items() if activity), read.unit, by_email, by_domain, by_team
-    )  # fmt: skip
+    activities = frozenset(name for name, activity in there.items() if activity)
+    return Candidates(environment, frozenset(there), activities, read.unit, by_email, by_domain, by_team)
 
 
 def candidates_of(engagement: Engagement) -> list[Candidates]:

@@ -123,7 +123,7 @@ class OwnerAnswer(models.Model):
 class OwnerDirectory(models.Model):
     """When an environment's users and teams were last read, and against what they were judged.
 
-    tables: [{"name", "activity"}], the user-owned tables of the plan that are there. unit: the business unit that owners must lie in or below.
+    tables: [{"name", "activity"}], the user-owned tables of the plan that are there. unit: the one in or below which owners must lie.
     """
 
     environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="owner_directory")

@@ -123,7 +123,9 @@ def test_a_user_has_the_privileges_of_its_teams_too(org):
     assert org.get(f"systemusers({user})/{NS}.RetrieveUserPrivileges()")["RolePrivileges"] == []
     team = org.get("teams?$select=teamid&$filter=isdefault eq true")["value"][0]["teamid"]
     org.call("POST", f"teams({team})/teammembership_association/$ref", {"@odata.id": f"{org.root}systemusers({user})"})
-    assert "prvReadLead" in {one["PrivilegeName"] for one in org.get(f"systemusers({user})/{NS}.RetrieveUserPrivileges()")["RolePrivileges"]}
+    assert "prvReadLead" in {
+        one["PrivilegeName"] for one in org.get(f"systemusers({user})/{NS}.RetrieveUserPrivileges()")["RolePrivileges"]
+    }
 
 
 def test_a_table_names_its_privileges_and_activities_share_theirs(org):

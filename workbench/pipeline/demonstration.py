@@ -6,7 +6,7 @@ It goes through the same services, gates, signatures and tasks as a real one; on
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,17 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 
 from connectors import store
-from connectors.dataverse import directory
-from connectors.dataverse.client import Client
 from loads.acceptance import phase_content, sandbox_content
-from loads.bindings import match_user, unreadable_tables
 from loads.models import Phase, Run
 from mapping import plan
 from mapping.checks import deciding
 from mapping.checks.deciding import proposals
 from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OrganisationList, OwnerMatch
+from mapping.owners import answers
+from mapping.owners.matching import Candidates, candidates_of
 from mapping.playbooks import load_playbook
 from mapping.preview import matrix_content
 from reports.models import Document
@@ -190,7 +190,7 @@ def answer(engagement: Engagement, cast: Cast) -> None:
     OrganisationList.objects.filter(engagement=engagement).update(confirmed=True)
     ObjectMap.objects.filter(engagement=engagement).update(confirmed=True)
     FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED).exclude(column="").update(state=FieldMap.State.CONFIRMED)
-    _answer_owners(engagement)
+    _answer_owners(engagement, cast)
     _answer_findings(engagement, cast)
     history.record(engagement, actor=cast.engineer, action="confirmed maps", subject="all proposed field maps")
     plan.confirm(engagement, plan.PARTS, user=cast.engineer)
@@ -204,29 +204,24 @@ def _answer_findings(engagement: Engagement, cast: Cast) -> None:
         deciding.decide(undecided.filter(pk__in=ids), choice, user=user, comment="Decided by the demonstration's script.")
 
 
-def _answer_owners(engagement: Engagement) -> None:
-    """Matches that hold in production stay; all others, and rows without an owner, get the fallback owner."""
-    environments = engagement.environments.select_related("connection").order_by("kind")  # production, sandbox
-    clients = [Client.from_connection(environment.connection) for environment in environments]
-    people = [list(directory.users(client)) for client in clients]
-    kind, name = _fallback([list(directory.teams(client)) for client in clients], people)
-    for match in OwnerMatch.objects.filter(engagement=engagement):
-        found = match_user(match.answer, people[0])[0] if match.kind == OwnerMatch.Kind.USER else None
-        if not found or unreadable_tables(clients[0], found):
-            match.kind, match.answer, match.note = kind, name, "The fallback owner."
-            match.save(update_fields=["kind", "answer", "note"])
+def _answer_owners(engagement: Engagement, cast: Cast) -> None:
+    """Matches that hold stay; all others, rows without an owner and activities get the fallback owner, given by the Dynamics admin."""
+    fallback = answers.Answer(*_fallback(candidates_of(engagement)), "The fallback owner.")
+    default = OwnerMatch.objects.filter(engagement=engagement, source_owner="")
+    answers.give(engagement, default, fallback, by=cast.approver)  # first: it stands in for others in the sandbox
+    unsettled = Q(kind=OwnerMatch.Kind.OPEN) | ~Q(problems={})
+    others = OwnerMatch.objects.filter(unsettled, engagement=engagement).exclude(source_owner="")
+    if others.exists():
+        answers.give(engagement, others, fallback, by=cast.approver)
 
 
-def _fallback(teams: list[list[directory.Team]], people: list[list[directory.User]]) -> tuple[str, str]:
-    """The fallback owner: an owner team that both environments have, else a user that both have."""
-    names = set.intersection(*({team.name for team in found if team.can_own and team.name} for found in teams))
-    if names:
-        return OwnerMatch.Kind.TEAM, min(names)
-    emails = [{user.email.lower() for user in found if user.email and match_user(user.email, found)[0]} for found in people]
-    common = set.intersection(*emails)
-    if not common:
-        raise DemonstrationFailed("The environments have no owner team and no user in common.", remedy="Give both a team with one name.")
-    return OwnerMatch.Kind.USER, min(common)
+def _fallback(environments: Sequence[Candidates]) -> tuple[str, str]:
+    """The fallback owner: an owner team that can own in all environments, else a user who can."""
+    for kind in (OwnerMatch.Kind.TEAM, OwnerMatch.Kind.USER):
+        able = [{name for name in known.names(kind) if known.find(kind, name).principal} for known in environments]
+        if common := set.intersection(*able) if able else set():
+            return kind, min(common)
+    raise DemonstrationFailed("The environments have no owner team and no user in common.", remedy="Give both a team with one name.")
 
 
 def _step(engagement: Engagement, name: str, environment: Environment | None, cast: Cast, say: Say) -> None:

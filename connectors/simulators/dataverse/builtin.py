@@ -101,7 +101,7 @@ def _table(name: str, identity: tuple[str, str, str, str, int, str], columns: li
         name, schema, entity_set, key, primary_name, code, ownership,
         display_name=schema, collection_name=entity_set.capitalize(),
         activity="a" in flags, has_notes="N" in flags, has_activities="A" in flags,
-        takes_columns="c" not in flags, bulk="x" not in flags, intersect=name in {"listmember", "systemuserroles", "teamroles", "teammembership"},
+        takes_columns="c" not in flags, bulk="x" not in flags, intersect=name in known.INTERSECTS,
         metadata_id=stable_id("table", name),
     )  # fmt: skip
     extra = _spelled(name, f"{known.ADDED.get(name, '')} {_AUDIT} {_OWNER if table.user_owned else ''}")

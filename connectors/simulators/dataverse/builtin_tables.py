@@ -171,5 +171,6 @@ UPDATE_REFUSED_SILENTLY = {("campaignresponse", "regardingobjectid"), ("list", "
                            ("opportunityproduct", "opportunityid"), ("salesorderdetail", "salesorderid")}  # fmt: skip
 NOT_CREATABLE = {"activityparty", "activitypointer", "listmember", "campaignitem", "organization", "solutioncomponent", "sdkmessage",
                  "sdkmessagefilter", "privilege", "opportunityclose", "orderclose", "bulkdeleteoperation"}  # fmt: skip
+INTERSECTS = {"listmember", "systemuserroles", "teamroles", "teammembership"}
 NOT_CHANGEABLE = {"listmember", "campaignitem"}  # of the second *assumed*
 STATE_AT_CREATE = {"appointment"}  # *assumed*: elsewhere statecode of a built-in table isn't valid for create

@@ -13,6 +13,7 @@ from .identifiers import stable_id
 from .organisation import Organisation, moment
 from .tables import Table
 
+
 def privilege_names(org: Organisation) -> list[str]:
     """Every privilege of the organisation."""
     tables = [name for table in org.catalog.tables.values() for _, name in table.privileges()]
