@@ -4,6 +4,7 @@ from functools import cached_property
 
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Table, read_table
+from mapping.quiet import quiet_by_path
 from workbench.engagements.models import Environment
 
 SOURCE_ID, RUN_ID = "sourceid", "runid"
@@ -13,15 +14,15 @@ class Destination:
     """A Dataverse environment, with the stems of our own columns resolved to this engagement's prefix."""
 
     def __init__(self, environment: Environment, *, quiet: bool = True) -> None:
-        """Nothing is sent before the first use. quiet: what is written sets off no custom logic and no flows."""
+        """Nothing is sent before the first use. quiet: what is written sets off what the customer lets run, and nothing else."""
         self.environment, self.quiet = environment, quiet
         self.prefix = environment.engagement.prefix
         self._tables: dict[str, Table] = {}
 
     @cached_property
     def client(self) -> Client:
-        """The client, with the customer's quiet-load decision as its headers."""
-        return Client.from_connection(self.environment.connection, bypass=self.quiet)
+        """The client, with the customer's quiet-load decisions as the headers of what it writes."""
+        return Client.from_connection(self.environment.connection, bypass=self.quiet and quiet_by_path(self.environment))
 
     @cached_property
     def user_id(self) -> str:

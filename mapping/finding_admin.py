@@ -17,8 +17,9 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from mapping.checks import registry
+from mapping.checks import registry, switching
 from mapping.checks.deciding import choice_of, common, decide, offered, roles_everywhere
+from mapping.checks.keeping import OFF
 from mapping.models import DiscoveryFinding
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Environment, Role
@@ -139,7 +140,7 @@ class DiscoveryFindingAdmin(WorkbenchAdmin):
     list_fullwidth = True
     list_before_template = "admin/workbench/findings_summary.html"
     search_fields = ("check_name", "subject", "evidence")
-    actions = ("decide_selected",)
+    actions = ("decide_selected", "say_off", "say_on")
     change_form_template = "admin/workbench/finding.html"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -188,6 +189,18 @@ class DiscoveryFindingAdmin(WorkbenchAdmin):
     def decide_selected(self, request: HttpRequest, findings: QuerySet) -> HttpResponse:
         """Show what would be decided, before anything is."""
         return self.scope_page(request, findings)
+
+    @admin.action(description="Is off now, switched by hand")
+    def say_off(self, request: HttpRequest, findings: QuerySet) -> None:
+        """A person switched them off."""
+        rows = findings.filter(decision=OFF).select_related("environment__engagement")
+        messages.success(request, f"{switching.note(rows, 'off', actor=request.user)} findings are noted as off.")
+
+    @admin.action(description="Is on again, switched by hand")
+    def say_on(self, request: HttpRequest, findings: QuerySet) -> None:
+        """A person put them back."""
+        rows = findings.filter(off_at__isnull=False).select_related("environment__engagement")
+        messages.success(request, f"{switching.note(rows, 'on', actor=request.user)} findings are noted as put back.")
 
     def scope_page(self, request: HttpRequest, findings: QuerySet, error: str = "") -> HttpResponse:
         """The findings that can be decided together, and those that can't."""

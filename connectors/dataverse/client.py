@@ -1,7 +1,8 @@
 """One client for the Dataverse Web API: tokens, paging, bulk messages, batches, typed refusals. Used from several threads."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -29,21 +30,25 @@ QUIET = {
     "MSCRM.BypassBusinessLogicExecution": "CustomSync,CustomAsync",
     "MSCRM.SuppressCallbackRegistrationExpanderJob": "true",
 }
+Quiet = Callable[[str], Mapping[str, str]]  # path of a write -> the headers that leave logic out of it
 
 
 class Client:
     """One environment, seen as one application user."""
 
-    def __init__(self, session: HttpSession, *, quiet: bool = False) -> None:
-        """session: to the environment's address. quiet: writes set off no custom logic and no flows (needs privileges)."""
+    def __init__(self, session: HttpSession, *, quiet: bool | Quiet = False) -> None:
+        """session: to the environment's address.
+
+        quiet: writes set off no custom logic and no flows (needs privileges); or what each leaves out, by its path.
+        """
         self._session = session
-        self._quiet = QUIET if quiet else {}
+        self._quiet: Quiet = quiet if callable(quiet) else lambda path: QUIET if quiet else {}
         self.base_url = session.base_url + API
         self.stats = session.stats
         self.dop_hint = _DEFAULT_HINT
 
     @classmethod
-    def from_connection(cls, connection: "Connection", bypass: bool = False, pace: Pace | None = None, **patience: Any) -> "Client":
+    def from_connection(cls, connection: "Connection", bypass: bool | Quiet = False, pace: Pace | None = None, **patience: Any) -> "Client":
         """The client of a connection.
 
         bypass: writes are quiet. pace: one that several processes share, else the process's own. patience: attempts,
@@ -140,7 +145,8 @@ class Client:
             return []
         boundary = f"batch_{uuid.uuid4()}"
         # *assumed*: what optional headers do is asked of each operation, so they stand on each.
-        body = write_batch(operations, root=f"/{API}", boundary=boundary, headers=self._quiet)
+        quiet = [replace(one, headers={**self._quiet(one.path), **one.headers}) for one in operations]
+        body = write_batch(quiet, root=f"/{API}", boundary=boundary, headers={})
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
         try:
             response = self._send("POST", "$batch", data=body, headers=headers, repeatable=repeatable)
@@ -161,7 +167,7 @@ class Client:
         self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None, repeatable: bool = False,
     ) -> requests.Response:  # fmt: skip
         """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them."""
-        return self._send(method, path, json=json, headers={**self._quiet, **(headers or {})}, repeatable=repeatable)
+        return self._send(method, path, json=json, headers={**self._quiet(path), **(headers or {})}, repeatable=repeatable)
 
     def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> requests.Response:
         targets = [{"@odata.type": f"{NS}.{table}", **row} for row in rows]

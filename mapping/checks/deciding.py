@@ -85,6 +85,13 @@ def _place(row: DiscoveryFinding) -> str:
     return row.environment.kind if row.environment else "source"
 
 
+def waiting_for(engagement: Engagement, roles: set[str]) -> int:
+    """Decisions of an engagement that wait for a person with these roles; what was found in two environments counts once."""
+    undecided = DiscoveryFinding.objects.filter(engagement=engagement).undecided()
+    names = undecided.values_list("check_name", "key").distinct().order_by("key")
+    return sum((decision := registry.of(name).decision) is not None and decision.who in roles for name, _ in names)
+
+
 def choice_of(finding: DiscoveryFinding) -> registry.Choice | None:
     """What was decided, in words; None where nothing is."""
     decision = registry.of(finding.check_name).decision

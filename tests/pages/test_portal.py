@@ -1,13 +1,24 @@
 """The portal: what a person sees is theirs, escaped, and needs no script."""
 
+from collections import Counter
+
 import pytest
 
+from connectors.base import Finding
+from mapping.checks.keeping import keep
 from tests.pages import cast
 from workbench.engagements.models import Engagement, Membership
 from workbench.pipeline.models import Step
 
 pytestmark = pytest.mark.django_db
-PAGES = ["/", "/engagements/northwind/", "/engagements/northwind/matrix/", "/engagements/northwind/sandbox/", "/password/"]
+PAGES = [
+    "/",
+    "/engagements/northwind/",
+    "/engagements/northwind/matrix/",
+    "/engagements/northwind/sandbox/",
+    "/engagements/northwind/decisions/",
+    "/password/",
+]
 
 
 @pytest.fixture
@@ -84,3 +95,42 @@ def test_a_person_changes_their_own_password(people, as_user):
     assert as_user(people.viewer).post("/password/", data).status_code == 302
     people.viewer.refresh_from_db()
     assert people.viewer.check_password(new)
+
+
+def quiet_findings(engagement, count: int = 1):
+    """Plug-in steps that production would set off."""
+    production = engagement.environments.get(kind="production")
+    made = [Finding("quiet_plugin_steps", "warning", f"Runs {n}.", subject=f"Step {n}") for n in range(count)]
+    keep(engagement, production, made, actor="discovery")
+
+
+def test_the_dynamics_admin_decides_ticked_findings_and_all_the_others_at_once(northwind, people, as_user):
+    quiet_findings(northwind, 40)
+    client, page = as_user(people.admin), f"/engagements/{northwind.slug}/decisions/"
+    assert "40 decisions to take" in client.get(f"/engagements/{northwind.slug}/").content.decode()
+    assert "All 40" in client.get(page).content.decode()
+    given = {"check": "quiet_plugin_steps", "comment": "They write e-mails."}
+    client.post(page, {**given, "keys": ["quiet_plugin_steps:Step 3"], "decision": "off"})
+    client.post(page, {**given, "every": "1", "decision": "bypass"})
+    decided = Counter(northwind.findings.values_list("decision", "decided_by"))
+    assert decided == {("bypass", str(people.admin)): 39, ("off", str(people.admin)): 1}
+    assert "Every decision is taken" in client.get(page).content.decode()
+
+
+@pytest.mark.parametrize(("role", "status"), [("approver", 403), ("viewer", 403), ("engineer", 403)])
+def test_a_decision_of_another_role_is_read_only(northwind, people, as_user, role, status):
+    quiet_findings(northwind)
+    client, page = as_user(getattr(people, role)), f"/engagements/{northwind.slug}/decisions/"
+    shown = client.get(page).content.decode()
+    assert "Step 0" in shown
+    assert '<button class="button">Decide' not in shown
+    answer = client.post(page, {"check": "quiet_plugin_steps", "keys": ["quiet_plugin_steps:Step 0"], "decision": "run"})
+    assert answer.status_code == status
+    assert not northwind.findings.exclude(decision="").exists()
+
+
+def test_a_decision_without_a_ticked_line_says_what_is_missing(northwind, people, as_user):
+    quiet_findings(northwind)
+    answer = as_user(people.admin).post(f"/engagements/{northwind.slug}/decisions/", {"check": "quiet_plugin_steps", "decision": "run"})
+    assert answer.status_code == 400
+    assert "Tick at least one line" in answer.content.decode()

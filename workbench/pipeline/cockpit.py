@@ -19,6 +19,8 @@ from django.views.decorators.http import require_POST
 from loads.models import Run
 from loads.progress import SILENT_AFTER, shown_seconds
 from mapping import plan, playbooks
+from mapping.checks import switching
+from mapping.finding_admin import open_decisions
 from mapping.models import DiscoveryFinding, FieldMap, OrganisationList, OwnerMatch, SourceField, SplitRule
 from mapping.transforms import TimeRules
 from workbench.engagements.admin import EngagementAdmin
@@ -72,13 +74,16 @@ class CockpitAdmin(EngagementAdmin):
         return [
             path("<int:pk>/live/", view(self.live_view), name="engagements_engagement_live"),
             path("<int:pk>/start/", view(require_POST(self.start_view)), name="engagements_engagement_start"),
+            path("<int:pk>/switch/", view(require_POST(self.switch_view)), name="engagements_engagement_switch"),
             path("<int:pk>/confirm/", view(self.confirm_view), name="engagements_engagement_confirm"),
             *super().get_urls(),
         ]
 
     def page_context(self, request: HttpRequest, obj: Engagement) -> dict[str, Any]:
         """The stages above the form."""
-        return {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
+        context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
+        decisions = open_decisions(DiscoveryFinding.objects.filter(engagement=obj))
+        return context | {"decisions": decisions, "switches": switches(obj)}
 
     def after_changes(self, request: HttpRequest) -> None:
         """A change of names, zones or the prefix makes new versions of the parts that it touches."""
@@ -128,6 +133,19 @@ class CockpitAdmin(EngagementAdmin):
             messages.error(request, f"{error} {error.remedy}")
         return redirect(reverse("admin:engagements_engagement_change", args=[engagement.pk]))
 
+    def switch_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Switch off what was decided to be off in an environment, or put it back."""
+        engagement, environment_id = self._engagement(request, pk), request.POST.get("environment", "")
+        environment = engagement.environments.filter(pk=environment_id).first() if environment_id.isdecimal() else None
+        act = {"off": switching.switch_off, "on": switching.put_back}.get(request.POST.get("to", ""))
+        if environment is None or act is None:
+            raise BadRequest("Unknown environment or deed.")
+        try:
+            tell_switched(request, act(environment, actor=request.user))
+        except WorkbenchError as error:
+            messages.error(request, f"{error} {error.remedy}")
+        return redirect(reverse("admin:engagements_engagement_change", args=[engagement.pk]))
+
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the parts that a confirmation would cover, then confirm exactly those."""
         engagement = self._engagement(request, pk)
@@ -143,6 +161,25 @@ class CockpitAdmin(EngagementAdmin):
         context = {**self.admin_site.each_context(request), "title": f"Confirm the plan of {engagement}", "opts": self.opts}
         context |= {"engagement": engagement, "open_parts": open_parts, "hashes": hashes, "shown": shown}
         return TemplateResponse(request, "admin/workbench/confirm_plan.html", context)
+
+
+def switches(engagement: Engagement) -> list[dict[str, Any]]:
+    """Per environment what is still to be switched off for the window, and what to be put back after it."""
+    found = [
+        {"environment": row, "off": switching.to_switch_off(row).count(), "back": switching.to_put_back(row).count()}
+        for row in engagement.environments.order_by("-kind")
+    ]
+    return [one for one in found if one["off"] or one["back"]]
+
+
+def tell_switched(request: HttpRequest, came: switching.Switched) -> None:
+    """Say what was switched, what a person must do, and what was refused."""
+    messages.success(request, f"{len(came.done)} switched.")
+    if came.by_hand:
+        names = ", ".join(finding.subject for finding in came.by_hand)
+        messages.warning(request, f"To be switched by hand, then noted in the list of findings: {names}.")
+    for key, words in came.refused.items():
+        messages.error(request, f"{key}: {words}")
 
 
 def plan_parts(engagement: Engagement) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from connectors import store
 from loads.acceptance import phase_content, sandbox_content
 from loads.models import Phase, Run
 from mapping import plan
-from mapping.checks import deciding
+from mapping.checks import deciding, registry, switching
 from mapping.checks.deciding import proposals
 from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OrganisationList, OwnerMatch
 from mapping.owners import answers
@@ -162,12 +162,23 @@ def play(engagement: Engagement, cast: Cast, say: Say) -> None:
     _step(engagement, Step.Name.EXTRACT, None, cast, say)
     for environment in (sandbox, production):
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
+        _switched("Off for the window", switching.switch_off(environment, actor=cast.approver), environment, say)
         steps.request(engagement, Step.Name.LOAD, environment=environment, user=cast.engineer)
         _follow_run(Run.objects.filter(environment=environment).latest("pk"), say)
+        _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
         if environment == sandbox:
             say("The customer signs the sandbox run")
             sign(engagement, SignOff.Kind.SANDBOX, sandbox_content(engagement), cast)
     _step(engagement, Step.Name.HANDOFF, None, cast, say)
+
+
+def _switched(title: str, came: switching.Switched, environment: Environment, say: Say) -> None:
+    """Say what was switched. Raises DemonstrationFailed where something wasn't: nothing may be set off."""
+    left = [*came.refused, *(finding.key for finding in came.by_hand)]
+    if left:
+        raise DemonstrationFailed(f"In {environment} these aren't switched: {', '.join(left)}.", remedy="Switch them by hand.")
+    names = ", ".join(finding.subject or registry.of(finding.check_name).title for finding in came.done)
+    say(f"{environment.get_kind_display()}: {title.lower()}: {names or 'nothing'}")
 
 
 def sign(engagement: Engagement, kind: str, content: Mapping[str, Any], cast: Cast) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from loads.models import Run
 from mapping import plan
 from mapping.checks import gating
-from mapping.models import FieldMap
+from mapping.models import DiscoveryFinding, FieldMap
 from workbench.engagements import gates, signoffs
 from workbench.engagements.gates import Missing
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
@@ -64,7 +64,7 @@ def way(engagement: Engagement) -> list[Stage]:
         stages += _environment_stages(engagement, kind, environments.get(kind), load[kind], steps)
         if kind == Environment.Kind.SANDBOX:
             stages.append(_sandbox_signature(engagement))
-    return _in_order([*stages, _step_stage("handoff", "Handoff documents", "handoff", steps)])
+    return _in_order([*stages, _handoff(engagement, steps)])
 
 
 def latest_steps(engagement: Engagement) -> dict[tuple[str, int | None], Step]:
@@ -139,6 +139,14 @@ def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing],
     state = RUN_STATES.get(Run.State(run.state), RUNNING)
     says = run.message or ("" if state == DONE else run.get_state_display())
     return Stage(key, title, state, says=says, missing=missing, starts="load", environment=environment, step=stage.step, run=run)
+
+
+def _handoff(engagement: Engagement, steps: Mapping) -> Stage:
+    """The documents; what was switched off for the window and isn't back yet is said here."""
+    stage = _step_stage("handoff", "Handoff documents", "handoff", steps)
+    off = DiscoveryFinding.objects.filter(engagement=engagement, off_at__isnull=False, back_at=None).count()
+    words = f"Off for the window and not put back yet: {off}." if off else ""
+    return replace(stage, says=f"{stage.says} {words}".strip())
 
 
 def _undecided(environment: Environment) -> str:

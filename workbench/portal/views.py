@@ -10,7 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse, reverse_lazy
 
+from mapping.checks.deciding import waiting_for
+from mapping.models import DiscoveryFinding
 from workbench.engagements.access import roles_of, workable_by
+from workbench.engagements.gates import Missing
 from workbench.engagements.models import Engagement, Role
 from workbench.pipeline.way import DONE, READY, Stage, way
 from workbench.portal.forms import SignInForm
@@ -58,8 +61,21 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
     for stage in stages:
         if stage.key in PAGES and stage.state == READY and Role.APPROVER in roles:
             found.append(Ask(ASKED[stage.key], reverse(PAGES[stage.key], args=[engagement.slug])))
-        found += [Ask(item.says) for item in stage.missing if item.move in roles and item.move == Role.DYNAMICS_ADMIN]
+        found += [
+            Ask(item.says) for item in stage.missing if item.move in roles and item.move == Role.DYNAMICS_ADMIN and not _on_page(item)
+        ]
+    if waiting := waiting_for(engagement, roles - {Role.ENGINEER}):
+        found.append(Ask(f"{waiting} decision{'s' if waiting > 1 else ''} to take about what the checks found.", _decisions(engagement)))
     return found
+
+
+def _on_page(item: Missing) -> bool:
+    """What the page of decisions says already."""
+    return item.gate.startswith("decisions before")
+
+
+def _decisions(engagement: Engagement) -> str:
+    return reverse("portal:decisions", args=[engagement.slug])
 
 
 @login_required
@@ -92,6 +108,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "asks": asks(engagement, roles, stages),
         "roles": [Role(role).label for role in sorted(roles)],
         "people": engagement.memberships.select_related("user").order_by("role", "user__username"),
+        "decided_here": DiscoveryFinding.objects.filter(engagement=engagement, asks=True).exists(),
         "works_here": workable_by(request.user).filter(pk=engagement.pk).exists(),
     }
     return render(request, "portal/overview.html", context)

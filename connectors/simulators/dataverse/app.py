@@ -48,6 +48,7 @@ def build_app(
     app = Starlette(routes=[
         Route("/api/data/{version}/{path:path}", server.api, methods=methods),
         Route("/_simulator/tables/{table}", server.tables),
+        Route("/_simulator/fired", server.fired),
         Route("/_simulator/edit", server.edit, methods=["POST"]),
         Route("/_simulator/privileges", server.privileges, methods=["POST"]),
     ])  # fmt: skip
@@ -113,6 +114,9 @@ class _Server:
         except errors.ServiceError as error:
             return JSONResponse(error.body(), error.status)
         return Response(status_code=204)
+
+    async def fired(self, request: Request) -> Response:
+        return JSONResponse(dict(self._service.org.fired))
 
     async def privileges(self, request: Request) -> Response:
         given = orjson.loads(await request.body())

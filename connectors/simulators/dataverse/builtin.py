@@ -1,6 +1,6 @@
 """Builds the catalog of a new organisation from the facts and the lists of built-in tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from . import builtin_tables as known
@@ -35,6 +35,16 @@ def build_catalog() -> Catalog:
             catalog.relate(table, column)
     catalog.relate_many()
     return catalog
+
+
+def install_apps(catalog: Catalog, names: Iterable[str]) -> None:
+    """Add the tables of the maker's apps that are among the names."""
+    added = [_table(name, *known.APPS[name][:1], list(_spelled(name, known.APPS[name][1]))) for name in known.APPS if name in set(names)]
+    for table in added:
+        catalog.add_table(table)
+    for table in added:
+        for column in table.columns.values():
+            catalog.relate(table, column)
 
 
 def standard_columns(table: str, *, user_owned: bool, custom: bool = False) -> list[Column]:
@@ -102,7 +112,7 @@ def _table(name: str, identity: tuple[str, str, str, str, int, str], columns: li
         display_name=schema, collection_name=entity_set.capitalize(),
         activity="a" in flags, has_notes="N" in flags, has_activities="A" in flags,
         takes_columns="c" not in flags, bulk="x" not in flags, intersect=name in known.INTERSECTS,
-        metadata_id=stable_id("table", name),
+        metadata_id=stable_id("table", name), installed="i" in flags, audited=name in known.AUDITED,
     )  # fmt: skip
     extra = _spelled(name, f"{known.ADDED.get(name, '')} {_AUDIT} {_OWNER if table.user_owned else ''}")
     for column in [Column(key, "Uniqueidentifier", required="SystemRequired"), *columns, *extra]:

@@ -5,7 +5,8 @@ reference for names. Tables that no load writes to have only the columns that a 
 """
 
 # name: schema name, entity set, primary key, primary name, type code, flags
-# flags: o organisation-owned, n neither, a activity, N has notes, A has activities, c takes no columns, x no bulk messages
+# flags: o organisation-owned, n neither, a activity, N has notes, A has activities, c takes no columns, x no bulk messages,
+# i comes with an app of the maker's own
 DESCRIBED = {
     "account": ("Account", "accounts", "accountid", "name", 1, "NA"),
     "contact": ("Contact", "contacts", "contactid", "fullname", 2, "NA"),
@@ -68,10 +69,19 @@ PLAIN = {
     "sdkmessageprocessingstep": (
         ("SdkMessageProcessingStep", "sdkmessageprocessingsteps", "sdkmessageprocessingstepid", "name", 4608, "ox"),
         "name:String:256 stage:Integer mode:Integer rank:Integer filteringattributes:Memo:100000 asyncautodelete:Boolean"
-        " sdkmessageid:Lookup:sdkmessage sdkmessagefilterid:Lookup:sdkmessagefilter ishidden:Boolean ismanaged:Boolean"
+        " sdkmessageid:Lookup:sdkmessage sdkmessagefilterid:Lookup:sdkmessagefilter eventhandler:Lookup:plugintype,serviceendpoint"
+        " canbebypassed:Boolean ishidden:Boolean ismanaged:Boolean"
         " customizationlevel:Integer description:String:256 statecode:State statuscode:Status"),
+    "plugintype": (("PluginType", "plugintypes", "plugintypeid", "name", 4602, "ox"),
+        "name:String:256 typename:String:256 friendlyname:String:256 assemblyname:String:256 publickeytoken:String:32 ismanaged:Boolean"),
+    "serviceendpoint": (("ServiceEndpoint", "serviceendpoints", "serviceendpointid", "name", 4618, "ox"),
+        "name:String:160 contract:Integer url:String:1048 ismanaged:Boolean"),
+    "mailbox": (("Mailbox", "mailboxes", "mailboxid", "name", 9606, "x"),
+        "name:String:200 emailaddress:String:100 actdeliverymethod:Integer actstatus:Integer incomingemaildeliverymethod:Integer"
+        " outgoingemaildeliverymethod:Integer regardingobjectid:Lookup:systemuser statecode:State statuscode:Status"),
     "workflow": (("Workflow", "workflows", "workflowid", "name", 4703, "x"),
         "name:String:100 uniquename:String:256 category:Integer type:Integer mode:Integer primaryentity:EntityName scope:Integer"
+        " processtriggerscope:Integer subprocess:Boolean"
         " triggeroncreate:Boolean triggerondelete:Boolean triggeronupdateattributelist:Memo:100000 ondemand:Boolean"
         " clientdata:Memo:1048576 ismanaged:Boolean description:Memo:100000 statecode:State statuscode:Status"),
     "processstage": (("ProcessStage", "processstages", "processstageid", "stagename", 4724, "ox"),
@@ -82,7 +92,8 @@ PLAIN = {
     "duplicaterule": (("DuplicateRule", "duplicaterules", "duplicateruleid", "name", 4414, "x"),
         "name:String:160 baseentityname:EntityName matchingentityname:EntityName isenabled:Boolean description:Memo:2000"
         " statecode:State statuscode:Status"),
-    "sla": (("SLA", "slas", "slaid", "name", 9750, "x"), "name:String:100 objecttypecode:EntityName statecode:State statuscode:Status"),
+    "sla": (("SLA", "slas", "slaid", "name", 9750, "x"),
+        "name:String:100 primaryentityotc:Integer isdefault:Boolean statecode:State statuscode:Status"),
     "listmember": (("ListMember", "listmembers", "listmemberid", "", 4301, "ncx"),
         "listid:Lookup:list entityid:Lookup:account,contact,lead entitytype:EntityName"),
     "campaignitem": (("CampaignItem", "campaignitems", "campaignitemid", "", 4403, "ncx"),
@@ -103,6 +114,21 @@ PLAIN = {
     "territory": (("Territory", "territories", "territoryid", "name", 2013, "o"), "name:String:200! description:Memo:2000"),
     "bulkdeleteoperation": (("BulkDeleteOperation", "bulkdeleteoperations", "bulkdeleteoperationid", "name", 4424, "x"),
         "name:String:256 successcount:Integer failurecount:Integer asyncoperationid:Uniqueidentifier statecode:State statuscode:Status"),
+}  # fmt: skip
+
+# Tables of apps of the maker's own, which an organisation has where the app is installed: where the data folder has a file of its rows.
+# Names and states from the published table references and generated metadata; `msdyn_sequence` of a segment *assumed* to be a lookup.
+APPS = {
+    "msdyn_sequence": (("msdyn_sequence", "msdyn_sequences", "msdyn_sequenceid", "msdyn_name", 10201, "i"),
+        "msdyn_name:String:160 msdyn_regardingentityname:String:100 statecode:State statuscode:Status"),
+    "msdyn_segment": (("msdyn_segment", "msdyn_segments", "msdyn_segmentid", "msdyn_name", 10202, "i"),
+        "msdyn_name:String:160 msdyn_objecttypecode:Integer msdyn_triggertype:Integer msdyn_entityfilter:Memo:4000"
+        " msdyn_sequence:Lookup:msdyn_sequence statecode:State statuscode:Status"),
+    "msdyn_assignmentrule": (("msdyn_assignmentrule", "msdyn_assignmentrules", "msdyn_assignmentruleid", "msdyn_name", 10203, "i"),
+        "msdyn_name:String:100 msdyn_objecttype:String:4000 msdyn_objecttypecode:Integer msdyn_triggertype:Integer"
+        " msdyn_evaluationorder:Integer msdyn_segmentid:Lookup:msdyn_segment statecode:State statuscode:Status"),
+    "msdynmkt_journey": (("msdynmkt_journey", "msdynmkt_journeys", "msdynmkt_journeyid", "msdynmkt_name", 10204, "i"),
+        "msdynmkt_name:String:200 msdynmkt_triggertype:Integer statecode:State statuscode:Status"),
 }  # fmt: skip
 
 # Columns that facts/dataverse.md names and the TSV lacks.
@@ -131,6 +157,12 @@ STATES = {
     "workflow": ("0=Draft;1=Activated", "1=Draft@0;2=Activated@1"),
     "duplicaterule": ("0=Inactive;1=Active", "0=Unpublished@0;1=Publishing@0;2=Published@1"),
     "sdkmessageprocessingstep": ("0=Enabled;1=Disabled", "1=Enabled@0;2=Disabled@1"),
+    "sla": ("0=Draft;1=Active", "1=Draft@0;2=Active@1"),
+    "msdyn_segment": ("0=Active;1=Inactive;2=Pause", "1=Active@0;2=Inactive@1;3=Pause@2"),
+    "msdynmkt_journey": (
+        "0=Draft;1=Live;2=Stopped;3=Publishing;4=Deleted;5=Completing;6=Completed;8=Stopping",
+        "1=Draft@0;2=Live@1;3=Stopped@2;4=Publishing@3;6=Deleted@4;7=Completing@5;8=Completed@6;9=Stopping@8",
+    ),
     "bulkdeleteoperation": ("0=Ready;1=Suspended;2=Locked;3=Completed", "0=Waiting For Resources@0;20=In Progress@2;30=Succeeded@3"),
     "orderclose": ("0=Open;1=Completed;2=Canceled", "1=Open@0;2=Completed@1;3=Canceled@2"),
     "activitypointer": ("0=Open;1=Completed;2=Canceled;3=Scheduled", "1=Open@0;2=Completed@1;3=Canceled@2;4=Scheduled@3"),
@@ -173,4 +205,6 @@ NOT_CREATABLE = {"activityparty", "activitypointer", "listmember", "campaignitem
                  "sdkmessagefilter", "privilege", "opportunityclose", "orderclose", "bulkdeleteoperation"}  # fmt: skip
 INTERSECTS = {"listmember", "systemuserroles", "teamroles", "teammembership"}
 NOT_CHANGEABLE = {"listmember", "campaignitem"}  # of the second *assumed*
+# Whose changes are recorded where the organisation audits at all (*assumed*: as the product ships).
+AUDITED = {"account", "contact", "lead", "opportunity", "salesorder", "systemuser", "team"}
 STATE_AT_CREATE = {"appointment"}  # *assumed*: elsewhere statecode of a built-in table isn't valid for create

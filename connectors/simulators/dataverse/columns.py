@@ -33,6 +33,7 @@ class Column:
     valid_for_create: bool = True
     valid_for_update: bool = True
     custom: bool = False
+    secured: bool = False  # by a column security profile
     metadata_id: str = ""
     global_options: str | None = None
     navigations: dict[str, str] = field(default_factory=dict)  # target -> navigation property

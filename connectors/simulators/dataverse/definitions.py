@@ -30,6 +30,7 @@ def read_column(catalog: Catalog, table: Table, shape: Mapping[str, Any], prefix
     column = Column(
         schema.lower(), kind, schema, read_label(shape.get("DisplayName")) or schema, read_label(shape.get("Description")),
         custom=True, metadata_id=stable_id("column", table.name, schema.lower()), required=required_level(shape),
+        secured=bool(shape.get("IsSecured")),
     )  # fmt: skip
     _READERS.get(kind, _nothing)(catalog, table, column, shape)
     return column

@@ -65,6 +65,7 @@ def replace(org: Organisation, before: Mapping[str, Path], after: Mapping[str, P
 
 
 def _put(org: Organisation, table: str, row_id: str, row: Row) -> None:
+    org.logic.clear()
     version = row.get("versionnumber")
     if isinstance(version, int) and row_id not in org.rows(table):
         org.store.version = max(org.store.version, version)

@@ -58,11 +58,12 @@ def table_shape(table: Table) -> dict[str, Any]:
         "MetadataId": table.metadata_id, "LogicalName": table.name, "SchemaName": table.schema_name, "EntitySetName": table.entity_set,
         "LogicalCollectionName": table.entity_set, "CollectionSchemaName": table.collection_name, "PrimaryIdAttribute": table.primary_id,
         "PrimaryNameAttribute": table.primary_name or None, "ObjectTypeCode": table.type_code, "OwnershipType": table.ownership,
-        "TableType": "Standard", "IsActivity": table.activity, "IsCustomEntity": table.custom, "IsPrivate": table.private,
+        "TableType": "Standard", "IsActivity": table.activity, "IsPrivate": table.private,
+        "IsCustomEntity": table.custom or table.installed,
         "IsIntersect": table.intersect, "IsBPFEntity": table.bpf, "IsManaged": not table.custom, "HasNotes": table.has_notes,
         "HasActivities": table.has_activities, "ChangeTrackingEnabled": True, "IsLogicalEntity": False,
         "IsValidForAdvancedFind": True, "CanCreateAttributes": managed(table.takes_columns, "cancreateattributes"),
-        "IsCustomizable": managed(True, "iscustomizable"), "IsAuditEnabled": managed(False, "canmodifyauditsettings"),
+        "IsCustomizable": managed(True, "iscustomizable"), "IsAuditEnabled": managed(table.audited, "canmodifyauditsettings"),
         "IsDuplicateDetectionEnabled": managed(True, "canmodifyduplicatedetectionsettings"),
         "DisplayName": label(table.display_name), "DisplayCollectionName": label(table.collection_name),
         "Description": label(table.description), "Privileges": privileges(table),
@@ -89,7 +90,7 @@ def column_shape(table: Table, column: Column, *, typed: str | None = None) -> d
                           "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
         "IsValidForCreate": column.valid_for_create, "IsValidForUpdate": column.valid_for_update, "IsValidForRead": column.readable,
         "IsCustomAttribute": column.custom, "IsManaged": not column.custom, "IsPrimaryId": column.name == table.primary_id,
-        "IsPrimaryName": column.name == table.primary_name, "AttributeOf": None, "IsLogical": False, "IsSecured": False,
+        "IsPrimaryName": column.name == table.primary_name, "AttributeOf": None, "IsLogical": False, "IsSecured": column.secured,
         "SourceType": 0 if column.custom else None, "IsCustomizable": managed(True, "iscustomizable"),
     }  # fmt: skip
     return shape | _specific(table, column)

@@ -1,7 +1,7 @@
 """One organisation: its metadata, rows, clock, settings, and the rows that it has from the start."""
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +36,8 @@ class Organisation:
         self.key_indexes: dict[tuple[str, str], KeyIndex] = {}
         self.role_lacks: dict[str, frozenset[str]] = {}  # by role: the privileges that it doesn't give
         self.put_aside: dict[str, list[str]] = {}  # by user or team: the roles it had before some of its privileges were taken
+        self.fired: Counter[str] = Counter()  # custom logic that writes set off, by name
+        self.logic: dict[tuple[str, str], list[Any]] = {}  # what a write of a table sets off, found out once; see logic.py
         self.key_build_s = 0.0  # how long an alternate key's index is built
         self.clock: Callable[[], float] = time.monotonic
 

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from . import binding, bulk, cascades, errors, expansion, writing
+from . import binding, bulk, cascades, errors, expansion, logic, writing
 from .calls import JSON, Answer, Call
 from .organisation import Organisation
 from .paths import Segment, key_of
@@ -66,6 +66,7 @@ def delete(org: Organisation, call: Call, table: Table, row_id: str) -> Answer:
     if match := call.headers.get("if-match"):
         _check_match(org, table, row_id, True, match)
     cascades.delete(org, table, row_id, call.now, call.caller.user_id)
+    logic.fire(org, call.headers, table.name, logic.DELETE)
     return Answer(204)
 
 

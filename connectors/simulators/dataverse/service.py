@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from . import builtin_rows, dispatch, errors, folder, metadata_writing, security, writing
-from .builtin import finish
+from .builtin import finish, install_apps
 from .calls import Answer, Call, Caller, refused
 from .columns import Column
 from .definitions import read_column
@@ -78,6 +78,7 @@ class Service:
     def _start(self, started: str) -> None:
         given = folder.metadata(self._files)
         call = self._system_call()
+        install_apps(self.org.catalog, [name.removesuffix(".ndjson") for name in self._files])
         for shape in given.get("tables", []):
             _tolerant(metadata_writing.create_table, self.org, call, shape)
         for name, shapes in given.get("columns", {}).items():

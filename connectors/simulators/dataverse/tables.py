@@ -82,6 +82,8 @@ class Table:
     description: str = ""
     activity: bool = False
     custom: bool = False
+    installed: bool = False  # comes with an app of the maker's own: custom and managed in the metadata
+    audited: bool = False
     intersect: bool = False
     private: bool = False
     bpf: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import binding, errors, money, rules, states
+from . import binding, errors, logic, money, rules, states
 from .builtin_tables import NOT_CHANGEABLE, NOT_CREATABLE
 from .calls import Call
 from .columns import Column
@@ -62,6 +62,9 @@ def _finish(draft: Draft) -> None:
     _unique(draft)
     draft.org.store.put(draft.table.name, draft.row_id, draft.new)
     rules.stored(draft)
+    if draft.table.name in logic.TABLES:
+        draft.org.logic.clear()
+    logic.fire(draft.org, draft.call.headers, draft.table.name, logic.CREATE if draft.creating else logic.UPDATE, draft.given)
 
 
 def demand(call: Call, table: Table, right: str) -> None:

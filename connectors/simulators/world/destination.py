@@ -14,12 +14,13 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from connectors.simulators.world import automation
 from connectors.simulators.world.companies import BY_DOMAIN_NAME, HOME, LEAVER, SHARED, TEAM, Company, Rep
 from connectors.simulators.world.people import Person
 
 Row = dict[str, Any]
 LOGICAL_NAME = "@Microsoft.Dynamics.CRM.lookuplogicalname"
-TABLES = ("businessunit", "systemuser", "team", "account", "contact", "lead")
+TABLES = ("businessunit", "systemuser", "team", "account", "contact", "lead", *automation.TABLES)
 SHARE = 0.02  # of the people who are at the destination already, as contact, as lead, as both
 
 
@@ -30,6 +31,7 @@ class Organisation:
         """folder: where its files go. name: dataverse or dataverse_sandbox."""
         self.name, self.end, self.people = name, end, people
         self.dice = random.Random(f"{seed}/{name}")
+        self._aside = random.Random(f"{seed}/{name}/aside")
         self.accounts: dict[str, str] = {}  # company domain -> account id
         self.users: list[str] = []  # ids of the enabled salespeople
         self.made = 0
@@ -49,6 +51,10 @@ class Organisation:
     def row_id(self) -> str:
         """An id as the service gives them."""
         return str(uuid.UUID(int=self.dice.getrandbits(128), version=4))
+
+    def aside_id(self) -> str:
+        """An id for what has nothing to do with people, so that they stay the same whatever else an organisation has."""
+        return str(uuid.UUID(int=self._aside.getrandbits(128), version=4))
 
     def common(self, state: int = 0, reason: int = 1) -> Row:
         """State, owner and age of a seller's row."""

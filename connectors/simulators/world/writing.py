@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from connectors.simulators.world import destination, lists
+from connectors.simulators.world import automation, destination, lists
 from connectors.simulators.world.assets import write_assets
 from connectors.simulators.world.companies import make_companies, make_reps, world_end
 from connectors.simulators.world.deeds import Deeds
@@ -35,6 +35,8 @@ def write_world(folder: Path, people: int, seed: int) -> None:
             stack.callback(organisation.close)
             destination.write_users(organisation, reps)
             destination.write_accounts(organisation, companies)
+            automation.write_automation(organisation)
+            automation.write_customisation(folder / name, name)
             organisations.append(organisation)
         _write_people(folder / "iterable", crowd, organisations, seed)
     _write_answers(folder / "iterable", crowd, seed)
