@@ -49,11 +49,15 @@ class Reading:
     """How reading goes on over several tasks.
 
     memory: what the source must know again, such as the jobs that it started; kept as JSON. until: a time of time.monotonic()
-    after which a source no longer waits for something that isn't ready, but raises StillPreparing.
+    after which a source no longer waits for something that isn't ready, but raises StillPreparing. fields: the only ones that are
+    wanted of each record, all where empty; a source that can't leave others out gives them too. findings: what the source couldn't
+    give; the reader adds to them.
     """
 
     memory: dict[str, Any] = field(default_factory=dict)
     until: float = math.inf
+    fields: tuple[str, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
 
 
 class Source(Protocol):

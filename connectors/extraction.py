@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from connectors import landing, rawjson
 from connectors.base import Reading, Slice, Source, StillPreparing
@@ -20,7 +20,8 @@ from workbench.engagements.models import Engagement
 logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 TRIES = 2  # a slice whose reading was begun so often, and killed each time, is halved
-WATCHED = 5_000  # records between two looks at the clock
+WATCHED = 5_000  # records between two words of progress
+LOOKED = 10  # records between two looks at the clock: of some objects each record is a call
 
 
 class SliceTooLong(Retryable):
@@ -46,20 +47,21 @@ def extract(
     identify: landing.Identify,
     progress: Progress = logger.info,
     time_given: Time = Time(),  # it can't change
+    fields: tuple[str, ...] = (),
 ) -> Dataset | None:
     """Land every slice of an object and seal the dataset; None where the time is up and another call must go on.
 
-    A `load` dataset needs the matrix sign-off. Raises GateClosed and whatever the source or the store raises;
-    what was complete stays and a second call goes on from there.
+    fields: the only ones that are asked for, all where empty. A `load` dataset needs the matrix sign-off. Raises GateClosed and
+    whatever the source or the store raises; what was complete stays and a second call goes on from there.
     """
     if purpose == Dataset.Purpose.LOAD:
         gates.require("extract", engagement)
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose)
-    landed = set(dataset.pieces.values_list("name", flat=True))
+    landed, reading = set(dataset.pieces.values_list("name", flat=True)), Reading(dataset.memory, time_given.until, fields)
     for piece in _pieces(dataset, source, object_name):
         if piece.name in landed:
             continue
-        whole = _land(dataset, source, piece, identify, progress, time_given)
+        whole = _land(dataset, source, piece, identify, progress, time_given, reading)
         if not whole or time.monotonic() > time_given.until:
             return None
     return landing.seal(dataset)
@@ -77,12 +79,20 @@ def _pieces(dataset: Dataset, source: Source, object_name: str) -> Iterator[Slic
             yield piece
 
 
-def _land(dataset: Dataset, source: Source, piece: Slice, identify: landing.Identify, progress: Progress, time_given: Time) -> bool:
+def _land(
+    dataset: Dataset,
+    source: Source,
+    piece: Slice,
+    identify: landing.Identify,
+    progress: Progress,
+    time_given: Time,
+    reading: Reading,
+) -> bool:
     """Land one slice; False where it must be gone on with later: its records aren't ready yet, or it is to be halved."""
     if dataset.memory.get("begun", {}).get(piece.name, 0) >= TRIES and source.halves(piece):
         return _halve(dataset, piece)
-    reading = Reading(dataset.memory, time_given.until)
     lines = _watched(source.read(dataset.object_name, piece, reading), dataset, piece, time_given, progress)
+    lines = _with_findings(lines, dataset, reading)
     try:
         done = landing.land_piece(dataset, piece.name, lines, identify)
     except StillPreparing:
@@ -107,8 +117,8 @@ def _watched(lines: Iterator[bytes], dataset: Dataset, piece: Slice, time_given:
             _remember(dataset)
         elif number % WATCHED == 0:
             progress(f"{dataset.object_name}: {piece.name}, {number} records")
-            if time.monotonic() > time_given.at_most:
-                raise SliceTooLong(f"{piece.name} of {dataset.object_name} takes longer than a task may.")
+        if number and number % LOOKED == 0 and time.monotonic() > time_given.at_most:
+            raise SliceTooLong(f"{piece.name} of {dataset.object_name} takes longer than a task may.")
         yield line
 
 
@@ -117,6 +127,15 @@ def _halve(dataset: Dataset, piece: Slice) -> bool:
     _remember(dataset)
     logger.info("a slice of dataset %s takes too long; it is halved", dataset.pk)
     return False
+
+
+def _with_findings(lines: Iterator[bytes], dataset: Dataset, reading: Reading) -> Iterator[bytes]:
+    """The lines; what the source couldn't give is kept after the last one, before the slice counts as landed."""
+    yield from lines
+    new = [found for finding in reading.findings if (found := asdict(finding)) not in dataset.findings]
+    if new:
+        dataset.findings += new
+        Dataset.objects.filter(pk=dataset.pk).update(findings=dataset.findings)
 
 
 def _remember(dataset: Dataset) -> None:

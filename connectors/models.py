@@ -35,6 +35,7 @@ class Dataset(models.Model):
     size = models.PositiveBigIntegerField("bytes", default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     memory = models.JSONField(default=dict, editable=False, help_text="What the next task must know to go on landing.")
+    findings = models.JSONField(default=list, editable=False, help_text="What the source couldn't give, as it was read.")
 
     class Meta:
         ordering = ["-started_at", "-pk"]

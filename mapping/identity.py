@@ -80,14 +80,14 @@ def fold_name(name: Any) -> str:
 
 def own_id(record: Mapping[str, Any], keys: Iterable[str]) -> str | None:
     """The id that the source gave a record: the first of `keys` that holds text or a whole number of sensible length."""
-    for key in keys:
-        value = record.get(key)
-        if isinstance(value, bool) or not isinstance(value, (str, int)):
-            continue
-        text = str(value).strip() if isinstance(value, str) or value.bit_length() < 4_096 else ""
-        if text:
-            return text
-    return None
+    return next((text for key in keys if (text := id_text(record.get(key)))), None)
+
+
+def id_text(value: Any) -> str:
+    """An id as text, trimmed; empty for what is neither text nor a whole number of sensible length."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    return str(value).strip() if isinstance(value, str) or value.bit_length() < 4_096 else ""
 
 
 def source_id(record: Mapping[str, Any], keys: Iterable[str], email_field: str = "email") -> str | None:

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.test import override_settings
 from django_q.conf import Conf
 
+from connectors.iterable.source import LIMITS
 from loads import staged
 from loads.dispositions import lookup
 from loads.models import LedgerEntry, Run
@@ -77,7 +78,7 @@ def engagement_on(folder: Path, work: Path, **options: Any) -> Iterator[tuple[En
             override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK),
             simulated.start(folder) as servers,
         ):
-            limits = {bucket: [10_000, 0.01] for bucket in ("export_start", "export_files", "list_users", "users", "reads")}
+            limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
             engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
             yield engagement, cast, servers
     finally:

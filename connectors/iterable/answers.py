@@ -19,12 +19,14 @@ def opened(response: requests.Response, key: str) -> Any:
     return page(response, key)[key]
 
 
-def page(response: requests.Response, *keys: str) -> dict[str, Any]:
-    """A whole answer that has these keys. Raises StrangeAnswer."""
+def page(response: requests.Response, *keys: str, under: str = "") -> dict[str, Any]:
+    """A whole answer, or what stands `under` a key of it, that has these keys. Raises StrangeAnswer."""
     try:
         parsed = rawjson.read(response.content)
     except (ValueError, RecursionError):
         parsed = None
+    if under and isinstance(parsed, dict):
+        parsed = parsed.get(under)
     if not isinstance(parsed, dict) or not all(key in parsed for key in keys):
         raise StrangeAnswer(f"An answer of Iterable has no {' and '.join(keys)}.")
     return parsed

@@ -54,9 +54,9 @@ class File:
 class Jobs:
     """The jobs that were started and whose lines aren't read yet: (data type, window) -> job and when it was started."""
 
-    def __init__(self, kept: MutableMapping[str, list[float]]) -> None:
-        """kept: where they are remembered, as JSON: key -> [job id, seconds since 1970]."""
-        self._kept = kept
+    def __init__(self, kept: MutableMapping[str, list[float]], fields: Sequence[str] = ()) -> None:
+        """kept: where they are remembered, as JSON: key -> [job id, seconds since 1970]. fields: the only ones that are asked for."""
+        self._kept, self.fields = kept, fields
 
     def add(self, data_type: str, window: Window, job: int) -> None:
         """Remember a job."""
@@ -83,9 +83,14 @@ class Exports:
         """session: to the project's data centre, its pace with the buckets START and FILES. patience_s: for one job."""
         self._session, self._patience_s = session, patience_s
 
-    def start(self, data_type: str, window: Window) -> int:
-        """Start a job and return its id. A second job for the same window does no harm, so a lost answer is asked for again."""
+    def start(self, data_type: str, window: Window, fields: Sequence[str] = ()) -> int:
+        """Start a job and return its id. A second job for the same window does no harm, so a lost answer is asked for again.
+
+        fields: the only ones that are wanted, all where empty; names with a comma can't be asked for.
+        """
         wanted = {"dataTypeName": data_type, "outputFormat": "application/x-json-stream", **window.as_params()}
+        if fields:
+            wanted["onlyFields"] = ",".join(fields)
         answer = self._session.request("POST", "api/export/start", json=wanted, repeatable=True, bucket=START)
         return int(opened(answer, "jobId"))
 
@@ -94,7 +99,7 @@ class Exports:
         found = jobs.get(data_type, window)
         if found:
             return found[0]
-        job = self.start(data_type, window)
+        job = self.start(data_type, window, jobs.fields)
         jobs.add(data_type, window, job)
         return job
 

@@ -1,16 +1,19 @@
-"""Iterable as a source: users (and whatever else exports) by time slices, lists and other answers by single calls."""
+"""Iterable as a source: each object by the calls that give it, lists and other answers by single calls."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpSession, Pace, Stats
 from connectors.iterable import checks
 from connectors.iterable.answers import opened
-from connectors.iterable.exports import FILES, START, Exports, Jobs
-from connectors.iterable.windows import OPEN, Window, windows
+from connectors.iterable.catalogs import CatalogItems
+from connectors.iterable.exported import Exported
+from connectors.iterable.exports import FILES, START, Exports
+from connectors.iterable.listed import ARCHIVED, CAMPAIGNS, JOURNEYS, Answered, Listed, Metrics, Templates
+from connectors.iterable.members import ListMembers
+from connectors.iterable.slicing import halves
 from workbench.engagements.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,14 +24,21 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     START: (1, 1.0),
     FILES: (1, 1.0),
     "list_users": (5, 60.0),
+    "list_size": (5, 60.0),
+    "metrics": (10, 60.0),
     "users": (3, 1.0),
     "reads": (100, 1.0),
 }
-JOBS_AT_ONCE = 4
 
 
-# Objects that are exported, by window of time (profileUpdatedAt for users) -> the export's name for them.
-DATA_TYPES: Mapping[str, str] = {"user": "user"}
+class Reader(Protocol):
+    """How one object is read; see Source for what the two give."""
+
+    def slices(self, now: datetime) -> list[Slice]:
+        """Slices that together are the whole object."""
+
+    def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:
+        """The raw records of a slice."""
 
 
 class Answer(NamedTuple):
@@ -52,8 +62,6 @@ ANSWERS: Mapping[str, Answer] = {
 class IterableSource:
     """One Iterable project. Thread-safe.
 
-    Slices are best read in their order: the jobs of the next ones run while one is read, up to four at once. Only the open
-    one is started last and alone, so that what changes during the extraction is in it.
     *assumed*: every profile has a profileUpdatedAt from 1970 on; the export can't be asked for others.
     """
 
@@ -66,10 +74,8 @@ class IterableSource:
         """
         self._connection, self._patience = connection, patience
         self.session = self._open(connection.base_url)
-        self._exports = Exports(self.session)
-        self._order: dict[str, list[Slice]] = {}
         self._reading = Reading()
-        self._lock = threading.Lock()
+        self._readers = _readers(self.session)
 
     @property
     def stats(self) -> Stats:
@@ -85,32 +91,16 @@ class IterableSource:
         return [*findings, *checks.pace_findings(self.session.stats["throttled"])]
 
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
-        """Time slices: all that is old, then years, then one that is open towards the future."""
-        _data_type(object_name)
-        pieces = [Slice(name, window.as_params()) for name, window in windows(now)]
-        with self._lock:
-            self._order[object_name] = pieces
-        return pieces
+        """The slices of an object; those of exports are best read in their order, since jobs run ahead."""
+        return self._reader(object_name).slices(now)
 
     def halves(self, piece: Slice) -> tuple[Slice, Slice] | None:
-        """Two slices of half the time each; None for one of a minute."""
-        halves = Window.of(piece).halves()
-        if halves is None:
-            return None
-        first, second = (Slice(f"{piece.name}.{number}", window.as_params()) for number, window in enumerate(halves, start=1))
-        return first, second
+        """Two slices of half the time, or half the things, each; None for what can't be divided."""
+        return halves(piece)
 
     def read(self, object_name: str, piece: Slice, reading: Reading | None = None) -> Iterator[bytes]:
-        """The raw JSON lines of a slice, malformed ones too; blank lines are left out.
-
-        The jobs stand in the reading's memory until their lines are read, so that another task finds them again.
-        """
-        data_type, reading = _data_type(object_name), reading or self._reading
-        jobs = Jobs(reading.memory.setdefault("jobs", {}))
-        with self._lock:
-            for each in self._due(object_name, piece):
-                self._exports.begin(data_type, Window.of(each), jobs)
-        yield from self._exports.lines(data_type, Window.of(piece), jobs, until=reading.until)
+        """The raw records of a slice; lines of exports as they came, malformed ones too."""
+        yield from self._reader(object_name).read(piece, reading or self._reading)
 
     def reference(self, name: str) -> Any:
         """lists, channels, messageTypes: a list of objects; fields: {name: type}; forgotten, forgottenUserIds: a list of hashes."""
@@ -126,26 +116,14 @@ class IterableSource:
         small = {"list": "lists", "channel": "channels", "messageType": "messageTypes"}
         return {**{name: self.reference(answer) for name, answer in small.items()}, "forgotten": forgotten}
 
-    def list_users(self, list_id: int) -> Iterator[str]:
-        """The members of a list, by user id or else e-mail. For dynamic lists only: static ones stand in the profiles."""
-        params = {"listId": list_id, "preferUserId": "true"}
-        with self.session.download("api/lists/getUsers", params=params, bucket="list_users") as content:
-            for line in content:
-                if member := line.decode("utf-8", "replace").strip():
-                    yield member
-
     def close(self) -> None:
         """Close the idle connections."""
         self.session.close()
 
-    def _due(self, object_name: str, piece: Slice) -> list[Slice]:
-        order = self._order.get(object_name, [])
-        if piece not in order:
-            return [piece]
-        # Due are this slice and the next ones, whose jobs run while it is read.
-        position = order.index(piece)
-        ahead = order[position + 1 : position + JOBS_AT_ONCE]
-        return [piece, *(each for each in ahead if each.name != OPEN)]
+    def _reader(self, object_name: str) -> Reader:
+        if object_name not in self._readers:
+            raise BadInput(f"Iterable has no object named {object_name}.")
+        return self._readers[object_name]
 
     def _open(self, address: str, **patience: Any) -> HttpSession:
         limits = {**LIMITS, **self._connection.settings.get("limits", {})}
@@ -163,7 +141,19 @@ class IterableSource:
         return {name: self._open(url, attempts=2, patience_s=10.0) for name, url in known.items() if url.rstrip("/") != own}
 
 
-def _data_type(object_name: str) -> str:
-    if object_name not in DATA_TYPES:
-        raise BadInput(f"Iterable has no object named {object_name}.")
-    return DATA_TYPES[object_name]
+def _readers(session: HttpSession) -> dict[str, Reader]:
+    """Object -> how it is read."""
+    exports = Exports(session)
+    return {
+        "user": Exported(exports, "user"),
+        "customEvent": Exported(exports, "customEvent"),
+        "purchase": Exported(exports, "purchase"),
+        "subscriptionEvent": Exported(exports, "emailSubscribe", "emailUnSubscribe"),
+        "listMember": ListMembers(session),
+        "campaign": Listed(session, CAMPAIGNS),
+        "campaignMetric": Metrics(session),
+        "journey": Listed(session, JOURNEYS, ARCHIVED),
+        "template": Templates(session),
+        "snippet": Answered(session, "api/snippets", "snippets"),
+        "catalogItem": CatalogItems(session),
+    }

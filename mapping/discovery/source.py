@@ -20,12 +20,13 @@ from mapping.checks.keeping import keep
 from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
 from mapping.consent import ConsentRules
-from mapping.identity import source_id
+from mapping.fieldmaps import reader
+from mapping.identity import id_text, source_id
 from mapping.issues import brief
 from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
 from mapping.owners.models import ACTIVITIES
 from mapping.people import PersonRules, keys_of, keys_path, person_rules
-from mapping.playbooks import Playbook, load_playbook
+from mapping.playbooks import DatasetRule, Playbook, load_playbook
 from mapping.profiles import FieldProfile, profile
 from mapping.transforms import TimeRules, clean
 from workbench.engagements import history, signoffs
@@ -36,14 +37,39 @@ PERSON = "user"
 FIELD_NAME_LIMIT = 300
 
 
-def identify(playbook: Playbook) -> landing.Identify:
-    """A person record's id: the first filled id field, else the normalised e-mail, else the hash of its canonical JSON."""
+def identify(playbook: Playbook, object_name: str = PERSON, names: Mapping[str, str] | None = None) -> landing.Identify:
+    """How records of an object get their ids; the hash of the canonical JSON where they have none.
+
+    A person's: the first filled id field, else the normalised e-mail. Another object's: as the playbook says. names: what the engagement
+    calls the fields that the playbook only names by a setting.
+    """
+    if object_name != PERSON:
+        return _by_rule(playbook.dataset(object_name), names or {})
     keys = playbook.identity.source_id
 
     def give(record: dict[str, Any]) -> str:
         return source_id(record, keys, playbook.identity.email) or f"sha1:{record_hash(record)}"
 
     return give
+
+
+def _by_rule(rule: DatasetRule, names: Mapping[str, str]) -> landing.Identify:
+    """The first alternative whose fields are all filled, joined by `/`."""
+    alternatives = [[reader(field_name(part, names)) for part in one.split("/")] for one in rule.id]
+
+    def give(record: dict[str, Any]) -> str:
+        for readers in alternatives:
+            parts = [id_text(read(record)) for read in readers]
+            if all(parts):
+                return "/".join(part for part in parts if part)
+        return f"sha1:{record_hash(record)}"
+
+    return give
+
+
+def field_name(name: str, names: Mapping[str, str]) -> str:
+    """A playbook's field as the source calls it: `@order_id_field` stands for what the engagement's setting says."""
+    return names[name[1:]] if name.startswith("@") else name
 
 
 def answer_id(record: dict[str, Any]) -> str:
@@ -74,6 +100,28 @@ def land_people(engagement: Engagement, source: Source, purpose: str, *, progres
     give = identify(load_playbook(engagement.platform))
     return extract(
         engagement=engagement, source=source, object_name=PERSON, purpose=purpose, identify=give, progress=progress, time_given=time_given
+    )
+
+
+def land_object(
+    engagement: Engagement,
+    source: Source,
+    rule: DatasetRule,
+    purpose: str,
+    *,
+    progress: Progress,
+    time_given: Time = Time(),  # noqa: B008 - it can't change
+) -> Dataset | None:
+    """Land one of the playbook's datasets, slice after slice; None where the time is up and another call must go on."""
+    give = identify(load_playbook(engagement.platform), rule.name, plan.names_of(engagement))
+    return extract(
+        engagement=engagement,
+        source=source,
+        object_name=rule.name,
+        purpose=purpose,
+        identify=give,
+        progress=progress,
+        time_given=time_given,
     )
 
 

@@ -10,14 +10,14 @@ from connectors.base import Reading, Slice, StillPreparing
 from connectors.http import Unauthorized, Unreachable
 from connectors.iterable.answers import StrangeAnswer
 from connectors.iterable.exports import ExportCancelled, ExportFailed
-from connectors.iterable.source import IterableSource
+from connectors.iterable.source import LIMITS, IterableSource
 from connectors.iterable.windows import Window
 from tests.connectors.connections import FakeConnection
 from tests.connectors.loopback import Received, Reply, Service, serving
 from workbench.engagements.errors import BadInput, Retryable
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-FREE = {"export_start": [1000, 1], "export_files": [1000, 0.001], "users": [1000, 1], "list_users": [1000, 1], "reads": [1000, 1]}
+FREE = {bucket: [1000, 0.001] for bucket in LIMITS}
 WHOLE = Slice("2025", Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)).as_params())
 
 

@@ -9,7 +9,9 @@ import pytest
 import rfc8785
 
 from mapping.canonical import canonical_json, part_hash, record_bytes, record_hash
+from mapping.discovery.source import identify
 from mapping.naming import check_prefix, column_name
+from mapping.playbooks import load_playbook
 from mapping.rowids import row_id, row_ids
 from workbench.engagements.errors import BadInput
 
@@ -122,3 +124,20 @@ def test_no_record_is_too_strange_to_be_hashed(record):
 def test_records_that_differ_in_a_long_number_only_stay_two():
     assert record_hash({"n": 2**60}) != record_hash({"n": 2**60 + 1})
     assert record_hash({"b": 2**60, "a": 1}) == record_hash({"a": 1, "b": 2**60})
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "source_id"),
+    [
+        ("campaign", {"id": 71}, "71"),
+        ("catalogItem", {"catalogName": "stores", "itemId": " st-1 "}, "stores/st-1"),
+        ("catalogItem", {"catalogName": "stores", "itemId": ""}, None),
+        ("purchase", {"id": "pu-1", "order": {"no": "A-1"}}, "pu-1"),
+        ("purchase", {"id": " ", "order": {"no": "A-1"}}, "A-1"),
+        ("purchase", {"id": True, "orderId": "A-1"}, None),
+        ("customEvent", {"id": 7, "eventName": "signup"}, None),
+    ],
+)
+def test_a_record_is_known_by_the_first_filled_alternative_of_its_objects_rule_else_by_its_hash(name, record, source_id):
+    give = identify(load_playbook("iterable"), name, {"order_id_field": "order.no"})
+    assert give(record) == (source_id or f"sha1:{record_hash(record)}")

@@ -25,6 +25,7 @@ from loads.models import Phase
 from loads.reconciliation import phase_closed
 from mapping.discovery import source as source_side
 from mapping.models import DiscoveryFinding, FieldMap
+from mapping.playbooks import load_playbook
 from mapping.preview import BeingPrepared, matrix_content
 from reports.models import Document
 from tests import folders
@@ -190,7 +191,7 @@ def landing_slice(start: int, stop: int):
 
 
 def test_a_slice_that_takes_too_long_is_landed_in_halves_and_each_record_once(northwind, monkeypatch):
-    monkeypatch.setattr("connectors.extraction.WATCHED", 30)
+    monkeypatch.setattr("connectors.extraction.LOOKED", 30)
     source, said = Slow([people.person(number) for number in range(100)]), []
     tries = 0
     while (dataset := land(northwind, source, Time(until=0, at_most=0), said)) is None:
@@ -243,6 +244,8 @@ def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_s
         done = Step.objects.filter(name=step).first().done
         assert len(done) >= 6
         assert not gates.missing("extract", engagement)
+        landed = [rule.name for rule in load_playbook("iterable").datasets if landing.latest(engagement, rule.name, Dataset.Purpose.LOAD)]
+        assert len(landed) == (len(load_playbook("iterable").datasets) if step == Step.Name.EXTRACT else 0)
 
 
 def test_a_finding_that_blocks_closes_its_gates_until_a_discovery_no_longer_finds_it(northwind):

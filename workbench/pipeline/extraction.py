@@ -1,9 +1,11 @@
 """Full extraction: after the matrix is signed, every object is landed for loading, and what is new since discovery becomes a question."""
 
+from functools import partial
+
 from connectors.models import Dataset
 from mapping.discovery import destination
 from mapping.discovery import source as source_side
-from mapping.playbooks import load_playbook
+from mapping.playbooks import DatasetRule, load_playbook
 from workbench.engagements import gates, history
 from workbench.pipeline.discovery import environments, keys, landing_part, people_of, source_of
 from workbench.pipeline.models import Step
@@ -11,10 +13,11 @@ from workbench.pipeline.work import Part, Work
 
 
 def parts(step: Step) -> list[Part]:
-    """What extraction does: small answers and people are landed, profiles are made anew, and what nobody decided yet is asked."""
+    """What extraction does: every object is landed, profiles are made anew, and what nobody decided yet is asked."""
     return [
         Part("answers", _answers),
         Part("people", landing_part(Dataset.Purpose.LOAD)),
+        *(Part(f"object {rule.name}", partial(_object, rule=rule)) for rule in load_playbook(step.engagement.platform).datasets),
         Part("profiles", _profiles),
         Part("fields", _fields),
         Part("keys", keys),
@@ -26,6 +29,12 @@ def _answers(work: Work) -> None:
     work.progress("landing lists, channels and the register of forgotten people")
     gates.require("extract", work.step.engagement)
     source_side.land_small(work.step.engagement, source_of(work.step.engagement), Dataset.Purpose.LOAD)
+
+
+def _object(work: Work, *, rule: DatasetRule) -> bool:
+    engagement, source = work.step.engagement, source_of(work.step.engagement)
+    dataset = source_side.land_object(engagement, source, rule, Dataset.Purpose.LOAD, progress=work.progress, time_given=work.time)
+    return dataset is not None
 
 
 def _profiles(work: Work) -> None:

@@ -1,0 +1,59 @@
+"""Items of every catalog, by pages."""
+
+import math
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha1
+from urllib.parse import quote
+
+from connectors import rawjson
+from connectors.base import Reading, Slice
+from connectors.http import HttpSession
+from connectors.iterable.paging import Listing, length, rows
+
+CATALOGS = Listing("api/catalogs", "catalogNames", "totalCatalogsCount", "name", 10, under="params")
+PAGE, PAGES_A_SLICE = 1_000, 10
+_NAME = 50  # characters of a catalog's name in that of a slice
+
+
+class CatalogItems:
+    """Items of every catalog. They can't be asked for by when they changed, so pages in the list's own order are the slices."""
+
+    def __init__(self, session: HttpSession) -> None:
+        """session: to the project."""
+        self._session = session
+
+    def names(self) -> list[str]:
+        """The catalogs, in the API's order."""
+        return [str(row["name"]) for row in rows(self._session, CATALOGS) if isinstance(row, dict) and row.get("name")]
+
+    def size(self, name: str) -> int:
+        """How many items a catalog has."""
+        return length(self._session, _listing(name))
+
+    def slices(self, now: datetime) -> list[Slice]:
+        """Ten pages of a catalog each; the last one goes on to the catalog's end, however long it got."""
+        pieces = []
+        for name in self.names():
+            firsts = range(1, self.size(name) // PAGE + 2, PAGES_A_SLICE)
+            pieces += [
+                Slice(f"{_short(name)} {first}", {"catalog": name, "first": str(first), "more": "" if first == firsts[-1] else "yes"})
+                for first in firsts
+            ]
+        return pieces
+
+    def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:
+        """The items of a slice."""
+        first = int(piece.params["first"])
+        last = first + PAGES_A_SLICE - 1 if piece.params["more"] else math.inf
+        totals = reading.memory.setdefault("totals", {})
+        yield from map(rawjson.write, rows(self._session, _listing(piece.params["catalog"]), first=first, last=last, totals=totals))
+
+
+def _listing(name: str) -> Listing:
+    path = f"api/catalogs/{quote(name, safe='')}/items"
+    return Listing(path, "catalogItemsWithProperties", "totalItemsCount", "itemId", PAGE, under="params")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[:_NAME]}~{sha1(name.encode(), usedforsecurity=False).hexdigest()[:8]}"

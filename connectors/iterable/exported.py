@@ -1,0 +1,79 @@
+"""Objects that export jobs give, by windows of time; several exports may be one object together."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from connectors import rawjson
+from connectors.base import Reading, Slice
+from connectors.iterable.exports import Exports, Jobs
+from connectors.iterable.windows import OPEN, Window, windows
+
+JOBS_AT_ONCE = 4
+
+
+class Exported:
+    """One object of one or more exports.
+
+    Slices are best read in their order: the jobs of the next ones run while one is read, up to four at once. Only the open
+    one is started last and alone, so that what changes during the extraction is in it.
+    """
+
+    def __init__(self, exports: Exports, *data_types: str) -> None:
+        """data_types: what the exports are called. Rows of several are given the name of theirs."""
+        self._exports, self._data_types = exports, data_types
+        self._order: list[Slice] = []
+        self._lock = threading.Lock()
+
+    def slices(self, now: datetime) -> list[Slice]:
+        """Time slices of each export: all that is old, then years, then one that is open towards the future."""
+        pieces = [self._slice(data_type, name, window) for data_type in self._data_types for name, window in windows(now)]
+        with self._lock:
+            self._order = pieces
+        return pieces
+
+    def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:
+        """The raw JSON lines of a slice, malformed ones too; blank lines are left out.
+
+        The jobs stand in the reading's memory until their lines are read, so that another task finds them again.
+        """
+        jobs = Jobs(reading.memory.setdefault("jobs", {}), reading.fields)
+        with self._lock:
+            for each in _due(self._order, piece):
+                self._exports.begin(self._type_of(each), Window.of(each), jobs)
+        data_type = self._type_of(piece)
+        lines = self._exports.lines(data_type, Window.of(piece), jobs, until=reading.until)
+        yield from lines if len(self._data_types) == 1 else (named(line, data_type) for line in lines)
+
+    def _slice(self, data_type: str, name: str, window: Window) -> Slice:
+        if len(self._data_types) == 1:
+            return Slice(name, window.as_params())
+        return Slice(f"{data_type} {name}", {**window.as_params(), "dataType": data_type})
+
+    def _type_of(self, piece: Slice) -> str:
+        return piece.params.get("dataType", self._data_types[0])
+
+
+def named(line: bytes, data_type: str) -> bytes:
+    """The line with `_type` first in the object, where it has none.
+
+    Rows don't say which export they came from, and with several exports in one object nothing else tells an opt-in from an opt-out; a
+    person's own history (export/userEvents) has the same key for it. What is no object stays as it is.
+    """
+    try:
+        record = rawjson.read(line)
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(record, dict) or "_type" in record:
+        return line
+    head, _, rest = line.partition(b"{")
+    return b'%b{"_type":"%b"%b%b' % (head, data_type.encode(), b"," if record else b"", rest)
+
+
+def _due(order: Sequence[Slice], piece: Slice) -> list[Slice]:
+    """This slice and the next ones, whose jobs run while it is read."""
+    if piece not in order:
+        return [piece]
+    position = order.index(piece)
+    ahead = order[position + 1 : position + JOBS_AT_ONCE]
+    return [piece, *(each for each in ahead if not each.name.endswith(OPEN))]
