@@ -12,7 +12,7 @@ class Column:
         State, Status, Uniqueidentifier, File, Image, PartyList, or the service's own word for a rarer one.
     min, max: of numbers. required: None, Recommended, ApplicationRequired (a rule of forms), SystemRequired (enforced).
     options: value -> label. states: status value -> the state it belongs to. behavior, format: of dates and texts.
-    navigation: lookup target -> the property to bind, in its exact case.
+    navigation: lookup target -> the property to bind, in its exact case. secured: by a column security profile.
     """
 
     table: str
@@ -33,6 +33,7 @@ class Column:
     schema_name: str = ""
     display_name: str = ""
     navigation: Mapping[str, str] = field(default_factory=dict)
+    secured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

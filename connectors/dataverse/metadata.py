@@ -18,7 +18,7 @@ from workbench.engagements.errors import BadInput
 __all__ = ["Column", "ColumnSpec", "Table", "base_language", "create_column", "ensure_solution", "publish_all", "read_table", "read_tables"]
 
 _OF_TABLE = "LogicalName,EntitySetName,PrimaryIdAttribute"
-_OF_COLUMN = "LogicalName,SchemaName,AttributeType,AttributeTypeName,RequiredLevel,IsValidForCreate,IsValidForUpdate,DisplayName"
+_OF_COLUMN = "LogicalName,SchemaName,AttributeType,AttributeTypeName,RequiredLevel,IsValidForCreate,IsValidForUpdate,DisplayName,IsSecured"
 _OF_TIE = "ReferencingAttribute,ReferencingEntityNavigationPropertyName,ReferencedEntity"
 _KINDS = {"Picklist": "Choice", "MultiSelectPicklistType": "MultiChoice", "FileType": "File", "ImageType": "Image"}
 _RANGE = "MinValue,MaxValue"
@@ -155,6 +155,7 @@ def _column(table: str, entry: Json, kind: str, detail: Json, ties: Mapping[str,
         format=_managed(detail.get("FormatName"), "") or detail.get("Format") or "",
         valid_for_create=bool(entry.get("IsValidForCreate", True)), valid_for_update=bool(entry.get("IsValidForUpdate", True)),
         schema_name=entry.get("SchemaName") or "", display_name=_text(entry.get("DisplayName")), navigation=navigation,
+        secured=bool(entry.get("IsSecured")),
     )  # fmt: skip
 
 

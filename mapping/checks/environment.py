@@ -43,6 +43,6 @@ def tables(look: Look) -> Iterator[Finding]:
     told = ", ".join(f"{name} {len(table.columns)} columns" for name, table in look.tables.items())
     yield Finding("tables", "info", f"{len(look.there)} tables; of those that are loaded: {told}.")
     for name in look.planned:
-        if name not in look.tables:
+        if name not in look.tables and not name.startswith(f"{look.engagement.prefix}_"):  # those the plan makes
             remedy = "Check the edition and the installed apps, or take the table out of the object maps."
             yield Finding("tables", "blocker", f"The environment has no table {name}, which the plan writes.", remedy, subject=name)

@@ -20,6 +20,14 @@ from workbench.engagements.models import Engagement, Environment
 LABEL = "OData.Community.Display.V1.FormattedValue"
 
 
+@dataclass(slots=True)
+class Seen:
+    """What all checks of an environment found, and the names of those that could not be carried out."""
+
+    findings: list[Finding] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
+
+
 class Look:
     """One environment. Raises, where something is first asked for, what the service raises."""
 
@@ -28,6 +36,7 @@ class Look:
         self.environment = environment
         self.engagement: Engagement = environment.engagement
         self.client = Client.from_connection(environment.connection)
+        self.seen = Seen()
 
     @cached_property
     def me(self) -> Mapping[str, Any]:
@@ -81,22 +90,14 @@ class Look:
         yield from self.client.rows(entity_set, select=select, filter=filter, annotations="*" if labels else None)
 
 
-@dataclass(slots=True)
-class Seen:
-    """What all checks of an environment found, and the names of those that could not be carried out."""
-
-    findings: list[Finding] = field(default_factory=list)
-    unseen: set[str] = field(default_factory=set)
-
-
-def look_through(look: Look, progress: Callable[[str], None]) -> Seen:
-    """Carry out every check of the destination. One that can't be carried out is a finding, and stops no other.
+def look_through(look: Look, progress: Callable[[str], None], *, last: bool = False) -> Seen:
+    """Carry out the checks of the destination, the `last` ones apart. One that can't be carried out is a finding, and stops no other.
 
     Raises what signing in raises: where the environment doesn't answer at all there is nothing to look at.
     """
     look.me  # noqa: B018 - signing in, before everything else
-    seen = Seen()
-    for check in [known for known in registry.known() if known.run]:
+    seen = look.seen
+    for check in [known for known in registry.known() if known.run and known.last == last]:
         progress(f"checking {look.environment.get_kind_display().lower()}: {check.title.lower()}")
         try:
             seen.findings += list(check.run(look) if check.run else ())

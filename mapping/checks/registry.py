@@ -54,7 +54,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A named check. group: the subject that pages gather checks by. run: carries it out at the destination; None where others do."""
+    """A named check. group: the subject that pages gather checks by. run: carries it out at the destination; None where others do.
+
+    last: it is made once fields are mapped and the others were made, since it looks at both.
+    """
 
     name: str
     title: str
@@ -63,6 +66,7 @@ class Check:
     looks_at: str
     decision: Decision | None = None
     run: Run | None = None
+    last: bool = False
 
 
 GO_ON = Decision(
@@ -85,11 +89,13 @@ def register(*checks: Check) -> None:
         _checks[check.name] = check
 
 
-def check(name: str, title: str, group: str, looks_at: str, decision: Decision | None = None) -> Callable[[Run], Run]:
+def check(
+    name: str, title: str, group: str, looks_at: str, decision: Decision | None = None, *, last: bool = False
+) -> Callable[[Run], Run]:
     """Register a function as a check of the destination."""
 
     def keep(run: Run) -> Run:
-        register(Check(name, title, "destination", group, looks_at, decision, run))
+        register(Check(name, title, "destination", group, looks_at, decision, run, last))
         return run
 
     return keep

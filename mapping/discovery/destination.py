@@ -28,12 +28,14 @@ def discover(environment: Environment, *, actor: object, progress: Callable[[str
     engagement = environment.engagement
     look = Look(environment)
     seen = look_through(look, progress)
+    if "tables" not in seen.unseen:
+        with transaction.atomic():
+            _propose_maps(engagement, _columns(look))
+    look_through(look, progress, last=True)
     with transaction.atomic():
         keep(engagement, environment, seen.findings, unseen=seen.unseen, actor=actor)
         if "owners" not in seen.unseen:
             _match_owners(environment, look)
-        if "tables" not in seen.unseen:
-            _propose_maps(engagement, _columns(look))
         plan.revise(engagement, "owners", actor=actor)
         plan.revise(engagement, "maps", actor=actor)
         detail = {"findings": len(seen.findings), "not_carried_out": sorted(seen.unseen)}

@@ -9,19 +9,12 @@ from loads.destination import Destination
 from mapping import quiet
 from mapping.checks import gating, switching
 from mapping.checks.deciding import decide, proposals
-from mapping.checks.keeping import keep
-from mapping.checks.look import Look, look_through
 from mapping.models import DiscoveryFinding
+from tests.checks.looking import look
 from workbench.engagements import gates
 from workbench.engagements.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
-
-
-def look(environment):
-    seen = look_through(Look(environment), lambda words: None)
-    keep(environment.engagement, environment, seen.findings, unseen=seen.unseen, actor="discovery")
-    return {row.key: row for row in DiscoveryFinding.objects.filter(environment=environment)}
 
 
 def approver():

@@ -136,12 +136,37 @@ class Environment(models.Model):
         SANDBOX = "sandbox", "Sandbox"
         PRODUCTION = "production", "Production"
 
+    class Edition(models.TextChoices):
+        UNKNOWN = "", "Not entered"
+        PROFESSIONAL = "professional", "Sales Professional"
+        ENTERPRISE = "enterprise", "Sales Enterprise"
+        PREMIUM = "premium", "Sales Premium"
+
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="environments")
     kind = models.CharField(max_length=12, choices=Kind)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="environments")
+    # What no call gives: a person reads it in the admin centre and enters it.
+    edition = models.CharField(max_length=12, choices=Edition, default=Edition.UNKNOWN, blank=True)
+    licences = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Dynamics 365 Enterprise or Professional licences of the tenant."
+    )
+    free_database_gb = models.DecimalField("free database GB", max_digits=9, decimal_places=2, null=True, blank=True)
+    free_file_gb = models.DecimalField("free file GB", max_digits=9, decimal_places=2, null=True, blank=True)
+    free_log_gb = models.DecimalField("free log GB", max_digits=9, decimal_places=2, null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["engagement", "kind"], name="environment_kind_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["engagement", "kind"], name="environment_kind_once"),
+            models.CheckConstraint(
+                condition=models.Q(free_database_gb__isnull=True) | models.Q(free_database_gb__gte=0), name="environment_free_database"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(free_file_gb__isnull=True) | models.Q(free_file_gb__gte=0), name="environment_free_file"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(free_log_gb__isnull=True) | models.Q(free_log_gb__gte=0), name="environment_free_log"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.engagement} {self.get_kind_display().lower()}"

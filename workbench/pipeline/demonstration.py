@@ -36,6 +36,8 @@ from workbench.pipeline.models import Step
 
 Say = Callable[[str], None]
 LOCAL = "127.0.0.1"
+# What a person reads in the admin centre and enters on each environment.
+ENTERED = {"edition": Environment.Edition.ENTERPRISE, "licences": 40, "free_database_gb": 18, "free_file_gb": 120, "free_log_gb": 6}
 
 ASSUMPTIONS = [
     "Stages that the playbook doesn't know, and blank ones, stay in review.",
@@ -147,7 +149,7 @@ def _connect(engagement: Engagement, platform: str, addresses: Mapping[str, Any]
             secret=credentials["client_secret"],
             ca_pem=Path(addresses["ca"]).read_text(),
         )
-        Environment.objects.create(engagement=engagement, kind=kind, connection=connection)
+        Environment.objects.create(engagement=engagement, kind=kind, connection=connection, **ENTERED)
 
 
 def play(engagement: Engagement, cast: Cast, say: Say) -> None:
