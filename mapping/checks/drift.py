@@ -145,4 +145,5 @@ def _set_off(sandbox: Environment, look: Look) -> Iterator[Finding]:
 
 def _listed(said: list[str]) -> str:
     more = len(said) - NAMED
-    return "; ".join(said[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+    told = "; ".join(said[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+    return f"O{told[1:]}" if told.startswith("only") else told

@@ -57,10 +57,10 @@ def test_production_is_compared_with_the_sandbox(production, sandbox):
     look(sandbox)
     found = look(production)
     assert "hv_erpnumber: length 20 in the sandbox, 30 in production" in found["drift:columns of account"].evidence
-    assert "only in production: hv_taxid" in found["drift:columns of contact"].evidence
+    assert "Only in production: hv_taxid" in found["drift:columns of contact"].evidence
     assert "hv_region: options differ (only in production East)" in found["drift:columns of lead"].evidence
     assert "HaldenVossCore: 1.5.0.0 in the sandbox, 1.4.0.2 in production" in found["drift:solutions"].evidence
-    assert "only in the sandbox: HaldenVoss.Crm.Plugins.TraceEverything: Create of contact" in found["drift:what a row sets off"].evidence
+    assert "Only in the sandbox: HaldenVoss.Crm.Plugins.TraceEverything: Create of contact" in found["drift:what a row sets off"].evidence
     assert not DiscoveryFinding.objects.filter(environment=sandbox, check_name="drift").exists()
 
 
