@@ -11,5 +11,5 @@ class LoadsConfig(AppConfig):
     verbose_name = "Loading"
 
     def ready(self) -> None:
-        """Register the load's gates."""
-        from loads import gates  # noqa: F401 - gates need the models loaded
+        """Register the load's gates and checks."""
+        from loads import checks, gates  # noqa: F401 - they need the models loaded

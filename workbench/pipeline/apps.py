@@ -29,6 +29,7 @@ class PipelineConfig(AppConfig):
 
         phase_closed.connect(report, weak=False, dispatch_uid="reconciliation per phase")
         run_finished.connect(report, weak=False, dispatch_uid="reconciliation of the run")
+        run_finished.connect(measure, weak=False, dispatch_uid="forecasts by what the run measured")
         post_save.connect(prepare, sender=PlanVersion, weak=False, dispatch_uid="keys of the preview")
 
 
@@ -41,6 +42,14 @@ def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object)
         write_reconciliation(run)
     except WorkbenchError as error:
         logger.warning("the report of run %s isn't written: %s", run.pk, type(error).__name__)
+
+
+def measure(sender: object, run: Any, **kwargs: object) -> None:
+    """A sandbox run says how many rows there are and how large: the forecasts are made anew."""
+    from loads.checks import refresh  # needs the models loaded
+
+    if not run.environment.is_production:
+        refresh(run.engagement, actor="sandbox run")
 
 
 def prepare(sender: object, instance: Any, created: bool, **kwargs: object) -> None:

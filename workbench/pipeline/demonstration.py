@@ -171,6 +171,7 @@ def play(engagement: Engagement, cast: Cast, say: Say) -> None:
         if environment == sandbox:
             say("The customer signs the sandbox run")
             sign(engagement, SignOff.Kind.SANDBOX, sandbox_content(engagement), cast)
+            _answer_findings(engagement, cast)  # what the sandbox run measured may ask something, too
     _step(engagement, Step.Name.HANDOFF, None, cast, say)
 
 
