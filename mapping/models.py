@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from connectors.models import Dataset
 from mapping.owners.models import OwnerAnswer, OwnerDirectory, OwnerMatch, Principal
+from mapping.workshop.models import DestinationTable, FieldMap, FieldMapChange
 from workbench.engagements.models import AppendOnly, Engagement, Environment
 
 
@@ -133,41 +134,6 @@ class ObjectMap(models.Model):
         return f"{self.object_name} to {', '.join(self.tables) or 'nothing'}"
 
 
-class FieldMap(models.Model):
-    """Where one source field goes in one table. Nothing proposed moves: only confirmed rows reach a plan version."""
-
-    class State(models.TextChoices):
-        PROPOSED = "proposed", "Proposed"
-        CONFIRMED = "confirmed", "Confirmed"
-        LEFT = "left", "Left behind"
-
-    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="field_maps")
-    object_name = models.CharField("object", max_length=60)
-    source = models.CharField("source field", max_length=300)
-    table = models.CharField(max_length=60, help_text="Logical name of the destination table.")
-    column = models.CharField(max_length=60, blank=True, help_text="Logical name of the destination column.")
-    transform = models.CharField(max_length=30, default="text")
-    options = models.JSONField(default=dict, blank=True, help_text="What the transform needs, such as a value map.")
-    new_column = models.JSONField(null=True, blank=True, help_text="The column to make, where it doesn't exist yet.")
-    alias = models.CharField(max_length=80, blank=True, help_text="The name that the offer used for this column.")
-    state = models.CharField(max_length=10, choices=State, default=State.PROPOSED)
-    reason = models.TextField(blank=True, help_text="Why it goes there, or why it is left behind.")
-
-    class Meta:
-        ordering = ["object_name", "source", "table"]
-        constraints = [
-            models.UniqueConstraint(fields=["engagement", "object_name", "source", "table"], name="field_map_once"),
-            models.CheckConstraint(
-                condition=~models.Q(state="left", reason="") & ~models.Q(state="confirmed", column=""),
-                name="field_map_decided",
-                violation_error_message="A field that is left behind needs a reason; a confirmed one needs a column.",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.object_name}.{self.source} to {self.table}.{self.column}"
-
-
 class SplitRule(models.Model):
     """One line of the split matrix: where people of a lifecycle stage go. A blank stage is a line of its own.
 
@@ -244,8 +210,10 @@ class PlanConfirmation(AppendOnly):
 
 
 __all__ = [
+    "DestinationTable",
     "DiscoveryFinding",
     "FieldMap",
+    "FieldMapChange",
     "ObjectMap",
     "OrganisationList",
     "OwnerAnswer",

@@ -20,6 +20,7 @@ from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
 
 MATRIX_PARTS = ("split", "companies")
+DECIDED = (FieldMap.State.CONFIRMED, FieldMap.State.LEFT)
 
 
 class PlanChanged(WorkbenchError):
@@ -82,7 +83,7 @@ def _owners(engagement: Engagement) -> dict[str, Any]:
 
 def _maps(engagement: Engagement) -> dict[str, Any]:
     objects = ObjectMap.objects.filter(engagement=engagement, confirmed=True)
-    fields = FieldMap.objects.filter(engagement=engagement).exclude(state=FieldMap.State.PROPOSED)
+    fields = FieldMap.objects.filter(engagement=engagement).filter(state__in=DECIDED)
     # In an order of our own: databases sort text by rules of theirs.
     rows = sorted((_field(field) for field in fields), key=lambda row: (row["object"], row["source"], row["table"]))
     return {

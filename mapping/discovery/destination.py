@@ -1,6 +1,6 @@
 """Discovery of an environment: every check of the destination, then owners and maps as proposals."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from mapping.profiles import FieldProfile
 from mapping.propose import propose_map
 from mapping.schema import spec_from_dict
 from mapping.transforms import ColumnLike
+from mapping.workshop import tables
 from workbench.engagements import history, signoffs
 from workbench.engagements.models import Engagement, Environment, SignOff
 
@@ -30,6 +31,7 @@ def discover(environment: Environment, *, actor: object, progress: Callable[[str
     seen = look_through(look, progress)
     if "tables" not in seen.unseen:
         with transaction.atomic():
+            tables.keep(environment, look.tables)
             _propose_maps(engagement, _columns(look))
     look_through(look, progress, last=True)
     with transaction.atomic():
@@ -81,31 +83,49 @@ def propose_new_fields(environment: Environment) -> list[str]:
 
 
 def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, ColumnLike]]) -> None:
-    """A proposed line for every profiled field in every table of its object; lines that are there already stay.
+    """A proposed line for every profiled field in every table of its object, with its alternatives; lines that are there already stay.
 
     Once the maps are confirmed a new line is a question in any case: also a field that the playbook would leave behind, and one
     whose column another field's line has.
     """
-    playbook = load_playbook(engagement.platform)
-    profiles = [_profile(row) for row in SourceField.objects.filter(engagement=engagement, object_name=PERSON_OBJECT)]
-    lines = list(FieldMap.objects.filter(engagement=engagement, object_name=PERSON_OBJECT))
-    known, confirmed = {(line.source, line.table) for line in lines}, _maps_confirmed(engagement)
-    rows = []
-    for table in (name for name in playbook.object(PERSON_OBJECT).tables if name in columns):
-        made = {line.column: spec_from_dict(line.new_column) for line in lines if line.table == table and line.new_column}
-        proposals = propose_map(
-            profiles,
-            playbook,
-            object_name=PERSON_OBJECT,
-            table=table,
-            columns={**columns[table], **made},
-            prefix=engagement.prefix,
-            settings=plan.names_of(engagement),
-        )
-        new = [proposal.as_row() for proposal in proposals if (proposal.rule.source, table) not in known]
-        taken = {line.column for line in lines if line.table == table and line.column}
-        rows += [_asked(row, taken) for row in new] if confirmed else new
+    playbook, confirmed = load_playbook(engagement.platform), _maps_confirmed(engagement)
+    profiles: dict[str, list[FieldProfile]] = {}
+    for row in SourceField.objects.filter(engagement=engagement, object_name=PERSON_OBJECT):
+        profiles.setdefault(row.object_name, []).append(_profile(row))
+    rows: list[dict[str, Any]] = []
+    for rule in (rule for rule in playbook.objects if rule.name in profiles):
+        for table in (name for name in rule.tables if name in columns):
+            rows += _proposed(engagement, rule.name, table, profiles[rule.name], columns[table], confirmed=confirmed)
     FieldMap.objects.bulk_create((FieldMap(engagement=engagement, object_name=row.pop("object"), **row) for row in rows), batch_size=500)
+
+
+def _proposed(
+    engagement: Engagement,
+    object_name: str,
+    table: str,
+    profiles: Sequence[FieldProfile],
+    columns: Mapping[str, ColumnLike],
+    *,
+    confirmed: bool,
+) -> list[dict[str, Any]]:
+    """New lines of one object in one table."""
+    lines = list(FieldMap.objects.filter(engagement=engagement, object_name=object_name, table=table))
+    known, taken = {line.source for line in lines}, {line.column: line.source for line in lines if line.column}
+    if known >= {one.name for one in profiles}:
+        return []
+    made = {line.column: spec_from_dict(line.new_column) for line in lines if line.new_column}
+    proposals = propose_map(
+        profiles,
+        load_playbook(engagement.platform),
+        object_name=object_name,
+        table=table,
+        columns={**columns, **made},
+        prefix=engagement.prefix,
+        settings=plan.names_of(engagement),
+        used=taken,
+    )
+    new = [proposal.as_row() for proposal in proposals if proposal.rule.source not in known]
+    return [_asked(row, taken) for row in new] if confirmed else new
 
 
 def _maps_confirmed(engagement: Engagement) -> bool:

@@ -57,25 +57,29 @@ class Evidence:
     def _of_kind(self, column: ColumnLike) -> tuple[float, str] | None:
         if self.structured and column.kind not in ("Memo", "String", "MultiChoice"):
             return CANT_HOLD, f"Its values are lists or objects, and the column is a {column.kind}."
-        if column.kind == "DateTime":
-            if self.looks == "dates":
-                return SAYS_YES, "Its values read as dates."
-            return (0.9, "Its numbers may be dates.") if self.numeric else (CANT_HOLD, "Its values don't read as dates.")
-        if column.kind in NUMBERS:
-            return (SAYS_YES, "Its values are numbers.") if self.numeric else (CANT_HOLD, "Its values aren't numbers.")
-        if column.kind == "Boolean":
-            yes_no = self.boolean or self.looks == "yes and no"
-            return (SAYS_YES, "Its values say yes or no.") if yes_no else (CANT_HOLD, "Its values don't say yes or no.")
         if column.kind in ("String", "Memo") and (self.boolean or self.looks == "dates"):
             return SAYS_NO, f"Its values are {'yes or no' if self.boolean else 'dates'}, and the column is text."
-        return None
+        if column.kind == "DateTime" and self.numeric and self.looks != "dates":
+            return 0.9, "Its numbers may be dates."
+        asked = {"DateTime": ("read as dates", self.looks == "dates"), "Boolean": ("say yes or no", self._says_yes_or_no)}
+        asked |= dict.fromkeys(NUMBERS, ("count as numbers", self.numeric))
+        what, so = asked.get(column.kind, ("", True))
+        return ((SAYS_YES, f"Its values {what}.") if so else (CANT_HOLD, f"Its values don't {what}.")) if what else None
+
+    @property
+    def _says_yes_or_no(self) -> bool:
+        return self.boolean or self.looks == "yes and no"
 
     def _of_looks(self, column: ColumnLike) -> tuple[float, str] | None:
         meant = [looks for looks, names in MEANT_FOR.items() if names.match(column.name)]
         if column.kind not in ("String", "Memo") or not self.texts:
             return None
         if self.looks in MEANT_FOR:
-            return (SAYS_YES, f"Its values look like {self.looks}.") if self.looks in meant else (SAYS_NO, f"Its values look like {self.looks}.")
+            return (
+                (SAYS_YES, f"Its values look like {self.looks}.")
+                if self.looks in meant
+                else (SAYS_NO, f"Its values look like {self.looks}.")
+            )
         return (SAYS_NO, f"Its values don't look like {meant[0]}.") if meant else None
 
     def _of_options(self, column: ColumnLike) -> tuple[float, str] | None:

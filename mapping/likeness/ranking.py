@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from rapidfuzz import fuzz, process
 
 from mapping.likeness.evidence import Evidence, evidence_of
-from mapping.likeness.thesaurus import Thesaurus, thesaurus, vocabulary
+from mapping.likeness.thesaurus import thesaurus, vocabulary
 from mapping.likeness.words import Words, parted, words_of
 from mapping.profiles import FieldProfile
 from mapping.transforms import ColumnLike
@@ -174,7 +174,9 @@ class Likeness:
         """Likeness of a field's and a phrase's words: the harmonic mean of how much of each the other covers."""
         covered_field, covered_phrase, missed, used = 0.0, 0.0, [], set()
         for word in words:
-            other, likeness = max(((o, s) for o, s in meant[word].items() if o in phrase.words and o not in used), default=("", 0.0), key=_second)
+            other, likeness = max(
+                ((o, s) for o, s in meant[word].items() if o in phrase.words and o not in used), default=("", 0.0), key=_second
+            )
             if likeness:
                 used.add(other)
                 covered_field += likeness * self._weight(word)
@@ -255,11 +257,10 @@ def _displayed(column: ColumnLike) -> str:
 
 
 def _told(name: str, words: Words, fit: Fit) -> str:
-    """Why a name fits, in words."""
-    phrase = fit.phrase
-    what = {"display name": f"is called {phrase.written!r}", "logical name": f"is named {phrase.written}"}
-    said = what.get(phrase.origin, f"is elsewhere called {phrase.written!r}")
-    if not fit.missed and fit.likeness >= LOGICAL:
-        return f"The column {said}, as the field is."
-    left = f"; the field's {', '.join(map(repr, fit.missed))} stays unexplained" if fit.missed else ""
-    return f"The column {said}, which is like {' '.join(words)!r}{left}."
+    """Why a name fits, in words: how it was read, what the column is called, and what of it stays unexplained."""
+    phrase, read = fit.phrase, " ".join(words)
+    said = {"display name": f"the column's display name is '{phrase.written}'", "logical name": f"the column is named {phrase.written}"}
+    called = said.get(phrase.origin, f"other systems call this column '{phrase.written}'")
+    start = f"'{name}'" if read == " ".join(parted(name)) else f"'{name}' reads as '{read}'"
+    missed = f" Not explained: {', '.join(fit.missed)}." if fit.missed else ""
+    return f"{start}: {called}.{missed}"

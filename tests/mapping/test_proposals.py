@@ -1,11 +1,13 @@
 """What a playbook proposes, and the schema that follows from what people confirmed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from connectors.dataverse.columns import Column, ColumnSpec
 from mapping.fieldmaps import compile_fieldmaps, rules_of
+from mapping.likeness import builtin
 from mapping.playbooks import load_playbook, read_playbook
 from mapping.playbooks.reading import field_key
 from mapping.profiles import FieldProfile
@@ -272,3 +274,49 @@ def test_every_mistake_in_a_playbook_is_named(tmp_path, old, new, mistake):
 def test_a_platform_without_playbook_is_named():
     with pytest.raises(BadInput, match="sparkle"):
         load_playbook("sparkle")
+
+
+SALES = builtin.columns_of("lead")
+
+
+def lead_lines(*profiles, **facts):
+    lines = propose_map(profiles, PLAYBOOK, object_name="user", table="lead", columns=SALES, prefix="mwb", **facts)
+    return {line.rule.source: line for line in lines}
+
+
+def test_an_unknown_field_takes_the_column_that_it_is_like_with_its_score_and_reasons():
+    line = lead_lines(seen("Annual Turnover", "double", {"number": 10}, min=1, max=9e6, decimals=2))["Annual Turnover"]
+    assert (line.rule.column, line.rule.transform, line.rule.state, line.spec) == ("revenue", "money", "proposed", None)
+    assert line.score > 0.8
+    assert "reads as 'annual revenue'" in line.rule.reason
+    compile_fieldmaps([replace(line.rule, state="confirmed")], SALES)
+    new = next(one for one in line.alternatives if one.spec)
+    assert (new.column, new.transform, new.score < line.score) == ("mwb_annual_turnover", "decimal", True)
+
+
+def test_two_fields_never_share_a_column_and_the_one_that_goes_short_says_so():
+    lines = lead_lines(seen("Annual Revenue", "double", {"number": 10}), seen("Turnover", "double", {"number": 10}, filled=4))
+    assert [line.rule.column for line in lines.values()] == ["revenue", "mwb_turnover"]
+    assert "revenue would fit" in lines["Turnover"].rule.reason
+    again = lead_lines(seen("Turnover", "double", {"number": 10}), used={"revenue": "Annual Revenue"})
+    assert again["Turnover"].rule.column == "mwb_turnover"
+
+
+def test_columns_that_rules_fill_are_never_given_but_shown_with_the_reason():
+    words = seen("Email Opt Out", "boolean", {"boolean": 10})
+    for line in (lead_lines(words)["Email Opt Out"], lead_lines(seen("SIC Code"), reserved=["sic"])["SIC Code"]):
+        assert line.spec is not None
+        assert "Rules of the plan fill this column" in " ".join(line.alternatives[0].reasons + line.alternatives[1].reasons)
+
+
+def test_a_choice_is_proposed_with_its_value_map_where_most_values_are_labels():
+    rated = seen("Rating", top=(("hot", 5), ("Warm", 3), ("frozen", 1)))
+    line = lead_lines(rated)["Rating"]
+    assert (line.rule.column, line.rule.transform, line.rule.options) == ("leadqualitycode", "choice", {"values": {"hot": 1, "Warm": 2}})
+    strange = lead_lines(seen("Rating", top=(("AAA", 5), ("BBB", 3))))["Rating"]
+    assert strange.rule.column == "mwb_rating"
+
+
+def test_likeness_can_be_told_to_list_only():
+    line = lead_lines(seen("Annual Turnover", "double", {"number": 10}), at_least=2)["Annual Turnover"]
+    assert (line.rule.column, line.alternatives[0].column) == ("mwb_annual_turnover", "revenue")

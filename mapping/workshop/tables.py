@@ -1,0 +1,83 @@
+"""The destination's columns as field maps see them: as last read, else as Microsoft documents them, with the columns still to be made."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.utils import timezone
+
+from connectors.dataverse.columns import Column, ColumnSpec, Table
+from mapping.likeness import builtin
+from mapping.schema import spec_from_dict
+from mapping.transforms import ColumnLike
+from mapping.workshop.models import DestinationTable, FieldMap
+from workbench.engagements.models import Engagement, Environment
+
+BY_NUMBER = ("options", "states")  # whose keys are numbers, which JSON makes text
+
+
+def keep(environment: Environment, tables: Mapping[str, Table]) -> None:
+    """Keep what was read of an environment's tables in place of what was known of them."""
+    DestinationTable.objects.bulk_create(
+        (
+            DestinationTable(
+                environment=environment,
+                name=name,
+                columns={column: _facts(found) for column, found in table.columns.items()},
+                read_at=timezone.now(),
+            )
+            for name, table in tables.items()
+        ),
+        update_conflicts=True,
+        unique_fields=["environment", "name"],
+        update_fields=["columns", "read_at"],
+    )
+
+
+def _facts(column: Column) -> dict[str, Any]:
+    return {key: value for key, value in asdict(column).items() if key != "table" and value not in (None, "", (), {})}
+
+
+def columns(engagement: Engagement, table: str) -> dict[str, ColumnLike]:
+    """A table's columns by name: production's as last read, else the sandbox's, else the built-in ones; and those that maps will make."""
+    found: dict[str, ColumnLike] = dict(_read(engagement, table) or _built_in(table))
+    wanted = FieldMap.objects.filter(engagement=engagement, table=table, new_column__isnull=False).values_list("new_column", flat=True)
+    for content in filter(None, wanted):
+        spec = spec_from_dict(content)
+        found.setdefault(spec.name, spec)
+    return found
+
+
+def was_read(engagement: Engagement, table: str) -> bool:
+    """Whether a discovery read this table, so that its columns are the destination's own."""
+    return DestinationTable.objects.filter(environment__engagement=engagement, name=table).exists()
+
+
+def _read(engagement: Engagement, table: str) -> dict[str, Column]:
+    kept = DestinationTable.objects.filter(environment__engagement=engagement, name=table).order_by("environment__kind").first()
+    return {name: _column(table, facts) for name, facts in kept.columns.items()} if kept else {}
+
+
+def _built_in(table: str) -> Mapping[str, Column]:
+    return builtin.columns_of(table) if table in builtin.tables() else {}
+
+
+def _column(table: str, facts: Mapping[str, Any]) -> Column:
+    numbered = {key: {int(number): value for number, value in facts[key].items()} for key in BY_NUMBER if key in facts}
+    return Column(table=table, **{**facts, **numbered, "targets": tuple(facts.get("targets", ()))})
+
+
+def kind_of(column: ColumnLike | None) -> str:
+    """A column's kind and limits as people read it: String (100), Decimal (2 decimals), Choice (3 options)."""
+    if column is None:
+        return "not known"
+    options = getattr(column, "options", None)
+    told = {
+        "length": f"{column.max_length:,} characters" if column.max_length else "",
+        "precision": f"{column.precision} decimals" if column.precision is not None else "",
+        "format": column.format or "",
+        "options": f"{len(options)} options" if options and column.kind in ("Choice", "MultiChoice") else "",
+        "new": "new" if isinstance(column, ColumnSpec) else "",
+    }
+    inside = ", ".join(filter(None, told.values()))
+    return f"{column.kind} ({inside})" if inside else column.kind
