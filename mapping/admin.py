@@ -8,8 +8,8 @@ from django.db.models import CharField, Count, Field, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
-from mapping import fieldmap_admin, finding_admin, plan, source_admin, version_admin  # noqa: F401 - they register their pages
-from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
+from mapping import fieldmap_admin, finding_admin, owner_admin, plan, source_admin, version_admin  # noqa: F401 - they register their pages
+from mapping.models import ObjectMap, OrganisationList, SplitRule
 from mapping.plan_admin import ConfirmedInBulk, PlanRowAdmin
 from mapping.split import normalise_stage
 from workbench.engagements import signoffs
@@ -129,50 +129,3 @@ class OrganisationListAdmin(ConfirmedInBulk):
         if db_field.name == "organisation":
             kwargs["widget"] = self.formfield_overrides[CharField]["widget"]
         return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-
-class OwnerMatchForm(forms.ModelForm):
-    """An owner's answer; an answer without a kind, or a kind without an answer, isn't one."""
-
-    class Meta:
-        model = OwnerMatch
-        fields = ("kind", "answer", "note")
-
-    def clean(self) -> dict:
-        """A user or a team needs a name; an open question has none."""
-        data = super().clean() or {}
-        kind, answer = data.get("kind"), (data.get("answer") or "").strip()
-        if kind == OwnerMatch.Kind.OPEN and answer:
-            self.add_error("kind", "Say whether this is a user or a team.")
-        if kind in (OwnerMatch.Kind.USER, OwnerMatch.Kind.TEAM) and not answer:
-            self.add_error("answer", "Write the user's e-mail or domain name, or the team's name.")
-        return data
-
-
-@admin.register(OwnerMatch)
-class OwnerMatchAdmin(PlanRowAdmin):
-    """The owner queue: nothing that needs an owner loads while one has no answer."""
-
-    plan_part = "owners"
-    form = OwnerMatchForm
-    list_display = ("shown_owner", "engagement", "records", "kind", "answer")
-    list_editable = ("kind", "answer")
-    list_filter = (EngagementFilter, "kind")
-    list_select_related = ("engagement",)
-    list_filter_submit = True
-    search_fields = ("source_owner", "answer")
-    fields = (("engagement", "source_owner", "records"), ("kind", "answer"), "note")
-    readonly_fields = ("engagement", "source_owner", "records")
-
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
-        """The list checks as the form does."""
-        return super().get_changelist_form(request, form=OwnerMatchForm, **kwargs)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Discovery finds the owners."""
-        return False
-
-    @display(description="source owner", ordering="source_owner")
-    def shown_owner(self, match: OwnerMatch) -> str:
-        """The owner at the source."""
-        return match.source_owner or "(no owner)"

@@ -12,11 +12,13 @@ from django.db.models import QuerySet
 from mapping.owners import checks
 from mapping.owners.matching import Candidates, candidates_of
 from mapping.owners.models import OwnerAnswer, OwnerMatch
+from mapping.owners.snapshot import key_of
 from workbench.engagements import history
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Membership, Role
 
 SIGNERS = (Role.DYNAMICS_ADMIN, Role.APPROVER)
+AT_ONCE = 500  # rows of one statement
 NAMED = 50  # owners that an entry of the history names
 
 
@@ -84,13 +86,21 @@ def give(
     asked = scope(matches.filter(engagement=engagement).select_for_update(of=("self",)))
     if shown is not None and asked.digest != shown:
         raise ScopeChanged("The owners changed while the page was open.")
-    known = candidates_of(engagement)
+    known = _known(engagement, answer, asked.matches)
     named = _checked(answer, asked.matches, known)
     signer = _signer(engagement, answer, by, signed)
     batch = _keep(asked.matches, named, signer, by)
     _judge(engagement, asked.matches, known)
     _record(engagement, asked.matches, named, batch, by, "answered owners")
     return batch
+
+
+def _known(engagement: Engagement, answer: Answer, matches: Sequence[OwnerMatch]) -> list[Candidates]:
+    """Whoever of the environments the answer can mean; everybody where the owner of rows without one changes, who stands in for others."""
+    if any(not match.source_owner for match in matches):
+        return candidates_of(engagement)
+    default = _default_of(matches) if matches else None
+    return candidates_of(engagement, {key_of(answer.name), key_of(default.answer if default else "")})
 
 
 def _checked(answer: Answer, matches: Sequence[OwnerMatch], known: Sequence[Candidates]) -> Answer:
@@ -134,15 +144,24 @@ def _signer(engagement: Engagement, answer: Answer, by: User, signed: bool) -> s
 
 
 def _keep(matches: Sequence[OwnerMatch], answer: Answer, signer: str, by: User) -> uuid.UUID:
-    batch = uuid.uuid4()
-    rows = []
-    for match in matches:
-        before = said(match)
-        match.kind, match.answer, match.note, match.signed_by = answer.kind, answer.name, answer.note, signer
-        rows.append(OwnerAnswer(match=match, batch=batch, before=before, after=said(match), given_by=by.get_username()))
-    OwnerMatch.objects.bulk_update(matches, ["kind", "answer", "note", "signed_by"], batch_size=200)
-    OwnerAnswer.objects.bulk_create(rows, batch_size=500)
+    batch, after = uuid.uuid4(), {"kind": answer.kind, "answer": answer.name, "note": answer.note, "signed_by": signer}
+    _change([(match, said(match), after) for match in matches], batch, by)
     return batch
+
+
+def _change(changes: Sequence[tuple[OwnerMatch, dict[str, str], dict[str, str]]], batch: uuid.UUID, by: User) -> None:
+    """Set each owner from what it said to what it says now, and keep both; owners that get the same are set together."""
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for match, _, after in changes:
+        groups.setdefault(tuple(after.items()), []).append(match.pk)
+        for name, value in after.items():
+            setattr(match, name, value)
+    for values, ids in groups.items():
+        for start in range(0, len(ids), AT_ONCE):
+            OwnerMatch.objects.filter(pk__in=ids[start : start + AT_ONCE]).update(**dict(values))
+    given = by.get_username()
+    rows = [OwnerAnswer(match=match, batch=batch, before=before, after=after, given_by=given) for match, before, after in changes]
+    OwnerAnswer.objects.bulk_create(rows, batch_size=AT_ONCE)
 
 
 def said(match: OwnerMatch) -> dict[str, str]:
@@ -156,9 +175,7 @@ def _judge(engagement: Engagement, matches: Sequence[OwnerMatch], known: Sequenc
         checks.refresh(engagement, known)
         return
     default = OwnerMatch.objects.filter(engagement=engagement, source_owner="").first()
-    for match in matches:
-        match.problems = checks.problems_of(match, known, default)
-    OwnerMatch.objects.bulk_update(matches, ["problems"], batch_size=200)
+    checks.keep_problems(matches, known, default)
 
 
 def _record(engagement: Engagement, matches: Sequence[OwnerMatch], answer: Answer, batch: uuid.UUID, by: User, action: str) -> None:
@@ -180,18 +197,9 @@ def take_back(engagement: Engagement, batch: uuid.UUID, *, by: User) -> tuple[in
     )
     if not rows:
         raise BadInput("There are no such answers.", remedy="Look at the history of the owner again.")
-    back, undone = [], uuid.uuid4()
-    for row in rows:
-        if said(row.match) == row.after:
-            for name, value in row.before.items():
-                setattr(row.match, name, value)
-            back.append(row)
-    matches = [row.match for row in back]
-    OwnerMatch.objects.bulk_update(matches, ["kind", "answer", "note", "signed_by"], batch_size=200)
-    OwnerAnswer.objects.bulk_create(
-        [OwnerAnswer(match=row.match, batch=undone, before=row.after, after=row.before, given_by=by.get_username()) for row in back],
-        batch_size=500,
-    )
+    back = [row for row in rows if said(row.match) == row.after]
+    matches, undone = [row.match for row in back], uuid.uuid4()
+    _change([(row.match, row.after, row.before) for row in back], undone, by)
     if matches:
         _judge(engagement, matches, candidates_of(engagement))
         _record(engagement, matches, Answer("", "", f"Taken back: {batch}"), undone, by, "took back owners' answers")

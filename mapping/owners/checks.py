@@ -7,6 +7,7 @@ from mapping.owners.matching import Candidates, candidates_of
 from mapping.owners.models import ACTIVITIES
 from workbench.engagements.models import Engagement
 
+PER_UPDATE = 100  # a statement over more rows takes longer than several
 _SELLER = "Activities belong to an owner team where there is one, never to a seller."
 
 
@@ -15,14 +16,19 @@ def refresh(engagement: Engagement, known: Sequence[Candidates] | None = None) -
     found = candidates_of(engagement) if known is None else known
     matches = list(OwnerMatch.objects.filter(engagement=engagement))
     default = next((match for match in matches if match.source_owner == ""), None)
+    keep_problems(matches, found, default)
+    return sum(bool(match.problems) for match in matches)
+
+
+def keep_problems(matches: Iterable[OwnerMatch], known: Sequence[Candidates], default: OwnerMatch | None) -> None:
+    """Write down what stands against each answer, where that changed."""
     changed = []
     for match in matches:
-        problems = problems_of(match, found, default)
+        problems = problems_of(match, known, default)
         if problems != match.problems:
             match.problems = problems
             changed.append(match)
-    OwnerMatch.objects.bulk_update(changed, ["problems"], batch_size=500)
-    return sum(bool(match.problems) for match in matches)
+    OwnerMatch.objects.bulk_update(changed, ["problems"], batch_size=PER_UPDATE)
 
 
 def problems_of(match: OwnerMatch, known: Iterable[Candidates], default: OwnerMatch | None) -> dict[str, str]:
@@ -68,5 +74,5 @@ def answer_by_name(engagement: Engagement, known: Candidates) -> int:
         if name:
             match.kind, match.answer, match.note = OwnerMatch.Kind.USER, name, "Matched by e-mail or domain name."
             answered.append(match)
-    OwnerMatch.objects.bulk_update(answered, ["kind", "answer", "note"], batch_size=500)
+    OwnerMatch.objects.bulk_update(answered, ["kind", "answer", "note"], batch_size=PER_UPDATE)
     return len(answered)

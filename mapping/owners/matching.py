@@ -3,9 +3,13 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import Q
+
 from mapping.owners.models import ACTIVITIES, OwnerDirectory, OwnerMatch, Principal
 from mapping.owners.snapshot import key_of, tables_of
 from workbench.engagements.models import Engagement, Environment
+
+FEW = 300  # names that are asked for by themselves; for more, everybody is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +81,23 @@ def _judged(hits: Sequence[Principal], tables: Collection[str], what: str, *, st
     return Found(None if problem else able[0], problem)
 
 
-def candidates(environment: Environment) -> Candidates | None:
-    """The environment's users and teams; None where they were never read."""
+def candidates(environment: Environment, names: Collection[str] | None = None) -> Candidates | None:
+    """The environment's users and teams; None where they were never read.
+
+    names: those that are asked about, as `key_of` makes them; None: all.
+    """
     read = OwnerDirectory.objects.filter(environment=environment).first()
     if read is None:
         return None
+    rows = Principal.objects.filter(environment=environment).order_by("pk")
+    if names is not None and len(names) <= FEW:
+        rows = rows.filter(Q(kind="team") | Q(email_key__in=names) | Q(domain_key__in=names))
     by_email: dict[str, list[Principal]] = {}
     by_domain: dict[str, list[Principal]] = {}
     by_team: dict[str, list[Principal]] = {}
-    for one in Principal.objects.filter(environment=environment).order_by("pk"):
-        if one.kind == "team":
-            by_team.setdefault(one.name_key, []).append(one)
-            continue
-        for key, index in ((one.email_key, by_email), (one.domain_key, by_domain)):
+    for one in rows:
+        keys = ((one.name_key, by_team),) if one.kind == "team" else ((one.email_key, by_email), (one.domain_key, by_domain))
+        for key, index in keys:
             if key:
                 index.setdefault(key, []).append(one)
     owned = tables_of(environment.engagement)
@@ -98,7 +106,7 @@ def candidates(environment: Environment) -> Candidates | None:
     return Candidates(environment, frozenset(there), activities, read.unit, by_email, by_domain, by_team)
 
 
-def candidates_of(engagement: Engagement) -> list[Candidates]:
-    """Those of every environment that was read, production first."""
+def candidates_of(engagement: Engagement, names: Collection[str] | None = None) -> list[Candidates]:
+    """Those of every environment that was read, production first. names: as for `candidates`."""
     environments = Environment.objects.filter(engagement=engagement).select_related("engagement").order_by("kind")
-    return [found for environment in environments if (found := candidates(environment)) is not None]
+    return [found for environment in environments if (found := candidates(environment, names)) is not None]

@@ -27,6 +27,11 @@ class OwnerMatchQuerySet(models.QuerySet["OwnerMatch"]):
         }
         return chosen.get(OwnerMatch.State(state), self) if state in OwnerMatch.State.values else self
 
+    def in_order(self) -> "OwnerMatchQuerySet":
+        """Rows without an owner and activities first, then by records."""
+        first = models.Case(models.When(source_owner__in=list(RESERVED), then=0), default=1)
+        return self.order_by(first, "-records", "source_owner", "pk")
+
     def sought(self, text: str) -> "OwnerMatchQuerySet":
         """Those whose name at the source, or whose answer, contains the text."""
         words = text.strip()

@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, signing, views
+from workbench.portal import decisions, owners, signing, views
 
 app_name = "portal"
 urlpatterns = [
@@ -15,6 +15,10 @@ urlpatterns = [
     path("password/", views.ChangePassword.as_view(), name="password"),
     path("engagements/<slug:slug>/", views.overview, name="overview"),
     path("engagements/<slug:slug>/decisions/", decisions.DecisionsPage.as_view(), name="decisions"),
+    path("engagements/<slug:slug>/owners/", owners.listing, name="owners"),
+    path("engagements/<slug:slug>/owners/many/", owners.AnswerPage.as_view(), name="owners_many"),
+    path("engagements/<slug:slug>/owners/<int:pk>/", owners.AnswerPage.as_view(), name="owner"),
+    path("engagements/<slug:slug>/owners/take-back/<uuid:batch>/", owners.take_back, name="owners_take_back"),
     path("engagements/<slug:slug>/matrix/", signing.MatrixPage.as_view(), name="matrix"),
     path("engagements/<slug:slug>/sandbox/", signing.SandboxPage.as_view(), name="sandbox"),
 ]

@@ -12,6 +12,7 @@ from django.urls import reverse, reverse_lazy
 
 from mapping.checks.deciding import waiting_for
 from mapping.models import DiscoveryFinding
+from mapping.owners.models import OwnerMatch
 from workbench.engagements.access import roles_of, workable_by
 from workbench.engagements.gates import Missing
 from workbench.engagements.models import Engagement, Role
@@ -20,6 +21,7 @@ from workbench.portal.forms import SignInForm
 
 PAGES = {"matrix": "portal:matrix", "sandbox-signature": "portal:sandbox"}
 ASKED = {"matrix": "Read the split matrix and sign it.", "sandbox-signature": "Check the sandbox run and sign it."}
+OWNER_GATES = ("owners answered", "names bound")
 PER_PAGE = 20
 
 
@@ -61,12 +63,22 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
     for stage in stages:
         if stage.key in PAGES and stage.state == READY and Role.APPROVER in roles:
             found.append(Ask(ASKED[stage.key], reverse(PAGES[stage.key], args=[engagement.slug])))
-        found += [
-            Ask(item.says) for item in stage.missing if item.move in roles and item.move == Role.DYNAMICS_ADMIN and not _on_page(item)
-        ]
+        asked = [item for item in stage.missing if item.move in roles and item.move == Role.DYNAMICS_ADMIN]
+        found += [Ask(item.says) for item in asked if item.gate not in OWNER_GATES and not _on_page(item)]
+        found += _owners(engagement, asked)
     if waiting := waiting_for(engagement, roles - {Role.ENGINEER}):
         found.append(Ask(f"{waiting} decision{'s' if waiting > 1 else ''} to take about what the checks found.", _decisions(engagement)))
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _owners(engagement: Engagement, asked: Sequence[Missing]) -> list[Ask]:
+    """One line for all owners that wait, with the page to answer them on."""
+    if not any(item.gate in OWNER_GATES for item in asked):
+        return []
+    matches = OwnerMatch.objects.filter(engagement=engagement)
+    counts = [(matches.in_state(state).count(), words) for state, words in (("open", "without an answer"), ("problem", "with a problem"))]
+    told = " and ".join(f"{count} {words}" for count, words in counts if count) or "some that an environment has no row for"
+    return [Ask(f"Say who owns what moves: owners {told}.", reverse("portal:owners", args=[engagement.slug]))]
 
 
 def _on_page(item: Missing) -> bool:
