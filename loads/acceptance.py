@@ -9,11 +9,14 @@ from django.db.models import Count, Min
 from loads import staged
 from loads.models import LedgerEntry, Phase, Run, VerifiedRow
 from loads.reconciliation import RECORDS, ROWS
+from mapping import plan
+from mapping.owners.models import RESERVED
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 
 SHOWN = 5
 EXAMPLES = 20
+OF_ANSWER = ("kind", "name", "as", "signed_by")
 
 
 class NothingToSign(WorkbenchError):
@@ -38,8 +41,23 @@ def sandbox_content(engagement: Engagement) -> dict[str, Any]:
         "phases": [phase_content(phase) for phase in run.phases.all()],
         "verified": verified_content(run),
         "exceptions": exceptions_content(run),
+        "owners": owners_content(run),
         "parts": run.parts,
     }
+
+
+def owners_content(run: Run) -> list[dict[str, Any]]:
+    """Who owns rows that another name owned at the source: {"kind", "name", "as", "signed_by", "owners"}, per answer.
+
+    as: successor, or stub for a disabled user whom `signed_by` stands for; '' otherwise. A user of the same name isn't listed.
+    """
+    answers = plan.content_of(run.engagement, {"owners": run.parts["owners"]})["owners"]["answers"] if "owners" in run.parts else {}
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for owner, answer in sorted(answers.items()):
+        if answer["kind"] != "user" or "as" in answer or answer["name"].strip().lower() != owner:
+            key = tuple(answer.get(name, "") for name in OF_ANSWER)
+            grouped.setdefault(key, []).append(RESERVED.get(owner, owner))
+    return [{**dict(zip(OF_ANSWER, key, strict=True)), "owners": owners} for key, owners in sorted(grouped.items())]
 
 
 def phase_content(phase: Phase) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from mapping.models import OwnerMatch
-from mapping.owners import answers, suggestions
+from mapping.owners import answers, suggestions, tasks
 from mapping.owners.answers import Answer
 from mapping.owners.matching import candidates_of
 from mapping.plan_admin import PlanRowAdmin
@@ -86,7 +86,7 @@ class OwnerMatchAdmin(PlanRowAdmin):
     list_filter_submit = True
     list_fullwidth = True
     search_fields = ("source_owner", "answer")
-    actions = ("answer_selected",)
+    actions = ("answer_selected", "read_again")
     change_form_template = "admin/workbench/owner_match.html"
     fields = (("kind", "answer"), "note", ("assignee", "due_on"))
     formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
@@ -155,6 +155,13 @@ class OwnerMatchAdmin(PlanRowAdmin):
             messages.error(request, "Choose owners of one engagement.")
             return None
         return self.scope_page(request, engagements[0], cast(QuerySet[OwnerMatch], matches))
+
+    @admin.action(description="Read users and teams again")
+    def read_again(self, request: HttpRequest, matches: QuerySet) -> None:
+        """Have the environments of these owners read again, once something was mended there."""
+        for engagement in Engagement.objects.filter(pk__in=matches.order_by().values("engagement")):
+            tasks.want(engagement, request.user)
+        messages.success(request, "Users and teams are being read again. Load this page again in a minute.")
 
     def scope_page(
         self, request: HttpRequest, engagement: Engagement, matches: QuerySet[OwnerMatch], error: str = "", status: int = 200

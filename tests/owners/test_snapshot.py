@@ -5,8 +5,8 @@ import requests
 
 from connectors.dataverse import directory
 from loads.destination import Destination
-from mapping.models import ObjectMap
-from mapping.owners import snapshot
+from mapping.models import ObjectMap, OwnerMatch
+from mapping.owners import checks, snapshot, tasks
 from mapping.owners.matching import candidates
 from tests import folders
 from tests.playing import engagement_on
@@ -85,6 +85,23 @@ def test_a_unit_that_is_not_there_bars_everybody_and_is_said(tmp_path, source):
         seen, known = read(engagement)
         assert (seen.there, seen.able("user"), seen.able("team")) == (False, 0, 0)
         assert "outside" in known.find("user", "asa@corp.example").problem
+
+
+def test_users_are_read_again_once_something_was_mended_and_an_environment_that_fails_stops_no_other(tmp_path, source):
+    with engagement_on(source, tmp_path) as (engagement, _, servers):
+        servers.fault("dataverse_sandbox", {"path": "systemusers", "do": "status", "status": 403})
+        take(servers, SELLERS[0]["systemuserid"], "prvReadLead")
+        _, known = read(engagement)
+        match = OwnerMatch.objects.create(engagement=engagement, source_owner="asa@corp.example", kind="user", answer="asa@corp.example")
+        checks.refresh(engagement)
+        match.refresh_from_db()
+        assert match.problems == {"production": "The user's roles don't read lead."}
+        take(servers, SELLERS[0]["systemuserid"])
+        tasks.want(engagement, "dora")
+        match.refresh_from_db()
+        assert match.problems == {}
+        detail = engagement.history.get(action="read users and teams").detail
+        assert detail["sandbox"].startswith("not read")
 
 
 def test_all_who_have_the_same_roles_are_asked_about_once(tmp_path, source):

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from mapping import plan
 from mapping.models import ObjectMap, OwnerMatch
 from mapping.owners import suggestions
 from mapping.owners.models import ACTIVITIES, OwnerAnswer
@@ -206,3 +207,22 @@ class TestInTheAdmin:
         batch = OwnerAnswer.objects.first().batch
         engineer.post(reverse("admin:mapping_ownermatch_take_back", args=[batch]))
         assert OwnerMatch.objects.filter(answer="Sales").count() == 0
+
+
+def test_the_sandbox_page_lists_who_owns_under_another_name_for_the_signature(northwind, people, as_user, owners):
+    OwnerMatch.objects.filter(source_owner="ada.lovelace").update(kind="successor", answer="eva@northwind.test")
+    OwnerMatch.objects.filter(source_owner="dora@northwind.test").update(kind="stub", answer="dora@northwind.test", signed_by="grace")
+    OwnerMatch.objects.filter(source_owner=MARKUP).update(kind="team", answer="Sales")
+    OwnerMatch.objects.create(engagement=northwind, source_owner="ada@northwind.test", kind="user", answer="Ada@northwind.test")
+    for part in plan.PARTS:
+        plan.revise(northwind, part, actor="engineer")
+    cast.make_run(northwind, people.engineer)
+    answer = as_user(people.approver).get("/engagements/northwind/sandbox/")
+    listed = {item["name"]: (item["as"], item["owners"], item["signed_by"]) for item in answer.context["content"]["owners"]}
+    assert listed == {
+        "eva@northwind.test": ("successor", ["ada.lovelace"], ""),
+        "dora@northwind.test": ("stub", ["dora@northwind.test"], "grace"),
+        "Sales": ("", [MARKUP], ""),
+    }
+    assert "signed by grace" in answer.content.decode()
+    assert MARKUP not in answer.content.decode()

@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.views import View
 from django.views.decorators.http import require_GET, require_POST
 
-from mapping.owners import answers, suggestions
+from mapping.owners import answers, suggestions, tasks
 from mapping.owners.answers import Answer, Scope
 from mapping.owners.models import OwnerAnswer, OwnerDirectory, OwnerMatch
 from mapping.owners.suggestions import Choice
@@ -183,6 +183,18 @@ def past(match: OwnerMatch) -> list[tuple[OwnerAnswer, int]]:
     rows = list(match.answers.all()[:HISTORY])
     sizes = dict(OwnerAnswer.objects.filter(batch__in=[row.batch for row in rows]).values_list("batch").annotate(Count("pk")).order_by())
     return [(row, sizes[row.batch]) for row in rows]
+
+
+@login_required
+@require_POST
+def read_again(request: HttpRequest, slug: str) -> HttpResponse:
+    """Have users and teams read again, once something was mended in Dynamics 365."""
+    engagement = visible(request, slug)
+    if not may_answer(request, engagement):
+        raise PermissionDenied("Only the customer's Dynamics admin has users and teams read again.")
+    tasks.want(engagement, request.user)
+    messages.success(request, "Users and teams are being read again. Load this page again in a minute.")
+    return redirect("portal:owners", slug)
 
 
 @login_required

@@ -16,6 +16,7 @@ urlpatterns = [
     path("engagements/<slug:slug>/", views.overview, name="overview"),
     path("engagements/<slug:slug>/decisions/", decisions.DecisionsPage.as_view(), name="decisions"),
     path("engagements/<slug:slug>/owners/", owners.listing, name="owners"),
+    path("engagements/<slug:slug>/owners/read-again/", owners.read_again, name="owners_read_again"),
     path("engagements/<slug:slug>/owners/many/", owners.AnswerPage.as_view(), name="owners_many"),
     path("engagements/<slug:slug>/owners/<int:pk>/", owners.AnswerPage.as_view(), name="owner"),
     path("engagements/<slug:slug>/owners/take-back/<uuid:batch>/", owners.take_back, name="owners_take_back"),

@@ -77,8 +77,8 @@ def _owners(engagement: Engagement, asked: Sequence[Missing]) -> list[Ask]:
         return []
     matches = OwnerMatch.objects.filter(engagement=engagement)
     counts = [(matches.in_state(state).count(), words) for state, words in (("open", "without an answer"), ("problem", "with a problem"))]
-    told = " and ".join(f"{count} {words}" for count, words in counts if count) or "some that an environment has no row for"
-    return [Ask(f"Say who owns what moves: owners {told}.", reverse("portal:owners", args=[engagement.slug]))]
+    told = ", ".join(f"{count} owner{'s' * (count != 1)} {words}" for count, words in counts if count) or "an environment lacks some owners"
+    return [Ask(f"Say who owns what moves: {told}.", reverse("portal:owners", args=[engagement.slug]))]
 
 
 def _on_page(item: Missing) -> bool:
