@@ -50,13 +50,15 @@ class Reading:
 
     memory: what the source must know again, such as the jobs that it started; kept as JSON. until: a time of time.monotonic()
     after which a source no longer waits for something that isn't ready, but raises StillPreparing. fields: the only ones that are
-    wanted of each record, all where empty; a source that can't leave others out gives them too. findings: what the source couldn't
+    wanted of each record, all where empty; a source that can't leave others out gives them too. once: whether records are counted as
+    they come, so that slices mustn't overlap; what comes late may be missing then. findings: what the source couldn't
     give; the reader adds to them.
     """
 
     memory: dict[str, Any] = field(default_factory=dict)
     until: float = math.inf
     fields: tuple[str, ...] = ()
+    once: bool = False
     findings: list[Finding] = field(default_factory=list)
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from connectors import landing, rawjson
 from connectors.base import Reading, Slice, Source, StillPreparing
 from connectors.models import Dataset
+from connectors.sampling import Sampler, Sampling
 from workbench.engagements import gates
 from workbench.engagements.errors import Retryable
 from workbench.engagements.models import Engagement
@@ -48,22 +49,28 @@ def extract(
     progress: Progress = logger.info,
     time_given: Time = Time(),  # it can't change
     fields: tuple[str, ...] = (),
+    sampling: Sampling | None = None,
 ) -> Dataset | None:
     """Land every slice of an object and seal the dataset; None where the time is up and another call must go on.
 
-    fields: the only ones that are asked for, all where empty. A `load` dataset needs the matrix sign-off. Raises GateClosed and
-    whatever the source or the store raises; what was complete stays and a second call goes on from there.
+    fields: the only ones that are asked for, all where empty. sampling: every record is counted and few of them are kept.
+    A `load` dataset needs the matrix sign-off. Raises GateClosed and whatever the source or the store raises; what was complete stays
+    and a second call goes on from there.
     """
     if purpose == Dataset.Purpose.LOAD:
         gates.require("extract", engagement)
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose)
-    landed, reading = set(dataset.pieces.values_list("name", flat=True)), Reading(dataset.memory, time_given.until, fields)
+    landed = set(dataset.pieces.values_list("name", flat=True))
+    reading = Reading(dataset.memory, time_given.until, fields, once=sampling is not None)
+    sampler = Sampler(sampling, dataset) if sampling else None
     for piece in _pieces(dataset, source, object_name):
         if piece.name in landed:
             continue
-        whole = _land(dataset, source, piece, identify, progress, time_given, reading)
+        whole = _land(dataset, source, piece, identify, progress, time_given, reading, sampler)
         if not whole or time.monotonic() > time_given.until:
             return None
+    if sampler:
+        sampler.finish()
     return landing.seal(dataset)
 
 
@@ -87,11 +94,13 @@ def _land(
     progress: Progress,
     time_given: Time,
     reading: Reading,
+    sampler: Sampler | None,
 ) -> bool:
     """Land one slice; False where it must be gone on with later: its records aren't ready yet, or it is to be halved."""
     if dataset.memory.get("begun", {}).get(piece.name, 0) >= TRIES and source.halves(piece):
         return _halve(dataset, piece)
     lines = _watched(source.read(dataset.object_name, piece, reading), dataset, piece, time_given, progress)
+    lines = sampler.sift(piece.name, lines) if sampler else lines
     lines = _with_findings(lines, dataset, reading)
     try:
         done = landing.land_piece(dataset, piece.name, lines, identify)
@@ -130,8 +139,9 @@ def _halve(dataset: Dataset, piece: Slice) -> bool:
 
 
 def _with_findings(lines: Iterator[bytes], dataset: Dataset, reading: Reading) -> Iterator[bytes]:
-    """The lines; what the source couldn't give is kept after the last one, before the slice counts as landed."""
+    """The lines; what the source couldn't give is kept after the last one, before the slice counts as landed. So is the memory."""
     yield from lines
+    _remember(dataset)
     new = [found for finding in reading.findings if (found := asdict(finding)) not in dataset.findings]
     if new:
         dataset.findings += new

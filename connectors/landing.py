@@ -128,6 +128,21 @@ def _keep(file: store.ParquetFile, piece: Piece) -> Piece:
     return piece
 
 
+def thin(dataset: Dataset, passes: Callable[[bytes], bool]) -> None:
+    """Leave only the records that pass in an unsealed dataset, slice by slice; safe to repeat. Raises DatasetSealed."""
+    if dataset.state == Dataset.State.SEALED:
+        raise DatasetSealed(f"{dataset} is sealed.")
+    for piece in dataset.pieces.all():
+        path, bad = folder_of(dataset) / f"{piece.number:05d}.parquet", 0
+        with store.ParquetFile(path, RAW) as file:
+            for row in store.read_rows(path):
+                if passes(row["raw"]):
+                    file.add(*(row[name] for name in RAW.names))
+                    bad += row["problem"] is not None
+        piece.rows, piece.bad_rows = file.rows, bad
+        piece.save(update_fields=["rows", "bad_rows"])
+
+
 @transaction.atomic
 def seal(dataset: Dataset) -> Dataset:
     """Close the dataset for good: count what stands once and hash the files."""

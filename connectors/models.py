@@ -36,6 +36,7 @@ class Dataset(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)
     memory = models.JSONField(default=dict, editable=False, help_text="What the next task must know to go on landing.")
     findings = models.JSONField(default=list, editable=False, help_text="What the source couldn't give, as it was read.")
+    counts = models.JSONField(default=list, editable=False, help_text="Of samples: how many records there are per value, exactly.")
 
     class Meta:
         ordering = ["-started_at", "-pk"]

@@ -27,7 +27,7 @@ class Exported:
 
     def slices(self, now: datetime) -> list[Slice]:
         """Time slices of each export: all that is old, then years, then one that is open towards the future."""
-        pieces = [self._slice(data_type, name, window) for data_type in self._data_types for name, window in windows(now)]
+        pieces = [self._slice(data_type, name, window, now) for data_type in self._data_types for name, window in windows(now)]
         with self._lock:
             self._order = pieces
         return pieces
@@ -37,18 +37,18 @@ class Exported:
 
         The jobs stand in the reading's memory until their lines are read, so that another task finds them again.
         """
-        jobs = Jobs(reading.memory.setdefault("jobs", {}), reading.fields)
+        jobs, data_type, window = Jobs(reading.memory.setdefault("jobs", {}), reading.fields), self._type_of(piece), _window(piece, reading)
         with self._lock:
             for each in _due(self._order, piece):
-                self._exports.begin(self._type_of(each), Window.of(each), jobs)
-        data_type = self._type_of(piece)
-        lines = self._exports.lines(data_type, Window.of(piece), jobs, until=reading.until)
+                self._exports.begin(self._type_of(each), _window(each, reading), jobs)
+        lines = self._exports.lines(data_type, window, jobs, until=reading.until) if window.start < window.end else iter(())
         yield from lines if len(self._data_types) == 1 else (named(line, data_type) for line in lines)
 
-    def _slice(self, data_type: str, name: str, window: Window) -> Slice:
+    def _slice(self, data_type: str, name: str, window: Window, now: datetime) -> Slice:
+        params = {**window.as_params(), **({"read_until": now.replace(microsecond=0).isoformat()} if name == OPEN else {})}
         if len(self._data_types) == 1:
-            return Slice(name, window.as_params())
-        return Slice(f"{data_type} {name}", {**window.as_params(), "dataType": data_type})
+            return Slice(name, params)
+        return Slice(f"{data_type} {name}", {**params, "dataType": data_type})
 
     def _type_of(self, piece: Slice) -> str:
         return piece.params.get("dataType", self._data_types[0])
@@ -68,6 +68,12 @@ def named(line: bytes, data_type: str) -> bytes:
         return line
     head, _, rest = line.partition(b"{")
     return b'%b{"_type":"%b"%b%b' % (head, data_type.encode(), b"," if record else b"", rest)
+
+
+def _window(piece: Slice, reading: Reading) -> Window:
+    """A slice's window; where no record may come twice, without what the slice before it gave."""
+    window, read_until = Window.of(piece), piece.params.get("read_until", "")
+    return window.after(datetime.fromisoformat(read_until)) if reading.once and read_until else window
 
 
 def _due(order: Sequence[Slice], piece: Slice) -> list[Slice]:

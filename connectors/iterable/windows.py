@@ -33,6 +33,10 @@ class Window:
         """The window as a slice keeps it and an export takes it."""
         return {"startDateTime": _written(self.start), "endDateTime": _written(self.end)}
 
+    def after(self, moment: datetime) -> "Window":
+        """The part of this window that lies after a moment; an empty one where none does."""
+        return Window(min(max(self.start, moment), self.end), self.end)
+
     @classmethod
     def of(cls, piece: Slice) -> "Window":
         """The window of a slice."""

@@ -13,6 +13,7 @@ from connectors import landing, store
 from connectors.base import Finding, Source
 from connectors.extraction import Time, extract, land_answers
 from connectors.models import Dataset
+from connectors.sampling import Sampling
 from mapping import plan
 from mapping.canonical import record_hash
 from mapping.checks import pitfalls
@@ -112,8 +113,13 @@ def land_object(
     progress: Progress,
     time_given: Time = Time(),  # noqa: B008 - it can't change
 ) -> Dataset | None:
-    """Land one of the playbook's datasets, slice after slice; None where the time is up and another call must go on."""
-    give = identify(load_playbook(engagement.platform), rule.name, plan.names_of(engagement))
+    """Land one of the playbook's datasets, slice after slice; None where the time is up and another call must go on.
+
+    Discovery lands of it what the playbook says: the whole, some fields of every record, or samples with exact counts.
+    """
+    names = plan.names_of(engagement)
+    give = identify(load_playbook(engagement.platform), rule.name, names)
+    first_look = purpose == Dataset.Purpose.DISCOVERY
     return extract(
         engagement=engagement,
         source=source,
@@ -122,6 +128,8 @@ def land_object(
         identify=give,
         progress=progress,
         time_given=time_given,
+        fields=tuple(field_name(name, names) for name in rule.fields) if first_look and rule.discovery == "fields" else (),
+        sampling=Sampling(rule.by, rule.moment) if first_look and rule.discovery == "samples" else None,
     )
 
 
