@@ -147,7 +147,9 @@ def thin(dataset: Dataset, passes: Callable[[bytes], bool]) -> None:
 def seal(dataset: Dataset) -> Dataset:
     """Close the dataset for good: count what stands once and hash the files."""
     paths = _files(dataset)
-    dataset.rows, dataset.bad_rows, dataset.repeated_rows = _counts(paths)
+    filled = [piece for piece in dataset.pieces.all() if piece.rows]
+    alone = sum(piece.rows for piece in filled), sum(piece.bad_rows for piece in filled), 0
+    dataset.rows, dataset.bad_rows, dataset.repeated_rows = _counts(paths) if len(filled) > 1 else alone  # nothing to overlap
     dataset.size = sum(path.stat().st_size for path in paths)
     dataset.sha256 = store.file_hash(paths)
     dataset.state, dataset.sealed_at, dataset.memory = Dataset.State.SEALED, timezone.now(), {}
@@ -156,8 +158,6 @@ def seal(dataset: Dataset) -> Dataset:
 
 
 def _counts(paths: list[Path]) -> tuple[int, int, int]:
-    if not paths:
-        return 0, 0, 0
     with store.database() as con:
         [(total, kept, bad)] = con.execute(
             f"SELECT count(*), count(*) FILTER (first), count(problem) FILTER (first) FROM ({_marked(paths)})"  # noqa: S608 - our own paths

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from connectors.base import Source
+from connectors.inventories import Inventory
+from connectors.iterable import inventory as iterable_inventory
 from connectors.iterable.source import IterableSource
 
 if TYPE_CHECKING:
     from workbench.engagements.models import Connection
 
 SOURCES: Mapping[str, "Callable[[Connection], Source]"] = {"iterable": IterableSource}
+INVENTORIES: Mapping[str, Inventory] = {"iterable": iterable_inventory}

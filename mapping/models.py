@@ -44,6 +44,53 @@ class SourceField(models.Model):
         return self.filled / self.rows if self.rows else 0.0
 
 
+class SourceObject(models.Model):
+    """What discovery saw of one object, for people to read: see connectors.inventories.Summary."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="source_objects")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+")
+    object_name = models.CharField("object", max_length=60)
+    title = models.CharField(max_length=100)
+    records = models.PositiveBigIntegerField(default=0, help_text="Records at the source, those that were only counted too.")
+    content = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["engagement", "pk"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "object_name"], name="source_object_once")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class EventType(models.Model):
+    """Events of one name: how many, since when, and what their payloads hold, as samples of them show.
+
+    keys: [{"name", "samples", "types": {JSON type: samples}, "depth", "problem"}], the commonest first; nested ones by dotted names.
+    problem: why the key can't become a typed column, or ''. keys_left_out: further keys that aren't listed. unflattenable: samples
+    with a key of such a problem.
+    """
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="event_types")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+")
+    object_name = models.CharField("object", max_length=60)
+    name = models.CharField(max_length=200, blank=True)
+    count = models.PositiveBigIntegerField("events", default=0)
+    share = models.FloatField(default=0, help_text="Of all events of the object, 0 to 1.")
+    first_at = models.DateTimeField("first", null=True, blank=True)
+    last_at = models.DateTimeField("last", null=True, blank=True)
+    samples = models.PositiveIntegerField(default=0)
+    unflattenable = models.PositiveIntegerField(default=0)
+    keys = models.JSONField(default=list)
+    keys_left_out = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["object_name", "-count", "name"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "name"], name="event_type_once")]
+
+    def __str__(self) -> str:
+        return self.name.strip() or "(no name)"
+
+
 class FindingQuerySet(models.QuerySet["DiscoveryFinding"]):
     """Findings."""
 

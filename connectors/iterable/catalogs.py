@@ -7,7 +7,7 @@ from hashlib import sha1
 from urllib.parse import quote
 
 from connectors import rawjson
-from connectors.base import Reading, Slice
+from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpSession
 from connectors.iterable.paging import Listing, length, rows
 
@@ -46,8 +46,13 @@ class CatalogItems:
         """The items of a slice."""
         first = int(piece.params["first"])
         last = first + PAGES_A_SLICE - 1 if piece.params["more"] else math.inf
-        totals = reading.memory.setdefault("totals", {})
-        yield from map(rawjson.write, rows(self._session, _listing(piece.params["catalog"]), first=first, last=last, totals=totals))
+        name, totals, empty = piece.params["catalog"], reading.memory.setdefault("totals", {}), first == 1
+        for row in rows(self._session, _listing(name), first=first, last=last, totals=totals):
+            empty = False
+            yield rawjson.write(row)
+        if empty:
+            evidence = f"The catalog {name} has no items."
+            reading.findings.append(Finding("catalog without items", "info", evidence, "Nothing becomes a product.", subject=name))
 
 
 def _listing(name: str) -> Listing:

@@ -119,7 +119,9 @@ class Templates:
             if refused.status != 404:  # what the API answers where the default locale has no content
                 raise
             evidence = f"The {medium} template {template_id} has no content in its default locale."
-            reading.findings.append(Finding("template without content", "warning", evidence, "Look at it in Iterable."))
+            reading.findings.append(
+                Finding("template without content", "warning", evidence, "Look at it in Iterable.", subject=str(template_id))
+            )
             return {}
         return page(answer, "templateId")
 

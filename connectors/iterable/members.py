@@ -47,4 +47,5 @@ class ListMembers:
         """What is known of a list whose members the API withholds. Raises Unreachable where it answers nothing at all."""
         answer = self._session.request("GET", f"api/lists/{list_id}/size", bucket="list_size")
         evidence = f"Iterable doesn't give the members of dynamic list {list_id}, as it does with big lists; it has {answer.text.strip()}."
-        return Finding("list members withheld", "warning", evidence, "Make static lists of it in Iterable, or leave the list behind.")
+        remedy = "Make static lists of it in Iterable, or leave the list behind."
+        return Finding("list members withheld", "warning", evidence, remedy, subject=str(list_id))

@@ -4,6 +4,7 @@ from mapping.checks.registry import Check, Choice, Decision, register
 from workbench.engagements.models import Role
 
 SOURCE = "Source"
+TOLD_WHILE_LANDING = ("list members withheld", "catalog without items", "template without content")  # by the connector itself
 
 FIELD_LIMIT = Decision(
     "The project is near its limit of unique fields, and fields can't be deleted there. What happens until the move is over?",
@@ -24,4 +25,26 @@ register(
     Check("people counted", "People", "source", SOURCE, "How many records discovery read, in how many slices."),
     Check("unreadable lines", "Unreadable lines", "source", SOURCE, "Lines of an export that are not one JSON object; kept and rejected."),
     Check("fields without a usable name", "Unusable field names", "source", SOURCE, "Fields that no map can name: blank or too long."),
+    Check(
+        "event_names_alike", "Event names that are nearly equal", "source", SOURCE, "Names of events that differ by case or spaces only."
+    ),
+    Check(
+        "unflattenable_payloads", "Payloads that can't be flattened", "source", SOURCE, "Share of events whose payload no column can hold."
+    ),
+    Check("metrics_lag", "Metric lag", "source", SOURCE, "Up to which day campaign figures are whole."),
+    Check("dynamic_snapshots", "Dynamic lists", "source", SOURCE, "Lists whose rules the source doesn't give: they arrive as snapshots."),
+    Check("lists_without_members", "Lists without members", "source", SOURCE, "Lists that nobody is on."),
+    Check("list members withheld", "Withheld list members", "source", SOURCE, "Dynamic lists that the source doesn't give the members of."),
+    Check("campaign_lists_gone", "Deleted lists", "source", SOURCE, "Campaigns that name lists that no longer exist."),
+    Check("campaign_templates_gone", "Deleted templates", "source", SOURCE, "Campaigns that name templates that no longer exist."),
+    Check("people_lists_gone", "Memberships in deleted lists", "source", SOURCE, "Profiles that name lists that no longer exist."),
+    Check(
+        "unknown_message_types", "Unknown message types", "source", SOURCE, "Message types that people or templates name and nobody knows."
+    ),
+    Check("orphaned_metrics", "Metrics of deleted campaigns", "source", SOURCE, "Metrics of campaigns that no longer exist."),
+    Check("catalog without items", "Empty catalogs", "source", SOURCE, "Catalogs that hold no item."),
+    Check("template without content", "Templates without content", "source", SOURCE, "Templates that have no content in their own locale."),
+    Check("purchases_without_order", "Purchases without order number", "source", SOURCE, "Purchases that only their id tells apart."),
+    Check("purchases_without_currency", "Purchases without currency", "source", SOURCE, "Purchases whose money is of no stated currency."),
+    Check("purchases_without_total", "Purchases without total", "source", SOURCE, "Purchases whose total can't be read."),
 )

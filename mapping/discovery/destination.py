@@ -8,7 +8,7 @@ from django.db import transaction
 from mapping import plan
 from mapping.checks.keeping import keep
 from mapping.checks.look import Look, look_through
-from mapping.models import FieldMap, PlanConfirmation, SourceField
+from mapping.models import FieldMap, ObjectMap, PlanConfirmation, SourceField
 from mapping.owners.checks import answer_by_name, refresh
 from mapping.owners.matching import candidates
 from mapping.owners.snapshot import keep as keep_owners
@@ -72,14 +72,24 @@ def propose_new_fields(environment: Environment) -> list[str]:
     What people signed stands as it is: each new line is a question of its own until somebody decides it.
     """
     engagement = environment.engagement
-    known = set(FieldMap.objects.filter(engagement=engagement, object_name=PERSON_OBJECT).values_list("source", flat=True))
-    profiled = SourceField.objects.filter(engagement=engagement, object_name=PERSON_OBJECT).values_list("name", flat=True)
-    new = sorted(set(profiled) - known)
+    known = set(FieldMap.objects.filter(engagement=engagement).values_list("object_name", "source"))
+    profiled = set(
+        SourceField.objects.filter(engagement=engagement, object_name__in=_mapped(engagement)).values_list("object_name", "name")
+    )
+    new = sorted(profiled - known)
     if new:
         columns = _columns(Look(environment))
         with transaction.atomic():
             _propose_maps(engagement, columns)
-    return new
+    return [name if object_name == PERSON_OBJECT else f"{object_name}.{name}" for object_name, name in new]
+
+
+def _mapped(engagement: Engagement) -> list[str]:
+    """Objects whose fields go to tables: those that the playbook knows, are mapped to a table and have profiles."""
+    known = [rule.name for rule in load_playbook(engagement.platform).objects]
+    tables = dict(ObjectMap.objects.filter(engagement=engagement).values_list("object_name", "tables"))
+    profiled = set(SourceField.objects.filter(engagement=engagement).values_list("object_name", flat=True).distinct())
+    return [name for name in known if tables.get(name) and name in profiled]
 
 
 def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, ColumnLike]]) -> None:
@@ -90,7 +100,7 @@ def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, Col
     """
     playbook, confirmed = load_playbook(engagement.platform), _maps_confirmed(engagement)
     profiles: dict[str, list[FieldProfile]] = {}
-    for row in SourceField.objects.filter(engagement=engagement, object_name=PERSON_OBJECT):
+    for row in SourceField.objects.filter(engagement=engagement, object_name__in=_mapped(engagement)):
         profiles.setdefault(row.object_name, []).append(_profile(row))
     rows: list[dict[str, Any]] = []
     for rule in (rule for rule in playbook.objects if rule.name in profiles):

@@ -21,21 +21,19 @@ from mapping.checks.keeping import keep
 from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
 from mapping.consent import ConsentRules
+from mapping.discovery.objects import PERSON, keep_objects
+from mapping.discovery.profiling import keep_profiles
 from mapping.fieldmaps import reader
 from mapping.identity import id_text, source_id
-from mapping.issues import brief
-from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SourceField, SplitRule
+from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
 from mapping.owners.models import ACTIVITIES
 from mapping.people import PersonRules, keys_of, keys_path, person_rules
 from mapping.playbooks import DatasetRule, Playbook, load_playbook
-from mapping.profiles import FieldProfile, profile
 from mapping.transforms import TimeRules, clean
 from workbench.engagements import history, signoffs
 from workbench.engagements.models import Engagement, SignOff
 
 Progress = Callable[[str], None]
-PERSON = "user"
-FIELD_NAME_LIMIT = 300
 
 
 def identify(playbook: Playbook, object_name: str = PERSON, names: Mapping[str, str] | None = None) -> landing.Identify:
@@ -80,12 +78,29 @@ def answer_id(record: dict[str, Any]) -> str:
 
 def discover(engagement: Engagement, source: Source, *, actor: object, progress: Progress) -> None:
     """Every part of the discovery of a source, one after the other. Raises what the source or the store raises."""
-    findings = audit(engagement, source, progress)
+    findings, playbook = audit(engagement, source, progress), load_playbook(engagement.platform)
     dataset = land_people(engagement, source, Dataset.Purpose.DISCOVERY, progress=progress)
+    for rule in playbook.datasets:
+        land_object(engagement, source, rule, Dataset.Purpose.DISCOVERY, progress=progress)
     if dataset:
-        findings += keep_profiles(engagement, source, dataset, progress)
+        findings += keep_profiles(dataset, source.reference("fields"))
+        for name in profiled_objects(playbook):
+            findings += profile_object(engagement, name, Dataset.Purpose.DISCOVERY)
         people_keys(engagement, dataset)
+        findings += keep_objects(engagement)
         propose(engagement, dataset, findings, actor=actor, progress=progress)
+
+
+def profiled_objects(playbook: Playbook) -> list[str]:
+    """Objects beside people whose fields are profiled where they are landed."""
+    names = dict.fromkeys([*(rule.name for rule in playbook.datasets), *(rule.name for rule in playbook.objects)])
+    return [name for name in names if name != PERSON]
+
+
+def profile_object(engagement: Engagement, name: str, purpose: str, *, at_most: int | None = None) -> list[Finding]:
+    """Profile the newest dataset of an object; nothing where it wasn't landed, or has more than `at_most` records."""
+    dataset = landing.latest(engagement, name, purpose)
+    return [] if dataset is None or (at_most is not None and dataset.rows > at_most) else keep_profiles(dataset)
 
 
 def audit(engagement: Engagement, source: Source, progress: Progress) -> list[Finding]:
@@ -131,15 +146,6 @@ def land_object(
         fields=tuple(field_name(name, names) for name in rule.fields) if first_look and rule.discovery == "fields" else (),
         sampling=Sampling(rule.by, rule.moment) if first_look and rule.discovery == "samples" else None,
     )
-
-
-def keep_profiles(engagement: Engagement, source: Source, dataset: Dataset, progress: Progress) -> list[Finding]:
-    """Profile every field and keep the profiles; what can't be mapped is a finding."""
-    progress("profiling the fields")
-    profiles = profile(landing.files(dataset), source.reference("fields"))
-    with transaction.atomic():
-        _keep_fields(engagement, dataset, [one for one in profiles if _can_be_named(one.name)])
-    return list(_unnamable(profiles))
 
 
 def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding], *, actor: object, progress: Progress) -> None:
@@ -195,43 +201,6 @@ def _counted(dataset: Dataset) -> Iterable[Finding]:
         yield Finding(
             "unreadable lines", "warning", f"{dataset.bad_rows} lines of the export are not one JSON object; they are kept and rejected."
         )
-
-
-def _can_be_named(field: str) -> bool:
-    """Whether a map can name the field: it has a name, which fits, and the database takes its characters."""
-    return bool(field.strip()) and len(field) <= FIELD_NAME_LIMIT and "\x00" not in field
-
-
-def _unnamable(profiles: Iterable[FieldProfile]) -> Iterable[Finding]:
-    left = [brief(one.name[:40]) for one in profiles if one.filled and not _can_be_named(one.name)]
-    if left:
-        evidence = f"{len(left)} fields can't be mapped, since their names are blank or too long: {', '.join(map(repr, left[:10]))}."
-        yield Finding("fields without a usable name", "warning", evidence, "Copy their values into fields with other names at the source.")
-
-
-def _keep_fields(engagement: Engagement, dataset: Dataset, profiles: Iterable[FieldProfile]) -> None:
-    SourceField.objects.filter(engagement=engagement, object_name=PERSON).delete()
-    rows = []
-    for one in profiles:
-        rows.append(
-            SourceField(
-                engagement=engagement,
-                dataset=dataset,
-                object_name=PERSON,
-                name=one.name,
-                declared_type=one.declared_type,
-                rows=one.rows,
-                filled=one.filled,
-                distinct=one.distinct,
-                top=[[shown.replace("\x00", "\ufffd"), count] for shown, count in one.top],
-                types=dict(one.types),
-                max_length=one.max_length,
-                minimum="" if one.min is None else str(one.min),
-                maximum="" if one.max is None else str(one.max),
-                decimals=one.decimals,
-            )
-        )
-    SourceField.objects.bulk_create(rows, batch_size=500)
 
 
 def _keep_objects(engagement: Engagement, playbook: Playbook) -> None:

@@ -24,12 +24,17 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 class GivenSource:
-    """A source whose people and small answers are given as they are."""
+    """A source whose people, further objects and small answers are given as they are."""
 
     platform = "iterable"
 
-    def __init__(self, people: Sequence[Mapping[str, Any]], lists: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.people, self.lists = people, lists
+    def __init__(
+        self,
+        people: Sequence[Mapping[str, Any]],
+        lists: Sequence[Mapping[str, Any]] = (),
+        objects: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    ) -> None:
+        self.people, self.lists, self.objects = people, lists, {"user": people, **(objects or {})}
 
     def check(self) -> list[Finding]:
         return [Finding("data centre", "info", "The key belongs to this data centre.")]
@@ -41,7 +46,7 @@ class GivenSource:
         return None
 
     def read(self, object_name: str, piece: Slice, reading: Reading | None = None) -> Iterator[bytes]:
-        return (orjson.dumps(person) for person in self.people)
+        return (orjson.dumps(record) for record in self.objects.get(object_name, ()))
 
     def answers(self) -> dict[str, list[dict[str, Any]]]:
         return {"list": [dict(each) for each in self.lists], "channel": [], "messageType": [], "forgotten": []}
@@ -99,11 +104,14 @@ def make_cast(engagement: Engagement) -> SimpleNamespace:
 
 
 def make_discovered(
-    engagement: Engagement, people: Sequence[Mapping[str, Any]] | None = None, lists: Sequence[Mapping[str, Any]] = ()
+    engagement: Engagement,
+    people: Sequence[Mapping[str, Any]] | None = None,
+    lists: Sequence[Mapping[str, Any]] = (),
+    objects: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> None:
     """Discovery done on these people, by the product's own discovery; every stage, owner and map is answered."""
     given = people if people is not None else [person(n, stage) for n, stage in enumerate(["customer", "customer", "subscriber", None])]
-    discover(engagement, GivenSource(given, lists), actor="discovery", progress=lambda words: None)
+    discover(engagement, GivenSource(given, lists, objects), actor="discovery", progress=lambda words: None)
     SplitRule.objects.filter(engagement=engagement, stage="customer").update(outcome="contact")
     SplitRule.objects.filter(engagement=engagement, stage="subscriber").update(outcome="lead")
     SplitRule.objects.filter(engagement=engagement, outcome="").update(outcome="review")

@@ -9,6 +9,9 @@ from connectors.models import Dataset
 from connectors.registry import SOURCES
 from mapping.discovery import destination
 from mapping.discovery import source as source_side
+from mapping.discovery.objects import keep_objects
+from mapping.discovery.profiling import keep_profiles
+from mapping.playbooks import DatasetRule, load_playbook
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Connection, Engagement, Environment
 from workbench.pipeline.models import Step
@@ -50,6 +53,17 @@ def landing_part(purpose: str) -> Callable[[Work], bool]:
     return land
 
 
+def object_part(rule: DatasetRule, purpose: str) -> Part:
+    """A part that lands one of the playbook's datasets for a purpose."""
+
+    def land(work: Work) -> bool:
+        engagement = work.step.engagement
+        dataset = source_side.land_object(engagement, source_of(engagement), rule, purpose, progress=work.progress, time_given=work.time)
+        return dataset is not None
+
+    return Part(f"object {rule.name}", land)
+
+
 def people_of(work: Work) -> Dataset:
     """The people that an earlier part of the step landed."""
     return Dataset.objects.select_related("engagement").get(pk=work.kept["dataset"])
@@ -62,12 +76,16 @@ def keys(work: Work) -> None:
 
 
 def parts(step: Step) -> list[Part]:
-    """What discovery does: audit, people, profiles, keys and proposals of the source, then each environment."""
+    """What discovery does: audit, people, further objects, profiles, keys and proposals of the source, then each environment."""
+    playbook = load_playbook(step.engagement.platform)
     return [
         Part("audit", _audit),
         Part("people", landing_part(Dataset.Purpose.DISCOVERY)),
+        *(object_part(rule, Dataset.Purpose.DISCOVERY) for rule in playbook.datasets),
         Part("profiles", _profiles),
+        *(Part(f"fields of {name}", partial(_fields_of, name=name)) for name in source_side.profiled_objects(playbook)),
         Part("keys", keys),
+        Part("objects", _objects),
         Part("proposals", _proposals),
         *(Part(f"environment {row.pk}", partial(_environment, environment=row)) for row in environments(step.engagement)),
     ]
@@ -79,13 +97,26 @@ def _audit(work: Work) -> None:
 
 
 def _profiles(work: Work) -> None:
-    engagement = work.step.engagement
-    found = source_side.keep_profiles(engagement, source_of(engagement), people_of(work), work.progress)
+    work.progress("profiling the fields of people")
+    found = keep_profiles(people_of(work), source_of(work.step.engagement).reference("fields"))
     work.keep(profiles=[asdict(finding) for finding in found])
 
 
+def _fields_of(work: Work, *, name: str) -> None:
+    work.progress(f"profiling the fields of {name}")
+    found = source_side.profile_object(work.step.engagement, name, Dataset.Purpose.DISCOVERY)
+    if found:
+        work.keep(profiles=[*work.kept["profiles"], *(asdict(finding) for finding in found)])
+
+
+def _objects(work: Work) -> None:
+    work.progress("counting events, lists, campaigns and purchases")
+    work.keep(objects=[asdict(finding) for finding in keep_objects(work.step.engagement)])
+
+
 def _proposals(work: Work) -> None:
-    findings = [Finding(**finding) for finding in (*work.kept["audit"], *work.kept["profiles"])]
+    kept = [*work.kept["audit"], *work.kept["profiles"], *work.kept.get("objects", ())]
+    findings = [Finding(**finding) for finding in kept]
     source_side.propose(work.step.engagement, people_of(work), findings, actor=work.actor, progress=work.progress)
 
 

@@ -3,22 +3,30 @@
 from functools import partial
 
 from connectors.models import Dataset
+from mapping.checks.keeping import keep
+from mapping.checks.source import TOLD_WHILE_LANDING
 from mapping.discovery import destination
 from mapping.discovery import source as source_side
-from mapping.playbooks import DatasetRule, load_playbook
+from mapping.discovery.objects import LandedObjects, told_while_landing
+from mapping.discovery.profiling import keep_profiles
+from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history
-from workbench.pipeline.discovery import environments, keys, landing_part, people_of, source_of
+from workbench.pipeline.discovery import environments, keys, landing_part, object_part, people_of, source_of
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
+
+PROFILED_AT_MOST = 500_000  # records of an object beside people
 
 
 def parts(step: Step) -> list[Part]:
     """What extraction does: every object is landed, profiles are made anew, and what nobody decided yet is asked."""
+    playbook = load_playbook(step.engagement.platform)
     return [
         Part("answers", _answers),
         Part("people", landing_part(Dataset.Purpose.LOAD)),
-        *(Part(f"object {rule.name}", partial(_object, rule=rule)) for rule in load_playbook(step.engagement.platform).datasets),
+        *(object_part(rule, Dataset.Purpose.LOAD) for rule in playbook.datasets),
         Part("profiles", _profiles),
+        *(Part(f"fields of {name}", partial(_fields_of, name=name)) for name in source_side.profiled_objects(playbook)),
         Part("fields", _fields),
         Part("keys", keys),
         Part("questions", _questions),
@@ -31,14 +39,15 @@ def _answers(work: Work) -> None:
     source_side.land_small(work.step.engagement, source_of(work.step.engagement), Dataset.Purpose.LOAD)
 
 
-def _object(work: Work, *, rule: DatasetRule) -> bool:
-    engagement, source = work.step.engagement, source_of(work.step.engagement)
-    dataset = source_side.land_object(engagement, source, rule, Dataset.Purpose.LOAD, progress=work.progress, time_given=work.time)
-    return dataset is not None
-
-
 def _profiles(work: Work) -> None:
-    source_side.keep_profiles(work.step.engagement, source_of(work.step.engagement), people_of(work), work.progress)
+    work.progress("profiling the fields of people")
+    keep_profiles(people_of(work), source_of(work.step.engagement).reference("fields"))
+
+
+def _fields_of(work: Work, *, name: str) -> None:
+    """Of what is small enough for a part; of larger objects the samples of discovery have to do."""
+    work.progress(f"profiling the fields of {name}")
+    source_side.profile_object(work.step.engagement, name, Dataset.Purpose.LOAD, at_most=PROFILED_AT_MOST)
 
 
 def _fields(work: Work) -> None:
@@ -56,5 +65,7 @@ def _questions(work: Work) -> None:
     engagement, dataset = work.step.engagement, people_of(work)
     playbook, path = load_playbook(engagement.platform), source_side.people_keys(engagement, dataset)
     source_side.keep_stages_and_owners(engagement, path, playbook, signed=True)
+    told = told_while_landing(LandedObjects(engagement, Dataset.Purpose.LOAD))
+    keep(engagement, None, told, actor=work.actor, only=TOLD_WHILE_LANDING)
     detail = {"boundary": dataset.started_at.isoformat(), "people": dataset.rows, "sha256": dataset.sha256}
     history.record(engagement, actor=work.actor, action="extracted", subject=str(dataset), detail=detail)

@@ -1,0 +1,69 @@
+"""Profiles of landed datasets, kept as fields of the source."""
+
+from collections.abc import Iterable, Mapping
+
+from django.db import transaction
+
+from connectors import landing
+from connectors.base import Finding
+from connectors.models import Dataset
+from mapping.issues import brief
+from mapping.models import SourceField
+from mapping.profiles import FieldProfile, profile
+
+FIELD_NAME_LIMIT = 300
+
+
+def keep_profiles(dataset: Dataset, declared: Mapping[str, str] | None = None) -> list[Finding]:
+    """Profile every field of a dataset and keep the profiles as those of its object; what can't be mapped is a finding.
+
+    declared: field -> the source's own word for its type.
+    """
+    profiles = profile(landing.files(dataset) if dataset.rows else [], declared)
+    with transaction.atomic():
+        _keep_fields(dataset, [one for one in profiles if _can_be_named(one.name)])
+    return list(_unnamable(dataset.object_name, profiles))
+
+
+def _can_be_named(field: str) -> bool:
+    """Whether a map can name the field: it has a name, which fits, and the database takes its characters."""
+    return bool(field.strip()) and len(field) <= FIELD_NAME_LIMIT and "\x00" not in field
+
+
+def _unnamable(object_name: str, profiles: Iterable[FieldProfile]) -> Iterable[Finding]:
+    left = [brief(one.name[:40]) for one in profiles if one.filled and not _can_be_named(one.name)]
+    if left:
+        shown = ", ".join(map(repr, left[:10]))
+        evidence = f"{len(left)} fields of {object_name} can't be mapped, since their names are blank or too long: {shown}."
+        yield Finding(
+            "fields without a usable name",
+            "warning",
+            evidence,
+            "Copy their values into fields with other names at the source.",
+            subject=object_name,
+        )
+
+
+def _keep_fields(dataset: Dataset, profiles: Iterable[FieldProfile]) -> None:
+    SourceField.objects.filter(engagement=dataset.engagement, object_name=dataset.object_name).delete()
+    rows = []
+    for one in profiles:
+        rows.append(
+            SourceField(
+                engagement=dataset.engagement,
+                dataset=dataset,
+                object_name=dataset.object_name,
+                name=one.name,
+                declared_type=one.declared_type,
+                rows=one.rows,
+                filled=one.filled,
+                distinct=one.distinct,
+                top=[[shown.replace("\x00", "\ufffd"), count] for shown, count in one.top],
+                types=dict(one.types),
+                max_length=one.max_length,
+                minimum="" if one.min is None else str(one.min),
+                maximum="" if one.max is None else str(one.max),
+                decimals=one.decimals,
+            )
+        )
+    SourceField.objects.bulk_create(rows, batch_size=500)
