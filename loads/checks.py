@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from connectors.base import Finding
-from loads.forecast import Forecast, forecast
+from loads.forecast import GB, Forecast, forecast, size_text
 from mapping.checks.keeping import keep
 from mapping.checks.look import Look
 from mapping.checks.registry import Choice, Decision, check
@@ -63,7 +63,7 @@ def storage_of(found: Forecast) -> Iterator[Finding]:
     told = []
     for kind, words in KINDS.items():
         free = found.free[kind]
-        told.append(f"{words} {found.gb(kind):.2f} GB" + ("" if free is None else f" of {free:g} GB free"))
+        told.append(f"{words} {size_text(found.gb(kind) * GB)}" + ("" if free is None else f" of {free:g} GB free"))
     evidence = f"The load adds about {', '.join(told)}. {_basis(found)}"
     if short := found.short():
         remedy = f"{', '.join(short).capitalize()} storage is short."
@@ -102,8 +102,8 @@ def events_of(found: Forecast) -> Iterator[Finding]:
     rows = sum(line.rows for line in found.lines if line.apart)
     if not rows:
         return
-    apart, rest = found.gb("database", apart=True), found.gb("database", apart=False)
-    evidence = f"{rows:,} activities take {apart:.2f} GB of database storage, all else {rest:.2f} GB."
+    apart, rest = (size_text(found.gb("database", apart=part) * GB) for part in (True, False))
+    evidence = f"{rows:,} activities take {apart} of database storage, all else {rest}."
     many = rows > MANY_EVENTS
     yield Finding("event_storage", "warning" if many else "info", evidence, rests_on={"many": many})
 

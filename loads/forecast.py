@@ -170,9 +170,22 @@ def _pace(run: Run) -> float:
     return sent / sum(phase.seconds for phase in timed) if timed else 0.0
 
 
+def size_text(count: float) -> str:
+    """Bytes as people read them, in the unit that fits."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} GB"
+
+
+def hours_text(hours: float) -> str:
+    """Hours as people read them."""
+    return "under an hour" if hours < 1 else f"about {hours:,.0f} hours"
+
+
 def content(found: Forecast) -> dict[str, Any]:
     """A forecast as data: totals and lines."""
-    kinds = ("database", "file", "log")
     return {
         "environment": found.environment,
         "rows": found.rows,
@@ -182,10 +195,19 @@ def content(found: Forecast) -> dict[str, Any]:
         "days": found.days,
         "hours": round(found.hours, 2),
         "rows_a_second": round(found.rows_a_second, 1),
-        "storage": {
-            kind: {"gb": round(found.gb(kind), 3), "free": found.free[kind], "events_gb": round(found.gb(kind, apart=True), 3)}
-            for kind in kinds
-        },
+        "duration": hours_text(found.hours),
+        "storage": {kind: _storage(found, kind) for kind in ("database", "file", "log")},
         "short": found.short(),
         "lines": [asdict(line) for line in found.lines],
+    }
+
+
+def _storage(found: Forecast, kind: str) -> dict[str, Any]:
+    events = found.gb(kind, apart=True)
+    return {
+        "gb": round(found.gb(kind), 3),
+        "text": size_text(found.gb(kind) * GB),
+        "free": found.free[kind],
+        "events_gb": round(events, 3),
+        "events_text": size_text(events * GB) if events else "",
     }

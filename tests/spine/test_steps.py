@@ -291,7 +291,8 @@ def test_a_report_that_cannot_be_written_stops_no_run_and_is_written_at_the_hand
     assert not Document.objects.exists()
     documents.unlink()
     steps.request(northwind, "handoff", user="ada")
-    assert (Document.objects.get().run, Step.objects.get().done) == (run, [f"run {run.pk}"])
+    assert Step.objects.get().done == [f"run {run.pk}", "scope"]
+    assert {row.kind: row.run for row in Document.objects.all()} == {"reconciliation": run, "scope": None}
 
 
 def test_a_command_that_is_ended_from_outside_takes_its_workers_with_it(tmp_path):

@@ -23,6 +23,7 @@ from mapping.checks import switching
 from mapping.finding_admin import open_decisions
 from mapping.models import DiscoveryFinding, FieldMap, OrganisationList, OwnerMatch, SourceField, SplitRule
 from mapping.transforms import TimeRules
+from reports.scope import scope_content
 from workbench.engagements.admin import EngagementAdmin
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import PLATFORMS, Engagement
@@ -74,6 +75,7 @@ class CockpitAdmin(EngagementAdmin):
         return [
             path("<int:pk>/live/", view(self.live_view), name="engagements_engagement_live"),
             path("<int:pk>/start/", view(require_POST(self.start_view)), name="engagements_engagement_start"),
+            path("<int:pk>/scope/", view(self.scope_view), name="engagements_engagement_scope"),
             path("<int:pk>/switch/", view(require_POST(self.switch_view)), name="engagements_engagement_switch"),
             path("<int:pk>/confirm/", view(self.confirm_view), name="engagements_engagement_confirm"),
             *super().get_urls(),
@@ -132,6 +134,14 @@ class CockpitAdmin(EngagementAdmin):
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
         return redirect(reverse("admin:engagements_engagement_change", args=[engagement.pk]))
+
+    def scope_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The scope: what is there, what moves, what was found and decided, and the estimate with its arithmetic."""
+        engagement = self._engagement(request, pk)
+        context = {**self.admin_site.each_context(request), "title": f"Scope of {engagement}", "opts": self.opts}
+        return TemplateResponse(
+            request, "admin/workbench/scope.html", context | {"engagement": engagement, "scope": scope_content(engagement)}
+        )
 
     def switch_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Switch off what was decided to be off in an environment, or put it back."""

@@ -16,7 +16,7 @@ from connectors.models import Dataset
 from loads import bindings, provisioning
 from loads.models import Run
 from mapping.discovery import source as source_side
-from reports import documents
+from reports import documents, scope
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline import discovery, extraction, leases
@@ -130,7 +130,13 @@ def _names(work: Work, *, environment: Environment) -> None:
 
 
 def _hand_off(step: Step) -> list[Part]:
-    return [Part(f"run {run.pk}", partial(_report, run=run)) for run in documents.runs_to_report(step.engagement)]
+    runs = [Part(f"run {run.pk}", partial(_report, run=run)) for run in documents.runs_to_report(step.engagement)]
+    return [*runs, Part("scope", _scope)]
+
+
+def _scope(work: Work) -> None:
+    work.progress("writing the scope")
+    scope.write_scope(work.step.engagement)
 
 
 def _report(work: Work, *, run: Run) -> None:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("engagements/<slug:slug>/owners/many/", owners.AnswerPage.as_view(), name="owners_many"),
     path("engagements/<slug:slug>/owners/<int:pk>/", owners.AnswerPage.as_view(), name="owner"),
     path("engagements/<slug:slug>/owners/take-back/<uuid:batch>/", owners.take_back, name="owners_take_back"),
+    path("engagements/<slug:slug>/scope/", views.scope, name="scope"),
     path("engagements/<slug:slug>/matrix/", signing.MatrixPage.as_view(), name="matrix"),
     path("engagements/<slug:slug>/sandbox/", signing.SandboxPage.as_view(), name="sandbox"),
 ]

@@ -13,6 +13,7 @@ from django.urls import reverse, reverse_lazy
 from mapping.checks.deciding import waiting_for
 from mapping.models import DiscoveryFinding
 from mapping.owners.models import OwnerMatch
+from reports.scope import scope_content
 from workbench.engagements.access import roles_of, workable_by
 from workbench.engagements.gates import Missing
 from workbench.engagements.models import Engagement, Role
@@ -124,3 +125,10 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "works_here": workable_by(request.user).filter(pk=engagement.pk).exists(),
     }
     return render(request, "portal/overview.html", context)
+
+
+@login_required
+def scope(request: HttpRequest, slug: str) -> HttpResponse:
+    """The scope, to read: what is there, what moves, what was found and decided, and the estimate with its arithmetic."""
+    engagement = visible(request, slug)
+    return render(request, "portal/scope.html", {"engagement": engagement, "scope": scope_content(engagement)})
