@@ -6,18 +6,18 @@ no task lasts long; what a dead worker held is taken over when its lease runs ou
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import leases, ledger, reconciliation, runs, staged
+from loads import bindings, leases, ledger, messages, reconciliation, runs, staged
 from loads.destination import RUN_ID, Destination
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.staging import stage_next
-from loads.writer import Writer
+from loads.writer import Writer, Written
 from mapping import plan
 
 logger = logging.getLogger(__name__)
@@ -101,10 +101,10 @@ def load_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str
     Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
     before = destination.client.stats.snapshot()
     settlement = ledger.Settlement()
-    rows = list(staged.read(staged.rows_of(phase), chunk.start, chunk.stop))
+    bound = bindings.late(destination.environment)
+    rows = list(staged.read(staged.rows_of(phase), chunk.start, chunk.stop, late=bound))
     ready = _ready(chunk, rows, settlement)
-    writer = Writer(destination.client, destination.table(phase.table), {destination.own(RUN_ID): phase.run.key})
-    for written in writer.write(ready, again=chunk.attempts > 1, beat=lambda: _renew(chunk, worker, started)):
+    for written in _sent(chunk, phase, destination, ready, lambda: _renew(chunk, worker, started)):
         settlement.add(chunk, written.row, written.outcome, written.reason)
     after = destination.client.stats.snapshot()
     ledger.settle(
@@ -117,6 +117,18 @@ def load_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str
     )
     log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
     log.info("chunk settled: %s", settlement.counts)
+
+
+def _sent(
+    chunk: Chunk, phase: Phase, destination: Destination, rows: list[staged.StagedRow], beat: Callable[[], None]
+) -> Iterator[Written]:
+    """What came of each row, sent as the phase's kind says."""
+    if phase.kind != Phase.Kind.ROWS:
+        return messages.carry_out(messages.message_of(phase, destination), rows, destination.client, beat)
+    table = destination.table(phase.table)
+    # Where a table takes no column of ours, or takes none once it is active, nothing is stamped.
+    stamp = {destination.own(RUN_ID): phase.run.key} if destination.own(RUN_ID) in table.columns else {}
+    return Writer(destination.client, table, stamp).write(rows, again=chunk.attempts > 1, beat=beat)
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:

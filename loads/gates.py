@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from loads.models import Binding, SchemaPlan
-from loads.staging import STAGERS
 from mapping import plan
+from mapping.playbooks import load_playbook
 from workbench.engagements.gates import gate
 from workbench.engagements.models import Engagement, Environment, Role
 
@@ -24,12 +24,13 @@ def schema_provisioned(engagement: Engagement, environment: Environment | None) 
 
 @gate("objects confirmed", "load")
 def objects_confirmed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
-    """Every object that a run stages has a confirmed map."""
+    """Every object of the platform has a confirmed map; one without tables is documented only."""
     maps = plan.current(engagement).get("maps")
-    confirmed = maps.content["objects"] if maps else STAGERS
-    for name in STAGERS:
-        if name not in confirmed:
-            yield f"The map of the object '{name}' isn't confirmed.", Role.ENGINEER
+    if maps is None:
+        return
+    for rule in load_playbook(engagement.platform).objects:
+        if rule.name not in maps.content["objects"]:
+            yield f"The map of the object '{rule.name}' isn't confirmed.", Role.ENGINEER
 
 
 @gate("names bound", "load")

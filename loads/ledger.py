@@ -39,6 +39,7 @@ class Settlement:
                     phase=phase,
                     object_name=phase.object_name,
                     source_id=row.source_id,
+                    role=row.role,
                     position=row.position,
                     row_id=UUID(row.row_id),
                     main_table=row.main_table,

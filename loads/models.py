@@ -34,10 +34,16 @@ class SchemaPlan(models.Model):
 
 
 class Binding(models.Model):
-    """A name of the plan as a row of one environment: an owner's e-mail, a team's name, the base currency."""
+    """A name of the plan as a row of one environment: an owner's e-mail, a team's name, a currency's code, a unit that a run made."""
+
+    class Kind(models.TextChoices):
+        USER = "user", "User"
+        TEAM = "team", "Team"
+        CURRENCY = "currency", "Currency"
+        UNIT = "unit", "Unit"
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="bindings")
-    kind = models.CharField(max_length=12, choices=[("user", "User"), ("team", "Team"), ("currency", "Currency")])
+    kind = models.CharField(max_length=12, choices=Kind)
     name = models.CharField(max_length=320)
     row_id = models.UUIDField(null=True)
     problem = models.TextField(blank=True, help_text="Why no row fits; with a row id, why another owner stands in.")
@@ -105,9 +111,19 @@ class Run(models.Model):
 class Phase(models.Model):
     """One object and table of a run, in load order. Table '' holds the records for which no table was decided.
 
+    kind: what is sent. Only a phase of rows counts records; the others say what else is done with rows that are there.
+
     Records: extracted = loaded + merged + documented + skipped + rejected + held.
     Rows: planned = created + updated + equal + refused + waiting; at the destination by run id: created + updated.
     """
+
+    class Kind(models.TextChoices):
+        ROWS = "rows", "Rows"
+        TIES = "ties", "Lists tied to campaigns"
+        MEMBERS = "members", "Members of lists"
+        PUBLISH = "publish", "Products published"
+        CLOSE = "close", "Deals closed"
+        STATES = "states", "States set"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -119,6 +135,7 @@ class Phase(models.Model):
     number = models.PositiveSmallIntegerField()
     object_name = models.CharField("object", max_length=60)
     table = models.CharField(max_length=60, blank=True)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.ROWS)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     extracted = models.PositiveBigIntegerField(default=0)
     loaded = models.PositiveBigIntegerField(default=0)
@@ -133,7 +150,9 @@ class Phase(models.Model):
     equal = models.PositiveBigIntegerField(default=0)
     refused = models.PositiveBigIntegerField(default=0)
     waiting = models.PositiveBigIntegerField(default=0)
-    at_destination = models.PositiveBigIntegerField(null=True, blank=True, help_text="Rows found at the destination by run id.")
+    at_destination = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Rows found at the destination by run id, or in the wanted state."
+    )
     requests = models.PositiveBigIntegerField(default=0)
     retries = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -144,7 +163,13 @@ class Phase(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="phase_number_once")]
 
     def __str__(self) -> str:
-        return f"{self.object_name} to {self.table or 'no table'}"
+        more = "" if self.kind == self.Kind.ROWS else f": {self.get_kind_display().lower()}"
+        return f"{self.object_name} to {self.table or 'no table'}{more}"
+
+    @property
+    def expected(self) -> int:
+        """Rows that must be found at the destination: those that this run wrote; of what is done with rows, all that is done."""
+        return self.created + self.updated + (0 if self.kind == self.Kind.ROWS else self.equal)
 
     @property
     def seconds(self) -> float:
@@ -248,6 +273,7 @@ class LedgerEntry(models.Model):
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="ledger")
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
+    role = models.CharField(max_length=30, blank=True)
     position = models.PositiveBigIntegerField(help_text="The record's place in the dataset.")
     row_id = models.UUIDField(null=True, blank=True)
     main_table = models.CharField(max_length=60, blank=True, help_text="The table in whose phase the record is counted.")
@@ -260,7 +286,7 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ["run", "phase", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["phase", "object_name", "position", "source_id"], name="ledger_once"),
+            models.UniqueConstraint(fields=["phase", "object_name", "position", "source_id", "role"], name="ledger_once"),
         ]
         indexes = [
             models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),

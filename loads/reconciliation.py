@@ -6,22 +6,27 @@ An unexplained difference of one stops the run.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 
+import pyarrow as pa
 from django.db import transaction
+from django.db.models import Count
 from django.dispatch import Signal
 from django.utils import timezone
 
-from loads import crosswalk, ledger, staged
+from connectors import store
+from loads import bindings, crosswalk, ledger, staged
 from loads.destination import RUN_ID, Destination
+from loads.messages import message_of
 from loads.models import LedgerEntry, Phase, Run
+from loads.staging.phases import RECORD_KINDS
 from loads.verification import verify_sample
 
 logger = logging.getLogger(__name__)
 phase_closed = Signal()  # phase
 run_finished = Signal()  # run
 
+COUNTED_AT_ONCE = 1_000
 RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")
 
@@ -31,46 +36,84 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
 
     Only what balances is recorded as present: else a further run would take for granted what isn't there.
     """
+    wrong = 0
     if phase.table:
         _take_sums(phase)
-        table = destination.table(phase.table)
-        found = destination.client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
-        Phase.objects.filter(pk=phase.pk).update(at_destination=found)
+        Phase.objects.filter(pk=phase.pk).update(at_destination=_at_destination(phase, destination, beat))
         beat()
-        wrong = verify_sample(phase, destination, {destination.own(RUN_ID): phase.run.key})
-    else:
-        wrong = 0
+        if phase.kind == Phase.Kind.ROWS:
+            stamp = {destination.own(RUN_ID): phase.run.key} if _is_stamped(phase, destination) else {}
+            wrong = verify_sample(phase, destination, stamp)
     phase.refresh_from_db()
     said = differences(phase) + ([f"{wrong} rows of the sample were read back with other values than were sent."] if wrong else [])
-    if phase.table and not said:
+    if phase.table and not said and phase.kind == Phase.Kind.ROWS:
+        _bind_late(phase, destination)
         crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     _record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
+
+
+def _is_stamped(phase: Phase, destination: Destination) -> bool:
+    return destination.own(RUN_ID) in destination.table(phase.table).columns
+
+
+def _at_destination(phase: Phase, destination: Destination, beat: Callable[[], None]) -> int:
+    """Rows of this phase found at the destination: by run id, or those for which is done what the phase does."""
+    if phase.kind == Phase.Kind.ROWS:
+        table = destination.table(phase.table)
+        return destination.client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
+    absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
+    message, found = message_of(phase, destination), 0
+    for batch in store.batched(staged.read(staged.rows_of(phase)), COUNTED_AT_ONCE):
+        found += len(message.present([row for row in batch if row.row_id not in absent]))
+        beat()
+    return found
+
+
+def _bind_late(phase: Phase, destination: Destination) -> None:
+    """What the service made itself because of our rows, and later rows point to."""
+    if phase.table == "uomschedule":
+        for row in staged.identities(staged.rows_of(phase)):
+            bindings.bind_base_unit(phase.run.environment, destination, row["row_id"])
 
 
 def _take_sums(phase: Phase) -> None:
     """Sums of the chunks into the phase; a record of an earlier phase whose further row is in this one may change with it."""
     Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase))
     for affected in phase.run.phases.filter(object_name=phase.object_name, number__lte=phase.number).exclude(table=""):
-        affected.run = phase.run
-        _count_records(affected)
+        if affected.kind in RECORD_KINDS:
+            affected.run = phase.run
+            _count_records(affected)
 
 
 def _count_records(phase: Phase) -> None:
-    """What refused and waiting rows make of their records; safe to repeat.
+    """What refused and waiting rows make of the records that are counted in this phase; safe to repeat.
 
-    A record whose main row landed and a further row didn't is held: only part of its rows loaded.
+    A record all of whose main rows were refused for what it is itself is rejected; one that only partly loaded, or waits, is held.
     """
-    own = LedgerEntry.objects.filter(phase=phase)
-    rows = Counter(own.filter(row_id__isnull=False, main_table=phase.table).values_list("held", flat=True))
-    decided = Counter(own.filter(row_id=None).values_list("outcome", flat=True))
-    further = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name, main_table=phase.table, row_id__isnull=False)
-    partly = further.exclude(phase=phase).exclude(position__in=own.values("position")).values("position").distinct().count()
+    own = LedgerEntry.objects.filter(phase=phase, row_id=None).values_list("outcome").annotate(count=Count("pk")).order_by()
+    decided = dict(own.values_list("outcome", "count"))
+    entries = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name, main_table=phase.table, row_id__isnull=False)
+    paths = [str(path) for path in staged.rows_of(phase)]
+    with store.database() as con:
+        failed = entries.values_list("position", "phase_id", "held").iterator(chunk_size=2_000)
+        store.fill(con, "failed", FAILED, ((position, phase_id == phase.pk, held) for position, phase_id, held in failed))
+        [(records, rejected, held)] = con.execute(_RECORDS, {"paths": paths, "table": phase.table}).fetchall() if paths else [(0, 0, 0)]
     Phase.objects.filter(pk=phase.pk).update(
-        loaded=staged.main_count(staged.rows_of(phase), phase.table) - rows[False] - rows[True] - partly,
-        rejected=decided[LedgerEntry.Outcome.REJECTED] + rows[False],
-        held=decided[LedgerEntry.Outcome.HELD] + rows[True] + partly,
+        loaded=records - rejected - held,
+        rejected=decided.get(LedgerEntry.Outcome.REJECTED, 0) + rejected,
+        held=decided.get(LedgerEntry.Outcome.HELD, 0) + held,
     )
+
+
+FAILED = pa.schema([("position", pa.int64()), ("own", pa.bool_()), ("held", pa.bool_())])
+_RECORDS = """
+    WITH planned AS (SELECT position, count(*) AS main FROM read_parquet($paths) WHERE main_table = $table GROUP BY position),
+    of_record AS (
+        SELECT f.position, count(*) FILTER (own AND NOT held) = any_value(p.main) AS rejected
+        FROM failed f JOIN planned p USING (position) GROUP BY f.position)
+    SELECT (SELECT count(*) FROM planned), count(*) FILTER (rejected), count(*) FILTER (NOT rejected) FROM of_record
+"""
 
 
 def _present(phase: Phase) -> Iterator[tuple[str, str, str, str, str, str]]:
@@ -89,8 +132,8 @@ def differences(phase: Phase) -> list[str]:
     rows = sum(getattr(phase, name) for name in ROWS)
     if phase.planned != rows:
         said.append(f"{phase.planned} rows were planned and {rows} have an outcome.")
-    if phase.table and phase.at_destination != phase.created + phase.updated:
-        said.append(f"{phase.created + phase.updated} rows were written and the destination counts {phase.at_destination}.")
+    if phase.table and phase.at_destination != phase.expected:
+        said.append(f"{phase.expected} rows must be at the destination and it counts {phase.at_destination}.")
     return said
 
 

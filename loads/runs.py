@@ -13,13 +13,15 @@ from connectors import landing
 from connectors.models import Dataset
 from loads.models import Phase, Run
 from mapping import plan
+from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history, signoffs
 from workbench.engagements.errors import WorkbenchError
-from workbench.engagements.models import Environment, SignOff
+from workbench.engagements.models import Engagement, Environment, SignOff
 
 GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
 SILENT = timedelta(seconds=60)  # a run without a sign of life for so long may be taken up again
-STAGED_OBJECTS = ("list", "channel", "messageType", "forgotten", "user")
+SMALL_OBJECTS = ("list", "channel", "messageType", "forgotten")
+MEMBERS = "listMember"  # of dynamic lists: they say who is of which company
 
 
 class RunOpen(WorkbenchError):
@@ -51,7 +53,7 @@ def open_run(environment: Environment, user: User) -> Run:
     """Record a run of the plan as it stands into an environment and queue it. Raises GateClosed, RunOpen, NothingExtracted."""
     engagement = environment.engagement
     gates.require("load", engagement, environment)
-    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in STAGED_OBJECTS}
+    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in needed_datasets(engagement)}
     absent = [name for name, dataset in datasets.items() if dataset is None]
     if absent:
         raise NothingExtracted(f"Not extracted yet: {', '.join(absent)}.")
@@ -70,6 +72,15 @@ def open_run(environment: Environment, user: User) -> Run:
     history.record(engagement, actor=user, action="opened run", subject=str(run), detail={"key": run.key, "parts": parts})
     queue_work(run)
     return run
+
+
+def needed_datasets(engagement: Engagement) -> list[str]:
+    """What a run stages from: people, small answers, and what the confirmed objects are landed as or joined with."""
+    objects = plan.current(engagement)["maps"].content["objects"]
+    loaded = {name: content for name, content in objects.items() if content["tables"]}
+    wanted = {MEMBERS, "user", *loaded, *(name for content in loaded.values() for name in content["record"]["beside"])}
+    landed = [rule.name for rule in load_playbook(engagement.platform).datasets]
+    return [*SMALL_OBJECTS, "user", *(name for name in landed if name in wanted)]
 
 
 def queue_work(run: Run) -> None:

@@ -80,8 +80,13 @@ def folder(run: Run) -> Path:
 
 
 def part(run: Run, object_name: str, kind: str, number: int) -> Path:
-    """One of the files that an object's staging is written to, a range of records each. kind: a table, or DISPOSITIONS_KIND."""
+    """One of the files that an object's staging is written to, a range of records each. kind: see `kind_of`, or DISPOSITIONS_KIND."""
     return folder(run) / f"{object_name}-{kind}.{number:05d}.parquet"
+
+
+def kind_of(table: str, kind: str = Phase.Kind.ROWS) -> str:
+    """What stands in the names of the files that a phase of this table and kind loads."""
+    return table if kind == Phase.Kind.ROWS else f"{table}-{kind}"
 
 
 def parts(run: Run, object_name: str, kind: str) -> list[Path]:
@@ -91,7 +96,7 @@ def parts(run: Run, object_name: str, kind: str) -> list[Path]:
 
 def rows_of(phase: Phase) -> list[Path]:
     """The staged files that a phase loads."""
-    return parts(phase.run, phase.object_name, phase.table)
+    return parts(phase.run, phase.object_name, kind_of(phase.table, phase.kind))
 
 
 def _across(
@@ -116,11 +121,17 @@ def row_count(paths: Sequence[Path]) -> int:
     return sum(store.row_count(path) for path in paths)
 
 
-def read(paths: Sequence[Path], start: int = 0, stop: int | None = None, *, samples: bool = False) -> Iterator[StagedRow]:
-    """Staged rows `start` to `stop` (not included); with `samples` only those that are read back with a field diff."""
+def read(
+    paths: Sequence[Path], start: int = 0, stop: int | None = None, *, samples: bool = False, late: Mapping[str, str] | None = None
+) -> Iterator[StagedRow]:
+    """Staged rows `start` to `stop` (not included); with `samples` only those that are read back with a field diff.
+
+    late: bindings that a run makes itself, name -> row id; they take the place of `(@name)` in lookups.
+    """
     for row in _across(paths, start, stop):
         if samples and row["sample"] is None:
             continue
+        values = orjson.loads(_bound(row["values"], late) if late else row["values"])
         yield StagedRow(
             row_id=row["row_id"],
             source_id=row["source_id"],
@@ -129,7 +140,7 @@ def read(paths: Sequence[Path], start: int = 0, stop: int | None = None, *, samp
             main_table=row["main_table"],
             action=row["action"],
             origin=row["origin"],
-            values=orjson.loads(row["values"]),
+            values=values,
             parents=tuple(row["parents"]),
             etag=row["etag"],
             applied_hash=row["applied_hash"],
@@ -139,9 +150,10 @@ def read(paths: Sequence[Path], start: int = 0, stop: int | None = None, *, samp
         )
 
 
-def main_count(paths: Sequence[Path], table: str) -> int:
-    """How many of a staged file's rows are the main row of their record, which counts it in this table's phase."""
-    return sum(row["main_table"] == table for row in _across(paths, columns=["main_table"]))
+def _bound(values: bytes, late: Mapping[str, str]) -> bytes:
+    for name, row_id in late.items():
+        values = values.replace(f"(@{name})".encode(), f"({row_id})".encode())
+    return values
 
 
 def identities(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Column, Table
-from loads import staged
+from loads import bindings, staged
 from loads.destination import Destination
 from loads.models import LedgerEntry, Phase, VerifiedRow
 from loads.staged import StagedRow
@@ -113,7 +113,8 @@ def verify_sample(phase: Phase, destination: Destination, stamp: Mapping[str, An
 
 
 def _samples(phase: Phase) -> Iterable[StagedRow]:
-    return (row for row in staged.read(staged.rows_of(phase), samples=True) if row.action != "equal")
+    bound = bindings.late(phase.run.environment)
+    return (row for row in staged.read(staged.rows_of(phase), samples=True, late=bound) if row.action != "equal")
 
 
 def _verified(phase: Phase, table: Table, row: StagedRow, found: Mapping[str, Any], stamp: Mapping[str, Any]) -> VerifiedRow:

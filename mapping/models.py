@@ -227,7 +227,7 @@ class OrganisationList(models.Model):
 class PlanVersion(AppendOnly):
     """A frozen version of a plan part; neutral of environments. Confirming it is a row of its own (`PlanConfirmation`)."""
 
-    PARTS = ["split", "companies", "consent", "time", "owners", "maps"]
+    PARTS = ["split", "companies", "consent", "events", "time", "owners", "maps"]
 
     engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="plan_versions")
     part = models.CharField(max_length=12, choices=[(part, part.capitalize()) for part in PARTS])

@@ -130,7 +130,7 @@ NO_KEYS: tuple = (None, "", None, "", "", "", "", "", "", False, False, [], *(ST
 
 def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
     """A function from a raw record to the columns of KEYS after `problem`."""
-    moment = _moments(rules.time)
+    moment = moments_reader(rules.time)
     email, updated = reader(rules.email), reader(rules.updated)
     created = [reader(field) for field in rules.created]
     first, last, stage, owner = reader(rules.first_name), reader(rules.last_name), reader(rules.stage), reader(rules.owner)
@@ -164,7 +164,8 @@ def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
     return read
 
 
-def _moments(time: TimeRules) -> Callable[[Any], str]:
+def moments_reader(time: TimeRules) -> Callable[[Any], str]:
+    """Reads a source's moment as YYYY-MM-DDTHH:MM:SSZ; '' for what is none."""
     column = ColumnSpec("moment", "DateTime", "Moment", format="DateAndTime")
     transform = compile_transform("datetime", field="moment", column=column, options={"epoch": "auto"}, time=time)
     return lambda value: str(transform(value).value or "")

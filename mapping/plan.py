@@ -11,9 +11,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from connectors import landing
-from mapping import consent, schema
+from mapping import consent, flattening, schema
 from mapping.canonical import part_hash
 from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, PlanConfirmation, PlanVersion, SplitRule
+from mapping.objects import object_content
 from mapping.playbooks import load_playbook
 from workbench.engagements import history
 from workbench.engagements.errors import WorkbenchError
@@ -42,6 +43,8 @@ def _split(engagement: Engagement) -> dict[str, Any]:
         "matrix": {rule.stage: rule.outcome for rule in rules},
         # Into a row that was there: empty columns and our own only. Consent and lookups have rules of their own.
         "fill_rule": "empty_and_own_columns",
+        # A lead can't be the customer of a deal: `account` its account where it has one, else held; `contact` after all; `held`.
+        "purchasers": {"leads": names_of(engagement)["purchasing_leads"]},
     }
 
 
@@ -62,6 +65,10 @@ def _consent(engagement: Engagement) -> dict[str, Any]:
 def _answers(engagement: Engagement, object_name: str) -> list[dict[str, Any]]:
     dataset = landing.latest(engagement, object_name, "discovery")
     return list(landing.records(dataset)) if dataset else []
+
+
+def _events(engagement: Engagement) -> dict[str, Any]:
+    return flattening.events_content(engagement, names_of(engagement))
 
 
 def _time(engagement: Engagement) -> dict[str, Any]:
@@ -86,11 +93,15 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
     fields = FieldMap.objects.filter(engagement=engagement).filter(state__in=DECIDED)
     # In an order of our own: databases sort text by rules of theirs.
     rows = sorted((_field(field) for field in fields), key=lambda row: (row["object"], row["source"], row["table"]))
+    playbook, names = load_playbook(engagement.platform), names_of(engagement)
+    tables = {row.object_name: row.tables for row in objects}
     return {
         "prefix": engagement.prefix,
         # What a written row would set off: `bypass` leaves custom logic and flows out, `run` lets them run.
         "quiet_load": engagement.options.get("quiet_load", "bypass"),
-        "objects": {row.object_name: {"tables": row.tables} for row in objects},
+        "objects": {
+            rule.name: object_content(playbook, rule.name, tables[rule.name], names) for rule in playbook.objects if rule.name in tables
+        },
         "fields": rows,
         "columns": schema.plan_columns(rows, prefix=engagement.prefix, platform=engagement.platform),
     }
@@ -115,6 +126,7 @@ BUILDERS: Mapping[str, Callable[[Engagement], dict[str, Any]]] = {
     "split": _split,
     "companies": _companies,
     "consent": _consent,
+    "events": _events,
     "time": _time,
     "owners": _owners,
     "maps": _maps,

@@ -13,6 +13,7 @@ from workbench.engagements.errors import BadInput
 Verdict = Literal["create", "exists", "conflict"]
 SOURCE_ID_LIMIT = 450  # as long as an alternate key may be (900 bytes), should the customer want one on it
 RUN_ID_LIMIT = 50
+WITHOUT_COLUMNS = ("listmember",)  # tables that take no columns of ours
 SPEC_KEYS = frozenset(part.name for part in fields(ColumnSpec))
 
 
@@ -63,7 +64,7 @@ def plan_columns(rows: Sequence[Mapping[str, Any]], *, prefix: str, platform: st
     aliases = playbook.aliases(prefix)
     tables = dict.fromkeys([table for rule in playbook.objects for table in rule.tables] + [row["table"] for row in rows if row["table"]])
     planned: dict[str, list[dict[str, Any]]] = {}
-    for table in tables:
+    for table in (name for name in tables if name not in WITHOUT_COLUMNS):
         specs = {spec.name: spec for spec in (*tracking_columns(prefix), *standing_columns(playbook, table, prefix))}
         named = dict(aliases)
         for row in rows:

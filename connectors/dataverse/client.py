@@ -135,6 +135,13 @@ class Client:
         """Create or update rows by primary key in one transaction; the answer doesn't say which were created."""
         self._multiple("Upsert", table, entity_set, rows)
 
+    def update_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Update rows by primary key in one transaction: all or none. Of a row that occurs twice the service applies the first only.
+
+        The same values again do no harm, so a call whose answer got lost is sent again.
+        """
+        self._multiple("Update", table, entity_set, rows)
+
     def batch(self, operations: Sequence[Operation], *, repeatable: bool = False) -> list[Outcome]:
         """Send up to 1,000 operations in one request, going on after refusals; one outcome per operation, in order.
 
@@ -171,8 +178,8 @@ class Client:
 
     def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> requests.Response:
         targets = [{"@odata.type": f"{NS}.{table}", **row} for row in rows]
-        # The same rows by primary key: an upsert whose answer got lost may be sent again.
-        return self.post(f"{entity_set}/{NS}.{message}Multiple", {"Targets": targets}, repeatable=message == "Upsert")
+        # The same rows by primary key: an upsert or update whose answer got lost may be sent again.
+        return self.post(f"{entity_set}/{NS}.{message}Multiple", {"Targets": targets}, repeatable=message != "Create")
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         try:

@@ -44,6 +44,7 @@ class Table:
     entity_set: str
     primary_id: str
     columns: Mapping[str, Column]
+    primary_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from workbench.engagements.errors import BadInput
 
 __all__ = ["Column", "ColumnSpec", "Table", "base_language", "create_column", "ensure_solution", "publish_all", "read_table", "read_tables"]
 
-_OF_TABLE = "LogicalName,EntitySetName,PrimaryIdAttribute"
+_OF_TABLE = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
 _OF_COLUMN = "LogicalName,SchemaName,AttributeType,AttributeTypeName,RequiredLevel,IsValidForCreate,IsValidForUpdate,DisplayName,IsSecured"
 _OF_TIE = "ReferencingAttribute,ReferencingEntityNavigationPropertyName,ReferencedEntity"
 _KINDS = {"Picklist": "Choice", "MultiSelectPicklistType": "MultiChoice", "FileType": "File", "ImageType": "Image"}
@@ -69,7 +69,7 @@ def read_table(client: Client, logical_name: str) -> Table:
         for entry in plain
         for name in [entry["LogicalName"]]
     }
-    return Table(head["LogicalName"], head["EntitySetName"], head["PrimaryIdAttribute"], columns)
+    return Table(head["LogicalName"], head["EntitySetName"], head["PrimaryIdAttribute"], columns, head.get("PrimaryNameAttribute") or "")
 
 
 def create_column(client: Client, table: str, spec: ColumnSpec, solution: str, language: int = ENGLISH) -> None:

@@ -15,6 +15,7 @@ from connectors.store import copy, database, fill
 from loads import crosswalk
 from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
+from loads.models import Phase
 from loads.reasons import reason
 from loads.staging import deciding, existing, phases
 from loads.staging.context import StagingContext
@@ -58,7 +59,7 @@ def stage(context: StagingContext) -> bool:
     context.run.datasets[OBJECT] = dataset.pk
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
-        phases.record(context.run, OBJECT, [TABLE], context.worker)
+        phases.record(context.run, OBJECT, [(TABLE, Phase.Kind.ROWS)], context.worker)
     return True
 
 

@@ -1,6 +1,6 @@
 """What every part of staging needs: the run, its plan parts as signed, the names in use, bindings and the destination."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from loads.destination import Destination
 from loads.models import Binding, Run
 from mapping import plan
 from mapping.consent import ConsentRules
-from mapping.people import PersonRules, person_rules
+from mapping.people import PersonRules, moments_reader, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.transforms import TimeRules
 from workbench.engagements.errors import WorkbenchError
@@ -60,6 +60,11 @@ class StagingContext:
         return TimeRules.from_content(self.contents["time"])
 
     @cached_property
+    def moment(self) -> Callable[[Any], str]:
+        """Reads a source's moment in the signed zone: YYYY-MM-DDTHH:MM:SSZ, or ''."""
+        return moments_reader(self.time)
+
+    @cached_property
     def owners(self) -> dict[str, str]:
         """Source owner -> bind value, such as `/systemusers(id)`; '' for rows without an owner. Raises NotBound."""
         sets = {"user": "systemusers", "team": "teams"}
@@ -73,6 +78,29 @@ class StagingContext:
             raise NotBound(f"No row in {self.run.environment} for: {', '.join(absent[:10])}.")
         return {owner: bound[answer["kind"], answer["name"]] for owner, answer in answers.items()}
 
+    @property
+    def objects(self) -> dict[str, Any]:
+        """The objects of the signed maps: tables, kind, and how records become rows."""
+        return self.contents["maps"]["objects"]
+
+    def kind_of(self, object_name: str) -> str:
+        """An object's kind."""
+        return str(self.objects[object_name]["kind"])
+
+    def tables_of(self, object_name: str) -> list[str]:
+        """The tables that an object becomes, its main table first."""
+        return list(self.objects[object_name]["tables"])
+
+    def decisions(self, object_name: str) -> Path:
+        """The file of what staging decided of each record, set-based, before any row is built."""
+        return self.path(f"{object_name}-decided.parquet")
+
+    @cached_property
+    def currencies(self) -> dict[str, str]:
+        """ISO code of each currency of the environment, and 'base', -> row id."""
+        rows = Binding.objects.filter(environment=self.run.environment, kind=Binding.Kind.CURRENCY, row_id__isnull=False)
+        return {row.name: str(row.row_id) for row in rows}
+
     def dataset(self, object_name: str) -> Dataset:
         """The dataset of an object that this run stages."""
         return Dataset.objects.get(pk=self.run.datasets[object_name])
@@ -80,6 +108,10 @@ class StagingContext:
     def answers(self, object_name: str) -> list[dict[str, Any]]:
         """The records of a small dataset, such as lists."""
         return list(landing.records(self.dataset(object_name)))
+
+    def records(self, dataset: Dataset) -> Iterator[dict[str, Any]]:
+        """The parsed records of a dataset, streamed; bad lines left out."""
+        return landing.records(dataset)
 
     def beat(self) -> None:
         """Say that staging goes on, and keep its lease. Raises LeaseLost where another worker took it."""

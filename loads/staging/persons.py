@@ -14,6 +14,7 @@ from connectors.models import Dataset
 from connectors.store import copy, database, fill
 from loads import crosswalk, staged
 from loads.crosswalk import Given
+from loads.models import Phase
 from loads.reasons import reason
 from loads.staging import companies, deciding, existing, phases, placing
 from loads.staging.context import StagingContext
@@ -21,7 +22,7 @@ from loads.staging.people_rows import PersonRows
 from loads.staging.rows import SAMPLES, TableWriter
 
 OBJECT, TABLES = placing.OBJECT, placing.TABLES
-DECISIONS, IDS = "decisions.parquet", "ids.parquet"
+IDS = "ids.parquet"
 RANGE = 20_000  # records that one part of a task stages
 
 
@@ -61,7 +62,7 @@ def stage(context: StagingContext) -> bool:
     First everything set-based, kept as a file of decisions; then the raw records, a range at a time, beside the decisions. What is
     complete stands as a file, so that a worker goes on after the last complete range.
     """
-    decisions = context.path(DECISIONS)
+    decisions = context.decisions(OBJECT)
     if not decisions.exists():
         _decide(context)
         return False
@@ -70,7 +71,7 @@ def stage(context: StagingContext) -> bool:
     if number * RANGE < landing.positions(dataset) or number == 0:
         _stage_range(context, dataset, number)
         return False
-    phases.record(context.run, OBJECT, [*TABLES, ""], context.worker)
+    phases.record(context.run, OBJECT, [(table, Phase.Kind.ROWS) for table in (*TABLES, "")], context.worker)
     return True
 
 
@@ -87,7 +88,7 @@ def _decide(context: StagingContext) -> None:
         context.beat()
         copy(con, placing.IDS, context.path(IDS))
         # Last: this file says that the part is done.
-        copy(con, "SELECT * FROM decisions ORDER BY position", context.path(DECISIONS))
+        copy(con, "SELECT * FROM decisions ORDER BY position", context.decisions(OBJECT))
 
 
 def _stage_range(context: StagingContext, dataset: Dataset, number: int) -> None:
@@ -99,7 +100,7 @@ def _stage_range(context: StagingContext, dataset: Dataset, number: int) -> None
     rows = PersonRows(context)
     with phases.Dispositions(context.run, OBJECT, number) as dispositions, ExitStack() as stack:
         writers = {table: stack.enter_context(TableWriter(context, OBJECT, table, number, samples=samples)) for table in TABLES}
-        decisions = _decisions(context.path(DECISIONS), start, stop)
+        decisions = _decisions(context.decisions(OBJECT), start, stop)
         for landed in landing.scan(dataset, start, stop):
             decision = next(decisions)
             if decision.position != landed.position:

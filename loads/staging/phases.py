@@ -1,6 +1,6 @@
 """Phases, chunks and the exceptions that staging decided, recorded in one transaction when an object is staged."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +14,9 @@ from loads.models import Chunk, LedgerEntry, Phase, Run
 
 CHUNK_ROWS = 1_000
 ENTRIES = 2_000
+# Phases that count records; what is done with rows that are there counts none.
+LATE_KINDS = (Phase.Kind.CLOSE, Phase.Kind.STATES)
+RECORD_KINDS = (Phase.Kind.ROWS, Phase.Kind.MEMBERS)
 KEPT = {"rejected": LedgerEntry.Outcome.REJECTED, "held": LedgerEntry.Outcome.HELD}
 
 
@@ -42,8 +45,10 @@ class Dispositions:
 
 
 @transaction.atomic
-def record(run: Run, object_name: str, tables: Iterable[str], worker: str) -> None:
-    """Replace the object's phases in this run, and say that the object is staged. tables: in load order, '' last where it is needed.
+def record(run: Run, object_name: str, wanted: Iterable[tuple[str, str]], worker: str) -> None:
+    """Replace the object's phases in this run, and say that the object is staged.
+
+    wanted: (table, kind of phase) in load order; table '' last where records may have none.
 
     Raises LeaseLost where the staging belongs to another worker by now.
     """
@@ -53,13 +58,27 @@ def record(run: Run, object_name: str, tables: Iterable[str], worker: str) -> No
     Phase.objects.filter(run=run, object_name=object_name).delete()
     first = Phase.objects.filter(run=run).count() + 1
     counts = _counts(run, object_name)
-    phases = {}
-    for number, table in enumerate(tables, start=first):
-        phases[table] = _phase(run, object_name, table, number, counts.get(table, {}))
+    phases: dict[str, Phase] = {}
+    for number, (table, kind) in enumerate(wanted, start=first):
+        counted = counts.get(table, {}) if kind in RECORD_KINDS else {}
+        phase = _phase(run, object_name, table, kind, number, counted)
+        if kind in RECORD_KINDS:
+            phases[table] = phase
     _keep_exceptions(run, object_name, phases)
     locked.staged = [*(name for name in locked.staged if name != object_name), object_name]
     locked.save(update_fields=["staged"])
     run.staged = locked.staged
+
+
+@transaction.atomic
+def put_in_order(run: Run, objects: Sequence[str]) -> None:
+    """Number the phases as they are loaded: the objects' rows in the order given, then what is done once all rows are there."""
+    place = {name: number for number, name in enumerate(objects)}
+    phases = sorted(run.phases.all(), key=lambda phase: (phase.kind in LATE_KINDS, place.get(phase.object_name, len(place)), phase.number))
+    most = max((phase.number for phase in phases), default=0)
+    for offset in (most, 0):  # by way of numbers that none has, since two phases never have one
+        for number, phase in enumerate(phases, start=1):
+            Phase.objects.filter(pk=phase.pk).update(number=offset + number)
 
 
 def _counts(run: Run, object_name: str) -> dict[str, dict[str, int]]:
@@ -74,13 +93,14 @@ def _counts(run: Run, object_name: str) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _phase(run: Run, object_name: str, table: str, number: int, counts: Mapping[str, int]) -> Phase:
-    rows = staged.row_count(staged.parts(run, object_name, table)) if table else 0
+def _phase(run: Run, object_name: str, table: str, kind: str, number: int, counts: Mapping[str, int]) -> Phase:
+    rows = staged.row_count(staged.parts(run, object_name, staged.kind_of(table, kind))) if table else 0
     phase = Phase.objects.create(
         run=run,
         number=number,
         object_name=object_name,
         table=table,
+        kind=kind,
         extracted=sum(counts.values()),
         merged=counts.get("merged", 0),
         documented=counts.get("documented", 0),

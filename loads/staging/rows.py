@@ -46,6 +46,7 @@ class Draft:
     source: Callable[[], Mapping[str, Any]] = dict
     always: dict[str, Any] = field(default_factory=dict)
     companions: Mapping[str, str] = field(default_factory=dict)
+    role: str = ""
 
 
 class TableWriter:
@@ -109,7 +110,7 @@ class TableWriter:
             draft.row_id,
             draft.source_id,
             draft.position,
-            "",
+            draft.role,
             draft.main_table,
             action,
             draft.origin,
@@ -157,6 +158,28 @@ class TableWriter:
             self._plain += 1
             chosen = self._plain <= self._samples
         return orjson.dumps({key: _shown(value) for key, value in draft.source().items()}) if chosen else None
+
+
+class LateWriter:
+    """Writes what is done with rows of a table once they are there, such as setting their states; a context manager."""
+
+    def __init__(self, context: StagingContext, object_name: str, table_name: str, kind: str, number: int = 0) -> None:
+        """Open the staged file of a range of records. kind: of Phase.Kind, not rows."""
+        self._file = store.ParquetFile(staged.part(context.run, object_name, staged.kind_of(table_name, kind), number), staged.STAGED)
+
+    def __enter__(self) -> "LateWriter":
+        self._file.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.__exit__(kind, error, trace)
+
+    def add(
+        self, row_id: str, source_id: str, position: int, main_table: str, values: Mapping[str, Any], parents: Sequence[str], role: str = ""
+    ) -> None:
+        """One thing to do. values: what the phase's kind needs. parents: "table:row id" of all rows that must be there."""
+        body = orjson.dumps(values)
+        self._file.add(row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], None)
 
 
 def _shown(value: Any) -> Any:

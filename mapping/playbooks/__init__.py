@@ -7,12 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from mapping.playbooks.reading import (
+    ComputedRule,
     DatasetRule,
     Identity,
     KnownField,
     LeftField,
     ObjectRule,
+    ParentRule,
     Playbook,
+    RecordRule,
     StandingColumn,
     field_key,
     read_playbook,
@@ -20,8 +23,8 @@ from mapping.playbooks.reading import (
 from workbench.engagements.errors import BadInput
 
 __all__ = [
-    "DatasetRule", "Identity", "KnownField", "LeftField", "ObjectRule", "Playbook", "StandingColumn", "field_key", "load_playbook",
-    "platforms", "read_playbook",
+    "ComputedRule", "DatasetRule", "Identity", "KnownField", "LeftField", "ObjectRule", "ParentRule", "Playbook", "RecordRule",
+    "StandingColumn", "field_key", "load_playbook", "platforms", "read_playbook",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent

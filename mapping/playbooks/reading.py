@@ -11,7 +11,10 @@ from mapping.transforms import TRANSFORMS
 from workbench.engagements.errors import BadInput
 
 KINDS = ("String", "Memo", "Integer", "Decimal", "Double", "Money", "DateTime", "Boolean")
-OBJECT_KINDS = ("company", "person")
+OBJECT_KINDS = ("company", "person", "record", "campaign", "list", "membership", "product", "order", "order_line")
+COMPUTATIONS = ("first", "join", "sum", "ratio")
+REPEATS = ("latest", "each")
+ABSENT = ("hold", "leave")
 DISCOVERIES = ("whole", "fields", "samples")
 Record = TypeVar("Record")
 
@@ -50,6 +53,63 @@ class DatasetRule:
     moment: str = ""
     envelope: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRule:
+    """How the records of an object become rows, beside what its field maps say. `{prefix}` stands for the publisher's in column names.
+
+    created: fields of the record's own moment, the first that reads as one; it goes to `moments` (columns). name: fields that fill the
+    primary name, the first filled, else `name_default`; `name_template` has {name} in it. owner: '' the owner of rows without one,
+    '@activities' the migration team's, '@parent' that of the first parent. repeats: of several records with one id the `latest` stands, or
+    `each` does, told apart by a number. crosswalk: false where nothing looks up to the rows and none is matched. payload: the column
+    that keeps the whole record but for `envelope` as JSON; its keys become typed columns within `budget`, and from `volume` records on a
+    table of its own is offered. constants: column -> value. states: value of `state_field` -> [statecode, statuscode], set in a late pass;
+    '*' for every other value. beside: datasets joined by id, seen under that name. match: column by which rows that are there are found.
+    """
+
+    object: str
+    created: tuple[str, ...] = ()
+    moments: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
+    name_default: str = ""
+    name_template: str = "{name}"
+    owner: str = ""
+    repeats: str = "latest"
+    crosswalk: bool = True
+    payload: str = ""
+    envelope: tuple[str, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    state_field: str = ""
+    states: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    match: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParentRule:
+    """A lookup to a row of another object. keys: fields that name the parent, tried in order. absent: what a record without it does."""
+
+    object: str
+    column: str
+    parent: str
+    keys: tuple[str, ...]
+    absent: str = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedRule:
+    """A field that is made of others, before the maps see the record.
+
+    how: `first` filled one of the sources, `join` of them with `by` between, `sum`, or `ratio` of their sum to that of `per` (0 to 100).
+    """
+
+    object: str
+    name: str
+    how: str
+    sources: tuple[str, ...]
+    by: str = ""
+    per: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +175,9 @@ class Playbook:
     identity: Identity
     objects: tuple[ObjectRule, ...]
     datasets: tuple[DatasetRule, ...]
+    records: tuple[RecordRule, ...]
+    parents: tuple[ParentRule, ...]
+    computed: tuple[ComputedRule, ...]
     matrix: Mapping[str, Outcome]
     consent_arrays: Mapping[str, str]
     columns: tuple[StandingColumn, ...]
@@ -136,6 +199,10 @@ class Playbook:
             if rule.name == name:
                 return rule
         raise BadInput(f"The playbook {self.platform} has no dataset {name!r}.")
+
+    def record(self, name: str) -> RecordRule:
+        """How an object's records become rows; the defaults where the playbook says nothing."""
+        return next((rule for rule in self.records if rule.object == name), RecordRule(name))
 
     def why_left(self, object_name: str, source: str) -> str:
         """The reason why a source field is left behind; empty where it isn't."""
@@ -162,10 +229,11 @@ def read_playbook(path: Path) -> Playbook:
 
 
 def _playbook(content: dict[str, Any], mistakes: list[str]) -> Playbook | None:
-    lists = {"objects": ObjectRule, "datasets": DatasetRule, "columns": StandingColumn, "fields": KnownField, "left": LeftField}
+    more = {"datasets": DatasetRule, "records": RecordRule, "parents": ParentRule, "computed": ComputedRule}
+    lists = {"objects": ObjectRule, **more, "columns": StandingColumn, "fields": KnownField, "left": LeftField}
     known = {"platform", "title", "settings", "identity", "split", "consent", "role_addresses", "free_mail_domains", *lists}
     mistakes += [f"unknown key {key!r}" for key in sorted(set(content) - known)]
-    mistakes += [f"no {key}" for key in sorted(known - set(content) - {"datasets"})]
+    mistakes += [f"no {key}" for key in sorted(known - set(content) - set(more))]
     if mistakes:
         return None
     read = {name: _records(kind, content.get(name, []), name, mistakes) for name, kind in lists.items()}
@@ -223,13 +291,15 @@ def _fits(annotation: str, value: Any) -> bool:
         return isinstance(value, list) and bool(value) and all(isinstance(part, str) for part in value)
     if "Mapping" in annotation:
         return isinstance(value, dict)
+    if "bool" in annotation:
+        return isinstance(value, bool)
     if "int" in annotation:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, str) or not annotation
 
 
 def _contradictions(playbook: Playbook) -> list[str]:
-    checks = (_wrong_settings, _wrong_matrix, _wrong_kinds, _wrong_words, _wrong_fields, _wrong_left, _doubled)
+    checks = (_wrong_settings, _wrong_matrix, _wrong_kinds, _wrong_records, _wrong_words, _wrong_fields, _wrong_left, _doubled)
     return [mistake for check in checks for mistake in check(playbook)]
 
 
@@ -260,6 +330,17 @@ def _wrong_kinds(playbook: Playbook) -> Iterable[str]:
     for column in playbook.columns:
         if column.kind not in KINDS:
             yield f"column {column.stem} is of kind {column.kind!r}, which is none of {', '.join(KINDS)}"
+
+
+def _wrong_records(playbook: Playbook) -> Iterable[str]:
+    names = {rule.name for rule in playbook.objects}
+    rules: tuple[RecordRule | ParentRule | ComputedRule, ...] = (*playbook.records, *playbook.parents, *playbook.computed)
+    yield from (f"a rule is of the object {rule.object!r}, which there is not" for rule in rules if rule.object not in names)
+    yield from (f"{rule.object} looks up to {rule.parent!r}, which there is not" for rule in playbook.parents if rule.parent not in names)
+    chosen: list[tuple[str, str, tuple[str, ...]]] = [(f"repeats of {rule.object}", rule.repeats, REPEATS) for rule in playbook.records]
+    chosen += [(f"absent of {rule.object}.{rule.column}", rule.absent, ABSENT) for rule in playbook.parents]
+    chosen += [(f"how of {rule.object}.{rule.name}", rule.how, COMPUTATIONS) for rule in playbook.computed]
+    yield from (f"{what} is {value!r}, which is none of {', '.join(known)}" for what, value, known in chosen if value not in known)
 
 
 def _wrong_words(playbook: Playbook) -> Iterable[str]:

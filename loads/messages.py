@@ -1,0 +1,233 @@
+"""What is done with rows once they are there, by the service's messages: lists tied and filled, products published, deals closed, states.
+
+None of it has an id of ours: after any doubt the state is read, and only what is missing is sent. One outcome per staged row.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any, Protocol
+
+from connectors.dataverse.client import NS, Client, Operation, Outcome
+from connectors.dataverse.errors import DataverseRefused
+from connectors.dataverse.metadata import Table
+from connectors.http import OutcomeUnknown
+from loads.destination import Destination
+from loads.models import Phase
+from loads.reasons import refusal
+from loads.staged import StagedRow
+from loads.writer import CREATE_ROWS, MOST_THREADS, Written
+
+BATCH, MEMBERS_AT_ONCE, TRIES = 50, 500, 3
+
+
+class Message(Protocol):
+    """One kind of thing to do with rows."""
+
+    outcome: str
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        """Row ids of those for which it is done already, read from the service."""
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        """The rows as they are sent together."""
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
+
+
+def message_of(phase: Phase, destination: Destination) -> Message:
+    """The message that a phase's kind needs."""
+    return MESSAGES[phase.kind](destination, phase.table)
+
+
+def carry_out(message: Message, rows: Sequence[StagedRow], client: Client, beat: Callable[[], None]) -> Iterator[Written]:
+    """Do it for every row for which it isn't done yet; those are `equal`. beat is called after each answer. Raises Retryable."""
+    there = message.present(rows)
+    yield from (Written(row, "equal") for row in rows if row.row_id in there)
+    parts = message.parts([row for row in rows if row.row_id not in there])
+    with ThreadPoolExecutor(max(1, min(client.dop_hint, MOST_THREADS))) as pool:
+        futures = [pool.submit(_settled, message, part) for part in parts]
+        try:
+            for future in as_completed(futures):
+                yield from future.result()
+                beat()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
+    """One Written per row: after a lost answer the service is asked which are done, and only the others are sent again."""
+    left, done = rows, []
+    for attempt in range(TRIES):
+        try:
+            outcomes = message.send(left)
+        except OutcomeUnknown:
+            if attempt == TRIES - 1:
+                raise
+            there = message.present(left)
+            done += [Written(row, message.outcome) for row in left if row.row_id in there]
+            left = [row for row in left if row.row_id not in there]
+        else:
+            return done + [
+                Written(row, message.outcome) if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes
+            ]
+        if not left:
+            break
+    return done
+
+
+def _batches(rows: Sequence[StagedRow], size: int) -> list[list[StagedRow]]:
+    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+class _OfTable:
+    """What messages on rows of one table share."""
+
+    outcome = "updated"
+    state: int | None = None
+
+    def __init__(self, destination: Destination, table: str) -> None:
+        self.destination, self.client, self.name = destination, destination.client, table
+
+    @property
+    def table(self) -> Table:
+        return self.destination.table(self.name)
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        return _batches(rows, BATCH)
+
+    def states(self, rows: Sequence[StagedRow]) -> dict[str, tuple[Any, Any]]:
+        """Row id -> (statecode, statuscode), of the rows that exist."""
+        table = self.table
+        select = [table.primary_id, "statecode", "statuscode"]
+        found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], select)
+        return {row[table.primary_id].lower(): (row.get("statecode"), row.get("statuscode")) for row in found}
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        """Those in the wanted state."""
+        states = self.states(rows)
+        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] == self.state}
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        outcomes = self.client.batch([self.operation(row) for row in rows])
+        return list(zip(rows, outcomes, strict=True))
+
+    def operation(self, row: StagedRow) -> Operation:
+        raise NotImplementedError
+
+
+class _States(_OfTable):
+    """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart."""
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        states = self.states(rows)
+        return {row.row_id for row in rows if states.get(row.row_id) == (row.values["statecode"], row.values["statuscode"])}
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        return _batches(rows, CREATE_ROWS)
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
+        try:
+            self.client.update_multiple(self.table.name, self.table.entity_set, targets)
+        except DataverseRefused:
+            return super().send(rows)
+        return [(row, Outcome(204)) for row in rows]
+
+    def operation(self, row: StagedRow) -> Operation:
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.values, {"If-Match": "*"})
+
+
+class _Publish(_OfTable):
+    """Drafts become active; one that was retired since was published before."""
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        states = self.states(rows)
+        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] in (0, 1)}
+
+    def operation(self, row: StagedRow) -> Operation:
+        return Operation("POST", f"{self.table.entity_set}({row.row_id})/{NS}.PublishProductHierarchy", {})
+
+
+class _Close(_OfTable):
+    """Deals are won by their message, with the close's own date and value; each close adds an activity, so none is sent twice."""
+
+    state = 1
+
+    def operation(self, row: StagedRow) -> Operation:
+        close = {
+            "@odata.type": f"{NS}.opportunityclose",
+            "subject": row.values["subject"],
+            "actualrevenue": row.values["actualrevenue"],
+            "actualend": row.values["actualend"],
+            "opportunityid@odata.bind": f"/{self.table.entity_set}({row.row_id})",
+        }
+        return Operation("POST", "WinOpportunity", {"Status": row.values["status"], "OpportunityClose": close})
+
+
+class _Ties(_OfTable):
+    """Lists tied to campaigns; the campaign says which lists it has."""
+
+    outcome = "created"
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        campaigns = list(dict.fromkeys(row.values["campaign"] for row in rows))
+        tied: set[tuple[str, str]] = set()
+        for start in range(0, len(campaigns), BATCH):
+            part = campaigns[start : start + BATCH]
+            reads = [Operation("GET", f"campaigns({campaign})/campaignlist_association?$select=listid") for campaign in part]
+            for campaign, outcome in zip(part, self.client.batch(reads, repeatable=True), strict=True):
+                tied |= {(campaign, row["listid"].lower()) for row in (outcome.body or {}).get("value", ())}
+        return {row.row_id for row in rows if (row.values["campaign"], row.values["list"]) in tied}
+
+    def operation(self, row: StagedRow) -> Operation:
+        body = {"Campaign": {"@odata.type": f"{NS}.campaign", "campaignid": row.values["campaign"]}}
+        return Operation("POST", f"lists({row.values['list']})/{NS}.AddItemCampaign", body)
+
+
+class _Members(_OfTable):
+    """Members added to lists, many at once; a refused call is taken apart member by member."""
+
+    outcome = "created"
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        found: set[str] = set()
+        for list_id, members in _by_list(rows).items():
+            for part in _batches(members, MEMBERS_AT_ONCE):
+                ids = ",".join(f'"{row.values["member"]}"' for row in part)
+                wanted = f"_listid_value eq {list_id} and {NS}.In(PropertyName='entityid',PropertyValues=[{ids}])"
+                there = {row["_entityid_value"] for row in self.client.rows("listmembers", select=["_entityid_value"], filter=wanted)}
+                found |= {row.row_id for row in part if row.values["member"] in there}
+        return found
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        return [part for members in _by_list(rows).values() for part in _batches(members, MEMBERS_AT_ONCE)]
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
+        body = {"List": {"@odata.type": f"{NS}.list", "listid": rows[0].values["list"]}, "Members": members}
+        try:
+            self.client.post("AddListMembersList", body, repeatable=True)  # who is on the list stays on it once
+        except DataverseRefused:
+            return super().send(rows)
+        return [(row, Outcome(204)) for row in rows]
+
+    def operation(self, row: StagedRow) -> Operation:
+        return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
+
+
+def _by_list(rows: Sequence[StagedRow]) -> dict[str, list[StagedRow]]:
+    lists: dict[str, list[StagedRow]] = {}
+    for row in rows:
+        lists.setdefault(row.values["list"], []).append(row)
+    return lists
+
+
+MESSAGES: Mapping[str, Callable[[Destination, str], Message]] = {
+    Phase.Kind.STATES: _States,
+    Phase.Kind.PUBLISH: _Publish,
+    Phase.Kind.CLOSE: _Close,
+    Phase.Kind.TIES: _Ties,
+    Phase.Kind.MEMBERS: _Members,
+}

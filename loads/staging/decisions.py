@@ -1,0 +1,115 @@
+"""What staging decides of a record, what its rows are built to, and what a kind of objects adds; the shapes that staging's parts share."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import duckdb
+
+from connectors.models import Dataset
+from connectors.store import database
+from loads.staging.context import StagingContext
+from loads.staging.rows import Draft
+from mapping.issues import Issue
+
+
+class Row(NamedTuple):
+    """A row that a record gets: its id, where it comes from, and whether it is at the destination."""
+
+    table: str
+    role: str
+    row_id: str
+    origin: str
+    present: bool
+    applied_hash: str
+
+
+class Parent(NamedTuple):
+    """The row that a lookup leads to; table and row_id are None where there is none. found: whether the source has such a record."""
+
+    column: str
+    found: bool
+    source_id: str | None
+    table: str | None
+    row_id: str | None
+    owner: str | None
+    company_row: str | None
+
+
+class Decision(NamedTuple):
+    """What staging decided of one record, before its rows are built."""
+
+    position: int
+    source_id: str
+    disposition: str
+    into_id: str
+    codes: list[str]
+    created: str
+    owner: str
+    rows: list[Row]
+    parents: list[Parent]
+
+    def parent(self, column: str) -> Parent | None:
+        """What a lookup leads to."""
+        return next((parent for parent in self.parents if parent.column == column and parent.row_id), None)
+
+
+@dataclass(slots=True)
+class Late:
+    """Something to do with a row once it is there. values: what the phase's kind needs."""
+
+    kind: str
+    table: str
+    row_id: str
+    values: Mapping[str, Any]
+    parents: Sequence[str]
+    role: str = ""
+
+
+@dataclass(slots=True)
+class Built:
+    """What became of one record: drafts by table, what is done late, and every issue of it."""
+
+    drafts: list[tuple[str, Draft]]
+    late: list[Late]
+    issues: list[Issue]
+
+
+class Builder(Protocol):
+    """Builds the rows of one object's records."""
+
+    def build(self, record: dict[str, Any], decision: Decision) -> Built:
+        """Never raises on what a source said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the objects of a kind differ.
+
+    builder: makes the row builder. late: (table, Phase.Kind) of what is done with rows once they are there. tables: in load order, where
+    they aren't simply the object's. dataset: the records, where they aren't simply the landed ones. judge: adds to table `codes` (position, code, disposition) what keeps records from loading
+    beside their parents, and may merge records in `merges` (position, into_id). targets: SQL of (position, "table", role), the rows that
+    each record gets, main row first by role; None for one row in the main table. match: the text that rows that are there are found
+    by. shared: rows that all records share, whose source ids begin with @.
+    """
+
+    builder: Callable[[StagingContext, str], Builder]
+    late: Sequence[tuple[str, str]] = ()
+    tables: Sequence[str] | None = None
+    dataset: Callable[[StagingContext, str], Dataset] | None = None
+    judge: Callable[[duckdb.DuckDBPyConnection, StagingContext, str], None] | None = None
+    targets: Callable[[StagingContext, str], str] | None = None
+    match: Callable[[StagingContext, str], Callable[[Mapping[str, Any]], str]] | None = None
+    shared: Callable[[StagingContext, str], Iterator[tuple[str, Draft]]] | None = None
+
+
+def read_decisions(context: StagingContext, object_name: str, start: int = 0, stop: int | None = None) -> Iterator[Decision]:
+    """The decisions of records at positions `start` to `stop` (not included), in order."""
+    within = """SELECT position, source_id, disposition, into_id, codes, created, owner, rows, parents FROM read_parquet(?)
+                WHERE position >= ? AND position < ? ORDER BY position"""
+    with database() as con:
+        cursor = con.execute(within, [str(context.decisions(object_name)), start, 2**62 if stop is None else stop])
+        while batch := cursor.fetchmany(2_000):
+            for *plain, rows, parents in batch:
+                found = [Row(*row.values()) for row in rows], [Parent(*parent.values()) for parent in parents]
+                yield Decision(*plain, *found)

@@ -1,0 +1,69 @@
+"""Which rows an object's records have already: by the crosswalk, or where nothing points at them by the staged files of the last run."""
+
+from collections.abc import Iterable, Iterator
+
+import duckdb
+import pyarrow as pa
+
+from connectors.store import fill
+from loads import staged
+from loads.destination import SOURCE_ID
+from loads.models import LedgerEntry, Phase
+from loads.staging import existing
+from loads.staging.context import StagingContext
+
+ABSENT = pa.schema([("row_id", pa.string())])
+ROWS = pa.schema([("table", pa.string()), ("row_id", pa.string()), ("key", pa.string())])
+
+
+def load_known(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
+    """Table `xw`, as `existing.load_crosswalk` makes it."""
+    if context.objects[object_name]["record"]["crosswalk"]:
+        existing.load_crosswalk(con, context.crosswalk_rows(object_name))
+        return
+    existing.load_crosswalk(con, ())
+    for phase in _last_phases(context, object_name):
+        _insert_staged(con, phase)
+
+
+def _last_phases(context: StagingContext, object_name: str) -> Iterator[Phase]:
+    """Per table the newest phase of rows that balanced in this environment before this run."""
+    for table in context.tables_of(object_name):
+        done = Phase.objects.filter(
+            run__environment=context.run.environment, run_id__lt=context.run.pk, object_name=object_name, table=table,
+            kind=Phase.Kind.ROWS, state=Phase.State.BALANCED,
+        )  # fmt: skip
+        if phase := done.select_related("run__engagement").order_by("-run_id").first():
+            yield phase
+
+
+def _insert_staged(con: duckdb.DuckDBPyConnection, phase: Phase) -> None:
+    """What a phase loaded: its staged rows without those that were refused or waited."""
+    absent = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)
+    fill(con, "absent", ABSENT, ((str(row_id),) for row_id in absent.iterator(chunk_size=2_000)))
+    con.execute(
+        """INSERT INTO xw SELECT source_id, $table, role, row_id, false, origin, 'present', applied_hash FROM read_parquet($paths)
+           WHERE row_id NOT IN (SELECT row_id FROM absent)""",
+        {"table": phase.table, "paths": [str(path) for path in staged.rows_of(phase)]},
+    )
+    con.execute("DROP TABLE absent")
+
+
+def load_there(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
+    """Table `everyone` ("table", row_id, key): rows of ours that are at the destination, and where the object is matched by a column
+    all rows of its main table, with that column's text in lower case. Needs `xw`; asks nothing where nothing can be there."""  # fmt: skip
+    [(known,)] = con.execute("SELECT count(*) FROM xw").fetchall()
+    fill(con, "everyone", ROWS, _rows(context, object_name, anything=bool(known)))
+
+
+def _rows(context: StagingContext, object_name: str, *, anything: bool) -> Iterable[tuple[str, str, str | None]]:
+    match, destination = context.objects[object_name]["record"]["match"], context.destination
+    for place, name in enumerate(context.tables_of(object_name)):
+        by = match if place == 0 else ""
+        table = destination.table(name)
+        own = destination.own(SOURCE_ID)
+        if own not in table.columns or not (by or anything):
+            continue
+        wanted = None if by else f"startswith({own},'{object_name}:')"
+        for row in destination.client.rows(table.entity_set, select=[table.primary_id, *([by] if by else [])], filter=wanted):
+            yield name, row[table.primary_id].lower(), str(row.get(by) or "").strip().lower() or None if by else None

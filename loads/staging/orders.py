@@ -1,0 +1,196 @@
+"""Purchases: deals that were won, with their lines; the customer is the contact, or by the signed purchaser rule a lead's account."""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from connectors import landing
+from connectors.extraction import land_answers
+from connectors.models import Dataset
+from loads.bindings import BASE_UNIT
+from loads.models import Phase
+from loads.staging.context import StagingContext
+from loads.staging.decisions import Built, Decision, Kind, Late, Parent, read_decisions
+from loads.staging.products import PriceLists, currency_code
+from loads.staging.record_rows import RecordRows, TableRows, Values
+from loads.verification import BIND
+from mapping.computed import is_filled, number
+from mapping.fieldmaps import reader
+from mapping.issues import Issue, brief
+from mapping.jsontext import json_text, plain_text
+from mapping.names import shorten
+from mapping.transforms import clean, cut
+
+LINES, ITEMS = "shoppingCartItems", "catalogItem"
+MOST = 1_000_000_000_000  # that an opportunity's value may be, by the column's own limit
+MOST_LINE, MOST_QUANTITY = 900_000_000_000_000, 100_000_000_000
+WON, WRITE_IN_LIMIT = 3, 500
+PRODUCTS = "products"
+
+
+class OrderRows(RecordRows):
+    """A purchase as a deal that was won."""
+
+    def __init__(self, context: StagingContext, object_name: str) -> None:
+        """Know the price lists and the signed purchaser rule."""
+        super().__init__(context, object_name)
+        self.lists = PriceLists(context)
+        self.currency = reader(self.lists.names["currency_field"])
+        self.of_leads = context.contents["split"]["purchasers"]["leads"]
+        self.with_lists = bool(context.objects.get(ITEMS, {}).get("tables"))
+
+    def build(self, record: dict[str, Any], decision: Decision) -> Built:
+        """The open deal, and its closing with the purchase's own date and value."""
+        built = super().build(record, decision)
+        deal = built.drafts[0][1]
+        if not decision.created:
+            built.issues.append(Issue("purchase.no_date", "createdAt", "", "hold"))
+        subject = shorten(str(deal.values.get(self.rows[self.tables[0]].name, "")), 200)[0]
+        values = {"status": WON, "subject": subject, "actualrevenue": deal.values.get("estimatedvalue"), "actualend": decision.created}
+        built.late.append(Late(Phase.Kind.CLOSE, self.tables[0], deal.row_id, values, [f"{self.tables[0]}:{deal.row_id}"]))
+        return built
+
+    def set_parents(self, decision: Decision, of: TableRows, values: Values) -> list[str]:
+        """Customer and company; the campaign as any other lookup."""
+        person = decision.parent("customerid")
+        others = decision._replace(parents=[parent for parent in decision.parents if parent.column != "customerid"])
+        bound = super().set_parents(others, of, values)
+        return bound + (self._customer(person, values) if person else [])
+
+    def _customer(self, person: Parent, values: Values) -> list[str]:
+        bound, account = [f"{person.table}:{person.row_id}"], person.company_row
+        if person.table == "contact":
+            values |= {f"customerid_contact{BIND}": f"/contacts({person.row_id})", f"parentcontactid{BIND}": f"/contacts({person.row_id})"}
+        elif account and self.of_leads == "account":
+            values |= {f"customerid_account{BIND}": f"/accounts({account})", f"originatingleadid{BIND}": f"/leads({person.row_id})"}
+        if account:
+            values[f"parentaccountid{BIND}"] = f"/accounts({account})"
+            bound.append(f"account:{account}")
+        return bound
+
+    def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:
+        """Money: currency, price list, and the order's own total as the deal's value."""
+        self._judge_customer(decision, issues)
+        code = currency_code(self.currency(record))
+        if not code:
+            code = self.lists.base
+            issues.append(Issue("currency.assumed", self.lists.names["currency_field"], code, "note"))
+        row = self.context.currencies.get(code) if code != "base" else self.context.currencies.get("base")
+        if row is None:
+            issues.append(Issue("currency.unknown", self.lists.names["currency_field"], code, "hold"))
+        else:
+            values[f"transactioncurrencyid{BIND}"] = f"/transactioncurrencies({row})"
+            if self.with_lists and code in self.lists.codes:
+                values[f"pricelevelid{BIND}"] = f"/pricelevels({self.lists.row(code)})"
+        values["estimatedvalue"] = self._value(record, issues)
+
+    def _judge_customer(self, decision: Decision, issues: list[Issue]) -> None:
+        person = decision.parent("customerid")
+        if person is None or person.table != "lead":
+            return
+        if self.of_leads == "held":
+            issues.append(Issue("purchase.of_lead", "", "", "hold"))
+        elif person.company_row is None or self.of_leads != "account":
+            issues.append(Issue("purchase.lead_without_account", "", "", "hold"))
+
+    def _value(self, record: dict[str, Any], issues: list[Issue]) -> float:
+        raw, lines = record.get("total"), record.get(LINES)
+        total, of_lines = number(raw), _sum(lines)
+        if is_filled(lines) and not isinstance(lines, list):
+            issues.append(Issue("purchase.lines_unreadable", LINES, brief(lines), "loss"))
+        if total is None:
+            issues.append(Issue("purchase.total_from_lines", "total", brief(raw) if raw is not None else "", "loss"))
+            total = of_lines
+        elif isinstance(lines, list) and abs(float(total) - float(of_lines)) >= 0.005:
+            issues.append(Issue("purchase.total_differs", "total", f"{total} and {round(of_lines, 2)}", "note"))
+        if abs(total) > MOST:
+            issues.append(Issue("purchase.total_too_large", "total", brief(raw), "reject"))
+        return round(float(total), 4)
+
+
+def _sum(lines: Any) -> Decimal:
+    """The sum of what lines can be read of a purchase."""
+    total = Decimal(0)
+    for line in lines if isinstance(lines, list) else ():
+        if isinstance(line, dict):
+            total += (number(line.get("price")) or Decimal(0)) * (number(line.get("quantity", 1)) or Decimal(0))
+    return total
+
+
+def _land_lines(context: StagingContext, object_name: str) -> Dataset:
+    """The derived dataset: a record per line, named after its purchase, with the products that it may be, the likeliest catalog first."""
+    return land_answers(
+        engagement=context.engagement,
+        object_name=object_name,
+        purpose=Dataset.Purpose.LOAD,
+        answers=_lines(context),
+        identify=lambda record: record["id"],
+        derived=True,
+    )
+
+
+def _lines(context: StagingContext) -> Iterator[dict[str, Any]]:
+    catalogs, decisions = _catalogs(context), read_decisions(context, "purchase")
+    for landed in landing.scan(context.dataset("purchase")):
+        decision = next(decisions)
+        record = landing.parse(landed.raw)[0] if landed.problem is None else None
+        lines = record.get(LINES) if record is not None else None
+        if decision.position != landed.position:
+            raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
+        for count, line in enumerate(lines if isinstance(lines, list) else (), start=1):
+            item = line.get("id") if isinstance(line, dict) else None
+            named = [f"{catalog}/{plain_text(item).strip()}" for catalog in catalogs] if is_filled(item) else []
+            yield {"id": f"{decision.source_id}:{count}", "purchase": decision.source_id, "number": count, "item": named, "line": line}
+        if not landed.position % 2_000:
+            context.beat()
+
+
+def _catalogs(context: StagingContext) -> list[str]:
+    """The catalogs, the one named products first, then the largest."""
+    if ITEMS not in context.run.datasets:
+        return []
+    sizes = Counter(plain_text(record.get("catalogName") or "") for record in context.records(context.dataset(ITEMS)))
+    return sorted(sizes, key=lambda name: (name.casefold() != PRODUCTS, -sizes[name], name))
+
+
+class LineRows(RecordRows):
+    """A line of a deal: its product at the price that was paid, else a write-in."""
+
+    def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:
+        """Product or write-in, price and quantity."""
+        line = record.get("line")
+        values.pop(of.name, None)  # the service names a line after its product
+        if not isinstance(line, dict):
+            issues.append(Issue("line.unreadable", LINES, brief(line), "reject"))
+            return
+        product = decision.parent("productid")
+        if product:
+            values |= {f"uomid{BIND}": f"/uoms(@{BASE_UNIT})", "ispriceoverridden": True, "isproductoverridden": False}
+        else:
+            named = " ".join(clean(plain_text(line.get("name") or line.get("sku") or line.get("id") or "Item"), "")[0].split())
+            values |= {"isproductoverridden": True, "productdescription": shorten(named, WRITE_IN_LIMIT)[0] or "Item"}
+            issues.append(Issue("line.write_in", "id", brief(line.get("id")) if is_filled(line.get("id")) else "", "note"))
+        values |= {"priceperunit": self._price(line, issues), "quantity": self._quantity(line, issues)}
+        if of.has("lineitemnumber"):
+            values["lineitemnumber"] = record.get("number")
+        if of.has(f"{self.prefix}_source_line"):
+            values[f"{self.prefix}_source_line"] = cut(clean(json_text(line), "")[0], 100_000)
+
+    def _price(self, line: dict[str, Any], issues: list[Issue]) -> float:
+        found = number(line.get("price"))
+        if found is None or abs(found) > MOST_LINE:
+            issues.append(Issue("line.price_missing", "price", brief(line.get("price")), "loss"))
+            return 0.0
+        return round(float(found), 4)
+
+    def _quantity(self, line: dict[str, Any], issues: list[Issue]) -> float:
+        found = number(line.get("quantity"))
+        if found is None or abs(found) > MOST_QUANTITY:
+            issues.append(Issue("line.quantity_assumed", "quantity", brief(line.get("quantity")), "loss"))
+            return 1.0
+        return round(float(found), 5)
+
+
+ORDERS = Kind(OrderRows, late=(("opportunity", Phase.Kind.CLOSE),))
+ORDER_LINES = Kind(LineRows, dataset=_land_lines)

@@ -1,0 +1,65 @@
+"""What the `maps` plan part says of each object: its tables and, from the playbook, how its records become rows.
+
+It stands in the signed part, so that what was signed is what runs, whatever a later playbook says.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mapping.playbooks import Playbook
+from workbench.engagements.errors import BadInput, WorkbenchError
+
+ACTIVITIES, PARENT = "@activities", "@parent"  # owners that a record rule may name
+
+
+class LookupCycle(WorkbenchError):
+    """Objects look up to each other in a circle."""
+
+    remedy = "Break the circle in the playbook: set one of the lookups in a later pass."
+
+
+def object_content(playbook: Playbook, name: str, tables: Sequence[str], names: Mapping[str, str]) -> dict[str, Any]:
+    """One object as the `maps` part keeps it, with `{prefix}` and the settings' `@names` put in. names: see `plan.names_of`."""
+    record = {key: value for key, value in asdict(playbook.record(name)).items() if key != "object"}
+    parents = [asdict(rule) for rule in playbook.parents if rule.object == name]
+    computed = [asdict(rule) for rule in playbook.computed if rule.object == name]
+    content = {"kind": playbook.object(name).kind, "record": record, "parents": parents, "computed": computed}
+    return {"tables": list(tables), **_put_in(content, names)}
+
+
+def _put_in(value: Any, names: Mapping[str, str]) -> Any:
+    """Plain JSON, the placeholders replaced; '@activities' and '@parent' are no settings and stay."""
+    if isinstance(value, str):
+        text = value.replace("{prefix}", names["prefix"])
+        return names.get(text[1:], text) if text.startswith("@") else text
+    if isinstance(value, Mapping):
+        return {_put_in(key, names): _put_in(part, names) for key, part in value.items()}
+    return [_put_in(part, names) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def load_order(objects: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names of the objects that load, every parent before its children, else in the order given. Raises LookupCycle.
+
+    objects: of the `maps` part. A parent that isn't among them binds nothing; an object without tables is documented only.
+    """
+    left = {name: _needs(content, objects) - {name} for name, content in objects.items() if content["tables"]}
+    order: list[str] = []
+    while left:
+        ready = next((name for name, needs in left.items() if not needs & set(left)), None)
+        if ready is None:
+            raise LookupCycle(f"These objects look up to each other: {', '.join(left)}.")
+        order.append(ready)
+        del left[ready]
+    return order
+
+
+def _needs(content: Mapping[str, Any], objects: Iterable[str]) -> set[str]:
+    return {parent["parent"] for parent in content["parents"]} & set(objects)
+
+
+def require_known(objects: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object's content. Raises BadInput for one that the plan doesn't know."""
+    if name not in objects:
+        raise BadInput(f"The plan has no object {name}.", remedy="Confirm the object's map, then open a new run.")
+    return objects[name]
