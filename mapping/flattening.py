@@ -15,8 +15,8 @@ OUTSIDE = "Outside the budget of {budget} typed columns on {table}, which is eve
 def events_content(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any]:
     """The `events` plan part: per object with payloads the columns that its keys become, and the budget of columns.
 
-    volume: records from which a table of its own is offered. unflattenable: what becomes of a payload that can't be flattened: `payload`, it
-    loads with the key's column empty, or `hold`.
+    volume: records from which a table of its own is offered. unflattenable: what becomes of a payload that can't be flattened: `payload`,
+    it loads with the key's column empty, or `hold`.
     """
     playbook = load_playbook(engagement.platform)
     flat = {rule.object: rule.payload.replace("{prefix}", engagement.prefix) for rule in playbook.records if rule.payload}

@@ -87,10 +87,10 @@ class Kind:
     """How the objects of a kind differ.
 
     builder: makes the row builder. late: (table, Phase.Kind) of what is done with rows once they are there. tables: in load order, where
-    they aren't simply the object's. dataset: the records, where they aren't simply the landed ones. judge: adds to table `codes` (position, code, disposition) what keeps records from loading
-    beside their parents, and may merge records in `merges` (position, into_id). targets: SQL of (position, "table", role), the rows that
-    each record gets, main row first by role; None for one row in the main table. match: the text that rows that are there are found
-    by. shared: rows that all records share, whose source ids begin with @.
+    they aren't simply the object's. dataset: the records, where they aren't simply the landed ones. judge: adds to table `codes` (position,
+    code, disposition) what keeps records from loading beside their parents, and may merge records in `merges` (position, into_id).
+    targets: SQL of (position, "table", role), the rows that each record gets; None for one row in the main table. match: the text that
+    rows that are there are found by. shared: rows that all records share, whose source ids begin with @.
     """
 
     builder: Callable[[StagingContext, str], Builder]
@@ -111,5 +111,5 @@ def read_decisions(context: StagingContext, object_name: str, start: int = 0, st
         cursor = con.execute(within, [str(context.decisions(object_name)), start, 2**62 if stop is None else stop])
         while batch := cursor.fetchmany(2_000):
             for *plain, rows, parents in batch:
-                found = [Row(*row.values()) for row in rows], [Parent(*parent.values()) for parent in parents]
-                yield Decision(*plain, *found)
+                of_rows, of_parents = [Row(*row.values()) for row in rows], [Parent(*parent.values()) for parent in parents]
+                yield Decision._make([*plain, of_rows, of_parents])
