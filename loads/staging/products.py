@@ -8,6 +8,7 @@ from functools import cached_property
 from hashlib import sha1
 from typing import Any
 
+import duckdb
 import orjson
 
 from connectors import store
@@ -28,6 +29,7 @@ from mapping.rowids import row_id
 
 OBJECT = "catalogItem"
 UNITS = "@units"
+CLASHES = "product-clashes.json"
 NUMBER_LIMIT, DECIMALS = 100, 5  # of product.productnumber; of quantities
 MOST = 100_000_000_000_000  # that a price may be, by the column's own limit
 NO_WORDS = ("false", "no", "0", "inactive", "retired", "discontinued")
@@ -72,16 +74,26 @@ class PriceLists:
         return row_id(self.context.engagement.slug, OBJECT, f"@{code}", "pricelevel")
 
 
-def product_number(record: Mapping[str, Any]) -> str:
-    """Catalog and item id, since item ids are unique only within a catalog; a long one ends in its hash."""
+def product_number(record: Mapping[str, Any], *, tailed: bool = False) -> str:
+    """Catalog and item id, since item ids are unique only within a catalog; a long one ends in its hash, and so does a `tailed` one."""
     text = f"{plain_text(record.get('catalogName') or '')}/{plain_text(record.get('itemId') or '')}"
-    if len(text) <= NUMBER_LIMIT:
+    if len(text) <= NUMBER_LIMIT and not tailed:
         return text
     return f"{text[: NUMBER_LIMIT - 11]}#{sha1(text.encode('utf-8', 'replace'), usedforsecurity=False).hexdigest()[:10]}"
 
 
 def _match(context: StagingContext, object_name: str) -> Callable[[Mapping[str, Any]], str]:
     return product_number
+
+
+def _judge(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
+    """Item ids are told apart by case and product numbers aren't: of items that differ by case only all but the first get a tail."""
+    clashing = con.execute("""
+        SELECT source_id FROM ided WHERE survives AND problem IS NULL
+        QUALIFY row_number() OVER (PARTITION BY lower(match) ORDER BY position) > 1
+    """).fetchall()
+    store.write(context.path(CLASHES), orjson.dumps(sorted(source_id for (source_id,) in clashing)))
+    con.execute("UPDATE ided SET match = '' WHERE source_id IN (SELECT unnest($clashing))", {"clashing": [row[0] for row in clashing]})
 
 
 def _targets(context: StagingContext, object_name: str) -> str:
@@ -99,6 +111,7 @@ class ProductRows(RecordRows):
         self.lists = PriceLists(context)
         self.price, self.currency = (reader(f"value.{self.lists.names[name]}") for name in ("price_field", "currency_field"))
         self.active = reader("value.active")
+        self.clashes = frozenset(orjson.loads(context.path(CLASHES).read_bytes()))
         self.units = row_id(context.engagement.slug, object_name, UNITS, "uomschedule")
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
@@ -125,7 +138,7 @@ class ProductRows(RecordRows):
         own = currency_code(self.currency(record))
         default = own if own in self.lists.codes else self.lists.base
         values |= {
-            "productnumber": product_number(record),
+            "productnumber": product_number(record, tailed=decision.source_id in self.clashes),
             "productstructure": 1,
             "quantitydecimal": DECIMALS,
             f"defaultuomscheduleid{BIND}": f"/uomschedules({self.units})",
@@ -215,6 +228,7 @@ PRODUCTS = Kind(
     ProductRows,
     tables=("uomschedule", "pricelevel", "product", "productpricelevel"),
     late=(("product", Phase.Kind.PUBLISH), ("product", Phase.Kind.STATES)),
+    judge=_judge,
     targets=_targets,
     match=_match,
     shared=shared,

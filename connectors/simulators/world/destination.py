@@ -20,7 +20,9 @@ from connectors.simulators.world.people import Person
 
 Row = dict[str, Any]
 LOGICAL_NAME = "@Microsoft.Dynamics.CRM.lookuplogicalname"
-TABLES = ("businessunit", "systemuser", "team", "account", "contact", "lead", *automation.TABLES)
+TABLES = ("businessunit", "transactioncurrency", "systemuser", "team", "account", "contact", "lead", *automation.TABLES)
+# Code, name, symbol, units of it for one of the base currency, which is the first.
+CURRENCIES = (("EUR", "Euro", "€", 1.0), ("USD", "US Dollar", "$", 1.08), ("GBP", "Pound Sterling", "£", 0.86))
 SHARE = 0.02  # of the people who are at the destination already, as contact, as lead, as both
 
 
@@ -104,6 +106,13 @@ def write_users(organisation: Organisation, reps: Sequence[Rep]) -> None:
     for name, kind in ((TEAM, 0), ("Key Accounts", 0), ("Deal room 7", 1), ("Historic Owners", 0)):
         team = {"teamid": organisation.row_id(), "name": name, "teamtype": kind, "isdefault": False}
         organisation.write("team", team | {"_businessunitid_value": organisation.unit, "_administratorid_value": organisation.users[0]})
+
+
+def write_currencies(organisation: Organisation) -> None:
+    """The currencies that sellers deal in; the base currency is the one of rate 1."""
+    for code, name, symbol, rate in CURRENCIES:
+        row = {"transactioncurrencyid": organisation.row_id(), "currencyname": name, "isocurrencycode": code, "currencysymbol": symbol}
+        organisation.write("transactioncurrency", row | {"exchangerate": rate, "currencyprecision": 2, "statecode": 0, "statuscode": 1})
 
 
 def write_accounts(organisation: Organisation, companies: Sequence[Company]) -> None:

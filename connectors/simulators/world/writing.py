@@ -39,6 +39,8 @@ def write_world(folder: Path, people: int, seed: int) -> None:
             automation.write_customisation(folder / name, name)
             organisations.append(organisation)
         _write_people(folder / "iterable", crowd, organisations, seed)
+        for organisation in organisations:
+            destination.write_currencies(organisation)
     _write_answers(folder / "iterable", crowd, seed)
     write_assets(folder / "iterable", people, seed, end)
 
