@@ -52,8 +52,12 @@ def write(
     forgotten: Iterable[str] = (),
     fields: Mapping[str, str] | None = None,
     rows: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A source's folder. users: profiles, or raw lines as bytes. rows: "dataverse/contact" -> rows in the Web API's read form."""
+    """A source's folder. users: profiles, or raw lines as bytes. rows: "dataverse/contact" -> rows in the Web API's read form.
+
+    more: further files of the platform, "export/customEvent.ndjson" -> rows, "campaigns.json" -> the answer, "lists/1.txt" -> the text.
+    """
     platform = folder / "iterable"
     (platform / "export").mkdir(parents=True)
     (platform / "users").mkdir()
@@ -68,6 +72,11 @@ def write(
     }
     for name, answer in answers.items():
         (platform / name).write_text(json.dumps(answer))
+    for path, content in (more or {}).items():
+        target = platform / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(json.dumps(row) + "\n" for row in content) if path.endswith(".ndjson") else json.dumps(content)
+        target.write_text(content if isinstance(content, str) else text)
     for path, content in (rows or {}).items():
         target = folder / f"{path}.ndjson"
         target.parent.mkdir(parents=True, exist_ok=True)

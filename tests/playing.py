@@ -22,6 +22,10 @@ from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline import demonstration
 
 Row = dict[str, Any]
+TABLES = (
+    "account", "contact", "lead", "campaign", "campaignitem", "list", "listmember", "task", "product", "pricelevel", "productpricelevel",
+    "opportunity", "opportunityproduct", "opportunityclose",
+)  # fmt: skip
 QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -52,6 +56,10 @@ class Played:
         found = [row for row in self.rows(table, environment) if row.get("mwb_sourceid") == source_id]
         assert len(found) == 1, f"{len(found)} rows of {table} have the source id {source_id}"
         return found[0]
+
+    def of_source(self, table: str, object_name: str, environment: str = "production") -> list[Row]:
+        """Rows of a table that carry a source id of one object."""
+        return [row for row in self.rows(table, environment) if str(row.get("mwb_sourceid", "")).startswith(f"{object_name}:")]
 
     def reasons(self, source_id: str, object_name: str = "user", environment: str = "production") -> list[str]:
         """Codes of all reasons of a record in the exceptions."""
@@ -93,7 +101,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
     asked = {source_id: lookup(production, name, source_id) for name, ids in (ask or {}).items() for source_id in ids} if production else {}
     return Played(
         summary=demonstration.summary(engagement),
-        tables={name: {table: dump(url, table) for table in ("account", "contact", "lead")} for name, url in addresses.items()},
+        tables={name: {table: dump(url, table) for table in TABLES} for name, url in addresses.items()},
         exceptions=[
             {
                 "environment": entry.run.environment.kind,

@@ -1,0 +1,272 @@
+"""Lists, campaigns, events, subscriptions, catalogs and purchases of an Iterable project, as they stand at the destination."""
+
+import json
+
+import pytest
+
+from tests import folders
+from tests.folders import organisation_list, user
+
+pytestmark = pytest.mark.database
+
+MORNING = "2024-03-05 09:10:11 +00:00"
+MORNING_UTC = "2024-03-05T09:10:11Z"
+MS = 1_700_000_000_000
+ASK = {"customEvent": [], "purchase": ["pu-lead", "pu-1"], "list": ["4301", "7"]}
+
+
+def item(catalog, item_id, **value):
+    return {"catalogName": catalog, "itemId": item_id, "lastModified": MS, "size": 1, "value": value}
+
+
+def line(item_id, **fields):
+    return {"id": item_id, "name": f"Item {item_id}", "price": 10.0, "quantity": 2, **fields}
+
+
+EUR, USD = "00000000-0000-0000-0000-00000000e001", "00000000-0000-0000-0000-00000000e002"
+CURRENCIES = [
+    {"transactioncurrencyid": EUR, "isocurrencycode": "EUR", "currencyname": "Euro", "exchangerate": 1.0, "currencyprecision": 2},
+    {"transactioncurrencyid": USD, "isocurrencycode": "USD", "currencyname": "Dollar", "exchangerate": 1.1, "currencyprecision": 2},
+]
+EVENTS = [
+    {"userId": "u-c", "email": "ada@north.example", "eventName": "demoRequested", "createdAt": MORNING, "seats": 5, "plan": {"tier": "pro"}},
+    {"userId": "u-c", "eventName": "demoRequested", "createdAt": MORNING, "seats": "ten", "plan": {"tier": "pro"}},
+    {"email": "LEO@south.example", "eventName": "demoRequested", "createdAt": MORNING, "seats": 7, "deep": {"a": {"b": {"c": 1}}}},
+    {"userId": "u-c2", "eventName": "login", "createdAt": MORNING, "steps": [{"name": "x"}]},
+    {"userId": "u-c", "eventName": "login", "createdAt": MORNING, "n": 1},
+    {"userId": "u-c", "eventName": "login", "createdAt": MORNING, "n": 1},
+    {"userId": "u-unknown", "eventName": "login", "createdAt": MORNING},
+    {"userId": "u-review", "eventName": "login", "createdAt": MORNING},
+    {"eventName": "login", "createdAt": MORNING},
+    {"userId": "u-c", "eventName": "  ", "createdAt": "not a date"},
+]
+PURCHASES = [
+    {"id": "pu-1", "userId": "u-c", "orderId": "A-1", "currency": "EUR", "total": 25.5, "createdAt": MORNING, "campaignId": 71,
+     "shoppingCartItems": [line("P-1"), line("P-9", name="No longer sold", price=5.5, quantity=1)]},
+    {"id": "pu-usd", "userId": "u-c", "orderId": "A-2", "currency": "usd", "total": 20, "createdAt": MORNING, "shoppingCartItems": [line("P-2")]},
+    {"id": "pu-lead", "email": "leo@south.example", "currency": "EUR", "total": 9, "createdAt": MORNING, "shoppingCartItems": []},
+    {"id": "pu-free", "userId": "u-free", "currency": "EUR", "total": 9, "createdAt": MORNING, "shoppingCartItems": [line("P-1")]},
+    {"id": "pu-odd", "userId": "u-c", "currency": "XXX", "total": 9, "createdAt": MORNING, "shoppingCartItems": []},
+    {"userId": "u-c", "orderId": "A-5", "total": "99,90", "createdAt": MORNING, "shoppingCartItems": [line("P-1", quantity=None)]},
+    {"id": "pu-undated", "userId": "u-c", "currency": "EUR", "total": 9, "shoppingCartItems": []},
+]  # fmt: skip
+METRICS = (
+    "id,Total Email Sends,Unique Emails Delivered,Unique Email Opens,Unique Email Clicks\n"
+    "71,200,180,90,9\n"
+)  # fmt: skip
+
+
+def folder(path):
+    users = [
+        user("u-c", "ada@north.example", "customer", firstName="Ada", emailListIds=[1, 7, 4301]),
+        user("u-c2", "eva@north.example", "sql", firstName="Eva", emailListIds=[7, 4999]),
+        user("u-l", "leo@south.example", "lead", firstName="Leo", emailListIds=[7]),
+        user("u-free", "lea@gmail.com", "lead", firstName="Lea"),
+        user("u-review", "rev@south.example", "nobody knows", emailListIds=[7]),
+        user("u-c-old", "ADA@north.example", "lead", firstName="Ada", profileUpdatedAt="2020-01-01 00:00:00 +00:00", emailListIds=[7]),
+    ]
+    lists = [
+        organisation_list(1, "Company: North"),
+        organisation_list(7, "Newsletter", description="Everybody"),
+        organisation_list(8, "Active lately", listType="Dynamic"),
+        organisation_list(9, "Nobody " + "x" * 200),
+        organisation_list(4301, "Do not mail", listType="Suppression"),
+    ]
+    campaign = {
+        "id": 71, "name": "Spring", "type": "Blast", "campaignState": "Finished", "messageMedium": "Email", "createdAt": MS,
+        "updatedAt": MS, "startAt": MS + 1000, "endedAt": MS + 9000, "listIds": [7, 1], "suppressionListIds": [], "labels": [], "sendSize": 9,
+    }  # fmt: skip
+    archived = {**campaign, "id": 72, "name": " ", "campaignState": "Archived", "listIds": []}
+    items = [
+        item("products", "P-1", name="Sensor", price=12.5, currency="EUR"),
+        item("products", "P-2", name="Gateway", price=30, currency="USD", active=False),
+        item("products", "p-1", name="Sensor of another case", price="on request", currency="EUR"),
+        item("services", "P-1", name="Care", currency="EUR", price=1),
+    ]
+    catalogs = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}, {"name": "services"}]}}
+    more = {
+        "lists/8.txt": "u-l\nu-c\nu-gone\n",
+        "campaigns.json": {"campaigns": [campaign, archived], "totalCampaignsCount": 2},
+        "campaigns/metrics.csv": METRICS,
+        "export/customEvent.ndjson": EVENTS,
+        "export/emailUnSubscribe.ndjson": [{"userId": "u-c", "createdAt": MORNING, "messageTypeIds": [901]}],
+        "export/emailSubscribe.ndjson": [{"email": "leo@south.example", "createdAt": MORNING, "emailListIds": [7]}],
+        "export/purchase.ndjson": PURCHASES,
+        "catalogs.json": catalogs,
+        "catalogs/products/items.ndjson": [row for row in items if row["catalogName"] == "products"],
+        "catalogs/services/items.ndjson": [row for row in items if row["catalogName"] == "services"],
+    }
+    rows = {"dataverse/transactioncurrency": CURRENCIES, "dataverse_sandbox/transactioncurrency": CURRENCIES}
+    return folders.write(path, users, lists=lists, more=more, rows=rows)
+
+
+def lists_named(played, name):
+    return {row["createdfromcode"]: row for row in played.of_source("list", "list") if row["listname"].startswith(name)}
+
+
+def test_every_phase_balances_in_both_environments(played):
+    assert all(phase["balanced"] for phase in played.summary["phases"])
+    assert {phase["environment"] for phase in played.summary["phases"]} == {"sandbox", "production"}
+
+
+def test_a_record_is_counted_in_one_phase_only(played):
+    counted = {}
+    for phase in played.summary["phases"]:
+        if phase["environment"] == "production" and phase["extracted"]:
+            counted[phase["object"]] = counted.get(phase["object"], 0) + phase["extracted"]
+    assert counted["customEvent"] == len(EVENTS)
+    assert counted["purchase"] == len(PURCHASES)
+    assert counted["purchaseLine"] == sum(len(row["shoppingCartItems"]) for row in PURCHASES)
+    assert (counted["list"], counted["campaign"], counted["catalogItem"], counted["subscriptionEvent"]) == (5, 2, 4, 2)
+
+
+def test_a_list_is_a_campaign_with_a_list_of_contacts_and_one_of_leads(played):
+    newsletter = lists_named(played, "Newsletter")
+    assert set(newsletter) == {2, 4}
+    campaign = played.row("campaign", "list:7")
+    assert (campaign["name"], campaign["description"], campaign["mwb_source_kind"]) == ("Newsletter", "Everybody", "List")
+    tied = {row["entityid"] for row in played.rows("campaignitem") if row["_campaignid_value"] == campaign["campaignid"]}
+    assert tied == {row["listid"] for row in newsletter.values()}
+
+
+def test_members_are_on_the_list_of_their_type_once(played):
+    newsletter, contact = lists_named(played, "Newsletter"), played.row("contact", "user:u-c")
+    members = {code: [row["_entityid_value"] for row in played.rows("listmember") if row["_listid_value"] == one["listid"]]
+               for code, one in newsletter.items()}  # fmt: skip
+    assert members[4] == [played.row("lead", "user:u-l")["leadid"]]
+    assert sorted(members[2]) == sorted([contact["contactid"], played.row("contact", "user:u-c2")["contactid"]])
+
+
+def test_a_dynamic_list_arrives_as_a_snapshot(played):
+    dynamic = lists_named(played, "Active lately")
+    assert set(dynamic) == {2, 4}
+    assert not dynamic[2]["type"]
+    assert dynamic[2]["mwb_list_type"] == "Dynamic"
+    assert played.reasons("8:u-gone", "listMembership") == ["parent.not_in_source"]
+
+
+def test_organisation_and_suppression_lists_become_no_marketing_list(played):
+    assert not lists_named(played, "Company") and not lists_named(played, "Do not mail")
+    [told] = played.dispositions["4301"]
+    assert (told["disposition"], told["reasons"][0]["code"]) == ("skipped", "list.suppression")
+    assert played.phase("listMembership", "listmember")["skipped"] == 2
+    assert played.reasons("4999:u-c2", "listMembership") == ["parent.not_in_source"]
+
+
+def test_a_long_list_name_is_cut_and_kept_whole(played):
+    campaign = played.row("campaign", "list:9")
+    assert len(campaign["name"]) == 128
+    assert "x" * 200 in campaign["mwb_original_values"]
+
+
+def test_a_campaign_has_state_dates_and_metrics_and_the_lists_of_its_recipients(played):
+    spring = played.row("campaign", "campaign:71")
+    assert (spring["statecode"], spring["statuscode"], spring["mwb_source_kind"]) == (0, 3, "Campaign")
+    assert (spring["mwb_sends"], spring["mwb_open_rate"], spring["mwb_click_rate"]) == (200, 50.0, 5.0)
+    assert spring["mwb_metrics_date"]
+    assert spring["actualstart"] == "2023-11-14T22:13:21Z"
+    tied = [row["entityid"] for row in played.rows("campaignitem") if row["_campaignid_value"] == spring["campaignid"]]
+    assert sorted(tied) == sorted(row["listid"] for row in lists_named(played, "Newsletter").values())
+    archived = played.row("campaign", "campaign:72")
+    assert (archived["statecode"], archived["statuscode"], archived["name"]) == (1, 6, "Campaign without a name")
+
+
+def events(played):
+    return played.of_source("task", "customEvent")
+
+
+def test_an_event_is_a_completed_task_of_its_person_at_its_own_time(played):
+    contact, lead = played.row("contact", "user:u-c"), played.row("lead", "user:u-l")
+    first = next(row for row in events(played) if row.get("mwb_seats") == 5)
+    assert (first["subject"], first["mwb_event_name"], first["mwb_activity_source"]) == ("demoRequested", "demoRequested", "IterableEvent")
+    assert first["_regardingobjectid_value"] == contact["contactid"]
+    assert {first[key] for key in ("createdon", "sortdate", "actualend", "mwb_original_timestamp")} == {MORNING_UTC}
+    assert (first["statecode"], first["statuscode"]) == (1, 5)
+    assert json.loads(first["mwb_event_payload"]) == {"seats": 5, "plan": {"tier": "pro"}}
+    assert any(row["_regardingobjectid_value"] == lead["leadid"] for row in events(played))
+    assert all(row["_ownerid_value@Microsoft.Dynamics.CRM.lookuplogicalname"] in ("team", "systemuser") for row in events(played))
+
+
+def test_a_payload_that_cannot_be_flattened_loads_whole_with_its_column_empty(played):
+    ten = next(row for row in events(played) if json.loads(row["mwb_event_payload"]).get("seats") == "ten")
+    assert ten.get("mwb_seats") is None
+    remarks = {(one["object"], one["code"]): one["count"] for one in played.reports[-1]["remarks"]} if played.reports else {}
+    assert remarks.get(("customEvent", "payload.not_of_type")) == 1
+    assert remarks.get(("customEvent", "payload.too_deep")) == 1
+    assert remarks.get(("customEvent", "payload.array_of_objects")) == 1
+
+
+def test_equal_events_are_two_and_events_of_nobody_are_held(played):
+    assert len([row for row in events(played) if '"n":1' in row["mwb_event_payload"]]) == 2
+    phase = played.phase("customEvent", "task")
+    assert (phase["loaded"], phase["held"], phase["rejected"]) == (7, 3, 0)
+    codes = sorted(reason["code"] for one in played.exceptions if one["object"] == "customEvent" and one["environment"] == "production"
+                   for reason in one["reasons"])  # fmt: skip
+    assert codes == ["parent.held", "parent.not_in_source", "parent.unnamed"]
+
+
+def test_an_event_without_a_name_or_a_time_still_loads(played):
+    odd = next(row for row in events(played) if row["subject"] == "Event without a name")
+    assert odd.get("mwb_original_timestamp") is None
+    assert odd["statecode"] == 1
+
+
+def test_subscription_history_is_kept_as_tasks(played):
+    rows = {row["mwb_event_name"]: row for row in played.of_source("task", "subscriptionEvent")}
+    assert set(rows) == {"emailSubscribe", "emailUnSubscribe"}
+    assert json.loads(rows["emailUnSubscribe"]["mwb_event_payload"]) == {"messageTypeIds": [901]}
+    assert rows["emailSubscribe"]["sortdate"] == MORNING_UTC
+
+
+def test_catalog_items_are_products_with_a_price_in_each_list(played):
+    products = {row["productnumber"]: row for row in played.of_source("product", "catalogItem")}
+    assert {"products/P-1", "products/P-2", "services/P-1"} < set(products)
+    assert len(products) == 4  # P-1 and p-1 are told apart
+    sensor = products["products/P-1"]
+    assert (sensor["name"], sensor["mwb_catalog_id"], sensor["statecode"]) == ("Sensor", "P-1", 0)
+    assert products["products/P-2"]["statecode"] == 1
+    lists = {row["pricelevelid"]: row["_transactioncurrencyid_value"] for row in played.rows("pricelevel")}
+    assert sorted(lists.values()) == [EUR, USD]
+    prices = {lists[row["_pricelevelid_value"]]: row["amount"] for row in played.rows("productpricelevel")
+              if row["_productid_value"] == sensor["productid"]}  # fmt: skip
+    assert prices == {EUR: 12.5, USD: 0}
+    assert lists[sensor["_pricelevelid_value"]] == EUR
+
+
+def test_a_purchase_is_a_won_deal_of_its_date_and_value(played):
+    deal, contact = played.row("opportunity", "purchase:pu-1"), played.row("contact", "user:u-c")
+    assert (deal["statecode"], deal["statuscode"], deal["actualvalue"], deal["actualclosedate"]) == (1, 3, 25.5, "2024-03-05")
+    assert deal["_customerid_value"] == contact["contactid"]
+    assert deal["_parentaccountid_value"] == contact["_parentcustomerid_value"]
+    assert (deal["mwb_purchase_order_id"], deal["mwb_purchase_event_source"]) == ("A-1", True)
+    assert (deal["mwb_source_amount"], deal["mwb_source_currency"], deal["isrevenuesystemcalculated"]) == ("25.5", "EUR", False)
+    assert deal["_campaignid_value"] == played.row("campaign", "campaign:71")["campaignid"]
+    assert played.row("opportunity", "purchase:pu-usd")["_transactioncurrencyid_value"] == USD
+    closes = [row for row in played.rows("opportunityclose") if row["_opportunityid_value"] == deal["opportunityid"]]
+    assert [row["actualend"] for row in closes] == [MORNING_UTC]
+
+
+def test_lines_name_their_product_or_are_write_ins(played):
+    first, second = played.row("opportunityproduct", "purchaseLine:pu-1:1"), played.row("opportunityproduct", "purchaseLine:pu-1:2")
+    products = {row["productid"]: row["productnumber"] for row in played.rows("product")}
+    assert products[first["_productid_value"]] == "products/P-1"
+    assert (first["priceperunit"], first["quantity"]) == (10.0, 2)
+    assert (second["isproductoverridden"], second["productdescription"]) == (True, "No longer sold")
+    usd = played.row("opportunityproduct", "purchaseLine:pu-usd:1")
+    assert products[usd["_productid_value"]] == "products/P-2"  # retired only after it was sold
+
+
+def test_a_leads_purchase_goes_to_its_account_and_is_held_without_one(played):
+    deal, lead = played.row("opportunity", "purchase:pu-lead"), played.row("lead", "user:u-l")
+    assert deal["_customerid_value"] == lead["_parentaccountid_value"]
+    assert deal["_originatingleadid_value"] == lead["leadid"]
+    assert played.reasons("pu-free", "purchase") == ["purchase.lead_without_account"]
+    assert played.reasons("pu-free:1", "purchaseLine") == ["parent.held"]
+
+
+def test_money_that_cannot_be_read_is_told(played):
+    assert played.reasons("pu-odd", "purchase") == ["currency.unknown"]
+    assert played.reasons("pu-undated", "purchase")[0] == "purchase.no_date"
+    deal = played.row("opportunity", "purchase:A-5")
+    assert (deal["estimatedvalue"], deal["_transactioncurrencyid_value"]) == (10.0, EUR)
+    assert deal["mwb_source_amount"] == "99,90"
