@@ -102,7 +102,7 @@ class OrderRows(RecordRows):
         if total is None:
             issues.append(Issue("purchase.total_from_lines", "total", brief(raw) if raw is not None else "", "loss"))
             total = of_lines
-        elif isinstance(lines, list) and abs(float(total) - float(of_lines)) >= 0.005:
+        elif isinstance(lines, list) and lines and abs(float(total) - float(of_lines)) >= 0.005:
             issues.append(Issue("purchase.total_differs", "total", f"{total} and {round(of_lines, 2)}", "note"))
         if abs(total) > MOST:
             issues.append(Issue("purchase.total_too_large", "total", brief(raw), "reject"))
