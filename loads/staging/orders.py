@@ -114,7 +114,8 @@ def _sum(lines: Any) -> Decimal:
     total = Decimal(0)
     for line in lines if isinstance(lines, list) else ():
         if isinstance(line, dict):
-            total += (number(line.get("price")) or Decimal(0)) * (number(line.get("quantity", 1)) or Decimal(0))
+            quantity = number(line.get("quantity"))
+            total += (number(line.get("price")) or Decimal(0)) * (Decimal(1) if quantity is None else quantity)
     return total
 
 

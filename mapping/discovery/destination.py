@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
-from mapping import plan
+from mapping import flattening, plan
 from mapping.checks.keeping import keep
 from mapping.checks.look import Look, look_through
 from mapping.models import FieldMap, ObjectMap, PlanConfirmation, SourceField
@@ -104,7 +104,7 @@ def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, Col
         profiles.setdefault(row.object_name, []).append(_profile(row))
     rows: list[dict[str, Any]] = []
     for rule in (rule for rule in playbook.objects if rule.name in profiles):
-        for table in (name for name in rule.tables if name in columns):
+        for table in (name for name in playbook.mapped_tables(rule.name) if name in columns):
             rows += _proposed(engagement, rule.name, table, profiles[rule.name], columns[table], confirmed=confirmed)
     FieldMap.objects.bulk_create((FieldMap(engagement=engagement, object_name=row.pop("object"), **row) for row in rows), batch_size=500)
 
@@ -118,7 +118,8 @@ def _proposed(
     *,
     confirmed: bool,
 ) -> list[dict[str, Any]]:
-    """New lines of one object in one table."""
+    """New lines of one object in one table; of an object with payloads within the budget of typed columns."""
+    playbook, names = load_playbook(engagement.platform), plan.names_of(engagement)
     lines = list(FieldMap.objects.filter(engagement=engagement, object_name=object_name, table=table))
     known, taken = {line.source for line in lines}, {line.column: line.source for line in lines if line.column}
     if known >= {one.name for one in profiles}:
@@ -126,15 +127,18 @@ def _proposed(
     made = {line.column: spec_from_dict(line.new_column) for line in lines if line.new_column}
     proposals = propose_map(
         profiles,
-        load_playbook(engagement.platform),
+        playbook,
         object_name=object_name,
         table=table,
         columns={**columns, **made},
         prefix=engagement.prefix,
-        settings=plan.names_of(engagement),
+        settings=names,
         used=taken,
     )
     new = [proposal.as_row() for proposal in proposals if proposal.rule.source not in known]
+    if playbook.record(object_name).payload:
+        filled = {one.name: one.filled for one in profiles}
+        new = flattening.within_budget(new, filled, int(names["event_budget"]), made)
     return [_asked(row, taken) for row in new] if confirmed else new
 
 

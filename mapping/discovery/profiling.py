@@ -1,6 +1,6 @@
 """Profiles of landed datasets, kept as fields of the source."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db import transaction
 
@@ -9,6 +9,7 @@ from connectors.base import Finding
 from connectors.models import Dataset
 from mapping.issues import brief
 from mapping.models import SourceField
+from mapping.playbooks import load_playbook
 from mapping.profiles import FieldProfile, profile
 
 FIELD_NAME_LIMIT = 300
@@ -20,9 +21,19 @@ def keep_profiles(dataset: Dataset, declared: Mapping[str, str] | None = None) -
     declared: field -> the source's own word for its type.
     """
     profiles = profile(landing.files(dataset) if dataset.rows else [], declared)
+    profiles += _computed(dataset, {one.name for one in profiles})
     with transaction.atomic():
         _keep_fields(dataset, [one for one in profiles if _can_be_named(one.name)])
     return list(_unnamable(dataset.object_name, profiles))
+
+
+def _computed(dataset: Dataset, known: Collection[str]) -> list[FieldProfile]:
+    """Fields that aren't in the source's records but in what the maps see: joined datasets and computed fields."""
+    playbook = load_playbook(dataset.engagement.platform)
+    names = [rule.name for rule in playbook.computed if rule.object == dataset.object_name]
+    names += [name for joined in playbook.record(dataset.object_name).beside for name in (joined, f"{joined}.measuredAt")]
+    rows = dataset.rows
+    return [FieldProfile(name, "computed", rows, filled=rows, types={"string": rows}) for name in names if rows and name not in known]
 
 
 def _can_be_named(field: str) -> bool:

@@ -204,6 +204,12 @@ class Playbook:
         """How an object's records become rows; the defaults where the playbook says nothing."""
         return next((rule for rule in self.records if rule.object == name), RecordRule(name))
 
+    def mapped_tables(self, name: str) -> tuple[str, ...]:
+        """The tables that take an object's fields: those that a known field of it goes to, else its main one."""
+        named = {table for rule in self.fields if rule.object == name for table in rule.columns}
+        tables = self.object(name).tables
+        return tuple(table for table in tables if table in named) or tables[:1]
+
     def why_left(self, object_name: str, source: str) -> str:
         """The reason why a source field is left behind; empty where it isn't."""
         return next((rule.reason for rule in self.left if rule.object == object_name and rule.covers(source)), "")
