@@ -1,13 +1,17 @@
-"""One environment as the load sees it: a client, and the tables' metadata, read once per task."""
+"""One environment as the load sees it: a client, and the tables' metadata, read once per provisioned schema and process."""
 
+import time
 from functools import cached_property
 
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Table, read_table
+from loads.models import SchemaPlan
 from mapping.quiet import quiet_by_path
 from workbench.engagements.models import Environment
 
 SOURCE_ID, RUN_ID = "sourceid", "runid"
+KEPT_S = 300.0  # for so long what was read of a table serves the tasks of a process; a provisioning makes it void at once
+_read: dict[tuple[str, str, int, str], tuple[float, Table]] = {}
 
 
 class Destination:
@@ -17,7 +21,6 @@ class Destination:
         """Nothing is sent before the first use. quiet: what is written sets off what the customer lets run, and nothing else."""
         self.environment, self.quiet = environment, quiet
         self.prefix = environment.engagement.prefix
-        self._tables: dict[str, Table] = {}
 
     @cached_property
     def client(self) -> Client:
@@ -29,11 +32,21 @@ class Destination:
         """Our application user, which stands in `modifiedby` of what we wrote last."""
         return str(self.client.who_am_i()["UserId"]).lower()
 
+    @cached_property
+    def _schema(self) -> int:
+        """The newest schema that was provisioned here: what was read before it doesn't count."""
+        done = SchemaPlan.objects.filter(environment=self.environment).exclude(provisioned_at=None)
+        return done.order_by("-pk").values_list("pk", flat=True).first() or 0
+
     def table(self, name: str) -> Table:
-        """The table's metadata."""
-        if name not in self._tables:
-            self._tables[name] = read_table(self.client, name)
-        return self._tables[name]
+        """The table's metadata. Raises BadInput where there is no such table."""
+        connection = self.environment.connection
+        key = (connection.base_url, str(connection.settings.get("client_id")), self._schema, name)
+        until, table = _read.get(key, (0.0, None))
+        if table is None or time.monotonic() > until:
+            table = read_table(self.client, name)
+            _read[key] = (time.monotonic() + KEPT_S, table)
+        return table
 
     def own(self, stem: str) -> str:
         """The logical name of one of our own columns."""

@@ -144,6 +144,7 @@ class Phase(models.Model):
     skipped = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
     held = models.PositiveBigIntegerField(default=0)
+    staged = models.PositiveBigIntegerField("staged records", default=0, help_text="Records with rows in this phase, as staging planned.")
     planned = models.PositiveBigIntegerField("planned rows", default=0)
     created = models.PositiveBigIntegerField(default=0)
     updated = models.PositiveBigIntegerField(default=0)

@@ -30,12 +30,12 @@ def propose(environment: Environment) -> SchemaPlan:
     maps = plan.current(environment.engagement).get("maps")
     if maps is None:
         raise BadInput("There is no version of the maps yet.", remedy="Confirm the field maps first.")
-    destination = Destination(environment)
+    client = Destination(environment).client
     planned = {table: schema.columns_of(maps.content, table) for table in maps.content["columns"]}
     existing = {}
     for table in planned:
         try:
-            existing[table] = destination.table(table).columns
+            existing[table] = read_table(client, table).columns
         except BadInput:
             continue
     steps = [

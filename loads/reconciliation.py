@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -94,25 +94,31 @@ def _count_records(phase: Phase) -> None:
     own = LedgerEntry.objects.filter(phase=phase, row_id=None).values_list("outcome").annotate(count=Count("pk")).order_by()
     decided = dict(own.values_list("outcome", "count"))
     entries = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name, main_table=phase.table, row_id__isnull=False)
-    paths = [str(path) for path in staged.rows_of(phase)]
-    with store.database() as con:
-        failed = entries.values_list("position", "phase_id", "held").iterator(chunk_size=2_000)
-        store.fill(con, "failed", FAILED, ((position, phase_id == phase.pk, held) for position, phase_id, held in failed))
-        [(records, rejected, held)] = con.execute(_RECORDS, {"paths": paths, "table": phase.table}).fetchall() if paths else [(0, 0, 0)]
+    rejected, held = _failed_records(phase, entries) if entries.exists() else (0, 0)
     Phase.objects.filter(pk=phase.pk).update(
-        loaded=records - rejected - held,
+        loaded=phase.staged - rejected - held,
         rejected=decided.get(LedgerEntry.Outcome.REJECTED, 0) + rejected,
         held=decided.get(LedgerEntry.Outcome.HELD, 0) + held,
     )
 
 
+def _failed_records(phase: Phase, entries: QuerySet[LedgerEntry]) -> tuple[int, int]:
+    """(rejected, held) of the records that have refused or waiting rows."""
+    with store.database() as con:
+        failed = entries.values_list("position", "phase_id", "held").iterator(chunk_size=2_000)
+        store.fill(con, "failed", FAILED, ((position, phase_id == phase.pk, held) for position, phase_id, held in failed))
+        paths = [str(path) for path in staged.rows_of(phase)]
+        [(rejected, held)] = con.execute(_FAILED_RECORDS, {"paths": paths, "table": phase.table}).fetchall()
+    return rejected, held
+
+
 FAILED = pa.schema([("position", pa.int64()), ("own", pa.bool_()), ("held", pa.bool_())])
-_RECORDS = """
+_FAILED_RECORDS = """
     WITH planned AS (SELECT position, count(*) AS main FROM read_parquet($paths) WHERE main_table = $table GROUP BY position),
     of_record AS (
         SELECT f.position, count(*) FILTER (own AND NOT held) = any_value(p.main) AS rejected
         FROM failed f JOIN planned p USING (position) GROUP BY f.position)
-    SELECT (SELECT count(*) FROM planned), count(*) FILTER (rejected), count(*) FILTER (NOT rejected) FROM of_record
+    SELECT count(*) FILTER (rejected), count(*) FILTER (NOT rejected) FROM of_record
 """
 
 

@@ -15,13 +15,17 @@ from workbench.engagements.models import Engagement
 
 
 def reconciliation_content(run: Run) -> dict[str, Any]:
-    """A run's reconciliation as data: phases with records and rows, the sample read back, exceptions, versions."""
-    return {
+    """A run's reconciliation as data: phases with records and rows; of a run that is over the sample read back, exceptions, versions."""
+    content = {
         "engagement": run.engagement.name,
         "environment": run.environment.kind,
         "run": run.key,
         "state": run.state,
         "phases": [{**phase_content(phase), "at_destination": phase.at_destination} for phase in run.phases.all()],
+    }
+    if run.state not in Run.FINISHED:
+        return content
+    return content | {
         "verified": verified_content(run),
         "exceptions": exceptions_content(run),
         "remarks": remarks_content(run),

@@ -107,6 +107,7 @@ def _phase(run: Run, object_name: str, table: str, kind: str, number: int, count
         skipped=counts.get("skipped", 0),
         rejected=counts.get("rejected", 0),
         held=counts.get("held", 0),
+        staged=counts.get("planned", 0),
         planned=rows,
     )
     starts = range(0, rows, CHUNK_ROWS)

@@ -38,6 +38,7 @@ def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object)
     from reports.documents import write_reconciliation  # needs the models loaded
 
     run = run or phase.run
+    run.refresh_from_db(fields=["state"])
     try:
         write_reconciliation(run)
     except WorkbenchError as error:
