@@ -32,7 +32,7 @@ SETTLED = pa.schema([("list_id", pa.string()), ("code", pa.string())])
 def load_memberships(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     """Table `memberships` (list_id, "user"): static ones from the profiles, those of dynamic lists as they were at the extraction."""
     members = (context.dataset("listMember"),) if "listMember" in context.run.datasets else ()
-    rows = ((str(row.get("listId")), str(row.get("user"))) for dataset in members for row in context.records(dataset))
+    rows = ((str(row.get("list")), str(row.get("user"))) for dataset in members for row in context.records(dataset))
     fill(con, "dynamic_members", DYNAMIC, rows)
     con.execute(
         """CREATE TABLE memberships AS
