@@ -1,4 +1,6 @@
-"""Admin pages of field maps: the list, and decisions about many of them that show their scope first."""
+"""Admin pages of field maps: the list with what is still open, one map's workshop, and decisions about many that show their scope first."""
+
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -8,23 +10,27 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from mapping.decisions import decide, scope
 from mapping.models import FieldMap, SourceField
 from mapping.plan_admin import PlanRowAdmin, bar, percent
 from mapping.schema import spec_from_dict
 from mapping.source_admin import shown_samples
 from mapping.transforms import TRANSFORMS
+from mapping.workshop import decisions
+from mapping.workshop.pages import WorkshopPages
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter
 
 DECISIONS = {
     FieldMap.State.CONFIRMED: "Confirm",
     FieldMap.State.LEFT: "Leave behind",
+    FieldMap.State.DEFERRED: "Defer",
     FieldMap.State.PROPOSED: "Back to proposed",
 }
+LABELS = {"proposed": "warning", "confirmed": "success", "left": "info", "deferred": "danger"}
 
 
 class FieldMapForm(forms.ModelForm):
@@ -32,6 +38,12 @@ class FieldMapForm(forms.ModelForm):
 
     transform = forms.ChoiceField(
         choices=[(info.name, f"{info.name}: {info.summary}") for info in TRANSFORMS.values()], widget=UnfoldAdminSelectWidget
+    )
+    column = forms.CharField(
+        required=False,
+        max_length=60,
+        help_text="Logical name of the destination column.",
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "columns", "autocomplete": "off"}),
     )
 
     class Meta:
@@ -60,19 +72,31 @@ class FieldMapForm(forms.ModelForm):
 
 
 @admin.register(FieldMap)
-class FieldMapAdmin(PlanRowAdmin):
+class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
     """Where each source field goes. Confirming many shows what would change before anything does."""
 
     plan_part = "maps"
     form = FieldMapForm
-    list_display = ("shown_source", "shown_target", "transform", "shown_state", "reason", "fill_bar", "samples")
+    list_display = ("shown_source", "shown_target", "transform", "shown_state", "shown_score", "reason", "decided", "fill_bar", "samples")
     list_filter = (EngagementFilter, "state", "object_name", "table", "transform")
     list_filter_submit = True
     list_fullwidth = True
+    list_before_template = "admin/workbench/completeness.html"
     search_fields = ("source", "column", "alias")
-    actions = ("confirm_maps", "leave_maps", "reopen_maps")
+    actions = ("confirm_maps", "leave_maps", "defer_maps", "reopen_maps")
     fieldsets = (
-        (None, {"fields": (("engagement", "object_name", "source"), ("table", "column", "alias"), ("transform", "state"), "reason")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("engagement", "object_name", "source"),
+                    ("table", "column", "alias"),
+                    ("transform", "state"),
+                    "reason",
+                    "comment",
+                )
+            },
+        ),
         ("How", {"fields": ("options", "new_column"), "classes": ("tab",)}),
     )
 
@@ -82,6 +106,7 @@ class FieldMapAdmin(PlanRowAdmin):
         return (
             super()
             .get_queryset(request)
+            .select_related("engagement")
             .annotate(
                 profile_rows=Subquery(field.values("rows")[:1], output_field=BigIntegerField()),
                 profile_filled=Subquery(field.values("filled")[:1], output_field=BigIntegerField()),
@@ -92,6 +117,11 @@ class FieldMapAdmin(PlanRowAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: FieldMap | None = None) -> tuple[str, ...]:
         """A map stays with its source field and table."""
         return ("engagement", "object_name", "source", "table") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: FieldMap, form: Any, change: bool) -> None:
+        """Save the map as a decision, so that it can be undone."""
+        decisions.change(obj, user=request.user)
+        request.__dict__.setdefault("touched_engagements", {})[obj.engagement_id] = obj.engagement
 
     def get_urls(self) -> list[URLPattern]:
         """With the page that applies a decision."""
@@ -107,26 +137,36 @@ class FieldMapAdmin(PlanRowAdmin):
         """Show what leaving these behind would change; asks for the reason."""
         return self.scope_page(request, maps, FieldMap.State.LEFT)
 
+    @admin.action(description="Defer…")
+    def defer_maps(self, request: HttpRequest, maps: QuerySet) -> HttpResponse:
+        """Show what putting these off would change."""
+        return self.scope_page(request, maps, FieldMap.State.DEFERRED)
+
     @admin.action(description="Back to proposed…")
     def reopen_maps(self, request: HttpRequest, maps: QuerySet) -> HttpResponse:
         """Show what taking decisions back would change."""
         return self.scope_page(request, maps, FieldMap.State.PROPOSED)
 
-    def scope_page(self, request: HttpRequest, maps: QuerySet, state: FieldMap.State, error: str = "", reason: str = "") -> HttpResponse:
+    def scope_page(self, request: HttpRequest, maps: QuerySet, state: FieldMap.State, error: str = "") -> HttpResponse:
         """The page that lists what would change, before anything does."""
-        found = scope(maps, state)
+        found = decisions.scope(FieldMap.objects.filter(pk__in=maps.values("pk")), state)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{DECISIONS[state]}: field maps",
             "opts": self.opts,
             "scope": found,
-            "groups": [("Would change", found.changes), ("Can't be confirmed", found.impossible), ("Stay as they are", found.unchanged)],
+            "groups": [
+                ("Would change", [(row, "") for row in found.changes]),
+                ("Can't be confirmed", [(one.map, one.why) for one in found.impossible]),
+                ("Stay as they are", [(row, "") for row in found.unchanged]),
+            ],
             "state": state,
             "verb": DECISIONS[state],
             "needs_reason": state == FieldMap.State.LEFT,
             "ids": ",".join(str(pk) for pk in maps.values_list("pk", flat=True)),
             "error": error,
-            "reason": reason,
+            "reason": request.POST.get("reason", ""),
+            "comment": request.POST.get("comment", ""),
         }
         return TemplateResponse(request, "admin/workbench/decide_maps.html", context)
 
@@ -134,19 +174,32 @@ class FieldMapAdmin(PlanRowAdmin):
         """Apply a decision to exactly the maps that the scope page listed."""
         if request.method != "POST":
             return redirect(reverse("admin:mapping_fieldmap_changelist"))
-        state, reason = request.POST.get("state", ""), request.POST.get("reason", "")
+        state, reason, comment = (request.POST.get(name, "") for name in ("state", "reason", "comment"))
         ids = [int(pk) for pk in request.POST.get("ids", "").split(",") if pk.isdecimal()]
         if state not in FieldMap.State.values:
             raise BadRequest("Unknown decision.")
         maps = FieldMap.objects.filter(pk__in=super().get_queryset(request).filter(pk__in=ids).values("pk"))
         try:
-            count = decide(maps, state, user=request.user, reason=reason)
+            entries = decisions.decide(maps, state, user=request.user, reason=reason, comment=comment)
         except WorkbenchError as error:
-            return self.scope_page(request, maps, FieldMap.State(state), f"{error} {error.remedy}", reason)
-        messages.success(
-            request, f"{DECISIONS[FieldMap.State(state)]}: {count} field maps. The plan's maps have a new version if they changed."
-        )
+            return self.scope_page(request, maps, FieldMap.State(state), f"{error} {error.remedy}")
+        self.say_changed(request, DECISIONS[FieldMap.State(state)], entries)
         return redirect(reverse("admin:mapping_fieldmap_changelist"))
+
+    def say_changed(self, request: HttpRequest, verb: str, entries: list) -> None:
+        """What was done, with the way to undo it."""
+        for entry in entries:
+            messages.success(
+                request,
+                format_html(
+                    '{}: {} field maps. The plan\'s maps have a new version. <a class="mw-link" href="{}">See or undo it</a>',
+                    verb,
+                    len(entry.detail["maps"]),
+                    reverse("admin:mapping_fieldmap_entry", args=[entry.pk]),
+                ),
+            )
+        if not entries:
+            messages.info(request, f"{verb}: nothing to change.")
 
     @display(description="source field", ordering="source")
     def shown_source(self, row: FieldMap) -> str:
@@ -160,10 +213,23 @@ class FieldMapAdmin(PlanRowAdmin):
         new = f"new {row.new_column.get('kind', '')} column" if row.new_column else ""
         return target, " · ".join(filter(None, (new, f"offer: {row.alias}" if row.alias else "")))
 
-    @display(description="state", label={"proposed": "warning", "confirmed": "success", "left": "info"}, ordering="state")
+    @display(description="state", label=LABELS, ordering="state")
     def shown_state(self, row: FieldMap) -> tuple[str, str]:
         """State, coloured."""
         return row.state, row.get_state_display()
+
+    @display(description="score", ordering="score")
+    def shown_score(self, row: FieldMap) -> str:
+        """The chance that the proposed column is right."""
+        return "–" if row.score is None else percent(row.score)
+
+    @display(description="decided", ordering="decided_at")
+    def decided(self, row: FieldMap) -> str:
+        """Who decided last, when, and the comment."""
+        if not row.decided_at:
+            return "–"
+        said = f": {row.comment}" if row.comment else ""
+        return f"{row.decided_by}, {row.decided_at:%Y-%m-%d %H:%M}{said}"
 
     @display(description="filled")
     def fill_bar(self, row: FieldMap) -> str:

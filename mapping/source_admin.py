@@ -3,12 +3,31 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from mapping.models import FieldMap, SourceField
 from mapping.plan_admin import bar, percent
+from mapping.workshop.completeness import with_decisions
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
+
+
+class LinesFilter(DropdownFilter):
+    """Fields by whether any field map speaks of them."""
+
+    title = "field maps"
+    parameter_name = "lines"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Without a line, with an open one."""
+        return [("none", "No field map"), ("open", "Not decided")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """The chosen fields."""
+        chosen = {"none": {"has_line": False}, "open": {"is_open": True}}.get(self.value() or "")
+        return with_decisions(queryset).filter(**chosen) if chosen else queryset
 
 
 @admin.register(SourceField)
@@ -16,7 +35,7 @@ class SourceFieldAdmin(ReadOnly, WorkbenchAdmin):
     """Fields of the source: how full, how many different values, which types, the commonest values."""
 
     list_display = ("name", "object_name", "engagement", "declared_type", "fill_bar", "distinct", "shown_types", "samples")
-    list_filter = (EngagementFilter, "object_name")
+    list_filter = (EngagementFilter, "object_name", LinesFilter)
     list_select_related = ("engagement",)
     list_filter_submit = True
     search_fields = ("name",)

@@ -10,9 +10,12 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from mapping.models import PlanVersion
+from mapping.workshop.versions import differences
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
 DIFF_LINES = 2_000
+TOLD = 1_000
+DIGITS = 10
 
 
 @admin.register(PlanVersion)
@@ -27,9 +30,20 @@ class PlanVersionAdmin(ReadOnly, WorkbenchAdmin):
     change_form_template = "admin/workbench/plan_version.html"
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        """The content, and what differs from the version before."""
-        before = PlanVersion.objects.filter(engagement=obj.engagement, part=obj.part, version=obj.version - 1).first()
-        return {"version": obj, "before": before, "diff": diff(before, obj), "content_text": pretty(obj)[:200_000]}
+        """The content, and what differs from the version before, or from another that was asked for; of the maps also in words."""
+        others = PlanVersion.objects.filter(engagement=obj.engagement, part=obj.part).exclude(pk=obj.pk)
+        asked = request.GET.get("against", "")
+        before = others.filter(version=int(asked) if asked.isdecimal() and len(asked) < DIGITS else obj.version - 1).first()
+        told = differences(before.content, obj.content) if before and obj.part == "maps" else []
+        return {
+            "version": obj,
+            "before": before,
+            "others": others.defer("content"),
+            "diff": diff(before, obj),
+            "told": told[:TOLD],
+            "told_count": len(told),
+            "content_text": pretty(obj)[:200_000],
+        }
 
     @display(description="confirmed", boolean=False)
     def shown_confirmed(self, version: PlanVersion) -> str:

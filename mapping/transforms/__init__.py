@@ -3,8 +3,9 @@
 A transform never raises, whatever JSON a source sends; only compiling one can raise BadInput, for a map that a person has to correct.
 """
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mapping.transforms.base import EMPTY, ColumnLike, Mapped, Target, TimeRules, Transform, Value, choice_key
@@ -28,19 +29,34 @@ from mapping.transforms.texts import (
 from workbench.engagements.errors import BadInput
 
 __all__ = [
-    "EMPTY", "MEMO_LIMIT", "STRING_LIMIT", "TRANSFORMS", "ColumnLike", "Mapped", "TimeRules", "Transform", "TransformInfo", "Value",
-    "choice_key", "clean", "compile_transform", "cut", "utf16_length", "whole_text",
+    "EMPTY", "MEMO_LIMIT", "STRING_LIMIT", "TRANSFORMS", "ColumnLike", "Example", "Mapped", "TimeRules", "Transform", "TransformInfo",
+    "Value", "choice_key", "clean", "compile_transform", "cut", "utf16_length", "whole_text",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A source value and what a transform writes for it; options: the map's, where the example needs some."""
+
+    before: Any
+    after: Value
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """As people read it: texts in quotes, all else as JSON; options in words before it."""
+        given = f"with {json.dumps(dict(self.options), ensure_ascii=False)}: " if self.options else ""
+        return f"{given}{json.dumps(self.before, ensure_ascii=False)} becomes {json.dumps(self.after, ensure_ascii=False)}"
+
+
+@dataclass(frozen=True, slots=True)
 class TransformInfo:
-    """A transform as people choose it: its sentence, the column kinds it writes to, its options."""
+    """A transform as people choose it: its sentence, the column kinds it writes to, an example, its options."""
 
     name: str
     summary: str
     kinds: tuple[str, ...]
     compile: Callable[[Target], Transform]
+    example: Example
     options: tuple[str, ...] = ()
 
 
@@ -48,20 +64,49 @@ _DATES = ("epoch", "format", "keep_epoch_zero")
 TRANSFORMS: dict[str, TransformInfo] = {
     info.name: info
     for info in (
-        TransformInfo("text", "Single-line text; line breaks become spaces, outer spaces go.", ("String", "Memo"), compile_text, ("trim",)),
-        TransformInfo("memo", "Long text, kept as it is written.", ("Memo", "String"), compile_memo),
-        TransformInfo("email", "A further e-mail address, normalised.", ("String",), compile_email),
-        TransformInfo("phone", "A phone number as it was written.", ("String",), compile_phone),
-        TransformInfo("url", "A web address.", ("String", "Memo"), compile_url),
-        TransformInfo("integer", "A whole number.", ("Integer", "BigInt"), compile_integer),
-        TransformInfo("decimal", "A number with decimals.", ("Decimal", "Double", "Money"), compile_decimal),
-        TransformInfo("money", "An amount of money.", ("Money", "Decimal", "Double"), compile_decimal),
-        TransformInfo("boolean", "Yes or no.", ("Boolean",), compile_boolean, ("yes", "no")),
-        TransformInfo("date", "A day, in the signed zone.", ("DateTime",), compile_datetime, _DATES),
-        TransformInfo("datetime", "A moment, in UTC.", ("DateTime",), compile_datetime, _DATES),
-        TransformInfo("choice", "One option by a value map.", ("Choice",), compile_choice, ("values",)),
-        TransformInfo("multichoice", "Options by a value map.", ("MultiChoice",), compile_multichoice, ("values", "separator")),
-        TransformInfo("json", "Any value as JSON text.", ("Memo", "String"), compile_json, ("text_as_is",)),
+        TransformInfo(
+            "text",
+            "Single-line text; line breaks become spaces, outer spaces go.",
+            ("String", "Memo"),
+            compile_text,
+            Example(" Kim\nLee ", "Kim Lee"),
+            ("trim",),
+        ),
+        TransformInfo("memo", "Long text, kept as it is written.", ("Memo", "String"), compile_memo, Example("Hi\nKim", "Hi\nKim")),
+        TransformInfo(
+            "email", "A further e-mail address, normalised.", ("String",), compile_email, Example(" Kim@EXAMPLE.com", "kim@example.com")
+        ),
+        TransformInfo("phone", "A phone number as it was written.", ("String",), compile_phone, Example(" +49 30 1234 ", "+49 30 1234")),
+        TransformInfo("url", "A web address.", ("String", "Memo"), compile_url, Example("example.com/about", "https://example.com/about")),
+        TransformInfo("integer", "A whole number.", ("Integer", "BigInt"), compile_integer, Example("1,200", 1200)),
+        TransformInfo("decimal", "A number with decimals.", ("Decimal", "Double", "Money"), compile_decimal, Example("12.50", 12.5)),
+        TransformInfo("money", "An amount of money.", ("Money", "Decimal", "Double"), compile_decimal, Example("1,200.50", 1200.5)),
+        TransformInfo("boolean", "Yes or no.", ("Boolean",), compile_boolean, Example("yes", True), ("yes", "no")),
+        TransformInfo(
+            "date", "A day, in the signed zone.", ("DateTime",), compile_datetime, Example("2024-03-05T22:00:00Z", "2024-03-05"), _DATES
+        ),
+        TransformInfo(
+            "datetime",
+            "A moment, in UTC.",
+            ("DateTime",),
+            compile_datetime,
+            Example("2024-03-05 10:00:00 +02:00", "2024-03-05T08:00:00Z"),
+            _DATES,
+        ),
+        TransformInfo(
+            "choice", "One option by a value map.", ("Choice",), compile_choice, Example("gold", 1, {"values": {"Gold": 1}}), ("values",)
+        ),
+        TransformInfo(
+            "multichoice",
+            "Options by a value map.",
+            ("MultiChoice",),
+            compile_multichoice,
+            Example(["gold", "new"], "1,2", {"values": {"Gold": 1, "New": 2}}),
+            ("values", "separator"),
+        ),
+        TransformInfo(
+            "json", "Any value as JSON text.", ("Memo", "String"), compile_json, Example({"a": [1, 2]}, '{"a":[1,2]}'), ("text_as_is",)
+        ),
     )
 }
 

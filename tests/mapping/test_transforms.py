@@ -267,3 +267,12 @@ def test_a_megabyte_is_cut_in_no_time():
     started = time.perf_counter()
     assert len(convert("text", "é" * 1_000_000, max_length=100).value) == 100
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("info", TRANSFORMS.values(), ids=lambda info: info.name)
+def test_the_example_that_people_read_is_what_the_transform_does(info):
+    days = {"behavior": "DateOnly", "format": "DateOnly"} if info.name == "date" else {}
+    target = column(info.kinds[0], max_length=100, precision=2, options={1: "Gold", 2: "New"}, **days)
+    compiled = compile_transform(info.name, field="x", column=target, options=info.example.options)
+    assert compiled(info.example.before).value == info.example.after
+    assert "becomes" in str(info.example)

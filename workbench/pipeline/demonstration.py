@@ -27,6 +27,7 @@ from mapping.owners import answers
 from mapping.owners.matching import Candidates, candidates_of
 from mapping.playbooks import load_playbook
 from mapping.preview import matrix_content
+from mapping.workshop import decisions
 from reports.models import Document
 from workbench.engagements import history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
@@ -203,10 +204,10 @@ def answer(engagement: Engagement, cast: Cast) -> None:
     """Everything that people are asked, answered as the demonstration's script says; see ASSUMPTIONS."""
     OrganisationList.objects.filter(engagement=engagement).update(confirmed=True)
     ObjectMap.objects.filter(engagement=engagement).update(confirmed=True)
-    FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED).exclude(column="").update(state=FieldMap.State.CONFIRMED)
+    proposed = FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED)
+    decisions.decide(proposed, FieldMap.State.CONFIRMED, user=cast.engineer, comment="Confirmed by the demonstration's script.")
     _answer_owners(engagement, cast)
     _answer_findings(engagement, cast)
-    history.record(engagement, actor=cast.engineer, action="confirmed maps", subject="all proposed field maps")
     plan.confirm(engagement, plan.PARTS, user=cast.engineer)
 
 
