@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from mapping.models import FieldMap, SourceField
 from mapping.plan_admin import PlanRowAdmin, bar, percent
@@ -30,6 +30,9 @@ DECISIONS = {
     FieldMap.State.DEFERRED: "Defer",
     FieldMap.State.PROPOSED: "Back to proposed",
 }
+REASON = "Why it goes there, or why it is left behind; the customer reads it."
+COMMENT = "What who decides wants to be read with the decision."
+LONGEST = 120  # characters of a reason in the list
 LABELS = {"proposed": "warning", "confirmed": "success", "left": "info", "deferred": "danger"}
 
 
@@ -45,6 +48,9 @@ class FieldMapForm(forms.ModelForm):
         help_text="Logical name of the destination column.",
         widget=UnfoldAdminTextInputWidget(attrs={"list": "columns", "autocomplete": "off"}),
     )
+
+    reason = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), help_text=REASON)
+    comment = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}), help_text=COMMENT)
 
     class Meta:
         model = FieldMap
@@ -77,7 +83,9 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
 
     plan_part = "maps"
     form = FieldMapForm
-    list_display = ("shown_source", "shown_target", "transform", "shown_state", "shown_score", "reason", "decided", "fill_bar", "samples")
+    list_display = (
+        "shown_source", "shown_target", "transform", "shown_state", "shown_score", "shown_reason", "fill_bar", "samples", "decided",
+    )  # fmt: skip
     list_filter = (EngagementFilter, "state", "object_name", "table", "transform")
     list_filter_submit = True
     list_fullwidth = True
@@ -89,9 +97,10 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
             None,
             {
                 "fields": (
-                    ("engagement", "object_name", "source"),
-                    ("table", "column", "alias"),
-                    ("transform", "state"),
+                    ("engagement", "object_name"),
+                    ("source", "table"),
+                    ("column", "transform"),
+                    ("state", "alias"),
                     "reason",
                     "comment",
                 )
@@ -184,7 +193,8 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
         except WorkbenchError as error:
             return self.scope_page(request, maps, FieldMap.State(state), f"{error} {error.remedy}")
         self.say_changed(request, DECISIONS[FieldMap.State(state)], entries)
-        return redirect(reverse("admin:mapping_fieldmap_changelist"))
+        one = "back" in request.POST and len(ids) == 1
+        return redirect(reverse("admin:mapping_fieldmap_change", args=ids) if one else reverse("admin:mapping_fieldmap_changelist"))
 
     def say_changed(self, request: HttpRequest, verb: str, entries: list) -> None:
         """What was done, with the way to undo it."""
@@ -192,7 +202,7 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
             messages.success(
                 request,
                 format_html(
-                    '{}: {} field maps. The plan\'s maps have a new version. <a class="mw-link" href="{}">See or undo it</a>',
+                    '{}: {} field maps. <a class="mw-link" href="{}">See or undo it</a>. What differs in the plan is a new version.',
                     verb,
                     len(entry.detail["maps"]),
                     reverse("admin:mapping_fieldmap_entry", args=[entry.pk]),
@@ -222,6 +232,11 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
     def shown_score(self, row: FieldMap) -> str:
         """The chance that the proposed column is right."""
         return "–" if row.score is None else percent(row.score)
+
+    @display(description="reason")
+    def shown_reason(self, row: FieldMap) -> str:
+        """Why, not longer than a few lines; the map's own page has all of it."""
+        return row.reason if len(row.reason) <= LONGEST else f"{row.reason[: LONGEST - 1]}…"
 
     @display(description="decided", ordering="decided_at")
     def decided(self, row: FieldMap) -> str:

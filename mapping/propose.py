@@ -22,6 +22,7 @@ from mapping.suiting import filled_by_rules, suit, values_fit
 from mapping.transforms import ColumnLike
 
 KNOWN_SCORE = 0.98  # of a name that the playbook lists
+SHOWN_FROM = 0.05  # score from which a column is worth a look
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class _Map:
         ranked = {one.name: self.likeness.rank(one.name, one) for one in self.profiles.values()}
         given = self._given(ranked)
         for name, one in self.profiles.items():
-            alternatives = [self._alternative(candidate, one) for candidate in ranked[name]]
+            alternatives = [self._alternative(candidate, one) for candidate in ranked[name] if candidate.score >= SHOWN_FROM]
             if name in self.chosen:
                 line = _known(one, self.chosen[name], self.table, self.prefix, self.playbook)
                 yield _with_alternatives(line, [_of_rule(line, KNOWN_SCORE), *alternatives])
@@ -206,8 +207,7 @@ class _Map:
             line = replace(new, rule=replace(new.rule, reason=reason), score=1 - best)
             return _with_alternatives(line, [offered, *alternatives])
         taken = next(other for other in alternatives if other.column == given.candidate.column)
-        reason = f"Like it to {taken.score:.0%}: {' '.join(taken.reasons)}"
-        reason = " ".join(filter(None, (reason, given.conflict)))
+        reason = " ".join(filter(None, ("By likeness.", *taken.reasons, given.conflict)))
         rule = FieldRule(one.name, taken.column, taken.transform, taken.options or {}, f"{self.prefix}_original_values", reason=reason)
         return _with_alternatives(Proposal(self.object_name, self.table, rule, score=taken.score), [*alternatives, offered])
 

@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 
 from mapping import plan
 from mapping.models import SourceField
+from mapping.schema import spec_from_dict
 from mapping.transforms import TRANSFORMS, ColumnLike, TimeRules
 from mapping.workshop import completeness, decisions, tables, values
 from mapping.workshop.checking import Checker
@@ -63,7 +64,7 @@ class WorkshopPages(ModelAdmin):
         """What the workshop shows beside the form of a map."""
         columns = tables.columns(obj.engagement, obj.table)
         field = profile_of(obj)
-        candidates = [{**one, "kind": tables.kind_of(columns.get(one["column"]))} for one in obj.candidates]
+        candidates = [{**one, "kind": _kind(one, columns)} for one in obj.candidates]
         return {
             "field_map": obj,
             "field": field,
@@ -169,6 +170,12 @@ class WorkshopPages(ModelAdmin):
         count = len(undone.detail["maps"]) if undone else 0
         messages.success(request, f"Undone: {count} field maps are what they were before. The plan's maps have a new version.")
         return redirect(reverse("admin:mapping_fieldmap_entry", args=[undone.pk if undone else entry.pk]))
+
+
+def _kind(candidate: Mapping[str, Any], columns: Mapping[str, ColumnLike]) -> str:
+    """The type of a candidate's column, of one that would be made too."""
+    made = spec_from_dict(candidate["new_column"]) if candidate["new_column"] else None
+    return tables.kind_of(made or columns.get(candidate["column"]))
 
 
 def profile_of(row: FieldMap) -> SourceField | None:
