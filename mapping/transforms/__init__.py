@@ -77,10 +77,12 @@ TRANSFORMS: dict[str, TransformInfo] = {
             "email", "A further e-mail address, normalised.", ("String",), compile_email, Example(" Kim@EXAMPLE.com", "kim@example.com")
         ),
         TransformInfo("phone", "A phone number as it was written.", ("String",), compile_phone, Example(" +49 30 1234 ", "+49 30 1234")),
-        TransformInfo("url", "A web address.", ("String", "Memo"), compile_url, Example("example.com/about", "https://example.com/about")),
-        TransformInfo("integer", "A whole number.", ("Integer", "BigInt"), compile_integer, Example("1,200", 1200)),
+        TransformInfo(
+            "url", "A web address.", ("String", "Memo"), compile_url, Example(" https://example.com/about ", "https://example.com/about")
+        ),
+        TransformInfo("integer", "A whole number.", ("Integer", "BigInt"), compile_integer, Example("1200", 1200)),
         TransformInfo("decimal", "A number with decimals.", ("Decimal", "Double", "Money"), compile_decimal, Example("12.50", 12.5)),
-        TransformInfo("money", "An amount of money.", ("Money", "Decimal", "Double"), compile_decimal, Example("1,200.50", 1200.5)),
+        TransformInfo("money", "An amount of money.", ("Money", "Decimal", "Double"), compile_decimal, Example("1200.50", 1200.5)),
         TransformInfo("boolean", "Yes or no.", ("Boolean",), compile_boolean, Example("yes", True), ("yes", "no")),
         TransformInfo(
             "date", "A day, in the signed zone.", ("DateTime",), compile_datetime, Example("2024-03-05T22:00:00Z", "2024-03-05"), _DATES

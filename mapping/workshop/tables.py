@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from connectors.dataverse.columns import Column, ColumnSpec, Table
 from mapping.likeness import builtin
-from mapping.schema import spec_from_dict
+from mapping.playbooks import load_playbook
+from mapping.schema import spec_from_dict, standing_columns, tracking_columns
 from mapping.transforms import ColumnLike
 from mapping.workshop.models import DestinationTable, FieldMap
 from workbench.engagements.models import Engagement, Environment
@@ -39,8 +40,14 @@ def _facts(column: Column) -> dict[str, Any]:
 
 
 def columns(engagement: Engagement, table: str) -> dict[str, ColumnLike]:
-    """A table's columns by name: production's as last read, else the sandbox's, else the built-in ones; and those that maps will make."""
+    """A table's columns by name: production's as last read, else the sandbox's, else the built-in ones; and those that will be made.
+
+    Made are the columns that every table gets, the playbook's own, and those of field maps.
+    """
     found: dict[str, ColumnLike] = dict(_read(engagement, table) or _built_in(table))
+    playbook = load_playbook(engagement.platform)
+    for planned in (*tracking_columns(engagement.prefix), *standing_columns(playbook, table, engagement.prefix)):
+        found.setdefault(planned.name, planned)
     wanted = FieldMap.objects.filter(engagement=engagement, table=table, new_column__isnull=False).values_list("new_column", flat=True)
     for content in filter(None, wanted):
         spec = spec_from_dict(content)
