@@ -141,6 +141,17 @@ def write(path: Path, content: bytes) -> None:
             part.unlink(missing_ok=True)
 
 
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """A name to write a file under until it is whole; whoever wrote it gives it its name. Raises StoreFull, StoreUnwritable."""
+    part = part_of(path)
+    with _disk_errors():
+        try:
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict]:
     """Rows `start` to `stop` (not included) of a Parquet file, reading only the row groups that hold them."""
     with pq.ParquetFile(path) as file:

@@ -104,7 +104,7 @@ def remarks_content(run: Run) -> list[dict[str, Any]]:
     counts: Counter[tuple[str, ...]] = Counter()
     examples: dict[tuple[str, ...], list[str]] = {}
     for object_name in run.staged:
-        for row in staged.read_dispositions(run, object_name):
+        for row in staged.read_reasons(run, object_name):
             for reason in orjson.loads(row["reasons"]) if row["disposition"] == "planned" else ():
                 key = (object_name, reason["severity"], reason["code"], reason["field"])
                 counts[key] += 1

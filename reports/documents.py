@@ -1,54 +1,60 @@
-"""Documents: written into the store from the same data that the pages show, each recorded with its hash."""
+"""Documents: written into the store from the same data that the pages show, each recorded with its hash and named after it."""
 
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
 from django.db.models import Exists, OuterRef, QuerySet
 
 from connectors import store
-from loads.acceptance import exceptions_content, phase_content, remarks_content, verified_content
 from loads.models import Phase, Run
+from reports import xlsx
 from reports.models import Document
 from workbench.engagements.models import Engagement
 
 
-def reconciliation_content(run: Run) -> dict[str, Any]:
-    """A run's reconciliation as data: phases with records and rows; of a run that is over the sample read back, exceptions, versions."""
-    content = {
-        "engagement": run.engagement.name,
-        "environment": run.environment.kind,
-        "run": run.key,
-        "state": run.state,
-        "phases": [{**phase_content(phase), "at_destination": phase.at_destination} for phase in run.phases.all()],
-    }
-    if run.state not in Run.FINISHED:
-        return content
-    return content | {
-        "verified": verified_content(run),
-        "exceptions": exceptions_content(run),
-        "remarks": remarks_content(run),
-        "parts": run.parts,
-    }
-
-
-def write_json(engagement: Engagement, kind: str, content: Mapping[str, Any], run: Run | None = None) -> Document:
-    """Write a document as JSON and record it; what was written before stays."""
-    text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-    digest = sha256(text).hexdigest()
-    name = f"{kind}-{run.key if run else 'all'}-{digest[:12]}.json"
+def keep(engagement: Engagement, kind: str, format: str, make: Callable[[Path], None], run: Run | None = None) -> Document:
+    """Have `make` write a file and record it; what was written before stays. Raises StoreFull, StoreUnwritable."""
     folder = store.folder(engagement.slug, "documents")
-    store.write(folder / name, text)
-    path = str((folder / name).relative_to(store.root()))
-    defaults = {"sha256": digest, "size": len(text), "kind": kind, "format": "json", "run": run}
+    name = f"{kind}-{run.key if run else 'all'}"
+    with store.unfinished(folder / f"{name}.{format}") as part:
+        make(part)
+        digest, size = store.file_hash([part]), part.stat().st_size
+        file = part.replace(folder / f"{name}-{digest[:12]}.{format}")
+    path = str(file.relative_to(store.root()))
+    defaults = {"sha256": digest, "size": size, "kind": kind, "format": format, "run": run}
     document, _ = Document.objects.update_or_create(engagement=engagement, path=path, defaults=defaults)
     return document
 
 
-def write_reconciliation(run: Run) -> Document:
-    """The reconciliation report of a run."""
-    return write_json(run.engagement, "reconciliation", reconciliation_content(run), run)
+def write_json(engagement: Engagement, kind: str, content: Mapping[str, Any], run: Run | None = None) -> Document:
+    """Write a small document as JSON and record it."""
+    text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    return keep(engagement, kind, "json", lambda path: _write(path, text), run)
+
+
+def _write(path: Path, text: bytes) -> None:
+    path.write_bytes(text)
+
+
+def write_lines(engagement: Engagement, kind: str, rows: Iterable[Mapping[str, Any]], run: Run | None = None) -> Document:
+    """Write any number of rows as one JSON array with an object on each line, and record it."""
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file:
+            before = b"[\n"
+            for row in rows:
+                file.write(before + orjson.dumps(row))
+                before = b",\n"
+            file.write(b"[]\n" if before == b"[\n" else b"\n]\n")
+
+    return keep(engagement, kind, "json", make, run)
+
+
+def write_sheets(engagement: Engagement, kind: str, sheets: Iterable[xlsx.Sheet], run: Run | None = None) -> Document:
+    """Write a workbook and record it."""
+    return keep(engagement, kind, "xlsx", lambda path: xlsx.write(path, sheets), run)
 
 
 def runs_to_report(engagement: Engagement) -> QuerySet[Run]:

@@ -113,7 +113,11 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
             for entry in entries
         ],
         dispositions=asked,
-        reports=[json.loads(Path(one["path"]).read_text()) for one in demonstration.summary(engagement)["documents"]],
+        reports=[
+            json.loads(Path(one["path"]).read_text())
+            for one in demonstration.summary(engagement)["documents"]
+            if (one["kind"], one["format"]) == ("reconciliation", "json")
+        ],
         updates=[
             {"table": phase.table, "row_id": row.row_id, "values": dict(row.values), "before": row.before}
             for phase in (production.phases.exclude(table="") if production else ())

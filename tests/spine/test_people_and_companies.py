@@ -1,8 +1,10 @@
 """Rows I1 and I2, read at the destination: people become leads or contacts by the signed matrix, organisations become accounts."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests import folders
@@ -196,3 +198,72 @@ def test_what_is_logged_carries_runs_and_never_a_persons_data(played):
 
 def test_a_row_id_is_the_same_in_both_environments(played):
     assert played.row("contact", "user:u-sql")["contactid"] == played.row("contact", "user:u-sql", "sandbox")["contactid"]
+
+
+def document(played, kind: str, format: str, environment: str = "production"):
+    """A document of the production run, or of the engagement, as its reader sees it; a workbook as {sheet: rows}."""
+    found = [one for one in played.summary["documents"] if (one["kind"], one["format"]) == (kind, format)]
+    paths = [Path(one["path"]) for one in found]
+    path = paths[-1 if environment == "production" else 0]
+    assert sha256(path.read_bytes()).hexdigest() == found[paths.index(path)]["sha256"]
+    if format == "json":
+        return json.loads(path.read_text())
+    return {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in openpyxl.load_workbook(path).worksheets}
+
+
+def test_every_document_of_the_handoff_is_listed_as_json_and_as_a_workbook(played):
+    listed = sorted((one["kind"], one["format"]) for one in played.summary["documents"])
+    per_run, once = ("losses", "reconciliation"), ("admin_sheet", "schema")
+    expected = [(kind, format) for kind in per_run for format in ("json", "xlsx")] * 2
+    assert [one for one in listed if one[0] in (*per_run, *once)] == sorted(expected + [(k, f) for k in once for f in ("json", "xlsx")])
+
+
+def test_the_loss_report_has_a_line_for_every_single_loss_and_for_every_record_that_did_not_load(played):
+    lines = {(one["source_id"], one["code"]): one for one in document(played, "losses", "json")}
+    cut = lines["u-long", "text.shortened"]
+    shown = [cut[name] for name in ("object", "disposition", "table", "severity", "field")]
+    assert shown == ["user", "loaded", "contact", "loss", "lastName"]
+    assert cut["words"] == "The text is longer than the column takes."
+    assert lines["u-role", "email.role_address"]["disposition"] == "held"
+    assert lines["u-forgotten", "person.forgotten"]["disposition"] == "skipped"
+    assert sum(one["code"] == "record.unreadable" for one in document(played, "losses", "json")) == 2
+    remarks = document(played, "reconciliation", "json")["remarks"]
+    assert sum(one["count"] for one in remarks) == sum(one["disposition"] == "loaded" for one in lines.values())
+
+
+def test_the_loss_report_as_a_workbook_says_the_same_with_ids_as_text(played):
+    book, lines = document(played, "losses", "xlsx"), document(played, "losses", "json")
+    shown = [row[:3] for name in ("Losses and notes", "Not loaded") for row in book[name][1:]]
+    assert sorted(shown) == sorted([one["object"], one["source_id"], one["disposition"]] for one in lines)
+    assert sum(row[-1] for row in book["Summary"][1:]) == len(lines)
+
+
+def test_the_reconciliation_as_a_workbook_balances_as_the_report_does(played):
+    book, told = document(played, "reconciliation", "xlsx"), document(played, "reconciliation", "json")
+    assert [row[2] for row in book["Records"][1:]] == [phase["extracted"] for phase in told["phases"]]
+    assert all(row[-1] == "yes" for row in book["Records"][1:])
+    assert len({row[2] for row in book["Read back"][1:]}) == told["verified"]["rows"]
+    assert [row[0] for row in book["Owners"][1:]] == ["(no owner)", "Activities (migration team)"]
+
+
+def test_the_schema_plan_shows_true_names_with_the_offers_beside_them_and_what_came_of_each(played):
+    told = document(played, "schema", "json")
+    assert [one["table"] for one in told["tables"]] == ["account", "contact", "lead"]
+    contact = {column["name"]: column for column in told["tables"][1]["columns"]}
+    stage = contact["mwb_hs_original_lifecycle"]
+    assert (stage["alias"], stage["environments"]) == ("hs_original_lifecycle__c", {"sandbox": "created", "production": "created"})
+    rows = {(row[0], row[1]): row for row in document(played, "schema", "xlsx")["Columns"][1:]}
+    assert rows["lead", "mwb_hs_original_lifecycle"][2] == "hs_original_lifecycle__c"
+    assert {row[1] for row in document(played, "schema", "xlsx")["Left behind"][1:]} >= {"userId"}
+
+
+def test_the_admin_sheet_names_a_tab_and_a_view_for_every_table_and_what_to_set(played):
+    told = document(played, "admin_sheet", "json")
+    assert [(one["table"], one["tab"]) for one in told["forms"]] == [(name, "Migrated data") for name in ("account", "contact", "lead")]
+    view = next(one for one in told["views"] if one["table"] == "contact")
+    assert (view["view"], view["filter"]) == ("Migrated from Iterable", "mwb_sourceid contains data")
+    assert view["fetchxml"].startswith('<fetch><entity name="contact"><attribute name="fullname"/><attribute name="mwb_sourceid"/>')
+    assert "mwb_original_values" not in view["columns"]
+    to_do = [row[2] for row in document(played, "admin_sheet", "xlsx")["To do"][1:]]
+    assert any("Sort Date" in words for words in to_do)
+    assert any("nothing to put back" in words for words in to_do)

@@ -35,12 +35,12 @@ class PipelineConfig(AppConfig):
 
 def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object) -> None:
     """Write the report of a run. A report that can't be written stops no run: the hand-off writes those that are missing."""
-    from reports.documents import write_reconciliation  # needs the models loaded
+    from reports import reconciliation  # needs the models loaded
 
     run = run or phase.run
     run.refresh_from_db(fields=["state"])
     try:
-        write_reconciliation(run)
+        reconciliation.write(run)
     except WorkbenchError as error:
         logger.warning("the report of run %s isn't written: %s", run.pk, type(error).__name__)
 

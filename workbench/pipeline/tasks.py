@@ -14,12 +14,10 @@ from django_q.tasks import async_task, schedule
 from connectors import landing
 from connectors.models import Dataset
 from loads import bindings, provisioning
-from loads.models import Run
 from mapping.discovery import source as source_side
-from reports import documents, scope
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
-from workbench.pipeline import discovery, extraction, leases
+from workbench.pipeline import discovery, extraction, handoff, leases
 from workbench.pipeline.models import LEASE, Step
 from workbench.pipeline.work import Part, Work, go_on, started
 
@@ -129,24 +127,9 @@ def _names(work: Work, *, environment: Environment) -> None:
     bindings.bind(environment, actor=work.actor)
 
 
-def _hand_off(step: Step) -> list[Part]:
-    runs = [Part(f"run {run.pk}", partial(_report, run=run)) for run in documents.runs_to_report(step.engagement)]
-    return [*runs, Part("scope", _scope)]
-
-
-def _scope(work: Work) -> None:
-    work.progress("writing the scope")
-    scope.write_scope(work.step.engagement)
-
-
-def _report(work: Work, *, run: Run) -> None:
-    work.progress("writing documents")
-    documents.write_reconciliation(run)
-
-
 PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.DISCOVER: discovery.parts,
     Step.Name.EXTRACT: extraction.parts,
     Step.Name.PROVISION: _provision,
-    Step.Name.HANDOFF: _hand_off,
+    Step.Name.HANDOFF: handoff.parts,
 }

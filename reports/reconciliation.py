@@ -1,0 +1,118 @@
+"""The reconciliation report of a run: as JSON whenever a phase closes, as a workbook too at the hand-off."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from loads.acceptance import exceptions_content, owners_content, phase_content, remarks_content, verified_content
+from loads.models import Run, VerifiedRow
+from loads.reasons import explained
+from loads.reconciliation import RECORDS, ROWS
+from reports.documents import write_json, write_sheets
+from reports.models import Document
+from reports.xlsx import Cell, Sheet
+
+KIND = "reconciliation"
+
+
+def content(run: Run) -> dict[str, Any]:
+    """A run's reconciliation as data: phases with records and rows; of a run that is over the rest too, see `whole`."""
+    told = {
+        "engagement": run.engagement.name,
+        "environment": run.environment.kind,
+        "run": run.key,
+        "state": run.state,
+        "phases": [{**phase_content(phase), "at_destination": phase.at_destination} for phase in run.phases.all()],
+    }
+    return told | (whole(run) if run.state in Run.FINISHED else {})
+
+
+def whole(run: Run) -> dict[str, Any]:
+    """The sample read back, exceptions, losses and notes, owners, versions: read once for a run, since it means to look at every record."""
+    return {
+        "verified": verified_content(run),
+        "exceptions": exceptions_content(run),
+        "remarks": remarks_content(run),
+        "owners": owners_content(run),
+        "parts": run.parts,
+    }
+
+
+def write(run: Run) -> Document:
+    """The report as JSON."""
+    return write_json(run.engagement, KIND, content(run), run)
+
+
+def write_workbook(run: Run) -> Document:
+    """The same as a workbook, with every row that was read back."""
+    return write_sheets(run.engagement, KIND, sheets(run, content(run) | whole(run)), run)
+
+
+def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
+    """Run, records, rows, exceptions, remarks, the sample read back, owners, versions of the plan."""
+    yield Sheet("Run", ["What", "Value"], _head(run, told), [24, 60])
+    yield Sheet("Records", ["Object", "Table", "Extracted", *_titles(RECORDS), "Balanced"], _records(told["phases"]), [24, 24, *[12] * 9])
+    header = ["Object", "Table", "Planned", *_titles(ROWS), "Found at the destination"]
+    yield Sheet("Rows", header, _rows(told["phases"]), [24, 24, *[12] * 6, 26])
+    yield Sheet(
+        "Exceptions", ["Object", "Outcome", "Code", "What it means", "Records", "For instance"], _exceptions(told), [18, 14, 28, 70, 10, 34]
+    )
+    header = ["Object", "Severity", "Code", "What it means", "Field", "Records", "For instance"]
+    yield Sheet("Losses and notes", header, _remarks(told["remarks"]), [18, 10, 28, 70, 24, 10, 60])
+    header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
+    yield Sheet("Read back", header, _verified(run), [26, 16, 38, 30, 40, 40, 40, 10])
+    yield Sheet("Owners", ["Owner at the source", "Owned by", "As", "Signed by"], _owners(told["owners"]), [44, 44, 18, 24])
+    parts = [[part, version["version"], version["sha256"]] for part, version in sorted(told["parts"].items())]
+    yield Sheet("Plan", ["Part", "Version", "SHA-256"], parts, [14, 10, 68])
+
+
+def _head(run: Run, told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
+    yield from (["Engagement", told["engagement"]], ["Environment", told["environment"]], ["Run", told["run"]], ["State", told["state"]])
+    yield ["Started", run.started_at]
+    yield ["Finished", run.finished_at]
+    yield ["Every phase balances", bool(told["phases"]) and all(phase["balanced"] for phase in told["phases"])]
+    yield ["The sum", f"extracted = {' + '.join(RECORDS)}; planned = {' + '.join(ROWS)}"]
+
+
+def _titles(names: Iterable[str]) -> list[str]:
+    return [name.capitalize() for name in names]
+
+
+def _records(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for phase in phases:
+        yield [phase["object"], phase["table"], phase["extracted"], *(phase[name] for name in RECORDS), phase["balanced"]]
+
+
+def _rows(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for phase in phases:
+        counts = phase["rows"]
+        yield [phase["object"], phase["table"], counts["planned"], *(counts[name] for name in ROWS), phase["at_destination"]]
+
+
+def _exceptions(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
+    for one in told["exceptions"]:
+        yield [one["object"], one["outcome"], one["code"], explained(one["code"]), one["count"], one["example"]]
+
+
+def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for one in remarks:
+        words = explained(one["code"])
+        yield [one["object"], one["severity"], one["code"], words, one["field"], one["count"], ", ".join(one["examples"])]
+
+
+def _verified(run: Run) -> Iterator[Sequence[Cell]]:
+    for row in VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk").iterator():
+        for one in row.fields:
+            values = [_shown(one.get(name)) for name in ("source", "meant", "found")]
+            yield [row.source_id, row.phase.table, str(row.row_id), one.get("column"), *values, one.get("verdict")]
+
+
+def _shown(value: Any) -> Cell:
+    """A value as it is read: ids and numbers of the source as text, nothing as an empty cell."""
+    return None if value is None else str(value)
+
+
+def _owners(owners: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for answer in owners:
+        how = answer["as"] or ("owner team" if answer["kind"] == "team" else "same person")
+        for owner in answer["owners"]:
+            yield [owner, answer["name"], how, answer["signed_by"]]

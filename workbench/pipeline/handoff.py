@@ -1,0 +1,41 @@
+"""The hand-off: which documents are written, each as a part of its own, so that a large one has a task's whole time."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from loads.models import Run
+from mapping import plan
+from reports import admin_sheet, documents, losses, reconciliation, schema, scope
+from workbench.engagements.models import Engagement
+from workbench.pipeline.models import Step
+from workbench.pipeline.work import Part, Work
+
+OF_MAPS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
+    ("schema plan", schema.write),
+    ("schema plan workbook", schema.write_workbook),
+    ("admin sheet", admin_sheet.write),
+    ("admin sheet workbook", admin_sheet.write_workbook),
+)
+OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (("scope", scope.write_scope),)
+OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
+    ("reconciliation", reconciliation.write),
+    ("reconciliation workbook", reconciliation.write_workbook),
+    ("losses", losses.write),
+    ("losses workbook", losses.write_workbook),
+)
+
+
+def parts(step: Step) -> list[Part]:
+    """A part per document: those of the plan's maps where there are any, then those of each run that has something to report."""
+    engagement = step.engagement
+    once = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
+    found = [Part(name, partial(_write, name=name, write=write, of=engagement)) for name, write in once]
+    for run in documents.runs_to_report(engagement):
+        found += [Part(f"{name} of run {run.pk}", partial(_write, name=name, write=write, of=run)) for name, write in OF_RUNS]
+    return found
+
+
+def _write(work: Work, *, name: str, write: Callable[[Any], object], of: Run | Engagement) -> None:
+    work.progress(f"writing the {name} of {of}")
+    write(of)
