@@ -248,8 +248,10 @@ def test_the_reconciliation_as_a_workbook_balances_as_the_report_does(played):
 
 def test_the_schema_plan_shows_true_names_with_the_offers_beside_them_and_what_came_of_each(played):
     told = document(played, "schema", "json")
-    assert [one["table"] for one in told["tables"]] == ["account", "contact", "lead"]
-    contact = {column["name"]: column for column in told["tables"][1]["columns"]}
+    tables = {one["table"]: {column["name"]: column for column in one["columns"]} for one in told["tables"]}
+    assert {"account", "contact", "lead", "campaign", "task"} <= set(tables)
+    assert all("mwb_sourceid" in columns for columns in tables.values())
+    contact = tables["contact"]
     stage = contact["mwb_hs_original_lifecycle"]
     assert (stage["alias"], stage["environments"]) == ("hs_original_lifecycle__c", {"sandbox": "created", "production": "created"})
     rows = {(row[0], row[1]): row for row in document(played, "schema", "xlsx")["Columns"][1:]}
@@ -259,11 +261,13 @@ def test_the_schema_plan_shows_true_names_with_the_offers_beside_them_and_what_c
 
 def test_the_admin_sheet_names_a_tab_and_a_view_for_every_table_and_what_to_set(played):
     told = document(played, "admin_sheet", "json")
-    assert [(one["table"], one["tab"]) for one in told["forms"]] == [(name, "Migrated data") for name in ("account", "contact", "lead")]
+    planned = [one["table"] for one in document(played, "schema", "json")["tables"]]
+    assert [(one["table"], one["tab"]) for one in told["forms"]] == [(table, "Migrated data") for table in planned]
+    assert [one["table"] for one in told["views"]] == planned
     view = next(one for one in told["views"] if one["table"] == "contact")
     assert (view["view"], view["filter"]) == ("Migrated from Iterable", "mwb_sourceid contains data")
     assert view["fetchxml"].startswith('<fetch><entity name="contact"><attribute name="fullname"/><attribute name="mwb_sourceid"/>')
     assert "mwb_original_values" not in view["columns"]
     to_do = [row[2] for row in document(played, "admin_sheet", "xlsx")["To do"][1:]]
-    assert any("Sort Date" in words for words in to_do)
+    assert "Sort Date holds the source's moment on: task." in to_do
     assert any("nothing to put back" in words for words in to_do)
