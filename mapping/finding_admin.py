@@ -6,7 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -114,12 +114,9 @@ class FindingForm(forms.ModelForm):
             self.fields["comment"].disabled = True
 
     def _mine(self, finding: DiscoveryFinding) -> forms.ChoiceField:
-        choices = offered(finding)
-        if self.radios:
-            options = [("", "Not decided"), *((choice.name, f"{choice.label}: {choice.means}") for choice in choices)]
-            return forms.ChoiceField(choices=options, required=False, widget=UnfoldAdminRadioSelectWidget())
-        options = [("", "Not decided"), *((choice.name, choice.label) for choice in choices)]
-        return forms.ChoiceField(choices=options, required=False, widget=UnfoldAdminSelectWidget())
+        options = [("", "Not decided"), *((choice.name, choice.label) for choice in offered(finding))]
+        widget = UnfoldAdminRadioSelectWidget() if self.radios else UnfoldAdminSelectWidget()
+        return forms.ChoiceField(choices=options, required=False, widget=widget)
 
     def _told(self, finding: DiscoveryFinding, check: registry.Check) -> forms.CharField:
         answer = choice_of(finding)
@@ -146,6 +143,10 @@ class DiscoveryFindingAdmin(WorkbenchAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The decision, where it is this person's."""
         return ("decision", "comment") if obj is None or _is_mine(request, obj) else ()
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """The source first, on every database."""
+        return (F("environment").asc(nulls_first=True), "check_name", "subject", "pk")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Checks make findings."""
@@ -286,5 +287,6 @@ def open_decisions(findings: QuerySet) -> Sequence[tuple[str, str, int]]:
     for name in findings.filter(asks=True, decision="").values_list("check_name", flat=True):
         check = registry.of(name)
         counted[check.group, whose(check)] = counted.get((check.group, whose(check)), 0) + 1
-    order = registry.groups()
-    return [(group, who, count) for (group, who), count in sorted(counted.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))]
+    order = {group: place for place, group in enumerate(registry.groups())}
+    ranked = sorted(counted.items(), key=lambda item: (order.get(item[0][0], len(order)), item[0][1]))
+    return [(group, who, count) for (group, who), count in ranked]

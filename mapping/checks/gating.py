@@ -3,20 +3,21 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from django.db.models import Q
+
 from mapping.checks import registry
 from mapping.checks.deciding import choice_of
 from mapping.models import DiscoveryFinding
 from workbench.engagements.models import Engagement, Environment
 
 NAMED = 3
+READ = ("check_name", "subject", "decision", "gone_at", "off_at", "back_at")  # of many findings only what the sentences need
 
 
 def missing(action: str, engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """(sentence, role to move) per check whose decisions the step waits for, and per check of which something is still to be done."""
     for check, rows in waiting(action, engagement, environment):
         decision = check.decision
-        if decision is None:
-            continue
         if undecided := [row for row in rows if not row.decision]:
             yield f"{check.title}: {_counted(undecided)} {decision.question}", decision.who
         for answer, held in _by_answer([row for row in rows if row.decision]):
@@ -25,15 +26,16 @@ def missing(action: str, engagement: Engagement, environment: Environment | None
 
 def waiting(
     action: str, engagement: Engagement, environment: Environment | None, *, anyhow: bool = False
-) -> Iterator[tuple[registry.Check, list[DiscoveryFinding]]]:
+) -> Iterator[tuple[registry.Asking, list[DiscoveryFinding]]]:
     """Checks with the findings that keep the step closed. anyhow: also those that the sandbox doesn't wait for."""
-    found = DiscoveryFinding.objects.filter(engagement=engagement, asks=True).for_environment(environment)
-    open_ones = (row for row in found.order_by("check_name", "subject", "pk") if _open(row))
     production = anyhow or (environment is not None and environment.is_production)
-    for name, rows in groupby(open_ones, key=lambda row: row.check_name):
-        check = registry.of(name)
-        if check.decision and action in check.decision.stops and (production or check.decision.sandbox):
-            yield check, list(rows)
+    checks = {check.name: check for check in registry.asking() if action in check.decision.stops and (production or check.decision.sandbox)}
+    if not checks:
+        return
+    found = DiscoveryFinding.objects.filter(engagement=engagement, asks=True, check_name__in=checks).for_environment(environment)
+    rows = found.filter(Q(decision="") | Q(decision__in=registry.holding())).only(*READ).order_by("check_name", "subject", "pk")
+    for name, same in groupby((row for row in rows if _open(row)), key=lambda row: row.check_name):
+        yield checks[name], list(same)
 
 
 def _open(row: DiscoveryFinding) -> bool:

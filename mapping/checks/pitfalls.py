@@ -96,7 +96,7 @@ def checks() -> Iterator[Check]:
     for path in sorted(FOLDER.glob("*.toml")):
         side: Side = "destination" if path.stem == DYNAMICS else "source"
         for one in read(path.stem):
-            looks_at = "Nothing: this is known beforehand, and kept in mind."
+            looks_at = f"Known beforehand of {'Dynamics 365' if path.stem == DYNAMICS else path.stem.capitalize()}, and kept in mind."
             yield Check(check_name(path.stem, one), one.title, side, GROUP, looks_at, one.decision)
 
 

@@ -69,6 +69,15 @@ class Check:
     last: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A check as far as its decision goes."""
+
+    name: str
+    title: str
+    decision: Decision
+
+
 GO_ON = Decision(
     "The workbench could not look. Go on without having looked?",
     (
@@ -106,6 +115,19 @@ def known() -> Iterator[Check]:
     yield from _checks.values()
 
 
+def asking() -> Iterator[Asking]:
+    """The checks that ask something, and those that stand for one of them that could not be carried out."""
+    for one in _checks.values():
+        if one.decision:
+            yield Asking(one.name, one.title, one.decision)
+            yield Asking(f"{one.name}.{NOT_DONE}", of(f"{one.name}.{NOT_DONE}").title, GO_ON)
+
+
+def holding() -> set[str]:
+    """Names of all answers after which something is still to be done."""
+    return {choice.name for one in asking() for choice in one.decision.choices if choice.holds}
+
+
 def of(name: str) -> Check:
     """The check of a finding; a name that nobody registered is a check that asks nothing."""
     if name.endswith(f".{NOT_DONE}"):
@@ -114,6 +136,26 @@ def of(name: str) -> Check:
     return _checks.get(name) or Check(name, name.replace("_", " ").capitalize(), "source", "Other", "")
 
 
+# What people read first; a group that isn't named here comes last.
+FIRST = (
+    "Environment",
+    "Privileges",
+    "Quiet load",
+    "Columns",
+    "Volume",
+    "Edition",
+    "Prices and products",
+    "Drift between sandbox and production",
+)
+
+
 def groups() -> list[str]:
-    """The subjects, in the order they were registered."""
-    return list(dict.fromkeys(check.group for check in _checks.values()))
+    """The subjects, in the order that people read them."""
+    found = dict.fromkeys(check.group for check in _checks.values())
+    return sorted(found, key=lambda group: FIRST.index(group) if group in FIRST else len(FIRST))
+
+
+def places() -> dict[str, int]:
+    """Name of a check -> its place among all, by group and then as registered."""
+    order = groups()
+    return {check.name: place for place, check in enumerate(sorted(_checks.values(), key=lambda check: order.index(check.group)))}

@@ -3,7 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
+from connectors.base import Finding
 from mapping import plan
+from mapping.checks.keeping import keep
 from mapping.models import SplitRule
 from tests.pages import cast
 from workbench.engagements.models import SignOff
@@ -47,3 +49,18 @@ def test_the_engineer_edits_a_split_rule(northwind, people, signed_in):
     expect(page.get_by_text("nobody has confirmed or signed yet")).to_be_visible()
     assert SplitRule.objects.get(engagement=northwind, stage="subscriber").outcome == "skip"
     assert plan.current(northwind)["split"].content["matrix"]["subscriber"] == "skip"
+
+
+def test_the_dynamics_admin_decides_about_findings_on_a_phone(northwind, people, signed_in):
+    production = northwind.environments.get(kind="production")
+    steps = [Finding("quiet_plugin_steps", "warning", "Runs on Create of lead.", subject=f"Contoso.Plugins.Step{n}") for n in range(3)]
+    keep(northwind, production, steps, actor="discovery")
+    page = signed_in(people.admin, width=390)
+    page.goto(f"/engagements/{northwind.slug}/decisions/")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    card = page.locator("section").filter(has_text="Plug-in steps")
+    card.get_by_role("checkbox", name="Contoso.Plugins.Step1").check()
+    card.get_by_role("radio", name="Bypass by request header").check()
+    card.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("2 open")).to_be_visible()
+    assert [row.subject for row in northwind.findings.filter(decision="bypass")] == ["Contoso.Plugins.Step1"]

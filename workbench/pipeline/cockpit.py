@@ -85,7 +85,7 @@ class CockpitAdmin(EngagementAdmin):
         """The stages above the form."""
         context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
         decisions = open_decisions(DiscoveryFinding.objects.filter(engagement=obj))
-        return context | {"decisions": decisions, "switches": switches(obj)}
+        return context | {"decisions": decisions, "switches": switches(obj), "looking": latest_steps(obj).get((Step.Name.CHECK, None))}
 
     def after_changes(self, request: HttpRequest) -> None:
         """A change of names, zones or the prefix makes new versions of the parts that it touches."""

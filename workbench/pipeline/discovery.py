@@ -87,8 +87,13 @@ def parts(step: Step) -> list[Part]:
         Part("keys", keys),
         Part("objects", _objects),
         Part("proposals", _proposals),
-        *(Part(f"environment {row.pk}", partial(_environment, environment=row)) for row in environments(step.engagement)),
+        *checks(step),
     ]
+
+
+def checks(step: Step) -> list[Part]:
+    """The environments alone, as after something was mended or switched there."""
+    return [Part(f"environment {row.pk}", partial(_environment, environment=row)) for row in environments(step.engagement)]
 
 
 def _audit(work: Work) -> None:

@@ -15,6 +15,7 @@ class Step(models.Model):
 
     class Name(models.TextChoices):
         DISCOVER = "discover", "Discovery"
+        CHECK = "check", "Checks of the environments"
         EXTRACT = "extract", "Extraction"
         PROVISION = "provision", "Provisioning"
         LOAD = "load", "Load"

@@ -129,6 +129,7 @@ def _names(work: Work, *, environment: Environment) -> None:
 
 PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.DISCOVER: discovery.parts,
+    Step.Name.CHECK: discovery.checks,
     Step.Name.EXTRACT: extraction.parts,
     Step.Name.PROVISION: _provision,
     Step.Name.HANDOFF: handoff.parts,

@@ -101,7 +101,7 @@ def cards(engagement: Engagement, roles: set[str], query: Mapping[str, str]) -> 
         undecided = sum(any(not finding.decision for finding in row.findings) for row in subjects)
         mine = check.decision is not None and check.decision.who in roles
         made.append(Card(check, pages.get_page(query.get("page")), undecided, mine))
-    order = {check.name: place for place, check in enumerate(registry.known())}
+    order = registry.places()
     return sorted(made, key=lambda card: (not card.mine, order.get(card.check.name, len(order))))
 
 

@@ -1,0 +1,34 @@
+"""The whole engagement on a world with plug-ins, workflows, flows, rules and journeys: nothing of them is set off, and all is put back."""
+
+import pytest
+import requests
+
+from mapping.models import DiscoveryFinding
+from tests import simulated
+from tests.playing import dump, engagement_on
+from workbench.pipeline import demonstration, steps
+from workbench.pipeline.models import Step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_played_engagement_sets_nothing_off_and_puts_everything_back(tmp_path):
+    with engagement_on(simulated.world(tmp_path / "world", people=20), tmp_path) as (engagement, cast, servers):
+        before = {table: dump(servers.dataverse, table) for table in ("sla", "workflow", "msdyn_segment", "mailbox", "msdynmkt_journey")}
+        demonstration.play(engagement, cast, lambda words: None)
+        for address in (servers.dataverse, servers.dataverse_sandbox):
+            with requests.Session() as session:
+                session.trust_env = False
+                assert session.get(f"{address}/_simulator/fired", timeout=10).json() == {}
+        after = {table: dump(servers.dataverse, table) for table in before}
+        states = ("statecode", "statuscode", "actdeliverymethod")
+        assert [[row.get(name) for name in states] for rows in after.values() for row in rows] == [
+            [row.get(name) for name in states] for rows in before.values() for row in rows
+        ]
+        decided = DiscoveryFinding.objects.filter(engagement=engagement, environment__kind="production", decision="off")
+        assert decided.count() == decided.exclude(off_at=None).exclude(back_at=None).count() >= 6
+        count = DiscoveryFinding.objects.filter(engagement=engagement).count()
+        steps.request(engagement, Step.Name.CHECK, user=cast.engineer)
+        assert Step.objects.get(name="check").state == "done"
+        assert DiscoveryFinding.objects.filter(engagement=engagement).count() == count
+        assert not DiscoveryFinding.objects.filter(engagement=engagement).undecided().exists()
