@@ -6,7 +6,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from connectors import store
+from reports import downloads
 from reports.models import Document
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
@@ -38,12 +38,4 @@ class DocumentAdmin(ReadOnly, WorkbenchAdmin):
         document = self.get_object(request, str(pk))
         if document is None:
             raise Http404("There is no such document.")
-        file = (store.root() / document.path).resolve()
-        if not file.is_relative_to(store.root().resolve()) or not file.is_file():
-            raise Http404("The file isn't in the store any more.")
-        return FileResponse(
-            file.open("rb"),
-            as_attachment=True,
-            filename=f"{document.engagement.slug}-{document.kind}.{document.format}",
-            content_type="application/octet-stream",
-        )
+        return downloads.response(document)

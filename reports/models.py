@@ -1,5 +1,6 @@
 """Documents that were written, each with its hash."""
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.utils import timezone
 
@@ -9,6 +10,10 @@ from workbench.engagements.models import Engagement
 
 class DocumentQuerySet(models.QuerySet["Document"]):
     """Documents."""
+
+    def visible_to(self, user: User | AnonymousUser) -> "DocumentQuerySet":
+        """Those of the engagements that `user` may see."""
+        return self.filter(engagement__in=Engagement.objects.visible_to(user))
 
     def newest(self) -> list["Document"]:
         """The newest version of each; earlier ones stay in the store and in the list of documents."""

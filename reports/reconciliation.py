@@ -113,6 +113,6 @@ def _shown(value: Any) -> Cell:
 
 def _owners(owners: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for answer in owners:
-        how = answer["as"] or ("owner team" if answer["kind"] == "team" else "same person")
+        how = answer["as"] or ("owner team" if answer["kind"] == "team" else "user")
         for owner in answer["owners"]:
             yield [owner, answer["name"], how, answer["signed_by"]]

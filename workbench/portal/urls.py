@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, owners, signing, views
+from workbench.portal import decisions, documents, owners, signing, views
 
 app_name = "portal"
 urlpatterns = [
@@ -21,6 +21,8 @@ urlpatterns = [
     path("engagements/<slug:slug>/owners/<int:pk>/", owners.AnswerPage.as_view(), name="owner"),
     path("engagements/<slug:slug>/owners/take-back/<uuid:batch>/", owners.take_back, name="owners_take_back"),
     path("engagements/<slug:slug>/scope/", views.scope, name="scope"),
+    path("engagements/<slug:slug>/documents/", documents.listing, name="documents"),
+    path("engagements/<slug:slug>/documents/<int:pk>/", documents.download, name="document"),
     path("engagements/<slug:slug>/matrix/", signing.MatrixPage.as_view(), name="matrix"),
     path("engagements/<slug:slug>/sandbox/", signing.SandboxPage.as_view(), name="sandbox"),
 ]

@@ -1,0 +1,46 @@
+"""What documents are called and how they are handed out: always as a download under a name of our own, never shown in a page's origin."""
+
+from dataclasses import dataclass
+
+from django.http import FileResponse, Http404
+
+from connectors import store
+from reports.models import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A kind of document in words, and what is in it."""
+
+    name: str
+    holds: str
+
+
+TITLES = {
+    "scope": Title("Scope", "What is there, what moves where, what was found and decided, and the estimate."),
+    "schema": Title("Schema plan", "Tables, columns and choices, the offer's names beside the true ones; where each source field goes."),
+    "admin_sheet": Title("Sheet for the Dynamics admin", "Form tabs, views, navigation, roles, timeline and switches, in order."),
+    "reconciliation": Title("Reconciliation", "Every source record and every row accounted for, the sample that was read back, owners."),
+    "losses": Title("Losses and records not loaded", "Every shortened or left-out value, every record that didn't load, with reasons."),
+}
+
+
+def title_of(kind: str) -> Title:
+    """The words for a kind; its own name made readable where nobody wrote any."""
+    return TITLES.get(kind) or Title(kind.replace("_", " ").capitalize(), "")
+
+
+def file_name(document: Document) -> str:
+    """The name that a download gets: engagement, kind, and for a run's document the environment and the run."""
+    run = f"-{document.run.environment.kind}-{document.run.key}" if document.run else ""
+    return f"{document.engagement.slug}-{document.kind}{run}.{document.format}"
+
+
+def response(document: Document) -> FileResponse:
+    """The file as a download. Raises Http404 where it isn't in the store, or its path leads out of the store."""
+    file = (store.root() / document.path).resolve()
+    if not file.is_relative_to(store.root().resolve()) or not file.is_file():
+        raise Http404("The file isn't in the store any more.")
+    answer = FileResponse(file.open("rb"), as_attachment=True, filename=file_name(document), content_type="application/octet-stream")
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
