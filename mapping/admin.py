@@ -8,7 +8,15 @@ from django.db.models import CharField, Count, Field, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
-from mapping import fieldmap_admin, finding_admin, owner_admin, plan, source_admin, version_admin  # noqa: F401 - they register their pages
+from mapping import (  # noqa: F401 - they register their pages
+    fieldmap_admin,
+    finding_admin,
+    object_admin,
+    owner_admin,
+    plan,
+    source_admin,
+    version_admin,
+)
 from mapping.models import ObjectMap, OrganisationList, SplitRule
 from mapping.plan_admin import ConfirmedInBulk, PlanRowAdmin
 from mapping.split import normalise_stage

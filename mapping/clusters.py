@@ -3,7 +3,7 @@
 Every function takes a DuckDB connection with a table `keys` (see mapping.people.KEYS) and leaves tables behind it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import duckdb
@@ -17,6 +17,45 @@ from mapping.consent import MEDIA
 def load_keys(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """The table `keys` from its Parquet file."""
     con.execute("CREATE TABLE keys AS SELECT * FROM read_parquet(?) ORDER BY position", [str(path)])
+
+
+def add_memberships(con: duckdb.DuckDBPyConnection, path: Path, lists: Collection[str]) -> None:
+    """Add to `keys.lists` the memberships of these lists that the profiles don't name, as those of dynamic lists.
+
+    path: a file of mapping.side_keys.MEMBERS. To be called before `cluster`; a member is every record with that user id or e-mail.
+    """
+    if not lists:
+        return
+    fill(con, "wanted_lists", WANTED_LISTS, ((key,) for key in sorted(lists)))
+    con.execute(
+        """
+        CREATE TABLE listed_members AS
+        SELECT position, list(DISTINCT list_id ORDER BY list_id) AS more FROM (
+            SELECT k.position, m.list_id FROM read_parquet($path) m JOIN wanted_lists USING (list_id)
+            JOIN (SELECT position, email AS name FROM keys UNION ALL SELECT position, user_key FROM keys) k USING (name)
+        ) GROUP BY position
+        """,
+        {"path": str(path)},
+    )
+    con.execute("""
+        UPDATE keys SET lists = list_distinct(list_concat(lists, more)) FROM listed_members WHERE keys.position = listed_members.position
+    """)
+
+
+def load_buyers(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Tables `purchases` (number, names, currency, total, order_id) and `bought` (number, cluster): whose purchase each is, if known.
+
+    path: a file of mapping.side_keys.PURCHASES. Needs `members` and `names`. Of several names of a purchase the first that somebody has
+    decides.
+    """
+    con.execute("CREATE TABLE purchases AS SELECT row_number() OVER () AS number, * FROM read_parquet(?)", [str(path)])
+    con.execute("""
+        CREATE TABLE bought AS
+        SELECT number, arg_min(cluster, place) AS cluster
+        FROM (SELECT number, unnest(names) AS name, generate_subscripts(names, 1) AS place FROM purchases)
+        JOIN (SELECT DISTINCT name, cluster FROM names JOIN members USING (position)) USING (name)
+        GROUP BY number
+    """)
 
 
 def cluster(con: duckdb.DuckDBPyConnection) -> None:
@@ -70,6 +109,7 @@ def load_organisations(con: duckdb.DuckDBPyConnection, lists: Mapping[str, str],
     fill(con, "free_mail", FREE_MAIL, ((domain,) for domain in sorted(free_mail)))
 
 
+WANTED_LISTS = pa.schema([("list_id", pa.string())])
 ORGANISATION_LISTS = pa.schema([("list_id", pa.string()), ("name", pa.string()), ("name_key", pa.string())])
 FREE_MAIL = pa.schema([("domain", pa.string())])
 

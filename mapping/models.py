@@ -88,7 +88,7 @@ class EventType(models.Model):
         constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "name"], name="event_type_once")]
 
     def __str__(self) -> str:
-        return self.name.strip() or "(no name)"
+        return self.name.strip() or ("(blank)" if self.name else "(no name)")
 
 
 class FindingQuerySet(models.QuerySet["DiscoveryFinding"]):

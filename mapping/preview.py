@@ -7,8 +7,9 @@ import duckdb
 from connectors import landing, store
 from connectors.models import Dataset
 from mapping import plan
-from mapping.clusters import assign_companies, cluster, load_keys, load_organisations
-from mapping.discovery.source import ready_keys
+from mapping.buyers import who_bought
+from mapping.clusters import add_memberships, assign_companies, cluster, load_keys, load_organisations
+from mapping.discovery.keys import ready_files
 from mapping.models import OrganisationList, SplitRule
 from mapping.playbooks import load_playbook
 from workbench.engagements.errors import WorkbenchError
@@ -35,16 +36,19 @@ def matrix_content(engagement: Engagement) -> dict[str, Any]:
     dataset = landing.latest(engagement, "user", Dataset.Purpose.DISCOVERY)
     if dataset is None:
         raise NotDiscovered(f"{engagement} has no discovery data yet.")
-    path = ready_keys(engagement, dataset)
-    if path is None:
+    files = ready_files(engagement, Dataset.Purpose.DISCOVERY)
+    if files is None:
         raise BeingPrepared("The preview is being prepared.")
-    split = plan.BUILDERS["split"](engagement)
+    split, companies_part = plan.BUILDERS["split"](engagement), plan.BUILDERS["companies"](engagement)
     with store.database() as con:
-        load_keys(con, path)
+        load_keys(con, files.people)
+        for path in files.members:
+            add_memberships(con, path, companies_part["lists"])
         cluster(con)
         [(people,)] = con.execute("SELECT count(*) FROM clusters").fetchall()
         stages = _stages(con)
-        companies = _companies(con, engagement, split["matrix"])
+        companies = _companies(con, engagement, companies_part, split["matrix"])
+        purchases = who_bought(con, files.purchases, split)
     current = {part: version for part, version in plan.current(engagement).items() if part in plan.MATRIX_PARTS}
     rules = SplitRule.objects.filter(engagement=engagement)
     rows = [
@@ -62,6 +66,7 @@ def matrix_content(engagement: Engagement) -> dict[str, Any]:
         "people": people,
         "rows": sorted(rows, key=lambda row: (row["outcome"], -row["count"], row["stage"])),
         "companies": companies,
+        "purchases": purchases,
         "fill_rule": split["fill_rule"],
         "parts": plan.covers(current.values()),
     }
@@ -75,8 +80,7 @@ def _stages(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, list[dict[st
     return {stage: (count, list(samples)) for stage, count, samples in rows}
 
 
-def _companies(con: duckdb.DuckDBPyConnection, engagement: Engagement, matrix: dict[str, str]) -> dict[str, Any]:
-    content = plan.BUILDERS["companies"](engagement)
+def _companies(con: duckdb.DuckDBPyConnection, engagement: Engagement, content: dict[str, Any], matrix: dict[str, str]) -> dict[str, Any]:
     load_organisations(con, content["lists"], load_playbook(engagement.platform).free_mail_domains)
     con.execute("CREATE TABLE placed (stage VARCHAR)")
     stages = [(stage,) for stage, outcome in matrix.items() if outcome in ("lead", "contact")]

@@ -59,7 +59,7 @@ def write(
     more: further files of the platform, "export/customEvent.ndjson" -> rows, "campaigns.json" -> the answer, "lists/1.txt" -> the text.
     """
     platform = folder / "iterable"
-    (platform / "export").mkdir(parents=True)
+    (platform / "export").mkdir(parents=True, exist_ok=True)
     (platform / "users").mkdir()
     lines = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in users]
     (platform / "export" / "user.ndjson").write_bytes(b"".join(line + b"\n" for line in lines))

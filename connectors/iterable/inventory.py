@@ -32,7 +32,7 @@ def tell_lists(landed: Landed) -> Summary:
     rows.sort(key=lambda row: (-int(row[3] or 0), row[0]))
     figures = {"lists": len(lists), **{f"{kind.lower() or 'untyped'} lists": count for kind, count in kinds.most_common()}}
     figures["without members"] = sum(not row[3] for row in rows)
-    note = "Members of static lists are counted in the profiles, before people are merged; a dynamic list is a snapshot of today's."
+    note = "Members of static lists are counted in the profiles, before people are merged; a dynamic list is a snapshot."
     return Summary("list", "Lists", figures, (table("Lists by size", ("Id", "Name", "Type", "Members", "Made on"), rows),), note)
 
 

@@ -9,12 +9,17 @@ from connectors.store import fill
 from loads.staging.context import StagingContext
 from mapping import clusters
 from mapping.people import keys_of
+from mapping.side_keys import members_of
 from mapping.split import matrix_from_content
 
 
 def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
-    """Read the keys of the people and judge them by the plan parts as signed; see `judge`."""
+    """Read the keys of the people, with the dynamic lists that they are on, and judge them by the plan parts as signed; see `judge`."""
     clusters.load_keys(con, keys_of(context.dataset("user"), context.person_rules, beat=context.beat))
+    for rule in context.playbook.members:
+        if rule.object in context.run.datasets:
+            members = members_of(context.dataset(rule.object), rule)
+            clusters.add_memberships(con, members, context.contents["companies"]["lists"])
     judge(con, matrix_from_content(context.contents["split"]), context.contents["owners"]["answers"])
 
 

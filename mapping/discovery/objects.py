@@ -13,11 +13,11 @@ from connectors.models import Dataset
 from connectors.registry import INVENTORIES
 from mapping import plan
 from mapping.discovery.event_types import event_findings, keep_event_types
+from mapping.discovery.keys import PERSON
 from mapping.models import EventType, SourceObject
 from mapping.playbooks import DatasetRule, load_playbook
 from workbench.engagements.models import Engagement
 
-PERSON = "user"
 KINDS = {"value": "", "others": "(further names)", "unreadable": "(unreadable)"}
 
 
@@ -102,12 +102,12 @@ def _counted(rule: DatasetRule, dataset: Dataset, types: list[EventType]) -> Sum
     """A sampled object: exact counts per name."""
     total = sum(entry["count"] for entry in dataset.counts)
     rows = [
-        (KINDS[entry["kind"]] or entry["value"].strip() or "(no name)", entry["count"], entry["count"] / total if total else 0.0,
+        (KINDS[entry["kind"]] or str(EventType(name=entry["value"])), entry["count"], entry["count"] / total if total else 0.0,
          entry["first"].replace("T", " ").removesuffix("Z"), entry["last"].replace("T", " ").removesuffix("Z"))
         for entry in dataset.counts
     ]  # fmt: skip
     figures = {"records": total, "different names": len(types), "samples kept": dataset.rows, "unreadable": _unreadable(dataset)}
-    shown = table("By name", ("Name", "Records", "Share", "First (UTC)", "Last (UTC)"), rows, shares=(2,))
+    shown = table("By name", ("Name", "Records", "Share", "First (UTC)", "Last (UTC)"), rows, shares=(2,), empty="The source has none.")
     note = "Counted one by one as they were exported; at most 1,000 of each name were kept to look into."
     return Summary(rule.name, title_of(rule.name), figures, (shown,), note)
 

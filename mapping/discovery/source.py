@@ -20,16 +20,15 @@ from mapping.checks import pitfalls
 from mapping.checks.keeping import keep
 from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
-from mapping.consent import ConsentRules
-from mapping.discovery.objects import PERSON, keep_objects
+from mapping.discovery.keys import PERSON, make_files, people_keys
+from mapping.discovery.objects import keep_objects
 from mapping.discovery.profiling import keep_profiles
 from mapping.fieldmaps import reader
 from mapping.identity import id_text, source_id
 from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
 from mapping.owners.models import ACTIVITIES
-from mapping.people import PersonRules, keys_of, keys_path, person_rules
 from mapping.playbooks import DatasetRule, Playbook, load_playbook
-from mapping.transforms import TimeRules, clean
+from mapping.transforms import clean
 from workbench.engagements import history, signoffs
 from workbench.engagements.models import Engagement, SignOff
 
@@ -86,7 +85,7 @@ def discover(engagement: Engagement, source: Source, *, actor: object, progress:
         findings += keep_profiles(dataset, source.reference("fields"))
         for name in profiled_objects(playbook):
             findings += profile_object(engagement, name, Dataset.Purpose.DISCOVERY)
-        people_keys(engagement, dataset)
+        make_files(engagement, Dataset.Purpose.DISCOVERY)
         findings += keep_objects(engagement)
         propose(engagement, dataset, findings, actor=actor, progress=progress)
 
@@ -173,25 +172,6 @@ def land_small(engagement: Engagement, source: Source, purpose: str) -> None:
     """Land the source's small answers, each as a dataset of its own."""
     for object_name, answers in source.answers().items():
         land_answers(engagement=engagement, object_name=object_name, purpose=purpose, answers=answers, identify=answer_id)
-
-
-def people_keys(engagement: Engagement, dataset: Dataset) -> Path:
-    """The keys of a people dataset, read as the working plan says now; made where they aren't yet."""
-    return keys_of(dataset, _rules(engagement, dataset))
-
-
-def ready_keys(engagement: Engagement, dataset: Dataset) -> Path | None:
-    """The same where they are made already: for pages, which have no time to make them."""
-    path = keys_path(dataset, _rules(engagement, dataset))
-    return path if path.exists() else None
-
-
-def _rules(engagement: Engagement, dataset: Dataset) -> PersonRules:
-    names = plan.names_of(engagement)
-    consent = ConsentRules.from_content(plan.BUILDERS["consent"](engagement))
-    forgotten = landing.latest(engagement, "forgotten", dataset.purpose)
-    hashes = frozenset(entry["hash"] for entry in landing.records(forgotten)) if forgotten else frozenset()
-    return person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), hashes)
 
 
 def _counted(dataset: Dataset) -> Iterable[Finding]:

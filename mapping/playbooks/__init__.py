@@ -7,11 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from mapping.playbooks.reading import (
+    BuyerRule,
     ComputedRule,
     DatasetRule,
     Identity,
     KnownField,
     LeftField,
+    MemberRule,
     ObjectRule,
     ParentRule,
     Playbook,
@@ -23,8 +25,8 @@ from mapping.playbooks.reading import (
 from workbench.engagements.errors import BadInput
 
 __all__ = [
-    "ComputedRule", "DatasetRule", "Identity", "KnownField", "LeftField", "ObjectRule", "ParentRule", "Playbook", "RecordRule",
-    "StandingColumn", "field_key", "load_playbook", "platforms", "read_playbook",
+    "BuyerRule", "ComputedRule", "DatasetRule", "Identity", "KnownField", "LeftField", "MemberRule", "ObjectRule", "ParentRule", "Playbook",
+    "RecordRule", "StandingColumn", "field_key", "load_playbook", "platforms", "read_playbook",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent

@@ -113,6 +113,26 @@ class ComputedRule:
 
 
 @dataclass(frozen=True, slots=True)
+class BuyerRule:
+    """Which landed object says who bought for how much: a record's fields with names of its person, the best first, and its money."""
+
+    object: str
+    keys: tuple[str, ...]
+    total: str
+    currency: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRule:
+    """Which landed object says who is on lists that profiles don't name: its fields with the list's id and a name of the person."""
+
+    object: str
+    list: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class KnownField:
     """Source names that mean one thing, and its column per table; `{prefix}` stands for the publisher's, `@name` for a setting's field."""
 
@@ -178,6 +198,8 @@ class Playbook:
     records: tuple[RecordRule, ...]
     parents: tuple[ParentRule, ...]
     computed: tuple[ComputedRule, ...]
+    buyers: tuple[BuyerRule, ...]
+    members: tuple[MemberRule, ...]
     matrix: Mapping[str, Outcome]
     consent_arrays: Mapping[str, str]
     columns: tuple[StandingColumn, ...]
@@ -236,6 +258,7 @@ def read_playbook(path: Path) -> Playbook:
 
 def _playbook(content: dict[str, Any], mistakes: list[str]) -> Playbook | None:
     more = {"datasets": DatasetRule, "records": RecordRule, "parents": ParentRule, "computed": ComputedRule}
+    more |= {"buyers": BuyerRule, "members": MemberRule}
     lists = {"objects": ObjectRule, **more, "columns": StandingColumn, "fields": KnownField, "left": LeftField}
     known = {"platform", "title", "settings", "identity", "split", "consent", "role_addresses", "free_mail_domains", *lists}
     mistakes += [f"unknown key {key!r}" for key in sorted(set(content) - known)]

@@ -143,7 +143,9 @@ def test_lists_of_companies_are_named_by_a_rule_and_dynamic_members_have_a_file(
     assert sum(entry["name"].startswith("Company: ") for entry in lists) > 8
     assert any(len(entry["name"]) > 170 for entry in lists)
     assert {entry["listType"] for entry in lists} == {"Standard", "Dynamic", "Suppression", "Internal"}
-    assert all((folder / f"iterable/lists/{entry['id']}.txt").stat().st_size for entry in lists if entry["listType"] == "Dynamic")
+    dynamic = [entry for entry in lists if entry["listType"] == "Dynamic"]
+    assert all((folder / f"iterable/lists/{entry['id']}.txt").stat().st_size for entry in dynamic)
+    assert sum(entry["name"].startswith("Company: ") for entry in dynamic) == 3
 
 
 @pytest.mark.parametrize("organisation", ORGANISATIONS)

@@ -21,6 +21,7 @@ def folder(path: Path) -> Path:
         organisation_list(2, "Company: Eastgate"),
         organisation_list(3, f"Company: {LONG_NAME}"),
         organisation_list(4, "Company:  "),
+        organisation_list(5, "Company: Westmoor", listType="Dynamic"),
         organisation_list(9, "VIP"),
     ]
     users = [
@@ -48,11 +49,15 @@ def folder(path: Path) -> Path:
         user("u-domain", "who@eastgate.example", "lead"),
         user("u-noname", "jo.march+news@freshfield.example", "customer", firstName=None, lastName=None),
         user(None, "Bare@Freshfield.example", "customer"),
+        user("u-dynamic", "somebody@gmail.com", "customer"),
+        user(None, "Somebody.Else@gmail.com", "lead"),
         user("u-long", "long@freshfield.example", "customer", lastName="L" * 60),
         b'{"email": "broken@northpine.example", ',
         b"[1, 2]",
     ]
     forgotten = [sha256(b"gone@northpine.example").hexdigest()]
+    (path / "iterable" / "lists").mkdir(parents=True)
+    (path / "iterable" / "lists" / "5.txt").write_text("u-dynamic\nsomebody.else@gmail.com\nu-nobody-knows\n")
     return folders.write(path, users, lists=lists, forgotten=forgotten, fields={"score": "long", "plan": "string", "trial": "boolean"})
 
 
@@ -60,7 +65,7 @@ def test_every_phase_balances_in_both_environments(played):
     assert all(phase["balanced"] for phase in played.summary["phases"])
     assert {phase["environment"] for phase in played.summary["phases"]} == {"sandbox", "production"}
     users = [phase for phase in played.summary["phases"] if phase["object"] == "user" and phase["environment"] == "production"]
-    assert sum(phase["extracted"] for phase in users) == 27
+    assert sum(phase["extracted"] for phase in users) == 29
 
 
 def test_the_destination_holds_exactly_the_rows_that_the_summary_counts(played):
@@ -145,6 +150,12 @@ def test_people_in_no_organisation_get_the_account_of_their_domain_made_where_it
     made = played.row("account", "company:domain:freshfield.example")
     assert (made["name"], made["websiteurl"]) == ("freshfield.example", "https://freshfield.example")
     assert played.row("contact", "user:u-noname")["_parentcustomerid_value"] == made["accountid"]
+
+
+def test_members_of_a_dynamic_organisation_list_belong_to_its_account_though_their_profiles_say_nothing(played):
+    [account] = [row for row in played.rows("account") if row["name"] == "Westmoor"]
+    assert played.row("contact", "user:u-dynamic")["_parentcustomerid_value"] == account["accountid"]
+    assert played.row("lead", "user:somebody.else@gmail.com")["_parentaccountid_value"] == account["accountid"]
 
 
 def test_free_mail_domains_never_become_accounts(played):

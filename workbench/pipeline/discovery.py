@@ -9,6 +9,7 @@ from connectors.models import Dataset
 from connectors.registry import SOURCES
 from mapping.discovery import destination
 from mapping.discovery import source as source_side
+from mapping.discovery.keys import make_files
 from mapping.discovery.objects import keep_objects
 from mapping.discovery.profiling import keep_profiles
 from mapping.playbooks import DatasetRule, load_playbook
@@ -70,9 +71,9 @@ def people_of(work: Work) -> Dataset:
 
 
 def keys(work: Work) -> None:
-    """Make the keys of the people."""
-    work.progress("reading the keys of people")
-    source_side.people_keys(work.step.engagement, people_of(work))
+    """Make the keys of the people that were landed, and of what hangs on them."""
+    work.progress("reading the keys of people, purchases and members of lists")
+    make_files(work.step.engagement, people_of(work).purpose)
 
 
 def parts(step: Step) -> list[Part]:

@@ -7,6 +7,7 @@ from mapping.checks.keeping import keep
 from mapping.checks.source import TOLD_WHILE_LANDING
 from mapping.discovery import destination
 from mapping.discovery import source as source_side
+from mapping.discovery.keys import people_keys
 from mapping.discovery.objects import LandedObjects, told_while_landing
 from mapping.discovery.profiling import keep_profiles
 from mapping.playbooks import load_playbook
@@ -63,7 +64,7 @@ def _questions(work: Work) -> None:
     """Stages and owners that are new: open questions, since the signature stands for what it listed."""
     work.progress("looking for stages and owners that are new")
     engagement, dataset = work.step.engagement, people_of(work)
-    playbook, path = load_playbook(engagement.platform), source_side.people_keys(engagement, dataset)
+    playbook, path = load_playbook(engagement.platform), people_keys(engagement, dataset)
     source_side.keep_stages_and_owners(engagement, path, playbook, signed=True)
     told = told_while_landing(LandedObjects(engagement, Dataset.Purpose.LOAD))
     keep(engagement, None, told, actor=work.actor, only=TOLD_WHILE_LANDING)

@@ -14,7 +14,7 @@ from django_q.tasks import async_task, schedule
 from connectors import landing
 from connectors.models import Dataset
 from loads import bindings, provisioning
-from mapping.discovery import source as source_side
+from mapping.discovery.keys import PERSON, make_files, ready_files
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline import discovery, extraction, handoff, leases
@@ -94,22 +94,20 @@ def _finish(step: Step, state: str, message: str) -> None:
 def want_keys(engagement_id: int) -> None:
     """Queue the making of the discovery's keys where the rules by which they are read have changed."""
     engagement = Engagement.objects.get(pk=engagement_id)
-    dataset = landing.latest(engagement, source_side.PERSON, Dataset.Purpose.DISCOVERY)
-    if dataset and source_side.ready_keys(engagement, dataset) is None:
+    dataset = landing.latest(engagement, PERSON, Dataset.Purpose.DISCOVERY)
+    if dataset and ready_files(engagement, Dataset.Purpose.DISCOVERY) is None:
         async_task("workbench.pipeline.tasks.make_keys", engagement_id, task_name=f"keys of {engagement.slug}")
 
 
 def make_keys(engagement_id: int) -> None:
     """Make the keys that the preview of the matrix shows."""
     engagement = Engagement.objects.get(pk=engagement_id)
-    dataset = landing.latest(engagement, source_side.PERSON, Dataset.Purpose.DISCOVERY)
-    if dataset:
-        try:
-            source_side.people_keys(engagement, dataset)
-        except Exception as error:  # noqa: BLE001 - raised again below, without its words
-            said = f"keys of engagement {engagement_id} failed: {type(error).__name__} at {place_of(error)}"
-            logger.error("%s", said)
-            raise TaskFailed(said) from None
+    try:
+        make_files(engagement, Dataset.Purpose.DISCOVERY)
+    except Exception as error:  # noqa: BLE001 - raised again below, without its words
+        said = f"keys of engagement {engagement_id} failed: {type(error).__name__} at {place_of(error)}"
+        logger.error("%s", said)
+        raise TaskFailed(said) from None
 
 
 def _provision(step: Step) -> list[Part]:

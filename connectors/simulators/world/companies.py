@@ -17,18 +17,20 @@ SHARED = f"team.nord@{HOME}"
 BY_DOMAIN_NAME = f"b.okafor@{HOME}"
 TEAM = "Inside Sales"
 UNKNOWN_OWNERS = (f"ex.employee@{HOME}", "freelancer@agency.example", f"p.wolff@old-{HOME}")
-FIRST_COMPANY_LIST = 50_001
+FIRST_COMPANY_LIST, FIRST_DYNAMIC_LIST = 50_001, 60_001
+DYNAMIC_COMPANIES = 3  # so many of those without a list have a dynamic one, of which profiles say nothing
 MOST_COMPANIES = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """An organisation; `list_id` is 0 where the source has no list for it and only the e-mail domain tells."""
+    """An organisation; `list_id` is 0 where the source has no list for it and only the e-mail domain, or a dynamic list, tells."""
 
     name: str
     domain: str
     tongue: Tongue
     list_id: int
+    dynamic_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,9 @@ def make_companies(people: int, seed: int) -> list[Company]:
         if name not in names and domain not in domains:
             names.add(name)
             domains.add(domain)
-            list_id = FIRST_COMPANY_LIST + len(made) if len(made) % 3 < 2 else 0
-            made.append(Company(name, domain, tongue, list_id))
+            number, is_listed = len(made), len(made) % 3 < 2
+            dynamic_id = FIRST_DYNAMIC_LIST + number // 3 if not is_listed and number // 3 < DYNAMIC_COMPANIES else 0
+            made.append(Company(name, domain, tongue, FIRST_COMPANY_LIST + number if is_listed else 0, dynamic_id))
     return made
 
 

@@ -63,13 +63,14 @@ FIELDS = {
 
 
 def lists_json(companies: Sequence[Company], end: datetime, seed: int) -> dict[str, Any]:
-    """The body of lists.json: one list for each company that has one, odd ones among them, then the audiences."""
+    """The body of lists.json: one list for each company that has one, odd and dynamic ones among them, then the audiences."""
     dice = random.Random(f"{seed}/lists")
     named = [(company.list_id, f"Company: {company.name}") for company in companies if company.list_id]
     entries = [_entry(number, name, "Standard", end, dice) for number, name in [*named, *odd_companies(companies)]]
     entries += [_entry(number, name, kind, end, dice) for number, name, kind, _ in AUDIENCES]
     entries[-3]["isGlobalSuppressionEnabled"] = True
-    return {"lists": entries}
+    dynamic = [_entry(one.dynamic_id, f"Company: {one.name}", "Dynamic", end, dice) for one in companies if one.dynamic_id]
+    return {"lists": [*dynamic, *entries]}
 
 
 def odd_companies(companies: Sequence[Company]) -> list[tuple[int, str]]:

@@ -94,7 +94,8 @@ def _person(crowd: Crowd, number: int) -> Person:
     row |= _consent(dice)
     row |= {"signupDate": moment(signup), "signupSource": dice.choice(SOURCES), "profileUpdatedAt": moment(updated)}
     row["itblInternal.emailDomain"] = row["email"].rsplit("@", 1)[1]
-    return Person(row, tongue, company, updated, lists.dynamic_lists(dice))
+    dynamic = lists.dynamic_lists(dice) + ([company.dynamic_id] if company and company.dynamic_id else [])
+    return Person(row, tongue, company, updated, dynamic)
 
 
 def _address(crowd: Crowd, number: int, given: str, family: str, company: Company | None) -> str:

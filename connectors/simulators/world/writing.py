@@ -50,7 +50,8 @@ def _write_people(folder: Path, crowd: Crowd, organisations: list[destination.Or
         (folder / name).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         users = stack.enter_context((folder / "export" / "user.ndjson").open("wb"))
-        members = {number: stack.enter_context((folder / "lists" / f"{number}.txt").open("wb")) for number in lists.DYNAMIC}
+        numbers = [*lists.DYNAMIC, *(company.dynamic_id for company in crowd.companies if company.dynamic_id)]
+        members = {number: stack.enter_context((folder / "lists" / f"{number}.txt").open("wb")) for number in numbers}
         deeds = stack.enter_context(Deeds(folder / "export", crowd, seed))
         for person in soil_people(make_people(crowd), crowd):
             users.write(orjson.dumps(person.row) + b"\n")
