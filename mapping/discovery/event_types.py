@@ -1,7 +1,7 @@
 """Event types of a sampled object: counts that are exact, and payload keys as the samples show them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,10 @@ from connectors import landing
 from connectors.base import Finding
 from connectors.models import Dataset
 from connectors.sampling import counted, shown_value
+from mapping.flattening import LEVELS
 from mapping.models import EventType
 from mapping.playbooks import DatasetRule
 
-LEVELS = 3  # deeper than this no key becomes a column
 SHOWN_KEYS = 200
 MOST_KEYS = 2_000  # of one type; a payload whose keys are data has no end of them
 TOO_DEEP, OBJECTS, MIXED = "deeper than three levels", "an array of objects", "values of several types"
@@ -82,11 +82,11 @@ def problem_of(value: Any, level: int) -> str:
     return ""
 
 
-def keep_event_types(dataset: Dataset, rule: DatasetRule) -> list[EventType]:
-    """Replace the types of an object by those of a sampled dataset; the commonest first."""
+def keep_event_types(dataset: Dataset, rule: DatasetRule, envelope: Collection[str]) -> list[EventType]:
+    """Replace the types of an object by those of a sampled dataset; the commonest first. envelope: the keys that aren't payload."""
     seen: dict[str, Seen] = {}
     for record in landing.records(dataset):
-        payload = {name: value for name, value in record.items() if name not in rule.envelope}
+        payload = {name: value for name, value in record.items() if name not in envelope}
         seen.setdefault(shown_value(record.get(rule.by)), Seen()).add(payload)
     total = sum(entry["count"] for entry in dataset.counts)
     EventType.objects.filter(engagement=dataset.engagement, object_name=rule.name).delete()

@@ -85,7 +85,7 @@ def keep_objects(engagement: Engagement) -> list[Finding]:
         for rule in playbook.datasets:
             dataset = landed.dataset(rule.name)
             if dataset and rule.discovery == "samples":
-                types = keep_event_types(dataset, rule)
+                types = keep_event_types(dataset, rule, playbook.record(rule.name).envelope)
                 found.append(_counted(rule, dataset, types))
                 findings += event_findings(types)
         _keep_summaries(landed, found)

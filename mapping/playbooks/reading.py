@@ -42,8 +42,7 @@ class DatasetRule:
 
     id: alternatives, the first that is filled is the record's id; fields with `/` between are one id together, `@name` stands for a
     setting's field; without any the record goes by its hash. discovery: what discovery lands: `whole`, `fields` (only `fields`, of every
-    record) or `samples` (a count per value of `by`, with the first and last `moment`, and at most 1,000 records of each;
-    what a record has beside its `envelope` is its payload).
+    record) or `samples` (a count per value of `by`, with the first and last `moment`, and at most 1,000 records of each).
     """
 
     name: str
@@ -51,7 +50,6 @@ class DatasetRule:
     id: tuple[str, ...] = ()
     by: str = ""
     moment: str = ""
-    envelope: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
 
 

@@ -129,15 +129,15 @@ def test_only_the_fields_that_are_asked_for_are_exported(source, folder):
 def test_members_of_dynamic_lists_are_snapshots_by_user_id_or_address(source, folder):
     found = everything(source, "listMember")
     members = {n: (folder / "iterable" / "lists" / f"{n}.txt").read_text().split("\n")[:-1] for n in (4201, 4202)}
-    assert {(row["listId"], row["user"]) for row in found} >= {(n, user.strip()) for n, users in members.items() for user in users}
-    assert all(row["id"] == f"{row['listId']}:{row['user']}" for row in found)
+    assert {(row["list"], row["user"]) for row in found} >= {(n, user.strip()) for n, users in members.items() for user in users}
+    assert all(row["id"] == f"{row['list']}:{row['user']}" for row in found)
 
 
 def test_a_list_that_the_platform_withholds_is_a_finding_and_the_others_come(source, servers):
     servers.fault("iterable", {"path": "getUsers.*4201", "do": "status", "status": 503})
     reading = Reading()
     found = everything(source, "listMember", reading)
-    assert {row["listId"] for row in found} & {4201, 4202} == {4202}
+    assert {row["list"] for row in found} & {4201, 4202} == {4202}
     [finding] = reading.findings
     assert finding.check == "list members withheld"
     assert "4201" in finding.evidence
