@@ -8,11 +8,12 @@ from unfold.decorators import display
 
 from reports import downloads
 from reports.models import Document
+from reports.workbook_admin import WorkbookPages
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
 
 @admin.register(Document)
-class DocumentAdmin(ReadOnly, WorkbenchAdmin):
+class DocumentAdmin(WorkbookPages, ReadOnly, WorkbenchAdmin):
     """Documents that were written, to be downloaded."""
 
     list_display = ("kind", "format", "engagement", "run", "size", "written_at", "download")

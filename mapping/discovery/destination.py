@@ -8,11 +8,12 @@ from django.db import transaction
 from mapping import flattening, plan
 from mapping.checks.keeping import keep
 from mapping.checks.look import Look, look_through
+from mapping.likeness import ACCEPTED
 from mapping.models import FieldMap, ObjectMap, PlanConfirmation, SourceField
 from mapping.owners.checks import answer_by_name, refresh
 from mapping.owners.matching import candidates
 from mapping.owners.snapshot import keep as keep_owners
-from mapping.playbooks import load_playbook
+from mapping.playbooks import RecordRule, load_playbook
 from mapping.profiles import FieldProfile
 from mapping.propose import propose_map
 from mapping.schema import spec_from_dict
@@ -22,6 +23,9 @@ from workbench.engagements import history, signoffs
 from workbench.engagements.models import Engagement, Environment, SignOff
 
 PERSON_OBJECT = "user"
+PRIMARY_NAMES = ("name", "subject", "listname")
+# Keys of an event's payload are named like columns of a task without meaning them: likeness lists those and gives none.
+LISTED_ONLY = 2.0
 
 
 def discover(environment: Environment, *, actor: object, progress: Callable[[str], None]) -> None:
@@ -134,12 +138,19 @@ def _proposed(
         prefix=engagement.prefix,
         settings=names,
         used=taken,
+        reserved=_of_rules(playbook.record(object_name)),
+        at_least=LISTED_ONLY if playbook.record(object_name).payload else ACCEPTED,
     )
     new = [proposal.as_row() for proposal in proposals if proposal.rule.source not in known]
     if playbook.record(object_name).payload:
         filled = {one.name: one.filled for one in profiles}
         new = flattening.within_budget(new, filled, int(names["event_budget"]), made)
     return [_asked(row, taken) for row in new] if confirmed else new
+
+
+def _of_rules(rule: RecordRule) -> set[str]:
+    """Columns that staging fills itself for an object's rows: its moments, its constants and, where fields make it, the primary name."""
+    return {*rule.moments, *rule.constants, *(PRIMARY_NAMES if rule.name else ())}
 
 
 def _maps_confirmed(engagement: Engagement) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from mapping.schema import spec_from_dict, tracking_columns
 from mapping.transforms import ColumnLike, compile_transform
 from mapping.workshop import tables
 from mapping.workshop.models import FieldMap
@@ -17,17 +18,20 @@ class Checker:
     """Checks maps of any engagements; each table's columns and the confirmed maps are read once."""
 
     def __init__(self, rows: Sequence[FieldMap]) -> None:
-        """rows: all that are decided together, so that two of them can't take one column."""
+        """rows: all that are to be confirmed together, as they would be then; so two of them can't take one column."""
         self.rows = rows
+        self._own = {row.pk for row in rows}
         self._columns: dict[tuple[int, str], Mapping[str, ColumnLike]] = {}
 
     def why_not(self, row: FieldMap) -> str:
         """Why a map can't be confirmed; empty where it can."""
         if not row.column:
             return "It has no column."
+        if row.column in {spec.name for spec in tracking_columns(row.engagement.prefix)}:
+            return f"{row.column} is filled by the load itself."
         if self.doubled(row):
             return f"Another field goes to {row.table}.{row.column} already."
-        found = self.columns(row.engagement, row.table).get(row.column)
+        found = self._planned(row) or self.columns(row.engagement, row.table).get(row.column)
         if found is None:
             known = tables.was_read(row.engagement, row.table)
             return f"{row.table} has no column {row.column}; plan it as a new one or choose another." if known else ""
@@ -35,10 +39,15 @@ class Checker:
             return f"{row.table}.{row.column} can't be written."
         return transform_problem(row, found)
 
+    def _planned(self, row: FieldMap) -> ColumnLike | None:
+        """The column that the map itself would make, which may not be kept yet."""
+        made = row.new_column if row.new_column and row.new_column.get("name") == row.column else None
+        return spec_from_dict(made) if made else None
+
     def doubled(self, row: FieldMap) -> bool:
         """Whether another confirmed map, or another of those decided with it, has the same column."""
         place = _place(row)
-        others = self._confirmed.get(place, set()) - {row.pk}
+        others = self._confirmed.get(place, set()) - self._own
         return bool(others) or self._together[place] > 1
 
     def columns(self, engagement: Engagement, table: str) -> Mapping[str, ColumnLike]:

@@ -189,9 +189,9 @@ def undo(entry: AuditEntry, *, user: object) -> AuditEntry | None:
 
 
 def _refuse_doubled(engagement: Engagement, rows: Iterable[FieldMap]) -> None:
-    rows = list(rows)
-    checker = Checker(rows)
-    doubled = [row for row in rows if row.state == FieldMap.State.CONFIRMED and checker.doubled(row)]
+    confirmed = [row for row in rows if row.state == FieldMap.State.CONFIRMED]
+    checker = Checker(confirmed)
+    doubled = [row for row in confirmed if checker.doubled(row)]
     if doubled:
         named = ", ".join(f"{row.table}.{row.column}" for row in doubled[:5])
         raise BadInput(f"{engagement}: another field goes to {named} by now.", remedy="Take that one's confirmation back first.")

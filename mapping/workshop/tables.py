@@ -55,6 +55,21 @@ def columns(engagement: Engagement, table: str) -> dict[str, ColumnLike]:
     return found
 
 
+class Known:
+    """The columns of an engagement's tables, each table read once."""
+
+    def __init__(self, engagement: Engagement) -> None:
+        """Nothing is read yet."""
+        self.engagement = engagement
+        self._read: dict[str, dict[str, ColumnLike]] = {}
+
+    def __call__(self, table: str) -> dict[str, ColumnLike]:
+        """A table's columns by name."""
+        if table not in self._read:
+            self._read[table] = columns(self.engagement, table)
+        return self._read[table]
+
+
 def was_read(engagement: Engagement, table: str) -> bool:
     """Whether a discovery read this table, so that its columns are the destination's own."""
     return DestinationTable.objects.filter(environment__engagement=engagement, name=table).exists()

@@ -1,0 +1,164 @@
+"""The mapping workbook: every field map and value map as XLSX, to be checked, signed off and sent back; and a sent one read again."""
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from django.db import transaction
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from connectors import store
+from mapping import plan
+from mapping.models import FieldMap
+from mapping.workshop import completeness, decisions, sheets
+from mapping.workshop.sheets import ImportPlan, Sent
+from reports.documents import keep, write_sheets
+from reports.models import Document
+from reports.xlsx import Sheet
+from workbench.engagements.errors import BadInput
+from workbench.engagements.models import Engagement
+
+KIND, IMPORT_KIND = "mapping_workbook", "mapping_import"
+MAPS, VALUES, OPTIONS, ABOUT = "Field maps", "Value maps", "Options", "About"
+MOST_BYTES = 20_000_000
+MOST_UNPACKED = 400_000_000
+MOST_ROWS = 100_000
+HOW = (
+    "Check each row of 'Field maps': where the source field goes, or why it is left behind.",
+    "You may edit these columns of 'Field maps': column, transform, options, state, reason, comment; and 'option' of 'Value maps'.",
+    "States: Proposed, Confirmed, Left behind (needs a reason), Deferred. Only confirmed fields move.",
+    "Leave the columns 'id' and 'print' as they are. Rows may be sorted, filtered and left out.",
+    "Send the file back: before anything changes, the workbench shows what would, and what can't be.",
+)
+
+
+def write(engagement: Engagement) -> Document:
+    """Write the workbook of an engagement's field maps and record it."""
+    maps, values, options = sheets.MAPS_HEADER, sheets.VALUES_HEADER, ("table", "column", "option", "label")
+    return write_sheets(
+        engagement,
+        KIND,
+        [
+            Sheet(ABOUT, ("what", "content"), _about(engagement), widths=(28, 110)),
+            Sheet(MAPS, maps, sheets.map_rows(engagement), widths=(8, 14, 28, 8, 40, 14, 30, 26, 12, 20, 14, 50, 30, 8, 40, 20, 18, 18)),
+            Sheet(VALUES, values, sheets.value_rows(engagement), widths=(8, 40, 40, 10, 12, 30)),
+            Sheet(OPTIONS, options, sheets.option_rows(engagement), widths=(16, 30, 12, 40)),
+        ],
+    )
+
+
+def _about(engagement: Engagement) -> Iterator[Sequence[Any]]:
+    version = plan.current(engagement).get("maps")
+    yield "Engagement", engagement.name
+    yield "Source", engagement.get_platform_display()
+    yield "Maps", f"version {version.version}, SHA-256 {version.sha256}" if version else "no version yet"
+    for line in completeness.of(engagement):
+        told = (
+            f"{line.fields} fields: {line.moved} to a column, {line.left} left with a reason, {line.open} open, {line.lost} without a line"
+        )
+        yield f"Object {line.object_name}", told
+    for number, sentence in enumerate(HOW, start=1):
+        yield f"How to, {number}", sentence
+    for asked in ("Checked by", "Date", "Signature"):
+        yield asked, ""
+
+
+def keep_sent(engagement: Engagement, content: bytes) -> Document:
+    """Keep a workbook that was sent, as it came. Raises BadInput for what is no workbook of ours or is too large."""
+    if len(content) > MOST_BYTES:
+        raise BadInput(f"The file is larger than {MOST_BYTES // 1_000_000} MB.", remedy="Send the workbook without pictures.")
+    document = keep(engagement, IMPORT_KIND, "xlsx", lambda path: _write(path, content))
+    with document_file(document).open("rb") as file:
+        list(read(file))  # what can't be read is refused before anyone looks at its plan
+    return document
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def document_file(document: Document) -> Path:
+    """Where a document lies in the store."""
+    return store.root() / document.path
+
+
+def read(file: IO[bytes]) -> Iterator[Sent]:
+    """The rows of a workbook that was sent back, in its order. Raises BadInput where it can't be read or lacks a sheet or column."""
+    _refuse_bombs(file)
+    try:
+        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError) as error:
+        raise BadInput("The file is no XLSX workbook.", remedy="Save it as .xlsx and send it again.") from error
+    try:
+        values: dict[str, dict[str, str]] = {}
+        for _, cells in _rows(book, VALUES, sheets.VALUES_HEADER):
+            values.setdefault(cells["id"], {})[cells["value"]] = cells["option"].strip()
+        for number, cells in _rows(book, MAPS, sheets.MAPS_HEADER):
+            yield Sent(
+                number=number,
+                map_id=int(cells["id"]) if cells["id"].isdecimal() and len(cells["id"]) < len(str(2**63)) else 0,
+                cells={name: cells[name] for name in sheets.EDITABLE},
+                values=values.get(cells["id"], {}),
+                print=cells["print"].strip(),
+            )
+    finally:
+        book.close()
+
+
+def _refuse_bombs(file: IO[bytes]) -> None:
+    """A small file may unpack to one that fills the memory."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise BadInput("The file is no XLSX workbook.", remedy="Save it as .xlsx and send it again.") from error
+    if unpacked > MOST_UNPACKED:
+        raise BadInput("The workbook is too large once it is unpacked.")
+    file.seek(0)
+
+
+def _rows(book: Any, name: str, header: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """A sheet's rows as (number, column -> text), by the names in its first row, wherever the reader moved them."""
+    if name not in book.sheetnames:
+        raise BadInput(f"The workbook has no sheet '{name}'.", remedy="Send back the workbook that was exported here.")
+    rows = book[name].iter_rows(values_only=True)
+    found = [str(cell or "").strip() for cell in next(rows, ())]
+    missing = [column for column in header if column not in found]
+    if missing:
+        raise BadInput(f"The sheet '{name}' lacks {', '.join(missing)}.", remedy="Leave the columns' names as they were exported.")
+    for number, row in enumerate(rows, start=2):
+        if number > MOST_ROWS:
+            raise BadInput(f"The sheet '{name}' has more than {MOST_ROWS:,} rows.")
+        cells = dict(zip(found, (_text(cell) for cell in row), strict=False))
+        if cells.get("id"):
+            yield number, {column: cells.get(column, "") for column in header}
+
+
+def _text(cell: Any) -> str:
+    """A cell as text: a whole number without its decimals, whatever the spreadsheet made of it."""
+    if cell is None:
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def planned(document: Document) -> ImportPlan:
+    """What a sent workbook would change as things stand now."""
+    with document_file(document).open("rb") as file:
+        return sheets.plan_import(document.engagement, read(file))
+
+
+@transaction.atomic
+def apply(document: Document, *, user: object, shown: str) -> int:
+    """Carry out a sent workbook as one entry of the history; returns how many maps changed.
+
+    shown: digest of the plan that the person saw. Raises BadInput where it isn't the plan any more.
+    """
+    list(FieldMap.objects.select_for_update().filter(engagement=document.engagement).values_list("pk"))  # nobody edits meanwhile
+    found = planned(document)
+    if found.digest != shown:
+        raise BadInput("Something was changed since this was shown.", remedy="Look at what would change now, then apply it.")
+    detail = {"document": document.kind, "sha256": document.sha256, "rejected": len(found.rejected)}
+    decisions.change_many([one.map for one in found.changes], user=user, action="imported a mapping workbook", detail=detail)
+    return len(found.changes)
