@@ -16,8 +16,8 @@ from connectors.iterable.slicing import items, named_slice
 from connectors.store import batched
 
 CAMPAIGNS = Listing("api/campaigns", "campaigns", "totalCampaignsCount", "id", 1_000, {"sort": "id"})
-JOURNEYS = Listing("api/journeys", "journeys", "totalJourneysCount", "id", 50)
-ARCHIVED = Listing("api/journeys", "journeys", "totalJourneysCount", "id", 50, {"state": "Archived"})
+JOURNEYS = Listing("api/journeys", "journeys", "totalJourneysCount", "id", 50, {"sort": "id"})
+ARCHIVED = Listing("api/journeys", "journeys", "totalJourneysCount", "id", 50, {"sort": "id", "state": "Archived"})
 METRICS_A_CALL, METRICS_A_SLICE = 20, 100
 TEMPLATES_A_SLICE = 50
 TYPES = ("Base", "Blast", "Triggered", "Workflow")

@@ -51,10 +51,10 @@ async def by_client_id(project: Project, request: Request) -> Response:
 
 
 async def snippet(project: Project, request: Request) -> Response:
-    """One snippet by id or name."""
+    """One snippet by id or name, wrapped as the vendor's own client reads it."""
     wanted = request.path_params["key"]
     found = project.read_json("snippets.json", {"snippets": []})["snippets"]
-    return JSONResponse(next((each for each in found if wanted in (str(each.get("id")), each.get("name"))), None) or missing())
+    return JSONResponse({"snippet": next((each for each in found if wanted in (str(each.get("id")), each.get("name"))), None) or missing()})
 
 
 async def catalogs(project: Project, request: Request) -> Response:

@@ -72,7 +72,7 @@ async def campaign(project: Project, request: Request) -> Response:
     wanted, found = request.path_params["campaign_id"], project.read_json("campaigns.json", {"campaigns": []})["campaigns"]
     if request.url.path.endswith("/childCampaigns"):
         children = [each for each in found if each.get("recurringCampaignId") == wanted]
-        return JSONResponse({"campaigns": children})
+        return JSONResponse(page_of(request, children, "campaigns", "totalCampaignsCount", (20, 1000)))
     return JSONResponse(one_of(found, "id", wanted))
 
 

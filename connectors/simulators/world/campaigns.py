@@ -27,7 +27,7 @@ _THEMES = (
     "感謝祭",
 )
 _DAY_MS = 86_400_000
-# What is wrong with one campaign in turn, from the twentieth on.
+# What is wrong with one campaign in turn, from the twentieth on; None: the key is missing, since the API sends no nulls.
 _DIRT: Sequence[dict[str, Any]] = (
     {"name": "Newsletter with a subject that somebody pasted into the name, " * 4}, {"name": "Rabatt 🎉 „nur heute“"},
     {"name": "=SUM(A1:A9)"},
@@ -78,7 +78,8 @@ def _campaign(number: int, dice: random.Random, end: int) -> dict[str, Any]:
         row["workflowId"] = FIRST_JOURNEY + number % 8
     if number % 11 == 10:
         row["recurringCampaignId"] = FIRST_CAMPAIGN + STATES.index("Recurring")
-    return row | (_DIRT[number - 20] if 20 <= number < 20 + len(_DIRT) else {})
+    row |= _DIRT[number - 20] if 20 <= number < 20 + len(_DIRT) else {}
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _lists(number: int, dice: random.Random) -> list[int]:
@@ -141,8 +142,9 @@ def _journeys(dice: random.Random, end: int) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {
             "id": FIRST_JOURNEY + number, "name": name, "description": "" if number % 3 else "Owned by marketing",
             "enabled": number % 4 != 3,
-            "isArchived": number in {7, 9}, "journeyType": "Draft" if number == 10 else "Published", "lifetimeLimit": number % 3 or None,
-            "simultaneousLimit": 1, "startTileId": 9001 + 40 * number, "triggerEventNames": _TRIGGERS[number % len(_TRIGGERS)],
+            "isArchived": number in {7, 9}, "journeyType": "Draft" if number == 10 else "Published",
+            **({"lifetimeLimit": number % 3} if number % 3 else {}), "simultaneousLimit": 1, "startTileId": 9001 + 40 * number,
+            "triggerEventNames": _TRIGGERS[number % len(_TRIGGERS)],
             "createdAt": created, "updatedAt": created + dice.randrange(20 * _DAY_MS), "creatorUserId": f"marketing@{HOME}",
         }  # fmt: skip
         if number % 5 == 1:

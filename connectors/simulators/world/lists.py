@@ -109,7 +109,7 @@ def channels_json() -> dict[str, Any]:
 def message_types_json(end: datetime) -> dict[str, Any]:
     """The body of messageTypes.json."""
     keys = ("id", "name", "channelId", "subscriptionPolicy")
-    rest = {"createdAt": _ms(end) - 90_000_000_000, "updatedAt": _ms(end) - 9_000_000_000, "rateLimitPerMinute": None, "frequencyCap": None}
+    rest = {"createdAt": _ms(end) - 90_000_000_000, "updatedAt": _ms(end) - 9_000_000_000}
     return {"messageTypes": [dict(zip(keys, kind, strict=True)) | rest for kind in MESSAGE_TYPES]}
 
 

@@ -57,7 +57,7 @@ def _email(body: str, number: int) -> dict[str, Any]:
         "subject": f"{_GREETING}, news no. {number}" if number % 6 else "", "preheaderText": "For {{companyName}}",
         "fromName": "Halden & Voss",
         "fromEmail": f"hello@{HOME}", "replyToEmail": "{{ownerEmail}}", "ccEmails": [], "bccEmails": [], "html": html,
-        "plainText": "" if number % 4 else "Hi {{firstName}}", "locale": None, "isDefaultLocale": True,
+        "plainText": "" if number % 4 else "Hi {{firstName}}", "isDefaultLocale": True,
         "dataFeedIds": [3] if "[[" in body else [],
         "cacheDataFeed": False, "mergeDataFeedContext": False, "googleAnalyticsCampaignName": f"c{number}",
         "linkParams": [{"key": "utm_campaign", "value": "{{plan}}"}], "campaignDataFields": {}, "metadata": {},
@@ -72,7 +72,6 @@ def _push(body: str, number: int) -> dict[str, Any]:
 def _sms(body: str, number: int) -> dict[str, Any]:
     return {
         "message": "{{firstName}}: https://sms.example/x?u={{userId}} STOP",
-        "imageUrl": None,
         "trackingDomain": "sms.example",
         "linkParams": [],
     }
