@@ -143,6 +143,7 @@ class OwnerMatchAdmin(PlanRowAdmin):
             "match": obj,
             "environment": environment,
             "choices": suggestions.suggest(environment, obj.source_owner) if environment else [],
+            "beside": OwnerMatch.objects.beside(obj).in_order(),
             "past": obj.answers.all()[:20],
             "digest": answers.scope(OwnerMatch.objects.filter(pk=obj.pk)).digest,
         }

@@ -83,7 +83,7 @@ def _owners(engagement: Engagement) -> dict[str, Any]:
         # A sandbox often lacks people that production has; there the owner of rows without one stands in, and only there.
         "missing_in_sandbox": "default_owner",
         # Owners lie in or below this business unit; '' stands for the application user's own.
-        "business_unit": names_of(engagement)["owner_business_unit"],
+        "business_unit": names_of(engagement).get("owner_business_unit", ""),
         "answers": {match.source_owner: match.content() for match in matches},
     }
 

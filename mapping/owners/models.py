@@ -32,6 +32,11 @@ class OwnerMatchQuerySet(models.QuerySet["OwnerMatch"]):
         first = models.Case(models.When(source_owner__in=list(RESERVED), then=0), default=1)
         return self.order_by(first, "-records", "source_owner", "pk")
 
+    def beside(self, match: "OwnerMatch") -> "OwnerMatchQuerySet":
+        """Other owners at the source with the same answer: several names of one person, or people who share a successor or a team."""
+        same = self.filter(engagement=match.engagement_id, answer__iexact=match.answer).exclude(pk=match.pk).exclude(kind=match.Kind.OPEN)
+        return same if match.answer else self.none()
+
     def sought(self, text: str) -> "OwnerMatchQuerySet":
         """Those whose name at the source, or whose answer, contains the text."""
         words = text.strip()

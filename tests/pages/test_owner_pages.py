@@ -113,6 +113,14 @@ def test_an_answer_that_does_not_fit_is_refused_on_the_page_with_its_reason(owne
     assert set(OwnerMatch.objects.values_list("kind", flat=True)) == {"open"}
 
 
+def test_several_names_with_one_answer_are_shown_beside_each_other(owners, admin):
+    OwnerMatch.objects.filter(source_owner__in=["ada.lovelace", MARKUP]).update(kind="user", answer="ada@northwind.test")
+    text = admin.get(page_of(owners["ada.lovelace"])).content.decode()
+    assert "Also answers" in text
+    assert "&lt;b&gt;Bold&lt;/b&gt;. <span" in text
+    assert "Also answers" not in admin.get(page_of(owners[""])).content.decode()
+
+
 def test_a_disabled_user_needs_the_signature(owners, admin, people):
     match = owners["dora@northwind.test"]
     assert "signs for it" in answer(admin, match, key("dora@northwind.test")).content.decode()

@@ -163,6 +163,7 @@ class AnswerPage(LoginRequiredMixin, View):
             "error": error,
             "may_answer": may_answer(request, engagement),
             "past": past(one) if one else [],
+            "beside": OwnerMatch.objects.beside(one).in_order() if one else [],
             "address": request.path,
         }
         return render(request, "portal/owner.html", context, status=status)
