@@ -63,7 +63,8 @@ def _told(column: Mapping[str, Any]) -> dict[str, str]:
 def _view(table: str, maps: Mapping[str, Any], platform: str) -> dict[str, Any]:
     source_id = f"{maps['prefix']}_sourceid"
     name = NAMES.get(table, f"{maps['prefix']}_name" if _has(maps, table, f"{maps['prefix']}_name") else "createdon")
-    own = [column["name"] for column in maps["columns"][table] if column["kind"] not in NOT_IN_VIEWS]
+    run_id = f"{maps['prefix']}_runid"
+    own = [column["name"] for column in maps["columns"][table] if column["kind"] not in NOT_IN_VIEWS and column["name"] != run_id]
     columns = list(dict.fromkeys([name, source_id, *own]))[: IN_VIEW + 2]
     return {
         "table": table,

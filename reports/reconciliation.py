@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from loads.acceptance import exceptions_content, owners_content, phase_content, remarks_content, verified_content
-from loads.models import Run, VerifiedRow
+from loads.models import Phase, Run, VerifiedRow
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from reports.documents import write_json, write_sheets
@@ -21,9 +21,13 @@ def content(run: Run) -> dict[str, Any]:
         "environment": run.environment.kind,
         "run": run.key,
         "state": run.state,
-        "phases": [{**phase_content(phase), "at_destination": phase.at_destination} for phase in run.phases.all()],
+        "phases": [_phase(phase) for phase in run.phases.all()],
     }
     return told | (whole(run) if run.state in Run.FINISHED else {})
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    return {**phase_content(phase), "pass": phase.get_kind_display(), "at_destination": phase.at_destination}
 
 
 def whole(run: Run) -> dict[str, Any]:
@@ -50,9 +54,14 @@ def write_workbook(run: Run) -> Document:
 def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     """Run, records, rows, exceptions, remarks, the sample read back, owners, versions of the plan."""
     yield Sheet("Run", ["What", "Value"], _head(run, told), [24, 60])
-    yield Sheet("Records", ["Object", "Table", "Extracted", *_titles(RECORDS), "Balanced"], _records(told["phases"]), [24, 24, *[12] * 9])
-    header = ["Object", "Table", "Planned", *_titles(ROWS), "Found at the destination"]
-    yield Sheet("Rows", header, _rows(told["phases"]), [24, 24, *[12] * 6, 26])
+    yield Sheet(
+        "Records",
+        ["Object", "Table", "Pass", "Extracted", *_titles(RECORDS), "Balanced"],
+        _records(told["phases"]),
+        [24, 24, 24, *[12] * 9],
+    )
+    header = ["Object", "Table", "Pass", "Planned", *_titles(ROWS), "Found at the destination"]
+    yield Sheet("Rows", header, _rows(told["phases"]), [24, 24, 24, *[12] * 6, 26])
     yield Sheet(
         "Exceptions", ["Object", "Outcome", "Code", "What it means", "Records", "For instance"], _exceptions(told), [18, 14, 28, 70, 10, 34]
     )
@@ -79,13 +88,13 @@ def _titles(names: Iterable[str]) -> list[str]:
 
 def _records(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for phase in phases:
-        yield [phase["object"], phase["table"], phase["extracted"], *(phase[name] for name in RECORDS), phase["balanced"]]
+        yield [phase["object"], phase["table"], phase["pass"], phase["extracted"], *(phase[name] for name in RECORDS), phase["balanced"]]
 
 
 def _rows(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for phase in phases:
         counts = phase["rows"]
-        yield [phase["object"], phase["table"], counts["planned"], *(counts[name] for name in ROWS), phase["at_destination"]]
+        yield [phase["object"], phase["table"], phase["pass"], counts["planned"], *(counts[name] for name in ROWS), phase["at_destination"]]
 
 
 def _exceptions(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:

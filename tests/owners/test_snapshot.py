@@ -4,7 +4,9 @@ import pytest
 import requests
 
 from connectors.dataverse import directory
+from loads import bindings
 from loads.destination import Destination
+from mapping import plan
 from mapping.models import ObjectMap, OwnerMatch
 from mapping.owners import checks, snapshot, tasks
 from mapping.owners.matching import candidates
@@ -87,6 +89,22 @@ def test_a_unit_that_is_not_there_bars_everybody_and_is_said(tmp_path, source):
         assert "outside" in known.find("user", "asa@corp.example").problem
 
 
+def test_a_disabled_user_is_bound_only_where_somebody_signed_for_it(tmp_path, source):
+    with engagement_on(source, tmp_path) as (engagement, cast, _):
+        ObjectMap.objects.create(engagement=engagement, object_name="user", tables=["contact"])
+        OwnerMatch.objects.create(engagement=engagement, source_owner="", kind="team", answer="Sales")
+        answered = {"kind": "stub", "answer": "dora@corp.example", "signed_by": "ada"}
+        match = OwnerMatch.objects.create(engagement=engagement, source_owner="dora", **answered)
+        production = engagement.environments.get(kind="production")
+        bound = []
+        for kind in ("stub", "user"):
+            OwnerMatch.objects.filter(pk=match.pk).update(kind=kind)
+            plan.revise(engagement, "owners", actor=cast.engineer)
+            rows = bindings.bind(production, actor=cast.engineer)
+            bound.append(next((str(row.row_id), row.problem) for row in rows if row.kind == "user"))
+        assert bound == [(SELLERS[3]["systemuserid"], ""), ("None", "The user is disabled.")]
+
+
 def test_users_are_read_again_once_something_was_mended_and_an_environment_that_fails_stops_no_other(tmp_path, source):
     with engagement_on(source, tmp_path) as (engagement, _, servers):
         servers.fault("dataverse_sandbox", {"path": "systemusers", "do": "status", "status": 403})
@@ -102,6 +120,26 @@ def test_users_are_read_again_once_something_was_mended_and_an_environment_that_
         assert match.problems == {}
         detail = engagement.history.get(action="read users and teams").detail
         assert detail["sandbox"].startswith("not read")
+
+
+def test_a_user_reads_what_the_roles_of_their_teams_read_and_one_without_any_role_reads_nothing(tmp_path):
+    role, seller, team = "00000000-0000-0000-0000-0000000000e0", SELLERS[0], TEAMS[0]
+    tim, lone = person(4, "Tim", ROOT), person(5, "Lone", ROOT)
+    rows = {
+        "dataverse/businessunit": UNITS,
+        "dataverse/systemuser": [seller, tim, lone],
+        "dataverse/team": [team],
+        "dataverse/role": [{"roleid": role, "name": "Seller"}],
+        "dataverse/systemuserroles": [{"systemuserroleid": role, "systemuserid": seller["systemuserid"], "roleid": role}],
+        "dataverse/teamroles": [{"teamroleid": role, "teamid": team["teamid"], "roleid": role}],
+        "dataverse/teammembership": [{"teammembershipid": role, "teamid": team["teamid"], "systemuserid": tim["systemuserid"]}],
+    }
+    with engagement_on(folders.write(tmp_path / "source", [], rows=rows), tmp_path) as (engagement, *_):
+        _, known = read(engagement)
+        assert known.find("user", "asa@corp.example").problem == ""
+        assert known.find("user", "tim@corp.example").problem == ""
+        assert known.find("user", "lone@corp.example").problem == "The user's roles don't read contact, email, lead, task."
+        assert known.find("team", "Sales").problem == ""
 
 
 def test_all_who_have_the_same_roles_are_asked_about_once(tmp_path, source):

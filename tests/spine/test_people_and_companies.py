@@ -251,7 +251,7 @@ def test_the_loss_report_as_a_workbook_says_the_same_with_ids_as_text(played):
 
 def test_the_reconciliation_as_a_workbook_balances_as_the_report_does(played):
     book, told = document(played, "reconciliation", "xlsx"), document(played, "reconciliation", "json")
-    assert [row[2] for row in book["Records"][1:]] == [phase["extracted"] for phase in told["phases"]]
+    assert [row[3] for row in book["Records"][1:]] == [phase["extracted"] for phase in told["phases"]]
     assert all(row[-1] == "yes" for row in book["Records"][1:])
     assert len({row[2] for row in book["Read back"][1:]}) == told["verified"]["rows"]
     assert [row[0] for row in book["Owners"][1:]] == ["(no owner)", "Activities (migration team)"]

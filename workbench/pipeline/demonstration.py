@@ -231,11 +231,12 @@ def _answer_owners(engagement: Engagement, cast: Cast) -> None:
 
 
 def _fallback(environments: Sequence[Candidates]) -> tuple[str, str]:
-    """The fallback owner: an owner team that can own in all environments, else a user who can."""
+    """The fallback owner: an owner team that can own in all environments, one that people made before a unit's own; else a user who can."""
+    units = {team.unit for known in environments for found in known.by_team.values() for team in found}
     for kind in (OwnerMatch.Kind.TEAM, OwnerMatch.Kind.USER):
         able = [{name for name in known.names(kind) if known.find(kind, name).principal} for known in environments]
         if common := set.intersection(*able) if able else set():
-            return kind, min(common)
+            return kind, min(common, key=lambda name: (name in units, name))
     raise DemonstrationFailed("The environments have no owner team and no user in common.", remedy="Give both a team with one name.")
 
 
