@@ -6,7 +6,7 @@ They join the keys by name: a user id or a normalised e-mail, which are one name
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from connectors import landing, store
 from connectors.models import Dataset
+from mapping.computed import number
 from mapping.fieldmaps import reader
 from mapping.identity import id_text, normalise_email
 from mapping.playbooks import BuyerRule, MemberRule
@@ -24,7 +25,7 @@ PURCHASES = pa.schema(
     [("names", pa.list_(pa.string())), ("currency", pa.string()), ("total", pa.decimal128(24, 4)), ("order_id", pa.string())]
 )
 MEMBERS = pa.schema([("list_id", pa.string()), ("name", pa.string())])
-MOST = Decimal(10) ** 18
+MOST = 922_337_203_685_477  # of a money column of the destination, in either direction
 Rule = BuyerRule | MemberRule
 
 
@@ -71,14 +72,9 @@ def person_names(value: Any) -> Iterator[str]:
 
 
 def amount(value: Any) -> Decimal | None:
-    """A sum of money with four decimals, also one that stands as text; None for what is none, or larger than money is."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        found = Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-    return found.quantize(Decimal("0.0001")) if found.is_finite() and abs(found) < MOST else None
+    """A sum of money with four decimals, also one that stands as text; None for what is none, or more than a money column holds."""
+    found = number(value)
+    return found.quantize(Decimal("0.0001")) if found is not None and abs(found) <= MOST else None
 
 
 def code_of(value: Any) -> str:

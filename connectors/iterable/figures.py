@@ -15,6 +15,9 @@ def list_members(landed: Landed) -> Counter[str]:
     return Counter({**found, **dynamic})
 
 
+MOST = 922_337_203_685_477  # beyond this a total is a mistake; the destination's money columns end here too
+
+
 class Purchases:
     """Counts over all purchases."""
 
@@ -40,14 +43,14 @@ def purchase_facts(landed: Landed) -> Purchases:
 
 
 def amount(value: Any) -> Decimal | None:
-    """A sum of money, also one written as text with a point; None for anything else and for what no price is as large as."""
+    """A sum of money, also one written as text with a point; None for anything else and for more than money is."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         found = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return found if found.is_finite() and abs(found) < 10**15 else None
+    return found if found.is_finite() and abs(found) <= MOST else None
 
 
 def day(value: Any) -> str:

@@ -90,6 +90,12 @@ def discover(engagement: Engagement, source: Source, *, actor: object, progress:
         propose(engagement, dataset, findings, actor=actor, progress=progress)
 
 
+def _asked(rule: DatasetRule, names: Mapping[str, str]) -> tuple[str, ...]:
+    """The fields that a source is asked for: of a nested one its top field too, since no source says that it leaves out a part of it."""
+    wanted = [field_name(name, names) for name in rule.fields]
+    return tuple(dict.fromkeys(part for name in wanted for part in (name, name.partition(".")[0])))
+
+
 def profiled_objects(playbook: Playbook) -> list[str]:
     """Objects beside people whose fields are profiled where they are landed."""
     names = dict.fromkeys([*(rule.name for rule in playbook.datasets), *(rule.name for rule in playbook.objects)])
@@ -142,7 +148,7 @@ def land_object(
         identify=give,
         progress=progress,
         time_given=time_given,
-        fields=tuple(field_name(name, names) for name in rule.fields) if first_look and rule.discovery == "fields" else (),
+        fields=_asked(rule, names) if first_look and rule.discovery == "fields" else (),
         sampling=Sampling(rule.by, rule.moment) if first_look and rule.discovery == "samples" else None,
     )
 

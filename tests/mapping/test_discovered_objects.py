@@ -5,7 +5,9 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from connectors import landing
+from connectors.base import Finding
 from connectors.models import Dataset
+from mapping.discovery.source import discover
 from mapping.models import DiscoveryFinding, EventType, SourceField, SourceObject
 from tests.pages import cast
 
@@ -47,7 +49,7 @@ OBJECTS = {
 LISTS = [
     {"id": 7, "name": "Newsletter", "listType": "Standard", "createdAt": MS},
     {"id": 8, "name": "Active", "listType": "Dynamic", "createdAt": MS},
-    {"id": 9, "name": "Nobody", "listType": "Standard", "createdAt": MS},
+    {"id": 9, "name": "Nobody\x00\ud800", "listType": "Standard", "createdAt": MS},
 ]
 PEOPLE = [cast.person(1, emailListIds=[7]), cast.person(2, emailListIds=[7, 7, 5000], unsubscribedMessageTypeIds=[978]), cast.person(3)]
 
@@ -104,7 +106,7 @@ def test_every_landed_object_has_profiles_of_its_fields():
 
 
 def test_lists_are_told_by_size_whether_static_or_dynamic():
-    assert [(row[1], row[3]) for row in rows("list", "Lists by size")] == [("Active", 3), ("Newsletter", 2), ("Nobody", 0)]
+    assert [(row[1], row[3]) for row in rows("list", "Lists by size")] == [("Active", 3), ("Newsletter", 2), ("Nobody\ufffd\ufffd", 0)]
 
 
 def test_campaigns_journeys_and_templates_are_told_with_what_hangs_together():
@@ -139,3 +141,20 @@ def test_a_source_without_further_objects_has_empty_summaries_and_no_findings_of
     assert {row.records for row in engagement.source_objects.all()} == {0}
     names = set(engagement.findings.values_list("check_name", flat=True))
     assert not names & {"event_names_alike", "unflattenable_payloads", "metrics_lag", "purchases_without_order", "dynamic_snapshots"}
+
+
+class Withholding(cast.GivenSource):
+    """A source that doesn't give one object's records."""
+
+    def read(self, object_name, piece, reading=None):
+        if object_name == "listMember":
+            reading.findings.append(Finding("list members withheld", "warning", "List 8 is too big.", subject="8"))
+        return super().read(object_name, piece, reading)
+
+
+def test_what_a_source_withholds_while_it_is_landed_is_a_finding_once():
+    engagement = cast.make_engagement("Withheld")
+    for _ in range(2):
+        discover(engagement, Withholding(PEOPLE), actor="discovery", progress=lambda words: None)
+    found = engagement.findings.filter(check_name="list members withheld")
+    assert [row.evidence for row in found] == ["List 8 is too big."]
