@@ -23,7 +23,7 @@ demo: setup
 	$(BIN)/python manage.py demo $(ARGS)
 
 test: setup-dev
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(ARGS)
 
 check: setup-dev
 	$(BIN)/ruff check .

@@ -168,7 +168,7 @@ class ObjectMap(models.Model):
 
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="object_maps")
     object_name = models.CharField("object", max_length=60)
-    tables = models.JSONField(default=list, help_text='Logical names, such as ["contact", "lead"].')
+    tables = models.JSONField(default=list, blank=True, help_text='Logical names, such as ["contact", "lead"]; [] is documented only.')
     cardinality = models.CharField(max_length=20, default="1:1")
     note = models.TextField(blank=True)
     confirmed = models.BooleanField(default=False)

@@ -103,7 +103,7 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
             rule.name: object_content(playbook, rule.name, tables[rule.name], names) for rule in playbook.objects if rule.name in tables
         },
         "fields": rows,
-        "columns": schema.plan_columns(rows, prefix=engagement.prefix, platform=engagement.platform),
+        "columns": schema.plan_columns(rows, prefix=engagement.prefix, platform=engagement.platform, objects=tables),
     }
 
 

@@ -53,16 +53,20 @@ def standing_columns(playbook: Playbook, table: str, prefix: str) -> list[Column
     ]
 
 
-def plan_columns(rows: Sequence[Mapping[str, Any]], *, prefix: str, platform: str) -> dict[str, list[dict[str, Any]]]:
+def plan_columns(
+    rows: Sequence[Mapping[str, Any]], *, prefix: str, platform: str, objects: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, list[dict[str, Any]]]:
     """All new columns per table, as the `maps` plan part keeps them: tracking, the playbook's, and those of the confirmed field rows.
 
-    rows: of the `maps` part (`table`, `column`, `state`, `new_column`, `alias`). Tables: the playbook's and the rows'. Raises BadInput
-    where two rows want one column in two shapes, or a new column isn't named as its row's column.
+    rows: of the `maps` part (`table`, `column`, `state`, `new_column`, `alias`). objects: object -> the tables that it becomes, none where
+    it is documented only; the playbook's where they aren't given. Raises BadInput where two rows want one column in two shapes, or a new
+    column isn't named as its row's column.
     """
     check_prefix(prefix)
     playbook = load_playbook(platform)
     aliases = playbook.aliases(prefix)
-    tables = dict.fromkeys([table for rule in playbook.objects for table in rule.tables] + [row["table"] for row in rows if row["table"]])
+    becoming = {rule.name: rule.tables for rule in playbook.objects} if objects is None else objects
+    tables = dict.fromkeys(table for of_object in becoming.values() for table in of_object)
     planned: dict[str, list[dict[str, Any]]] = {}
     for table in (name for name in tables if name not in WITHOUT_COLUMNS):
         specs = {spec.name: spec for spec in (*tracking_columns(prefix), *standing_columns(playbook, table, prefix))}

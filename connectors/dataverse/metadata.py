@@ -4,15 +4,16 @@ Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/query-meta
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
-from connectors.dataverse.client import Client
+from connectors.dataverse.client import Client, Operation, Outcome
 from connectors.dataverse.columns import Column, ColumnSpec, Table
 from connectors.dataverse.definitions import ENGLISH, NS, column_definition, lookup_definition
-from connectors.dataverse.errors import RowMissing
+from connectors.dataverse.errors import RowMissing, from_refusal
 from connectors.dataverse.solutions import ensure_solution
-from connectors.http import OutcomeUnknown
+from connectors.http import HttpRefused, OutcomeUnknown
 from workbench.engagements.errors import BadInput
 
 __all__ = ["Column", "ColumnSpec", "Table", "base_language", "create_column", "ensure_solution", "publish_all", "read_table", "read_tables"]
@@ -22,24 +23,22 @@ _OF_COLUMN = "LogicalName,SchemaName,AttributeType,AttributeTypeName,RequiredLev
 _OF_TIE = "ReferencingAttribute,ReferencingEntityNavigationPropertyName,ReferencedEntity"
 _KINDS = {"Picklist": "Choice", "MultiSelectPicklistType": "MultiChoice", "FileType": "File", "ImageType": "Image"}
 _RANGE = "MinValue,MaxValue"
-# What each kind says beyond the common part: the type to cast to, and what to ask of it.
-_CASTS: Mapping[str, tuple[str, str, str | None]] = {
-    "String": ("String", "MaxLength,FormatName", None),
-    "Memo": ("Memo", "MaxLength,Format", None),
-    "Integer": ("Integer", f"{_RANGE},Format", None),
-    "Decimal": ("Decimal", f"{_RANGE},Precision", None),
-    "Double": ("Double", f"{_RANGE},Precision", None),
-    "Money": ("Money", f"{_RANGE},Precision", None),
-    "DateTime": ("DateTime", "Format,DateTimeBehavior", None),
-    "Choice": ("Picklist", "", "OptionSet"),
-    "State": ("State", "", "OptionSet"),
-    "Status": ("Status", "", "OptionSet"),
-    "Boolean": ("Boolean", "", "OptionSet"),
-    "MultiChoice": ("MultiSelectPicklist", "", "OptionSet"),
-    "Lookup": ("Lookup", "Targets", None),
-    "Customer": ("Lookup", "Targets", None),
-    "Owner": ("Lookup", "Targets", None),
-}
+# What each type of column says beyond the common part: the type to cast to, and what to ask of it.
+_DETAILS: Sequence[tuple[str, str, str | None]] = (
+    ("String", "MaxLength,FormatName", None),
+    ("Memo", "MaxLength,Format", None),
+    ("Integer", f"{_RANGE},Format", None),
+    ("Decimal", f"{_RANGE},Precision", None),
+    ("Double", f"{_RANGE},Precision", None),
+    ("Money", f"{_RANGE},Precision", None),
+    ("DateTime", "Format,DateTimeBehavior", None),
+    ("Picklist", "", "OptionSet"),
+    ("State", "", "OptionSet"),
+    ("Status", "", "OptionSet"),
+    ("Boolean", "", "OptionSet"),
+    ("MultiSelectPicklist", "", "OptionSet"),
+    ("Lookup", "Targets", None),
+)
 _OWNERS = ("systemuser", "team")
 Json = dict[str, Any]
 
@@ -51,19 +50,25 @@ def read_tables(client: Client) -> list[str]:
 
 
 def read_table(client: Client, logical_name: str) -> Table:
-    """A table with its columns: one request for it, two for columns and lookups, one per kind of column that it has.
+    """A table with its columns, in one batch of reads: the table, its columns and lookups, and what each type of column says beyond.
 
     Raises BadInput where there is no such table.
     """
     address = _address(logical_name)
-    try:
-        head = client.get(address, params={"$select": _OF_TABLE})
-    except RowMissing:
-        raise BadInput(f"The destination has no table {logical_name}.", remedy="Check the edition, or provision the table first.") from None
-    plain = client.get(f"{address}/Attributes", params={"$select": _OF_COLUMN})["value"]
+    reads = [
+        f"{address}?$select={_OF_TABLE}",
+        f"{address}/Attributes?$select={_OF_COLUMN}",
+        f"{address}/ManyToOneRelationships?$select={_OF_TIE}",
+        *(f"{address}/Attributes/{NS}.{cast}AttributeMetadata?{_asked(select, expand)}" for cast, select, expand in _DETAILS),
+    ]
+    outcomes = client.batch([Operation("GET", path, headers={"Accept": "application/json"}) for path in reads], repeatable=True)
+    if outcomes[0].status == HTTPStatus.NOT_FOUND:
+        raise BadInput(f"The destination has no table {logical_name}.", remedy="Check the edition, or provision the table first.")
+    head, plain, relationships, *answers = (_answered(outcome, logical_name) for outcome in outcomes)
+    plain = plain["value"]
     kinds = {entry["LogicalName"]: _kind(entry) for entry in plain}
-    details = _details(client, address, set(kinds.values()))
-    ties = _navigation(client, address)
+    details = {entry["LogicalName"]: entry for answer in answers for entry in answer["value"]}
+    ties = _navigation(relationships["value"])
     columns = {
         name: _column(logical_name, entry, kinds[name], details.get(name, {}), ties.get(name, {}))
         for entry in plain
@@ -123,19 +128,23 @@ def _kind(entry: Json) -> str:
     return _KINDS.get(type_name) or _KINDS.get(kind) or kind
 
 
-def _details(client: Client, address: str, kinds: Iterable[str]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for cast, select, expand in sorted({_CASTS[kind] for kind in kinds if kind in _CASTS}, key=str):
-        params = {"$select": ",".join(filter(None, ["LogicalName", select])), "$expand": expand}
-        answer = client.get(f"{address}/Attributes/{NS}.{cast}AttributeMetadata", params=params)
-        found |= {entry["LogicalName"]: entry for entry in answer["value"]}
-    return found
+def _asked(select: str, expand: str | None) -> str:
+    wanted = f"$select={','.join(filter(None, ['LogicalName', select]))}"
+    return f"{wanted}&$expand={expand}" if expand else wanted
 
 
-def _navigation(client: Client, address: str) -> dict[str, dict[str, str]]:
+def _answered(outcome: Outcome, table: str) -> Json:
+    """The body of one read of a batch. Raises what the service's refusal means."""
+    if outcome.ok and outcome.body is not None:
+        return outcome.body
+    payload = {"error": {"code": outcome.code, "message": outcome.message}}
+    raise from_refusal(HttpRefused(f"Reading the table {table} was refused.", status=outcome.status, body=outcome.message, payload=payload))
+
+
+def _navigation(relationships: Iterable[Json]) -> dict[str, dict[str, str]]:
     """Column -> lookup target -> navigation property, from the relationships: names are never guessed."""
     ties: dict[str, dict[str, str]] = defaultdict(dict)
-    for tie in client.get(f"{address}/ManyToOneRelationships", params={"$select": _OF_TIE})["value"]:
+    for tie in relationships:
         ties[tie["ReferencingAttribute"]][tie["ReferencedEntity"]] = tie["ReferencingEntityNavigationPropertyName"]
     return ties
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ class StagingContext:
     @cached_property
     def contents(self) -> dict[str, dict[str, Any]]:
         """The plan parts at exactly the versions that the run uses."""
-        return plan.content_of(self.engagement, self.run.parts)
+        versions = tuple(sorted((part, one["version"], one["sha256"]) for part, one in self.run.parts.items()))
+        return _contents(self.engagement, versions)
 
     @cached_property
     def playbook(self) -> Playbook:
@@ -132,3 +133,9 @@ class StagingContext:
     def crosswalk_rows(self, object_name: str) -> Iterator[tuple]:
         """The ids that an object's records have in this environment, streamed."""
         return crosswalk.known(self.run.environment, object_name)
+
+
+@lru_cache(maxsize=4)
+def _contents(engagement: Engagement, versions: tuple[tuple[str, int, str], ...]) -> dict[str, dict[str, Any]]:
+    """The contents of frozen versions, each held against its hash once per process. Raises PlanChanged."""
+    return plan.content_of(engagement, {part: {"version": version, "sha256": sha256} for part, version, sha256 in versions})

@@ -9,8 +9,9 @@ from tests.playing import Played, play
 
 @pytest.fixture(scope="module")
 def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Played]:
-    """What came of playing the module's folder; the module may name source ids to ask for in ASK, and names in OPTIONS."""
+    """What came of playing the module's folder; it may name source ids to ask for (ASK), objects to leave (LEAVE), and names (OPTIONS)."""
     module = request.module
     with django_db_blocker.unblock():
         folder = module.folder(tmp_path_factory.mktemp("source"))
-        yield play(folder, tmp_path_factory.mktemp("work"), getattr(module, "ASK", None), **getattr(module, "OPTIONS", {}))
+        named = {name: getattr(module, name, None) for name in ("ASK", "LEAVE", "OPTIONS")}
+        yield play(folder, tmp_path_factory.mktemp("work"), named["ASK"], named["LEAVE"] or (), **(named["OPTIONS"] or {}))

@@ -18,7 +18,7 @@ from loads.models import SchemaPlan
 from mapping.models import PlanVersion
 from tests import folders
 from tests.folders import user
-from tests.playing import dump, engagement_on
+from tests.playing import OTHERS, dump, engagement_on
 from workbench.engagements import gates
 from workbench.engagements.models import Environment, SignOff
 from workbench.pipeline import demonstration, steps
@@ -88,7 +88,7 @@ def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tm
     (folder / "dataverse" / "metadata.json").write_text(folders.json.dumps({"columns": {"contact": [wrong]}}))
     with engagement_on(folder, tmp_path) as (engagement, cast, servers):
         demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-        demonstration.answer(engagement, cast)
+        demonstration.answer(engagement, cast, OTHERS)
         demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
         sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
         step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
@@ -160,7 +160,7 @@ def test_an_owner_who_cant_read_what_they_would_own_is_not_bound_but_stood_in_fo
         demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
         match = engagement.owner_matches.get(source_owner="sam@corp.example")
         assert (match.kind, match.answer) == ("user", "sam@corp.example")
-        demonstration.answer(engagement, cast)
+        demonstration.answer(engagement, cast, OTHERS)
         for address in (servers.dataverse, servers.dataverse_sandbox):
             with requests.Session() as session:
                 session.trust_env = False

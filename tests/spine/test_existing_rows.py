@@ -6,8 +6,10 @@ import pytest
 
 from tests import folders
 from tests.folders import organisation_list, user
+from tests.playing import OTHERS
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
+LEAVE = OTHERS
 ASK = {"user": ["u-both", "u-two-contacts"]}
 UNIT = "00000000-0000-4000-8000-00000000b001"
 ASA, BO, DORA, SVEN, TEAM, ASA_THERE, PIA = (f"00000000-0000-4000-8000-0000000000a{number}" for number in range(1, 8))

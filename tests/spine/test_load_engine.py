@@ -22,7 +22,7 @@ from loads.dispositions import lookup
 from loads.models import Chunk, Crosswalk, LedgerEntry, Phase, Run
 from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import dump, engagement_on
+from tests.playing import OTHERS, dump, engagement_on
 from workbench.engagements import gates
 from workbench.engagements.models import Environment, SignOff
 from workbench.pipeline import demonstration, steps
@@ -40,7 +40,7 @@ class Prepared:
         self.sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
         said: list[str] = []
         demonstration._step(engagement, Step.Name.DISCOVER, None, cast, said.append)
-        demonstration.answer(engagement, cast)
+        demonstration.answer(engagement, cast, OTHERS)
         demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
         demonstration._step(engagement, Step.Name.EXTRACT, None, cast, said.append)
         demonstration._step(engagement, Step.Name.PROVISION, self.sandbox, cast, said.append)
@@ -115,7 +115,7 @@ def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
             steps.request(engagement, Step.Name.EXTRACT, user=cast.engineer)
         with pytest.raises(gates.GateClosed, match="isn't confirmed|nobody confirmed"):
             steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
-        demonstration.answer(engagement, cast)
+        demonstration.answer(engagement, cast, OTHERS)
         demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
         with pytest.raises(gates.GateClosed, match="hasn't signed the sandbox run"):
             steps.request(engagement, Step.Name.PROVISION, environment=production, user=cast.engineer)

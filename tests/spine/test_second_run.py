@@ -11,7 +11,7 @@ from django.core.management import call_command
 from loads.models import Crosswalk, Run
 from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import collect, engagement_on
+from tests.playing import OTHERS, collect, engagement_on
 from tests.spine.test_load_engine import Prepared
 from workbench.pipeline import demonstration
 from workbench.pipeline.models import Step
@@ -94,7 +94,7 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 edit(servers, "contact", row["u-edited"]["contactid"], {"jobtitle": "Director"})
                 servers.advance("iterable")
                 demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-                demonstration.answer(engagement, cast)
+                demonstration.answer(engagement, cast, OTHERS)
                 demonstration.sign(engagement, "matrix", demonstration.matrix_content(engagement), cast)
                 demonstration._step(engagement, Step.Name.EXTRACT, None, cast, print)
                 demonstration._step(engagement, Step.Name.PROVISION, prepared.sandbox, cast, print)

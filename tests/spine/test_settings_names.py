@@ -6,8 +6,10 @@ import pytest
 
 from tests import folders
 from tests.folders import organisation_list, user
+from tests.playing import OTHERS
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
+LEAVE = OTHERS
 OPTIONS = {
     "lifecycle_field": "crm.stage",
     "owner_field": "accountManager",

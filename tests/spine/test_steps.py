@@ -31,7 +31,7 @@ from reports.models import Document
 from tests import folders
 from tests.folders import user
 from tests.pages import cast as people
-from tests.playing import engagement_on
+from tests.playing import OTHERS, engagement_on
 from workbench.engagements import gates
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Environment, SignOff
@@ -231,7 +231,7 @@ def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_s
     monkeypatch.setattr(settings, "WORK_SECONDS", 0)  # a task does one part, and queues itself
     with engagement_on(news_folder(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
         demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-        demonstration.answer(engagement, cast)
+        demonstration.answer(engagement, cast, OTHERS)
         demonstration.sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
         before = demonstration.plan.hashes(engagement)
         advance(servers)

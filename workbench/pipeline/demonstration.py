@@ -6,7 +6,7 @@ It goes through the same services, gates, signatures and tasks as a real one; on
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,13 +153,13 @@ def _connect(engagement: Engagement, platform: str, addresses: Mapping[str, Any]
         Environment.objects.create(engagement=engagement, kind=kind, connection=connection, **ENTERED)
 
 
-def play(engagement: Engagement, cast: Cast, say: Say) -> None:
-    """Play the engagement. Raises DemonstrationFailed where a step fails or a run doesn't balance."""
+def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = ()) -> None:
+    """Play the engagement, the objects to `leave` documented only. Raises DemonstrationFailed where a step fails or nothing balances."""
     sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
     production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
     _step(engagement, Step.Name.DISCOVER, None, cast, say)
     say("The engineer confirms the maps; the owners are answered")
-    answer(engagement, cast)
+    answer(engagement, cast, leave)
     say("The customer signs the split matrix")
     sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
     _step(engagement, Step.Name.EXTRACT, None, cast, say)
@@ -200,9 +200,10 @@ def sign(engagement: Engagement, kind: str, content: Mapping[str, Any], cast: Ca
 
 
 @transaction.atomic
-def answer(engagement: Engagement, cast: Cast) -> None:
-    """Everything that people are asked, answered as the demonstration's script says; see ASSUMPTIONS."""
+def answer(engagement: Engagement, cast: Cast, leave: Collection[str] = ()) -> None:
+    """Everything that people are asked, answered as the demonstration's script says; see ASSUMPTIONS. leave: what is documented only."""
     OrganisationList.objects.filter(engagement=engagement).update(confirmed=True)
+    ObjectMap.objects.filter(engagement=engagement, object_name__in=leave).update(tables=[])
     ObjectMap.objects.filter(engagement=engagement).update(confirmed=True)
     proposed = FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED)
     decisions.decide(proposed, FieldMap.State.CONFIRMED, user=cast.engineer, comment="Confirmed by the demonstration's script.")
