@@ -15,7 +15,7 @@ from mapping.owners.matching import candidates
 from mapping.owners.snapshot import keep as keep_owners
 from mapping.playbooks import RecordRule, load_playbook
 from mapping.profiles import FieldProfile
-from mapping.propose import propose_map
+from mapping.propose import ACCEPTED, propose_map
 from mapping.schema import spec_from_dict
 from mapping.transforms import ColumnLike
 from mapping.workshop import tables
@@ -24,7 +24,9 @@ from workbench.engagements.models import Engagement, Environment, SignOff
 
 PERSON_OBJECT = "user"
 PRIMARY_NAMES = ("name", "subject", "listname")
-# Keys of an event's payload are named like columns of a task without meaning them: likeness lists those and gives none.
+# Of other objects likeness only lists columns: an event's keys are named like a task's columns without meaning them, and what the standard
+# columns mean to a send, a price or a deal is for a person to say.
+LIKENESS_KINDS = ("company", "person")
 LISTED_ONLY = 2.0
 
 
@@ -139,7 +141,7 @@ def _proposed(
         settings=names,
         used=taken,
         reserved=_of_rules(playbook.record(object_name)),
-        at_least=LISTED_ONLY if playbook.record(object_name).payload else ACCEPTED,
+        at_least=ACCEPTED if playbook.object(object_name).kind in LIKENESS_KINDS else LISTED_ONLY,
     )
     new = [proposal.as_row() for proposal in proposals if proposal.rule.source not in known]
     if playbook.record(object_name).payload:

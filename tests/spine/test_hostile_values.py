@@ -4,12 +4,10 @@ import json
 
 import pytest
 
-from tests.playing import OTHERS
 from tests.spine import hostile_source
 from tests.spine.hostile_source import BIG, IDS, LINES, NAMELESS, NAMES, NO_IDS, TEXTS, TOO_BIG, VALUES, deep
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-LEAVE = OTHERS
 folder = hostile_source.folder
 ASK = {"user": [*VALUES, "u-too-big", "u-mail-nul", "u-name-types", "u-owner-nul", "u-org-1", "clash@gmail.com"], "company": ["list:14"]}
 

@@ -9,10 +9,8 @@ import pytest
 
 from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import OTHERS
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-LEAVE = OTHERS
 ASK = {"user": ["u-old", "u-new", "u-forgotten", "u-stage"]}
 LONG_NAME = "Association of " + "very " * 40 + "long names"
 
