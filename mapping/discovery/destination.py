@@ -15,7 +15,7 @@ from mapping.owners.matching import candidates
 from mapping.owners.snapshot import keep as keep_owners
 from mapping.playbooks import RecordRule, load_playbook
 from mapping.profiles import FieldProfile
-from mapping.propose import ACCEPTED, propose_map
+from mapping.propose import propose_map
 from mapping.schema import spec_from_dict
 from mapping.transforms import ColumnLike
 from mapping.workshop import tables
