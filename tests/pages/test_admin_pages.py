@@ -14,7 +14,7 @@ from django.urls import reverse
 from connectors.models import Dataset
 from loads.models import Binding, Crosswalk, SchemaPlan
 from mapping import plan
-from mapping.models import DiscoveryFinding, FieldMap, OwnerMatch, SourceField, SplitRule
+from mapping.models import DiscoveryFinding, EventType, FieldMap, OwnerMatch, SourceField, SourceObject, SplitRule
 from reports.models import Document
 from tests.pages import cast
 from workbench.engagements import history, signoffs
@@ -33,6 +33,8 @@ def fill(engagement, people, rows: int = 1) -> None:
     SourceField.objects.create(
         engagement=engagement, dataset=dataset, object_name="user", name=MARKUP, rows=2, filled=1, top=[[MARKUP, 1]], types={"string": 1}
     )
+    SourceObject.objects.create(engagement=engagement, dataset=dataset, object_name="user", title=MARKUP, content={"note": MARKUP})
+    EventType.objects.create(engagement=engagement, dataset=dataset, object_name="customEvent", name=MARKUP, count=1, samples=1)
     run = cast.make_run(engagement, people.engineer)
     environment = run.environment
     maps = plan.current(engagement)["maps"]

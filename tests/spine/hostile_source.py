@@ -66,7 +66,7 @@ FIELDS = {
     "ratio": "double",
     "renewal": "date",
     "agreed": "boolean",
-    "note": "string",
+    "oddText": "string",
     "deep": "object",
     "big": "string",
     "mixed": "string",
@@ -116,8 +116,8 @@ VALUES = {
     "u-v12": ("renewal", "9999-12-31 23:59:59 +00:00", ""),
     "u-v13": ("agreed", "perhaps", "boolean.unparseable"),
     "u-v14": ("agreed", 1, ""),
-    "u-v15": ("note", "A\u0000B\u0007C\u001b[31mD", "text.control_characters"),
-    "u-v16": ("note", "\ud83d half", "text.lone_surrogates"),
+    "u-v15": ("oddText", "A\u0000B\u0007C\u001b[31mD", "text.control_characters"),
+    "u-v16": ("oddText", "\ud83d half", "text.lone_surrogates"),
     "u-v17": ("jobTitle", "w" * 10_000, "text.shortened"),
     "u-v18": ("jobTitle", "x" * 99 + "😀😀", "text.shortened"),
     "u-v19": ("big", BIG, ""),
@@ -130,11 +130,11 @@ VALUES = {
 
 
 def people() -> list[dict[str, object] | bytes]:
-    texts = [user(f"u-t-{name}", f"t.{name}@gmail.com", firstName=text, jobTitle=text, note=text) for name, text in TEXTS.items()]
+    texts = [user(f"u-t-{name}", f"t.{name}@gmail.com", firstName=text, jobTitle=text, oddText=text) for name, text in TEXTS.items()]
     ids = [user(value, f"id.{name}@gmail.com") for name, value in IDS.items()]
     odd = [user(f"{source}", f"{source[2:]}@gmail.com", **{field: value}) for source, (field, value, _) in VALUES.items()]
     plenty = [
-        user(f"u-p{n}", f"p{n}@gmail.com", points=n, ratio=n / 8, renewal="2025-06-01 00:00:00 +00:00", agreed=True, note="n", big="b")
+        user(f"u-p{n}", f"p{n}@gmail.com", points=n, ratio=n / 8, renewal="2025-06-01 00:00:00 +00:00", agreed=True, oddText="n", big="b")
         for n in range(1, 81)
     ]
     return [*texts, *ids, *odd, *plenty]
@@ -172,7 +172,7 @@ def folder(path: Path) -> Path:
         user("clash@gmail.com", "clash.owner@gmail.com"),
         user(None, "clash@gmail.com"),
         user(
-            "u-all-wrong", ["none"], {"x": 1}, ownerEmail=[], points="many", ratio="much", renewal="soon", agreed="well", note="\u0000n",
+            "u-all-wrong", ["none"], {"x": 1}, ownerEmail=[], points="many", ratio="much", renewal="soon", agreed="well", oddText="\u0000n",
             jobTitle="j" * 200, profileUpdatedAt="x", signupDate="y", emailListIds="z", unsubscribedChannelIds="q", firstName={},
             lastName=[],
         ),

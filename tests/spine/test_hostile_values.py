@@ -28,7 +28,7 @@ def test_everything_balances_in_both_environments(played):
 @pytest.mark.parametrize("name", TEXTS)
 def test_text_arrives_as_text_and_does_nothing(played, name):
     row = played.row("contact", f"user:u-t-{name}")
-    assert (row["firstname"][:50], row["jobtitle"], row["mwb_note"]) == (TEXTS[name][:50].rstrip(), TEXTS[name], TEXTS[name])
+    assert (row["firstname"][:50], row["jobtitle"], row["mwb_oddtext"]) == (TEXTS[name][:50].rstrip(), TEXTS[name], TEXTS[name])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,8 +70,8 @@ def test_a_value_that_can_not_arrive_as_it_is_leaves_its_row_loaded_and_is_liste
         ("u-v8", "mwb_renewal", None),
         ("u-v12", "mwb_renewal", "9999-12-31T23:59:59Z"),
         ("u-v14", "mwb_agreed", True),
-        ("u-v15", "mwb_note", "ABC[31mD"),
-        ("u-v16", "mwb_note", "\ufffd half"),
+        ("u-v15", "mwb_oddtext", "ABC[31mD"),
+        ("u-v16", "mwb_oddtext", "\ufffd half"),
         ("u-v17", "jobtitle", "w" * 100),
         ("u-v18", "jobtitle", "x" * 99),
     ],
