@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from connectors.storable import storable, storable_json
 from workbench.engagements.errors import Retryable
 
 
@@ -34,6 +35,13 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
     choices: Sequence[str] = field(default_factory=list)
     default: str = ""
+
+    def __post_init__(self) -> None:
+        """Findings quote what the source and the destination call things; they are kept in databases."""
+        for name in ("evidence", "remedy", "subject"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
+        for name in ("rests_on", "facts"):
+            object.__setattr__(self, name, storable_json(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A function of this package never raises on what a source said: it answers with a
 from dataclasses import dataclass
 from typing import Literal
 
-from mapping.jsontext import storable
+from connectors.storable import storable
 
 Severity = Literal["reject", "hold", "loss", "note"]
 

@@ -5,18 +5,10 @@ outside the interpreter's stack; the last resort walks with a stack of its own.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-def storable(text: str) -> str:
-    """Text that every database and file takes: NUL and halves of a pair become visibly broken characters."""
-    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def json_text(value: Any) -> str:

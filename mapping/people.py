@@ -17,10 +17,11 @@ import pyarrow as pa
 from connectors import landing, store
 from connectors.dataverse.metadata import ColumnSpec
 from connectors.models import Dataset
+from connectors.storable import storable
 from mapping.consent import MEDIA, STRICTNESS, Consent, ConsentRules, consent
 from mapping.fieldmaps import reader
 from mapping.identity import fold_name, is_role_address, normalise_email, own_id
-from mapping.jsontext import plain_text, storable
+from mapping.jsontext import plain_text
 from mapping.playbooks import Playbook
 from mapping.split import normalise_stage
 from mapping.transforms import TimeRules, compile_transform

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Literal, cast, get_args
 
-from mapping.jsontext import plain_text, storable
+from connectors.storable import storable
+from mapping.jsontext import plain_text
 from workbench.engagements.errors import BadInput
 
 Outcome = Literal["lead", "contact", "review", "skip"]

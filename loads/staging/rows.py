@@ -10,12 +10,12 @@ import orjson
 
 from connectors import store
 from connectors.dataverse.metadata import Table
+from connectors.storable import storable
 from loads import staged
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
 from loads.verification import BIND
 from mapping.consent import consent_columns, stricter_values
-from mapping.jsontext import storable
 
 CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25

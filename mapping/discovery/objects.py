@@ -11,10 +11,10 @@ from connectors.base import Finding
 from connectors.inventories import Summary, table
 from connectors.models import Dataset
 from connectors.registry import INVENTORIES
+from connectors.storable import storable_json
 from mapping import plan
 from mapping.discovery.event_types import event_findings, keep_event_types
 from mapping.discovery.keys import PERSON
-from mapping.jsontext import storable
 from mapping.models import EventType, SourceObject
 from mapping.playbooks import DatasetRule, load_playbook
 from workbench.engagements.models import Engagement
@@ -136,16 +136,7 @@ def _keep_summaries(landed: LandedObjects, found: Iterable[Summary]) -> None:
                     object_name=summary.object,
                     title=summary.title,
                     records=sum(entry["count"] for entry in dataset.counts) or dataset.rows,
-                    content=_storable(summary.as_json()),
+                    content=storable_json(summary.as_json()),
                 )
             )
     SourceObject.objects.bulk_create(rows)
-
-
-def _storable(value: Any) -> Any:
-    """JSON whose texts the database takes, whatever a name at the source holds."""
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, (list, tuple)):
-        return [_storable(part) for part in value]
-    return {key: _storable(part) for key, part in value.items()} if isinstance(value, dict) else value
