@@ -3,6 +3,7 @@
 None of it has an id of ours: after any doubt the state is read, and only what is missing is sent. One outcome per staged row.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Protocol
@@ -81,7 +82,7 @@ def _batches(rows: Sequence[StagedRow], size: int) -> list[list[StagedRow]]:
     return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-class _OfTable:
+class _OfTable(ABC):
     """What messages on rows of one table share."""
 
     outcome = "updated"
@@ -113,8 +114,9 @@ class _OfTable:
         outcomes = self.client.batch([self.operation(row) for row in rows])
         return list(zip(rows, outcomes, strict=True))
 
+    @abstractmethod
     def operation(self, row: StagedRow) -> Operation:
-        raise NotImplementedError
+        """What a batch does for one row."""
 
 
 class _States(_OfTable):

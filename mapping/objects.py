@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mapping.playbooks import Playbook
-from workbench.engagements.errors import BadInput, WorkbenchError
+from workbench.engagements.errors import WorkbenchError
 
 ACTIVITIES, PARENT = "@activities", "@parent"  # owners that a record rule may name
 
@@ -24,7 +24,8 @@ def object_content(playbook: Playbook, name: str, tables: Sequence[str], names: 
     record = {key: value for key, value in asdict(playbook.record(name)).items() if key != "object"}
     parents = [asdict(rule) for rule in playbook.parents if rule.object == name]
     computed = [asdict(rule) for rule in playbook.computed if rule.object == name]
-    content = {"kind": playbook.object(name).kind, "record": record, "parents": parents, "computed": computed}
+    rule = playbook.object(name)
+    content = {"kind": rule.kind, "after": rule.after, "record": record, "parents": parents, "computed": computed}
     return {"tables": list(tables), **_put_in(content, names)}
 
 
@@ -39,11 +40,12 @@ def _put_in(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def load_order(objects: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names of the objects that load, every parent before its children, else in the order given. Raises LookupCycle.
+    """Names of the objects that load, each after its parents and what it comes `after`, else by name. Raises LookupCycle.
 
-    objects: of the `maps` part. A parent that isn't among them binds nothing; an object without tables is documented only.
+    objects: of the `maps` part, whose own order databases don't keep. A parent that isn't among them binds nothing; an object without
+    tables is documented only.
     """
-    left = {name: _needs(content, objects) - {name} for name, content in objects.items() if content["tables"]}
+    left = {name: _needs(objects[name], objects) - {name} for name in sorted(objects) if objects[name]["tables"]}
     order: list[str] = []
     while left:
         ready = next((name for name, needs in left.items() if not needs & set(left)), None)
@@ -55,11 +57,4 @@ def load_order(objects: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _needs(content: Mapping[str, Any], objects: Iterable[str]) -> set[str]:
-    return {parent["parent"] for parent in content["parents"]} & set(objects)
-
-
-def require_known(objects: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object's content. Raises BadInput for one that the plan doesn't know."""
-    if name not in objects:
-        raise BadInput(f"The plan has no object {name}.", remedy="Confirm the object's map, then open a new run.")
-    return objects[name]
+    return ({parent["parent"] for parent in content["parents"]} | set(content["after"])) & set(objects)

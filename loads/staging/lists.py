@@ -15,6 +15,7 @@ from connectors.models import Dataset
 from connectors.store import database, fill
 from loads import staged
 from loads.models import Phase
+from loads.staging import index
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Built, Decision, Kind, Late
 from loads.staging.record_rows import RecordRows, TableRows, Values, first_text
@@ -54,6 +55,7 @@ def _judge_lists(con: duckdb.DuckDBPyConnection, context: StagingContext, object
     fill(con, "settled", SETTLED, _settled(context))
     con.execute("INSERT INTO codes SELECT i.position, s.code, 'skipped' FROM ided i JOIN settled s ON s.list_id = i.source_id")
     load_memberships(con, context)
+    index.load_index(con, context, "user")
     con.execute("""
         CREATE TABLE member_roles AS SELECT m.list_id, x."table" AS role
         FROM memberships m JOIN index_user x ON x.name = m."user" WHERE x.row_id IS NOT NULL GROUP BY ALL

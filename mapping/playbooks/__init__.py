@@ -6,7 +6,8 @@ What a playbook says is a proposal; a person confirms it before anything moves.
 from functools import lru_cache
 from pathlib import Path
 
-from mapping.playbooks.reading import (
+from mapping.playbooks.reading import read_playbook
+from mapping.playbooks.rules import (
     BuyerRule,
     ComputedRule,
     DatasetRule,
@@ -20,7 +21,6 @@ from mapping.playbooks.reading import (
     RecordRule,
     StandingColumn,
     field_key,
-    read_playbook,
 )
 from workbench.engagements.errors import BadInput
 
