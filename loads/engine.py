@@ -132,10 +132,11 @@ def _sent(
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:
-    blocked = ledger.blocked_parents(chunk.phase.run_id, {parent for row in rows for parent in row.parents})
+    needed = [_needed(chunk.phase, row) for row in rows]
+    blocked = ledger.blocked_parents(chunk.phase.run_id, {parent for parents in needed for parent in parents})
     ready = []
-    for row in rows:
-        parent = next((parent for parent in row.parents if parent in blocked), None)
+    for row, parents in zip(rows, needed, strict=True):
+        parent = next((parent for parent in parents if parent in blocked), None)
         if parent:
             settlement.add(chunk, row, "waiting", reason("parent.not_loaded", detail=parent))
         elif row.action == "equal":
@@ -145,6 +146,11 @@ def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settle
         else:
             ready.append(row)
     return ready
+
+
+def _needed(phase: Phase, row: staged.StagedRow) -> tuple[str, ...]:
+    """The rows that must be there before this one is sent; what is done with a row needs the row itself."""
+    return row.parents if phase.kind == Phase.Kind.ROWS else (*row.parents, f"{phase.table}:{row.row_id}")
 
 
 def _renew(chunk: Chunk, worker: str, started: float) -> None:

@@ -12,7 +12,7 @@ from connectors import store
 from loads.models import Phase, Run
 
 # values: the body as the Web API takes it, lookups bound, without the run's stamp.
-# parents: "table:row id" of the rows of this workbench that it looks up to.
+# parents: "table:row id" of the rows of this workbench that it looks up to, or that must be there beside the row itself.
 # main_table: the table in whose phase the record is counted; another one than the row's for a record's further rows.
 # action: create, update, equal (not sent), conflict (a person edited our row since it was loaded: not sent, held).
 # etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.

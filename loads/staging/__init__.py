@@ -33,6 +33,8 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
         _stager(context, left[0])(context)
         return True
     phases.put_in_order(run, order)
+    for name in order:  # only staging reads them
+        context.decisions(name).unlink(missing_ok=True)
     return False
 
 

@@ -56,13 +56,13 @@ class Decision(NamedTuple):
 
 @dataclass(slots=True)
 class Late:
-    """Something to do with a row once it is there. values: what the phase's kind needs."""
+    """Something to do with a row once it is there. values: what the phase's kind needs. parents: what must be there beside the row."""
 
     kind: str
     table: str
     row_id: str
     values: Mapping[str, Any]
-    parents: Sequence[str]
+    parents: Sequence[str] = ()
     role: str = ""
 
 

@@ -48,7 +48,7 @@ class OrderRows(RecordRows):
             built.issues.append(Issue("purchase.no_date", "createdAt", "", "hold"))
         subject = shorten(str(deal.values.get(self.rows[self.tables[0]].name, "")), 200)[0]
         values = {"status": WON, "subject": subject, "actualrevenue": deal.values.get("estimatedvalue"), "actualend": decision.created}
-        built.late.append(Late(Phase.Kind.CLOSE, self.tables[0], deal.row_id, values, [f"{self.tables[0]}:{deal.row_id}"]))
+        built.late.append(Late(Phase.Kind.CLOSE, self.tables[0], deal.row_id, values))
         return built
 
     def set_parents(self, decision: Decision, of: TableRows, values: Values) -> list[str]:

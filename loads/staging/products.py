@@ -127,10 +127,10 @@ class ProductRows(RecordRows):
                 built.drafts.append(("productpricelevel", self._item(decision, item, product.row_id, amount if item.role == own else 0)))
         if own not in self.lists.codes:
             built.issues.append(Issue("price.none", "currency", own, "note"))
-        parents = [f"product:{product.row_id}", *(f"productpricelevel:{r.row_id}" for r in decision.rows if r.table != "product")]
+        parents = [f"productpricelevel:{row.row_id}" for row in decision.rows if row.table != "product"]
         built.late.append(Late(Phase.Kind.PUBLISH, "product", product.row_id, PUBLISHED, parents))
         if self._inactive(record):
-            built.late.append(Late(Phase.Kind.STATES, "product", product.row_id, RETIRED, [f"product:{product.row_id}"]))
+            built.late.append(Late(Phase.Kind.STATES, "product", product.row_id, RETIRED))
         return built
 
     def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:

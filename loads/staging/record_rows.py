@@ -213,7 +213,7 @@ class RecordRows:
         if not pair:
             return []
         values = {"statecode": pair[0], "statuscode": pair[1]}
-        return [Late(Phase.Kind.STATES, self.tables[0], draft.row_id, values, [f"{self.tables[0]}:{draft.row_id}"], draft.role)]
+        return [Late(Phase.Kind.STATES, self.tables[0], draft.row_id, values, role=draft.role)]
 
 
 def _by_id(context: StagingContext, name: str) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,8 @@ CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25
 EDITOR = "_modifiedby_value"
 EXACT = 2**53
-BATCH = 500
+BATCH = 500  # rows that are read from the service together
+GROUP = 2_000  # rows that are compressed together
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class TableWriter:
     def __init__(self, context: StagingContext, object_name: str, table_name: str, number: int = 0, *, samples: int = SAMPLES) -> None:
         """Open the staged file of a range of records. samples: about so many plain and so many lossy rows will be read back."""
         self.context, self.table = context, context.destination.table(table_name)
-        self._file = store.ParquetFile(staged.part(context.run, object_name, table_name, number), staged.STAGED, batch=BATCH)
+        self._file = store.ParquetFile(staged.part(context.run, object_name, table_name, number), staged.STAGED, batch=GROUP)
         self._drafts: list[Draft] = []
         self._samples = samples
         self._plain = self._lossy = 0
@@ -177,7 +178,7 @@ class LateWriter:
     def add(
         self, row_id: str, source_id: str, position: int, main_table: str, values: Mapping[str, Any], parents: Sequence[str], role: str = ""
     ) -> None:
-        """One thing to do. values: what the phase's kind needs. parents: "table:row id" of all rows that must be there."""
+        """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row."""
         body = orjson.dumps(values)
         self._file.add(row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], None)
 
