@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from connectors.store import batched
 from loads.models import Crosswalk, Run
+from mapping import plan
 from workbench.engagements.models import Environment
 
 BATCH = 2_000
@@ -73,6 +74,12 @@ def _insert(rows: Iterable[tuple], conflict: str, beat: Callable[[], None] = lam
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.executemany(statement, batch)
         beat()
+
+
+def keeps(run: Run, object_name: str) -> bool:
+    """Whether an object's rows stand in the crosswalk; where nothing looks up to them, the run's staged files say what is there."""
+    objects = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"]
+    return bool(objects[object_name]["record"]["crosswalk"])
 
 
 def known(environment: Environment, object_name: str) -> Iterator[tuple]:

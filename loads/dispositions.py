@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from connectors.store import database
-from loads import staged
+from loads import crosswalk, staged
 from loads.models import Crosswalk, LedgerEntry, Phase, Run
 
 
@@ -26,7 +26,6 @@ def lookup(run: Run, object_name: str, source_id: str) -> list[dict[str, Any]]:
 def _told(run: Run, object_name: str, row: tuple) -> dict[str, Any]:
     position, source_id, disposition, table, into, reasons = row
     entry = LedgerEntry.objects.filter(run=run, object_name=object_name, position=position).exclude(row_id=None).first()
-    rows = Crosswalk.objects.filter(environment=run.environment, object_name=object_name, source_id=source_id)
     told = {
         "position": position,
         "source_id": source_id,
@@ -34,12 +33,27 @@ def _told(run: Run, object_name: str, row: tuple) -> dict[str, Any]:
         "table": table,
         "into": into,
         "reasons": orjson.loads(reasons),
-        "rows": [{"table": found.table, "row_id": str(found.row_id), "origin": found.origin, "state": found.state} for found in rows],
+        "rows": _rows(run, object_name, position, source_id),
     }
     if disposition == "planned":
         told["disposition"], against = _outcome(run, object_name, table, entry)
         told["reasons"] = against + told["reasons"]
     return told
+
+
+def _rows(run: Run, object_name: str, position: int, source_id: str) -> list[dict[str, str]]:
+    """The record's rows: table, row id, origin and state (of Crosswalk.State)."""
+    if crosswalk.keeps(run, object_name):
+        kept = Crosswalk.objects.filter(environment=run.environment, object_name=object_name, source_id=source_id)
+        return [{"table": row.table, "row_id": str(row.row_id), "origin": row.origin, "state": row.state} for row in kept]
+    absent = {str(row_id) for row_id in LedgerEntry.objects.filter(run=run, position=position).values_list("row_id", flat=True)}
+    found: list[dict[str, str]] = []
+    for phase in run.phases.filter(object_name=object_name, kind=Phase.Kind.ROWS).exclude(table=""):
+        there = phase.state == Phase.State.BALANCED
+        for row in staged.of_record(phase, position):
+            state = Crosswalk.State.PRESENT if there and row["row_id"] not in absent else Crosswalk.State.PLANNED
+            found.append({"table": phase.table, "row_id": row["row_id"], "origin": row["origin"], "state": str(state)})
+    return found
 
 
 def _outcome(run: Run, object_name: str, table: str, entry: LedgerEntry | None) -> tuple[str, list[dict[str, Any]]]:

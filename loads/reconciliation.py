@@ -48,7 +48,8 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     said = differences(phase) + ([f"{wrong} rows of the sample were read back with other values than were sent."] if wrong else [])
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
         _bind_late(phase, destination)
-        crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
+        if crosswalk.keeps(phase.run, phase.object_name):
+            crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     _record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 

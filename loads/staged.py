@@ -173,6 +173,15 @@ def _bound(values: bytes, late: Mapping[str, str]) -> bytes:
     return values
 
 
+def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:
+    """row_id and origin of the rows that a phase stages for one record."""
+    if not (paths := rows_of(phase)):
+        return []
+    with store.database() as con:
+        rows = con.execute("SELECT row_id, origin FROM read_parquet(?) WHERE position = ?", [[str(path) for path in paths], position])
+        return [{"row_id": row_id, "origin": origin} for row_id, origin in rows.fetchall()]
+
+
 def identities(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """row_id, source_id, role, action, origin and applied_hash of every row, without its values."""
     yield from _across(paths, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])

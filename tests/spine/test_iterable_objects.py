@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 MORNING = "2024-03-05 09:10:11 +00:00"
 MORNING_UTC = "2024-03-05T09:10:11Z"
 MS = 1_700_000_000_000
-ASK = {"customEvent": [], "purchase": ["pu-lead", "pu-1"], "list": ["4301", "7"]}
+ASK = {"customEvent": [], "purchase": ["pu-lead", "pu-1"], "purchaseLine": ["pu-1:1"], "list": ["4301", "7"]}
 
 
 def item(catalog, item_id, **value):
@@ -256,6 +256,8 @@ def test_lines_name_their_product_or_are_write_ins(played):
     products = {row["productid"]: row["productnumber"] for row in played.rows("product")}
     assert products[first["_productid_value"]] == "products/P-1"
     assert (first["priceperunit"], first["quantity"]) == (10.0, 2)
+    [[told]] = [one["rows"] for one in played.dispositions["pu-1:1"]]
+    assert (told["row_id"], told["state"]) == (first["opportunityproductid"], "present")
     assert (second["isproductoverridden"], second["productdescription"]) == (True, "No longer sold")
     usd = played.row("opportunityproduct", "purchaseLine:pu-usd:1")
     assert products[usd["_productid_value"]] == "products/P-2"  # retired only after it was sold

@@ -33,17 +33,21 @@ TABLES = ("account", "contact", "lead")
 
 
 class Prepared:
-    """An engagement whose sandbox is ready to be loaded."""
+    """An engagement whose sandbox is ready to be loaded. leave: objects that are documented only."""
 
-    def __init__(self, engagement, cast, servers) -> None:
-        self.engagement, self.cast, self.servers = engagement, cast, servers
+    def __init__(self, engagement, cast, servers, leave=OTHERS) -> None:
+        self.engagement, self.cast, self.servers, self.leave = engagement, cast, servers, leave
         self.sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """From discovery to an environment that takes the rows; again after the source changed."""
         said: list[str] = []
-        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, said.append)
-        demonstration.answer(engagement, cast, OTHERS)
-        demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
-        demonstration._step(engagement, Step.Name.EXTRACT, None, cast, said.append)
-        demonstration._step(engagement, Step.Name.PROVISION, self.sandbox, cast, said.append)
+        demonstration._step(self.engagement, Step.Name.DISCOVER, None, self.cast, said.append)
+        demonstration.answer(self.engagement, self.cast, self.leave)
+        demonstration.sign(self.engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(self.engagement), self.cast)
+        demonstration._step(self.engagement, Step.Name.EXTRACT, None, self.cast, said.append)
+        demonstration._step(self.engagement, Step.Name.PROVISION, self.sandbox, self.cast, said.append)
 
     def open(self) -> Run:
         """A run, its work not yet taken up."""

@@ -11,10 +11,8 @@ from django.core.management import call_command
 from loads.models import Crosswalk, Run
 from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import OTHERS, collect, engagement_on
+from tests.playing import collect, engagement_on
 from tests.spine.test_load_engine import Prepared
-from workbench.pipeline import demonstration
-from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 SELLER = "00000000-0000-0000-0000-00000000005e"
@@ -93,11 +91,7 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 prepared.call("DELETE", f"contacts({row['u-gone']['contactid']})")
                 edit(servers, "contact", row["u-edited"]["contactid"], {"jobtitle": "Director"})
                 servers.advance("iterable")
-                demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-                demonstration.answer(engagement, cast, OTHERS)
-                demonstration.sign(engagement, "matrix", demonstration.matrix_content(engagement), cast)
-                demonstration._step(engagement, Step.Name.EXTRACT, None, cast, print)
-                demonstration._step(engagement, Step.Name.PROVISION, prepared.sandbox, cast, print)
+                prepared.prepare()
                 second = prepared.finish(prepared.open())
                 after = collect(engagement, servers)
                 crosswalk = {

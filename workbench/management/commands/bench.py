@@ -13,6 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from workbench.management.footprint import bytes_per_row
+
 STEPS = """
     SELECT s.name, coalesce(e.kind, ''), (julianday(s.finished_at) - julianday(s.started_at)) * 86400
     FROM pipeline_step s LEFT JOIN engagements_environment e ON e.id = s.environment_id WHERE s.name <> 'load'
@@ -27,7 +29,7 @@ RUNS = """
 class Command(BaseCommand):
     """Plays the demonstration at each size in a folder of its own, on the embedded defaults, and reads its clocks."""
 
-    help = "Measure the main job: seconds and microseconds per person for each step, peak memory of any process of the product."
+    help = "Measure the main job: seconds and microseconds per person for each step, peak memory of any process, bytes per row loaded."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -73,6 +75,7 @@ class Command(BaseCommand):
                 "balanced": all(phase["balanced"] for phase in told["phases"]),
                 "database_mb": _size_mb(Path(folder), "*.sqlite3*"),
                 "store_mb": _size_mb(Path(folder) / "store", "**/*.parquet"),
+                "bytes_per_row": bytes_per_row(Path(folder) / "workbench.sqlite3", Path(folder) / "store"),
                 "steps": _steps(Path(folder) / "workbench.sqlite3", people),
             }
 

@@ -1,0 +1,105 @@
+"""A second extraction and run of events, subscriptions, lists and purchases: what is there stays as it is, and only what is new is made."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import call_command
+
+from loads.models import Crosswalk, Run
+from tests import folders
+from tests.folders import organisation_list, user
+from tests.playing import collect, engagement_on
+from tests.spine.test_load_engine import Prepared
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+MORNING, EVENING = "2024-03-05 09:10:11 +00:00", "2024-03-05 19:10:11 +00:00"
+
+
+def login(at, **payload):
+    return {"userId": "u-1", "eventName": "login", "createdAt": at, **payload}
+
+
+def purchase(number, **fields):
+    line = {"id": "P-1", "name": "Sensor", "price": 10.0, "quantity": 2}
+    return {"id": f"pu-{number}", "userId": "u-1", "orderId": f"A-{number}", "total": 20, "createdAt": MORNING} | {
+        "shoppingCartItems": [line], **fields
+    }  # fmt: skip
+
+
+def folder(path):
+    users = [user("u-1", "ada@north.example", emailListIds=[7]), user("u-2", "leo@south.example", "lead")]
+    stopped = {"userId": "u-1", "createdAt": MORNING, "messageTypeIds": [901]}
+    first = {"customEvent": [login(MORNING), login(MORNING), login(EVENING, n=1)], "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
+    more = {f"export/{name}.ndjson": rows for name, rows in first.items()}
+    folders.write(path, users, lists=[organisation_list(7, "Newsletter")], more=more)
+    later = path / "later" / "iterable" / "export"
+    later.mkdir(parents=True)
+    again = {
+        "user": [users[0], {**users[1], "emailListIds": [7], "profileUpdatedAt": "2026-01-01 00:00:00 +00:00"}],
+        "customEvent": [*first["customEvent"], login(MORNING, n=2)],
+        "purchase": [*first["purchase"], purchase(2)],
+    }
+    for name, rows in again.items():
+        (later / f"{name}.ndjson").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def twice(django_db_setup, django_db_blocker, tmp_path_factory):
+    with django_db_blocker.unblock():
+        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
+        try:
+            with engagement_on(source, work) as (engagement, cast, servers):
+                prepared = Prepared(engagement, cast, servers, leave=())
+                assert prepared.finish(prepared.open()).state == Run.State.DONE
+                before = collect(engagement, servers)
+                servers.advance("iterable")
+                prepared.prepare()
+                second = prepared.finish(prepared.open())
+                phases = {(one.object_name, one.table, one.kind): one for one in second.phases.all()}
+                kept = set(Crosswalk.objects.values_list("object_name", flat=True))
+                yield SimpleNamespace(before=before, after=collect(engagement, servers), run=second, phases=phases, kept=kept)
+        finally:
+            call_command("flush", verbosity=0, interactive=False)
+
+
+def rows(played, table, object_name):
+    found = played.of_source(table, object_name, "sandbox")
+    return {row[f"{'activity' if table == 'task' else table}id"]: row for row in found}
+
+
+def test_the_second_run_balances(twice):
+    assert twice.run.state == Run.State.DONE, twice.run.message
+
+
+NEW = [
+    ("task", "customEvent", 1),
+    ("task", "subscriptionEvent", 0),
+    ("opportunity", "purchase", 1),
+    ("opportunityproduct", "purchaseLine", 1),
+]
+
+
+@pytest.mark.parametrize(("table", "object_name", "new"), NEW)
+def test_rows_that_are_there_stay_and_new_records_get_theirs(twice, table, object_name, new):
+    before, after = rows(twice.before, table, object_name), rows(twice.after, table, object_name)
+    assert {row_id: after[row_id]["mwb_runid"] for row_id in before} == {row_id: row["mwb_runid"] for row_id, row in before.items()}
+    assert len(after) == len(before) + new
+    phase = twice.phases[object_name, table, "rows"]
+    assert (phase.created, phase.equal, phase.updated) == (new, len(before), 0)
+
+
+def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
+    assert {row["statecode"] for row in twice.after.rows("task", "sandbox")} == {1}
+    assert {row["statecode"] for row in rows(twice.after, "opportunity", "purchase").values()} == {1}
+    assert len(twice.after.rows("opportunityclose", "sandbox")) == 2
+
+
+def test_who_came_onto_a_list_is_added_to_it(twice):
+    assert (len(twice.before.rows("listmember", "sandbox")), len(twice.after.rows("listmember", "sandbox"))) == (1, 2)
+
+
+def test_the_crosswalk_keeps_only_what_others_look_up_to(twice):
+    assert twice.kept >= {"company", "user", "list", "purchase"}
+    assert not twice.kept & {"customEvent", "subscriptionEvent", "purchaseLine", "listMembership"}
