@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import bindings, leases, ledger, messages, reconciliation, runs, staged
+from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged
 from loads.destination import RUN_ID, Destination
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
@@ -22,6 +22,7 @@ from mapping import plan
 
 logger = logging.getLogger(__name__)
 RENEW_AFTER_S = 20
+WAITS = "Staged; nothing is loaded yet. {count} groups of the data-quality report wait for the customer's decision. Then resume the run."
 
 
 def work(run_id: int, worker: str, seconds: float) -> bool:
@@ -78,7 +79,10 @@ def _stage(run: Run, destination: Destination, worker: str) -> None:
     Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
     run.state = Run.State.STAGING
     if not stage_next(run, destination, worker):
-        Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(state=Run.State.LOADING)
+        quality.measure(run)
+        waiting = len(quality.open_lines(run))
+        goes_on = {"state": Run.State.PAUSED, "message": WAITS.format(count=waiting)} if waiting else {"state": Run.State.LOADING}
+        Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)
 
 
 def claim_next(phase: Phase, worker: str) -> Chunk | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from loads import quality
 from loads.models import Binding, SchemaPlan
 from mapping import plan
 from mapping.playbooks import load_playbook
@@ -49,3 +50,13 @@ def names_bound(engagement: Engagement, environment: Environment | None) -> Iter
             yield f"The {kind} {name} isn't bound in {environment.get_kind_display().lower()}.", Role.ENGINEER
         elif row.row_id is None:
             yield f"The {kind} {name} has no row in {environment.get_kind_display().lower()}: {row.problem}", Role.DYNAMICS_ADMIN
+
+
+@gate("data quality decided", "load")
+def data_quality_decided(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """What staging found that would fail or lose something is decided before anything is loaded."""
+    if environment is None:
+        return
+    if found := quality.waiting(environment):
+        records = sum(line.group.records for line in found)
+        yield f"The data-quality report has {len(found)} groups ({records:,} records) without a decision.", Role.APPROVER

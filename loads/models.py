@@ -91,6 +91,7 @@ class Run(models.Model):
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     datasets = models.JSONField(default=dict, help_text="Object -> the dataset that this run stages.")
     staged = models.JSONField(default=list, help_text="Objects that are staged; a second try goes on after them.")
+    measured_at = models.DateTimeField("data quality measured at", null=True, blank=True, editable=False)
     worker = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="Staging belongs to one worker until then.")
 
@@ -322,4 +323,26 @@ class VerifiedRow(models.Model):
         return f"{self.source_id}: {self.verdict}"
 
 
-__all__ = ["Binding", "Chunk", "Crosswalk", "Engagement", "LedgerEntry", "Phase", "Run", "SchemaPlan", "VerifiedRow"]
+class QualityGroup(models.Model):
+    """The records of one object of a run that have one reason in one field, as staging judged them.
+
+    severity: what the reason does: loss, hold or reject; note where a decision took its edge off. samples: [[source id, detail]].
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="quality_groups")
+    object_name = models.CharField("object", max_length=60)
+    field = models.CharField(max_length=300, blank=True)
+    code = models.CharField(max_length=80)
+    severity = models.CharField(max_length=8)
+    records = models.PositiveBigIntegerField(default=0)
+    samples = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["run", "-records", "object_name", "field", "code"]
+        constraints = [models.UniqueConstraint(fields=["run", "object_name", "field", "code"], name="quality_group_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name} {self.field} {self.code}: {self.records}"
+
+
+__all__ = ["Binding", "Chunk", "Crosswalk", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Run", "SchemaPlan", "VerifiedRow"]

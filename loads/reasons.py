@@ -46,6 +46,8 @@ OF_THE_LOAD: dict[str, str] = {
     "parent.rejected": "A record that this one belongs to can't load, so that it waits with it.",
     "parent.skipped": "A record that this one belongs to is left out, and this one with it.",
     "parent.unnamed": "The record doesn't say to which other one it belongs.",
+    "quality.defaulted": "The value doesn't fit its column; the default that the customer decided on was taken.",
+    "quality.skipped": "The customer decided to leave records with this problem out.",
     "person.forgotten": "The person is on the source's register of forgotten people.",
     "record.unreadable": "The line is not one JSON object.",
     "split.review": "The signed matrix sends this stage to review.",

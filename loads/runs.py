@@ -11,6 +11,7 @@ from django_q.tasks import async_task
 
 from connectors import landing
 from connectors.models import Dataset
+from loads import quality
 from loads.models import Phase, Run
 from mapping import plan
 from mapping.playbooks import load_playbook
@@ -60,6 +61,7 @@ def open_run(environment: Environment, user: User) -> Run:
     parts = plan.covers(plan.current(engagement).values())
     try:
         with transaction.atomic():
+            _set_aside(environment)
             run = Run.objects.create(
                 engagement=engagement,
                 environment=environment,
@@ -72,6 +74,14 @@ def open_run(environment: Environment, user: User) -> Run:
     history.record(engagement, actor=user, action="opened run", subject=str(run), detail={"key": run.key, "parts": parts})
     queue_work(run)
     return run
+
+
+def _set_aside(environment: Environment) -> None:
+    """Close a run that stands still before its first row: it was staged by decisions or records that are others by now."""
+    for run in Run.objects.select_for_update().filter(environment=environment, state=Run.State.PAUSED, measured_at__isnull=False):
+        if not quality.has_begun(run):
+            said = "Nothing of it was loaded: a newer run took its place."
+            Run.objects.filter(pk=run.pk).update(state=Run.State.STOPPED, message=said, finished_at=timezone.now())
 
 
 def needed_datasets(engagement: Engagement) -> list[str]:
@@ -112,6 +122,10 @@ def resume(run: Run, user: User) -> None:
     locked = Run.objects.select_for_update().get(pk=run.pk)
     if locked.state == Run.State.DONE:
         raise NotInThatState(f"{run} is done.")
+    if locked.measured_at and not quality.has_begun(locked) and quality.is_outdated(locked):
+        raise NotInThatState(
+            f"Decisions about the data changed what {run} staged.", remedy="Confirm the plan and open a new run: nothing was loaded."
+        )
     if locked.state in GOING and locked.heartbeat_at and locked.heartbeat_at > timezone.now() - SILENT:
         raise NotInThatState(f"{run} is going on.")
     if locked.state not in GOING:

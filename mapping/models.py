@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from connectors.models import Dataset
 from mapping.owners.models import OwnerAnswer, OwnerDirectory, OwnerMatch, Principal
+from mapping.quality.models import QualityDecision
 from mapping.workshop.models import DestinationTable, FieldMap, FieldMapChange
 from workbench.engagements.models import AppendOnly, Engagement, Environment
 
@@ -227,7 +228,7 @@ class OrganisationList(models.Model):
 class PlanVersion(AppendOnly):
     """A frozen version of a plan part; neutral of environments. Confirming it is a row of its own (`PlanConfirmation`)."""
 
-    PARTS = ["split", "companies", "consent", "events", "time", "owners", "maps"]
+    PARTS = ["split", "companies", "consent", "events", "time", "owners", "maps", "quality"]
 
     engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="plan_versions")
     part = models.CharField(max_length=12, choices=[(part, part.capitalize()) for part in PARTS])
@@ -269,6 +270,7 @@ __all__ = [
     "PlanConfirmation",
     "PlanVersion",
     "Principal",
+    "QualityDecision",
     "SourceField",
     "SplitRule",
 ]

@@ -16,6 +16,7 @@ from mapping.canonical import part_hash
 from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, PlanConfirmation, PlanVersion, SplitRule
 from mapping.objects import object_content
 from mapping.playbooks import load_playbook
+from mapping.quality import deciding as quality
 from workbench.engagements import history
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
@@ -130,6 +131,7 @@ BUILDERS: Mapping[str, Callable[[Engagement], dict[str, Any]]] = {
     "time": _time,
     "owners": _owners,
     "maps": _maps,
+    "quality": quality.content,
 }
 PARTS = tuple(BUILDERS)
 

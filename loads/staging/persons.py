@@ -19,7 +19,9 @@ from loads.reasons import reason
 from loads.staging import companies, deciding, existing, phases, placing
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
-from loads.staging.rows import SAMPLES, TableWriter
+from loads.staging.quality import Quality
+from loads.staging.rows import SAMPLES, Draft, TableWriter
+from mapping.issues import Issue
 
 OBJECT, TABLES = placing.OBJECT, placing.TABLES
 IDS = "ids.parquet"
@@ -97,7 +99,7 @@ def _stage_range(context: StagingContext, dataset: Dataset, number: int) -> None
     if number == 0:
         crosswalk.follow(context.run.environment, OBJECT, _ids(context), context.beat)
     samples = max(1, SAMPLES * RANGE // max(landing.positions(dataset), RANGE))
-    rows = PersonRows(context)
+    rows, quality = PersonRows(context), Quality(context, OBJECT)
     with phases.Dispositions(context.run, OBJECT, number) as dispositions, ExitStack() as stack:
         writers = {table: stack.enter_context(TableWriter(context, OBJECT, table, number, samples=samples)) for table in TABLES}
         decisions = _decisions(context.decisions(OBJECT), start, stop)
@@ -106,7 +108,7 @@ def _stage_range(context: StagingContext, dataset: Dataset, number: int) -> None
             if decision.position != landed.position:
                 raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
             record = landing.parse(landed.raw)[0] if landed.problem is None else None
-            _write_one(rows, decision, record, landed.problem, dispositions, writers)
+            _write_one(rows, quality, decision, record, landed.problem, dispositions, writers)
             if not landed.position % 2_000:
                 context.beat()
 
@@ -150,6 +152,7 @@ COMPANY_NAMES = pa.schema([("source_id", pa.string()), ("name", pa.string())])
 
 def _write_one(
     rows: PersonRows,
+    quality: Quality,
     decision: Decision,
     record: dict[str, Any] | None,
     problem: str | None,
@@ -157,14 +160,19 @@ def _write_one(
     writers: Mapping[str, TableWriter],
 ) -> None:
     reasons = [reason(code, detail=problem or "") for code in decision.codes]
-    disposition = decision.disposition
-    if record is not None and disposition in ("planned", "held", "rejected"):
+    judged = record is not None and decision.disposition in ("planned", "held", "rejected")
+    drafts, issues = list[tuple[str, Draft]](), list[Issue]()
+    if record is not None and judged:
         draft, issues = rows.person(record, decision)
+        drafts.append((draft.main_table, draft))
+    disposition, reasons, issues = quality.settle(decision.disposition, reasons, drafts, issues)
+    if judged:
         rejecting = [issue.as_dict() for issue in issues if issue.severity == "reject"]
         if disposition == "planned" and rejecting:
             disposition = "rejected"
         if disposition == "planned":
-            writers[decision.table].add(draft)
+            for table, draft in drafts:
+                writers[table].add(draft)
             if decision.lead_id:
                 writers["lead"].add(rows.former_lead(decision))
         listed = {entry["code"] for entry in reasons}

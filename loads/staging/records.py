@@ -16,7 +16,8 @@ from loads.models import Phase
 from loads.reasons import reason
 from loads.staging import judging, phases
 from loads.staging.context import StagingContext
-from loads.staging.decisions import Builder, Decision, Kind, read_decisions
+from loads.staging.decisions import Builder, Built, Decision, Kind, read_decisions
+from loads.staging.quality import Quality
 from loads.staging.rows import SAMPLES, Draft, LateWriter, TableWriter
 
 RANGE = 20_000  # records that one part of a task stages
@@ -55,6 +56,7 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
     start, stop = number * RANGE, (number + 1) * RANGE
     if number == 0 and context.objects[object_name]["record"]["crosswalk"]:
         crosswalk.follow(context.run.environment, object_name, _ids(context, object_name), context.beat)
+    quality = Quality(context, object_name)
     builder, samples = kind.builder(context, object_name), max(1, SAMPLES * RANGE // max(landing.positions(dataset), RANGE))
     tables = kind.tables if kind.tables is not None else context.tables_of(object_name)
     with phases.Dispositions(context.run, object_name, number) as dispositions, ExitStack() as stack:
@@ -68,7 +70,7 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
             if decision.position != landed.position:
                 raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
             record = landing.parse(landed.raw)[0] if landed.problem is None else None
-            _write_one(builder, decision, record, landed.problem or "", main, dispositions, writers, late)
+            _write_one(builder, quality, decision, record, landed.problem or "", main, dispositions, writers, late)
             if not landed.position % 2_000:
                 context.beat()
 
@@ -85,6 +87,7 @@ def _write_shared(
 
 def _write_one(
     builder: Builder,
+    quality: Quality,
     decision: Decision,
     record: dict[str, Any] | None,
     problem: str,
@@ -94,11 +97,12 @@ def _write_one(
     late: Mapping[tuple[str, str], LateWriter],
 ) -> None:
     reasons = [reason(code, detail=problem) for code in decision.codes]
-    disposition = decision.disposition
-    if record is not None and disposition in ("planned", "held", "rejected"):
-        built = builder.build(record, decision)
-        rejecting = [issue.as_dict() for issue in built.issues if issue.severity == "reject"]
-        holding = [issue.as_dict() for issue in built.issues if issue.severity == "hold"]
+    judged = record is not None and decision.disposition in ("planned", "held", "rejected")
+    built = builder.build(record, decision) if record is not None and judged else Built([], [], [])
+    disposition, reasons, issues = quality.settle(decision.disposition, reasons, built.drafts, built.issues)
+    if judged:
+        rejecting = [issue.as_dict() for issue in issues if issue.severity == "reject"]
+        holding = [issue.as_dict() for issue in issues if issue.severity == "hold"]
         if disposition == "planned" and (rejecting or holding):
             disposition = "rejected" if rejecting else "held"
         if disposition == "planned":
@@ -106,7 +110,7 @@ def _write_one(
                 writers[table].add(draft)
             for one in built.late:
                 late[one.table, one.kind].add(one.row_id, decision.source_id, decision.position, main, one.values, one.parents, one.role)
-        reasons += rejecting + holding + [issue.as_dict() for issue in built.issues if issue.severity in ("loss", "note")]
+        reasons += rejecting + holding + [issue.as_dict() for issue in issues if issue.severity in ("loss", "note")]
     dispositions.add(decision.position, decision.source_id, disposition, main, decision.into_id, reasons)
 
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors import store
+from loads import quality, runs
 from loads.acceptance import phase_content, sandbox_content
 from loads.models import Phase, Run
 from mapping import plan
@@ -44,6 +45,7 @@ ASSUMPTIONS = [
     "Stages that the playbook doesn't know, and blank ones, stay in review.",
     "Text that is too long is cut to fit and kept whole in the column for original values.",
     "Optional values that can't be read stay empty and are listed.",
+    "Every group of the data-quality report is decided as proposed: load with what fits, or wait until the source is clean.",
     "People without a valid e-mail address are held; role addresses stay in review.",
     "Owners without a match go to the fallback owner; so do rows without an owner.",
     "Unknown consent counts as refused.",
@@ -167,7 +169,14 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
         _switched("Off for the window", switching.switch_off(environment, actor=cast.approver), environment, say)
         steps.request(engagement, Step.Name.LOAD, environment=environment, user=cast.engineer)
-        _follow_run(Run.objects.filter(environment=environment).latest("pk"), say)
+        run = Run.objects.filter(environment=environment).latest("pk")
+        _follow_run(run, say)
+        if decide_quality(run, cast):
+            say("The customer decides about the data-quality report as it is proposed")
+            runs.resume(run, cast.engineer)
+            run.refresh_from_db()
+            _follow_run(run, say)
+        _require_done(run)
         _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
         if environment == sandbox:
             say("The customer signs the sandbox run")
@@ -266,8 +275,18 @@ def _follow_run(run: Run, say: Say) -> None:
                 closed.add(phase.pk)
                 records = f"{phase.loaded} of {phase.extracted} records loaded, {phase.get_state_display().lower()}"
                 say(f"{run.environment.get_kind_display()}: {phase}: {records}")
+
+
+def _require_done(run: Run) -> None:
     if run.state != Run.State.DONE:
         raise DemonstrationFailed(f"{run} is {run.get_state_display().lower()}: {run.message}")
+
+
+def decide_quality(run: Run, cast: Cast) -> int:
+    """The customer's answers to what the run's data-quality report asks, as proposed; how many were given."""
+    found = quality.open_lines(run) if quality.waits(run) else []
+    comment = "Decided by the demonstration's script."
+    return sum(quality.decide(run, lines, choice, user=cast.approver, comment=comment) for choice, lines in quality.proposals(found))
 
 
 def summary(engagement: Engagement) -> dict[str, Any]:

@@ -1,0 +1,200 @@
+"""The data-quality report: what of a run's staged records fails which rule of the destination, before anything is loaded.
+
+It is counted from what staging said of each record, so that it can't disagree with the load. A run waits here until the customer has
+decided about every group; decisions that change what staging does take a new run.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from connectors.models import Dataset
+from loads import staged
+from loads.models import Chunk, QualityGroup, Run
+from loads.reasons import explained
+from mapping import plan
+from mapping.quality import deciding, rules
+from mapping.quality.deciding import Subject
+from mapping.quality.models import QualityDecision
+from mapping.workshop.tables import Known
+from workbench.engagements.models import Engagement, Environment
+
+SAMPLES = 5
+SKIPPED = "quality.skipped"
+SEVERITIES = ("loss", "hold", "reject")
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A group of the report with what was decided about it."""
+
+    group: QualityGroup
+    decision: QualityDecision | None
+    mapped: bool
+
+    @property
+    def severity(self) -> str:
+        """Of the reason by itself, whatever was decided."""
+        return self.decision.severity if self.decision else self.group.severity
+
+    @property
+    def asks(self) -> bool:
+        """Whether the customer decides about it."""
+        return rules.asks(self.group.code, self.severity)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for a decision."""
+        return self.asks and self.decision is None
+
+    @property
+    def choices(self) -> list[rules.Choice]:
+        """The answers that fit, the proposed one first."""
+        return rules.choices(self.severity, mapped=self.mapped) if self.asks else []
+
+    @property
+    def subject(self) -> Subject:
+        """What a decision is about."""
+        return Subject(self.group.object_name, self.group.field, self.group.code, self.severity, self.mapped)
+
+    @property
+    def rule(self) -> str:
+        """The destination's rule in words."""
+        return rules.RULES[rules.rule_of(self.group.code)]
+
+    @property
+    def words(self) -> str:
+        """What the reason means."""
+        return explained(self.group.code)
+
+    @property
+    def outcome(self) -> str:
+        """What becomes of the records as it stands, in words."""
+        if self.decision:
+            value = f": {self.decision.value}" if self.decision.value else ""
+            return f"{self.decision.get_choice_display()}{value}"
+        if not self.asks:
+            return "Follows a signed rule or another record"
+        return "Open"
+
+
+def measure(run: Run) -> None:
+    """Count what staging said of the run's records, in place of what was counted before. Memory holds the groups."""
+    known = deciding.decided(run.engagement)
+    groups: dict[Key, QualityGroup] = {}
+    for object_name in run.staged:
+        for row in staged.read_reasons(run, object_name):
+            for reason in _counted(object_name, row, known):
+                key = (object_name, reason["field"][:300], reason["code"][:80])
+                group = groups.get(key)
+                if group is None:
+                    names = dict(zip(("object_name", "field", "code"), key, strict=True))
+                    group = groups[key] = QualityGroup(run=run, severity=reason["severity"], **names)
+                group.severity = max(group.severity, reason["severity"], key=_weight)
+                group.records += 1
+                if len(group.samples) < SAMPLES:
+                    group.samples.append([row["source_id"], reason.get("detail", "")])
+    with transaction.atomic():
+        QualityGroup.objects.filter(run=run).delete()
+        QualityGroup.objects.bulk_create(groups.values(), batch_size=500)
+        Run.objects.filter(pk=run.pk).update(measured_at=timezone.now())
+
+
+def _counted(object_name: str, row: Mapping[str, Any], known: Mapping[Key, QualityDecision]) -> list[dict[str, str]]:
+    """The reasons of one record that count, each code and field once; of left-out records only those that a decision left out."""
+    reasons = orjson.loads(row["reasons"])
+    if row["disposition"] not in ("planned", "held", "rejected") and (not reasons or reasons[0]["code"] != SKIPPED):
+        return []
+    found = {
+        (one["code"], one["field"]): one
+        for one in reversed(reasons)
+        if one["code"] != SKIPPED and (one["severity"] in SEVERITIES or (object_name, one["field"], one["code"]) in known)
+    }
+    return list(found.values())
+
+
+def _weight(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
+
+
+def lines(run: Run) -> list[Line]:
+    """The report of a run: open groups first, then those with the most records."""
+    known, mapped = deciding.decided(run.engagement), _mapped(run)
+    found = [
+        Line(group, known.get((group.object_name, group.field, group.code)), (group.object_name, group.field) in mapped)
+        for group in run.quality_groups.all()
+    ]
+    return sorted(found, key=lambda line: (not line.is_open, not line.asks, -line.group.records, line.group.object_name, line.group.code))
+
+
+def _mapped(run: Run) -> set[tuple[str, str]]:
+    """(object, source field) of the confirmed field maps that the run follows."""
+    fields = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["fields"]
+    return {(row["object"], row["source"]) for row in fields if row["state"] == "confirmed"}
+
+
+def newest(engagement: Engagement) -> Run | None:
+    """The newest run whose report is made."""
+    measured = Run.objects.filter(engagement=engagement, measured_at__isnull=False)
+    return measured.select_related("environment", "engagement").order_by("-pk").first()
+
+
+def open_lines(run: Run) -> list[Line]:
+    """The groups of a run that wait for a decision."""
+    return [line for line in lines(run) if line.is_open]
+
+
+def waits(run: Run) -> bool:
+    """Whether the run has a report, has loaded nothing yet, and nothing was extracted after it."""
+    if run.measured_at is None or run.state in Run.FINISHED or has_begun(run):
+        return False
+    later = Dataset.objects.filter(engagement=run.engagement, purpose=Dataset.Purpose.LOAD, derived=False, started_at__gt=run.created_at)
+    return not later.exists()
+
+
+def has_begun(run: Run) -> bool:
+    """Whether any of its chunks was ever taken up."""
+    return Chunk.objects.filter(phase__run=run).exclude(state=Chunk.State.WAITING).exists()
+
+
+def is_outdated(run: Run) -> bool:
+    """Whether decisions since the run was opened change what staging does."""
+    return plan.hashes(run.engagement, ["quality"])["quality"] != run.parts["quality"]["sha256"]
+
+
+def waiting(environment: Environment) -> list[Line]:
+    """What the newest run into an environment waits for."""
+    run = Run.objects.filter(environment=environment).select_related("engagement").order_by("-pk").first()
+    return open_lines(run) if run and waits(run) else []
+
+
+def decide(run: Run, chosen: Sequence[Line], choice: str, *, user: User, value: str = "", comment: str = "") -> int:
+    """Decide about groups of a run's report; how many decisions changed. Raises BadInput, MayNotDecide; then nothing is decided."""
+    require_possible(run, chosen, choice, value)
+    with transaction.atomic():
+        changed = deciding.decide(run.engagement, [line.subject for line in chosen], choice, user=user, value=value, comment=comment)
+        plan.revise(run.engagement, "quality", actor=user)
+    return changed
+
+
+def require_possible(run: Run, chosen: Sequence[Line], choice: str, value: str) -> None:
+    """Raises BadInput where one of the groups doesn't offer the answer, or the default doesn't fit."""
+    maps, known = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"], Known(run.engagement)
+    tables = {table for line in chosen for table in maps["objects"][line.group.object_name]["tables"]}
+    columns = {table: known(table) for table in tables} if choice == rules.DEFAULT else {}
+    deciding.require_possible([line.subject for line in chosen], choice, value, maps, columns)
+
+
+def proposals(found: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
+    """(choice, groups) as it is proposed for those that are open."""
+    grouped: dict[str, list[Line]] = {}
+    for line in found:
+        if line.is_open:
+            grouped.setdefault(line.choices[0].name, []).append(line)
+    yield from sorted(grouped.items())

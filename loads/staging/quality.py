@@ -1,0 +1,75 @@
+"""What the customer decided about records that can't arrive as they are, carried out while their rows are built."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from loads.staging.context import StagingContext
+from loads.staging.rows import Draft
+from mapping.fieldmaps import rules_of
+from mapping.issues import Issue
+from mapping.quality.rules import CLEAN, DEFAULT, SKIP
+from mapping.transforms import Value, compile_transform
+
+
+class Quality:
+    """The decisions about one object, by the run's plan."""
+
+    def __init__(self, context: StagingContext, object_name: str) -> None:
+        """Compile the default values to what their columns take."""
+        self.context, self.object_name = context, object_name
+        decisions = [one for one in context.contents["quality"]["decisions"] if one["object_name"] == object_name]
+        self._by = {(one["field"], one["code"]): one for one in decisions}
+        self._defaults = {(one["field"], one["code"]): self._default(one) for one in decisions if one["choice"] == DEFAULT}
+
+    def _default(self, decision: dict[str, Any]) -> dict[str, tuple[str, Value]]:
+        """Table -> (column, value) that a decision's default fills there."""
+        context, found = self.context, dict[str, tuple[str, Value]]()
+        for table in context.tables_of(self.object_name):
+            for rule in rules_of(context.contents["maps"], self.object_name, table):
+                if rule.source == decision["field"] and rule.state == "confirmed":
+                    column = context.destination.table(table).columns[rule.column]
+                    transform = compile_transform(rule.transform, field=rule.source, column=column, options=rule.options, time=context.time)
+                    found[table] = rule.column, transform(decision["value"]).value
+        return found
+
+    def settle(
+        self, disposition: str, reasons: list[dict[str, str]], drafts: Sequence[tuple[str, Draft]], issues: list[Issue]
+    ) -> tuple[str, list[dict[str, str]], list[Issue]]:
+        """The disposition, reasons and issues of a record once decisions are carried out; defaults go into the drafts.
+
+        disposition: before issues are looked at. reasons: of set-based staging. A record that is left out says so first.
+        """
+        if not self._by or disposition not in ("planned", "held", "rejected"):
+            return disposition, reasons, issues
+        skipping = [one for one in reasons if self._choice(one["field"], one["code"]) == SKIP]
+        settled, waits = list[Issue](), False
+        for issue in issues:
+            choice = self._choice(issue.field, issue.code)
+            if choice == SKIP:
+                skipping.append(issue.as_dict())
+            if choice == CLEAN:
+                settled.append(replace(issue, severity="hold"))
+                waits = True
+            elif choice == DEFAULT:
+                self._fill(issue, drafts)
+                settled += [replace(issue, code="quality.defaulted", severity="loss"), replace(issue, severity="note")]
+            else:
+                settled.append(issue)
+        if skipping:
+            first = skipping[0]
+            told = {"code": "quality.skipped", "field": first["field"], "detail": first["code"], "severity": "note"}
+            return "skipped", [told, *reasons], settled
+        if waits and disposition == "planned" and not any(issue.severity == "reject" for issue in settled):
+            disposition = "held"
+        return disposition, reasons, settled
+
+    def _choice(self, field: str, code: str) -> str:
+        decision = self._by.get((field, code))
+        return decision["choice"] if decision else ""
+
+    def _fill(self, issue: Issue, drafts: Sequence[tuple[str, Draft]]) -> None:
+        for table, draft in drafts:
+            if table in self._defaults[issue.field, issue.code]:
+                column, value = self._defaults[issue.field, issue.code][table]
+                draft.values[column] = value

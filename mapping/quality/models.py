@@ -1,0 +1,36 @@
+"""Decisions of the data-quality report."""
+
+from django.db import models
+
+from mapping.quality import rules
+from workbench.engagements.models import Engagement
+
+
+class QualityDecision(models.Model):
+    """What the customer decided about the records of one object that have one reason in one field; it outlasts extractions and runs.
+
+    severity: of the reason where nobody decides. value: what a default is, as a person wrote it.
+    """
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="quality_decisions")
+    object_name = models.CharField("object", max_length=60)
+    field = models.CharField(max_length=300, blank=True)
+    code = models.CharField(max_length=80)
+    severity = models.CharField(max_length=8)
+    choice = models.CharField(max_length=10, choices=[(name, choice.label) for name, choice in rules.CHOICES.items()])
+    value = models.CharField(max_length=2_000, blank=True)
+    comment = models.TextField(blank=True)
+    decided_by = models.CharField(max_length=150)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["object_name", "field", "code"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "field", "code"], name="quality_decision_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name} {self.field} {self.code}: {self.get_choice_display()}"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Object, field and code."""
+        return self.object_name, self.field, self.code
