@@ -11,18 +11,21 @@ from typing import Any
 import orjson
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from connectors.models import Dataset
 from loads import staged
 from loads.models import Chunk, QualityGroup, Run
-from loads.reasons import explained
+from loads.reasons import RULES, asks, explained, rule_of
 from mapping import plan
 from mapping.quality import deciding, rules
 from mapping.quality.deciding import Subject
 from mapping.quality.models import QualityDecision
 from mapping.workshop.tables import Known
 from workbench.engagements.models import Engagement, Environment
+
+measured = Signal()  # run
 
 SAMPLES = 5
 SKIPPED = "quality.skipped"
@@ -46,7 +49,7 @@ class Line:
     @property
     def asks(self) -> bool:
         """Whether the customer decides about it."""
-        return rules.asks(self.group.code, self.severity)
+        return asks(self.group.code, self.severity)
 
     @property
     def is_open(self) -> bool:
@@ -66,7 +69,7 @@ class Line:
     @property
     def rule(self) -> str:
         """The destination's rule in words."""
-        return rules.RULES[rules.rule_of(self.group.code)]
+        return RULES[rule_of(self.group.code)]
 
     @property
     def words(self) -> str:
@@ -100,10 +103,12 @@ def measure(run: Run) -> None:
                 group.records += 1
                 if len(group.samples) < SAMPLES:
                     group.samples.append([row["source_id"], reason.get("detail", "")])
+    run.measured_at = timezone.now()
     with transaction.atomic():
         QualityGroup.objects.filter(run=run).delete()
         QualityGroup.objects.bulk_create(groups.values(), batch_size=500)
-        Run.objects.filter(pk=run.pk).update(measured_at=timezone.now())
+        Run.objects.filter(pk=run.pk).update(measured_at=run.measured_at)
+    measured.send(sender=Run, run=run)
 
 
 def _counted(object_name: str, row: Mapping[str, Any], known: Mapping[Key, QualityDecision]) -> list[dict[str, str]]:

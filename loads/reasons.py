@@ -1,5 +1,7 @@
 """Why a record or a row isn't loaded as it came: every reason code with its words, for the ledger and the pages."""
 
+from collections.abc import Mapping
+
 from connectors.dataverse.client import Outcome
 from connectors.dataverse.errors import meaning_of
 from mapping.issues import EXPLANATIONS, Severity
@@ -74,6 +76,59 @@ SEVERITIES: dict[str, Severity] = {
     "person.forgotten": "note",
     "split.skip": "note",
 }
+
+
+# The rules of the destination that reasons speak of, in words.
+LENGTH, OPTION, REQUIRED, TYPE, LOOKUP, DUPLICATE, OTHER = "length", "option", "required", "type", "lookup", "duplicate", "other"
+RULES: Mapping[str, str] = {
+    LENGTH: "Length",
+    OPTION: "Option",
+    REQUIRED: "Required",
+    TYPE: "Type",
+    LOOKUP: "Lookup",
+    DUPLICATE: "Duplicate",
+    OTHER: "Other",
+}
+_EXACT: Mapping[str, str] = {
+    "choice.too_many": OPTION,
+    "choice.unmapped": OPTION,
+    "cluster.last_names_differ": DUPLICATE,
+    "company.name_blank": REQUIRED,
+    "currency.unknown": LOOKUP,
+    "email.missing": REQUIRED,
+    "email.too_long": LENGTH,
+    "line.price_missing": REQUIRED,
+    "match.several": DUPLICATE,
+    "match.shared": DUPLICATE,
+    "name.missing": REQUIRED,
+    "original_values.shortened": LENGTH,
+    "owner.not_answered": LOOKUP,
+    "parent.unnamed": REQUIRED,
+    "purchase.lead_without_account": LOOKUP,
+    "purchase.no_date": REQUIRED,
+    "text.shortened": LENGTH,
+    "url.too_long": LENGTH,
+}
+_BEGINNINGS: Mapping[str, str] = {
+    "boolean": TYPE, "date": TYPE, "email": TYPE, "line": TYPE, "number": TYPE, "parent": LOOKUP, "purchase": TYPE, "record": TYPE,
+    "text": TYPE, "url": TYPE,
+}  # fmt: skip
+
+# What another signed rule settles, or what follows a record that is asked about itself.
+_SETTLED = frozenset(
+    {"email.role_address", "match.removed", "parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped", "purchase.of_lead"}
+)
+_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.", "split.")
+
+
+def rule_of(code: str) -> str:
+    """The destination's rule that a reason's code speaks of, a key of RULES."""
+    return _EXACT.get(code) or _BEGINNINGS.get(code.partition(".")[0], OTHER)
+
+
+def asks(code: str, severity: str) -> bool:
+    """Whether the customer decides about records with this reason."""
+    return severity in ("loss", "hold", "reject") and code not in _SETTLED and not code.startswith(_SETTLED_BEGINNINGS)
 
 
 def reason(code: str, *, field: str = "", detail: str = "") -> dict[str, str]:

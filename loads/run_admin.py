@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from loads import progress
+from loads import progress, quality
 from loads.models import Phase, Run, VerifiedRow
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
@@ -124,6 +124,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "objects": sorted({item.phase.object_name for item in phases}),
         "find": find(run, request),
         "documents": run.documents.newest(),
+        "quality": quality.lines(run) if run.measured_at else [],
     }
 
 

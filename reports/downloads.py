@@ -21,6 +21,7 @@ TITLES = {
     "schema": Title("Schema plan", "Tables, columns and choices, the offer's names beside the true ones; where each source field goes."),
     "admin_sheet": Title("Sheet for the Dynamics admin", "Form tabs, views, navigation, roles, timeline and switches, in order."),
     "reconciliation": Title("Reconciliation", "Every source record and every row accounted for, the sample that was read back, owners."),
+    "quality": Title("Data quality", "What would fail or lose something, by object, field and rule, with examples and what was decided."),
     "losses": Title("Losses and records not loaded", "Every shortened or left-out value, every record that didn't load, with reasons."),
 }
 

@@ -19,6 +19,7 @@ from loads.models import Phase
 from loads.reasons import reason
 from loads.staging import deciding, existing, phases
 from loads.staging.context import StagingContext
+from loads.staging.quality import Quality
 from loads.staging.rows import Draft, TableWriter
 from loads.verification import BIND
 from mapping import clusters
@@ -54,8 +55,9 @@ def stage(context: StagingContext) -> bool:
         _match(con, context)
         crosswalk.follow(context.run.environment, OBJECT, _given(con), context.beat)
         with phases.Dispositions(context.run, OBJECT) as dispositions, TableWriter(context, OBJECT, TABLE) as writer:
+            quality = Quality(context, OBJECT)
             for row in _decided(con):
-                _stage_one(context, row, dispositions, writer)
+                _stage_one(context, quality, row, dispositions, writer)
     context.run.datasets[OBJECT] = dataset.pk
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
@@ -192,30 +194,33 @@ def _decided(con: duckdb.DuckDBPyConnection) -> Iterator[tuple]:
         yield from batch
 
 
-def _stage_one(context: StagingContext, row: tuple, dispositions: phases.Dispositions, writer: TableWriter) -> None:
+def _stage_one(context: StagingContext, quality: Quality, row: tuple, dispositions: phases.Dispositions, writer: TableWriter) -> None:
     position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem = row
     if problem:
         why = reason(problem, field="name")
-        dispositions.add(position, source_id, "rejected" if why["severity"] == "reject" else "held", TABLE, "", [why])
+        disposition = "rejected" if why["severity"] == "reject" else "held"
+        disposition, reasons, _ = quality.settle(disposition, [why], [], [])
+        dispositions.add(position, source_id, disposition, TABLE, "", reasons)
     elif company != source_id:
         dispositions.add(position, source_id, "merged", TABLE, company)
     else:
         values, issues = _values(context, source_id, name, domain)
-        dispositions.add(position, source_id, "planned", TABLE, "", [issue.as_dict() for issue in issues])
-        writer.add(
-            Draft(
-                row_id=row_id,
-                source_id=source_id,
-                position=position,
-                main_table=TABLE,
-                origin=origin,
-                present=present,
-                applied_hash=applied_hash,
-                values=values,
-                lossy=[issue.field for issue in issues],
-                source=lambda: {"name": name, "websiteurl": domain},
-            )
+        draft = Draft(
+            row_id=row_id,
+            source_id=source_id,
+            position=position,
+            main_table=TABLE,
+            origin=origin,
+            present=present,
+            applied_hash=applied_hash,
+            values=values,
+            lossy=[issue.field for issue in issues],
+            source=lambda: {"name": name, "websiteurl": domain},
         )
+        disposition, reasons, issues = quality.settle("planned", [], [(TABLE, draft)], issues)
+        dispositions.add(position, source_id, disposition, TABLE, "", [*reasons, *(issue.as_dict() for issue in issues)])
+        if disposition == "planned":
+            writer.add(draft)
 
 
 def _values(context: StagingContext, source_id: str, name: str, domain: str | None) -> tuple[dict[str, Any], list[Issue]]:

@@ -138,7 +138,7 @@ def _load_companies(con: duckdb.DuckDBPyConnection, context: StagingContext) -> 
     con.execute(
         """
         CREATE TABLE parents AS
-        SELECT a.position, a.company, a.ambiguous, d.disposition, r.row_id, n.name
+        SELECT a.position, a.company, a.ambiguous, d.disposition, CASE WHEN d.disposition <> 'skipped' THEN r.row_id END AS row_id, n.name
         FROM read_parquet(?) a LEFT JOIN read_parquet(?) d ON d.source_id = a.company
         LEFT JOIN company_rows r ON r.source_id = a.company LEFT JOIN company_names n ON n.source_id = a.company
         """,

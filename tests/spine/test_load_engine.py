@@ -68,12 +68,16 @@ class Prepared:
 
     def finish(self, run: Run) -> Run:
         """Work until the run ends; what the data-quality report asks is answered as proposed."""
-        engine.work(run.pk, "tests-finishing", 60)
-        run.refresh_from_db()
+        self.work(run)
         if demonstration.decide_quality(run, self.cast):
             runs.resume(run, self.cast.engineer)
-            engine.work(run.pk, "tests-finishing", 60)
-            run.refresh_from_db()
+            self.work(run)
+        return run
+
+    def work(self, run: Run) -> Run:
+        """Work until the run ends or stands still."""
+        engine.work(run.pk, "tests-finishing", 60)
+        run.refresh_from_db()
         return run
 
     def rows(self) -> dict[str, list[dict]]:

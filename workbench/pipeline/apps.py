@@ -24,9 +24,11 @@ class PipelineConfig(AppConfig):
         """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
         from django.db.models.signals import post_save  # needs the models loaded
 
+        from loads.quality import measured
         from loads.reconciliation import phase_closed, run_finished
         from mapping.models import PlanVersion
 
+        measured.connect(report_quality, weak=False, dispatch_uid="data quality of the run")
         phase_closed.connect(report, weak=False, dispatch_uid="reconciliation per phase")
         run_finished.connect(report, weak=False, dispatch_uid="reconciliation of the run")
         run_finished.connect(measure, weak=False, dispatch_uid="forecasts by what the run measured")
@@ -43,6 +45,17 @@ def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object)
         reconciliation.write(run)
     except WorkbenchError as error:
         logger.warning("the report of run %s isn't written: %s", run.pk, type(error).__name__)
+
+
+def report_quality(sender: object, run: Any, **kwargs: object) -> None:
+    """Write the data-quality report of a run, for the customer to decide by. The pages show the same without it."""
+    from reports import quality  # needs the models loaded
+
+    try:
+        quality.write(run)
+        quality.write_workbook(run)
+    except WorkbenchError as error:
+        logger.warning("the data-quality report of run %s isn't written: %s", run.pk, type(error).__name__)
 
 
 def measure(sender: object, run: Any, **kwargs: object) -> None:

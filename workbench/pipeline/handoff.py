@@ -6,7 +6,7 @@ from typing import Any
 
 from loads.models import Run
 from mapping import plan
-from reports import admin_sheet, documents, losses, reconciliation, schema, scope
+from reports import admin_sheet, documents, losses, quality, reconciliation, schema, scope
 from workbench.engagements.models import Engagement
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
@@ -21,6 +21,8 @@ OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (("scope"
 OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
     ("reconciliation", reconciliation.write),
     ("reconciliation workbook", reconciliation.write_workbook),
+    ("data-quality report", quality.write),
+    ("data-quality workbook", quality.write_workbook),
     ("losses", losses.write),
     ("losses workbook", losses.write_workbook),
 )

@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, documents, owners, signing, views
+from workbench.portal import decisions, documents, owners, quality, signing, views
 
 app_name = "portal"
 urlpatterns = [
@@ -20,6 +20,8 @@ urlpatterns = [
     path("engagements/<slug:slug>/owners/many/", owners.AnswerPage.as_view(), name="owners_many"),
     path("engagements/<slug:slug>/owners/<int:pk>/", owners.AnswerPage.as_view(), name="owner"),
     path("engagements/<slug:slug>/owners/take-back/<uuid:batch>/", owners.take_back, name="owners_take_back"),
+    path("engagements/<slug:slug>/quality/", quality.report, name="quality"),
+    path("engagements/<slug:slug>/quality/decide/", quality.DecidePage.as_view(), name="quality_decide"),
     path("engagements/<slug:slug>/scope/", views.scope, name="scope"),
     path("engagements/<slug:slug>/documents/", documents.listing, name="documents"),
     path("engagements/<slug:slug>/documents/<int:pk>/", documents.download, name="document"),

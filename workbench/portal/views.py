@@ -22,6 +22,7 @@ from workbench.portal.forms import SignInForm
 
 PAGES = {"matrix": "portal:matrix", "sandbox-signature": "portal:sandbox"}
 ASKED = {"matrix": "Read the split matrix and sign it.", "sandbox-signature": "Check the sandbox run and sign it."}
+QUALITY_GATE = "data quality decided"
 OWNER_GATES = ("owners answered", "names bound")
 PER_PAGE = 20
 
@@ -67,6 +68,9 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
         asked = [item for item in stage.missing if item.move in roles and item.move == Role.DYNAMICS_ADMIN]
         found += [Ask(item.says) for item in asked if item.gate not in OWNER_GATES and not _on_page(item)]
         found += _owners(engagement, asked)
+        if Role.APPROVER in roles:
+            quality = reverse("portal:quality", args=[engagement.slug])
+            found += [Ask(item.says, quality) for item in stage.missing if item.gate == QUALITY_GATE]
     if waiting := waiting_for(engagement, roles - {Role.ENGINEER}):
         found.append(Ask(f"{waiting} decision{'s' if waiting > 1 else ''} to take about what the checks found.", _decisions(engagement)))
     return list(dict.fromkeys(found))

@@ -1,0 +1,167 @@
+"""The data-quality report: what would fail is counted before anything is loaded, and the load does what the customer decided."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import call_command
+
+from loads import quality, runs, staged
+from loads.dispositions import lookup
+from loads.models import Run
+from mapping import plan
+from mapping.quality.deciding import MayNotDecide
+from reports.models import Document
+from tests import folders
+from tests.folders import user
+from tests.playing import OTHERS, collect, engagement_on
+from tests.spine.test_load_engine import Prepared
+from workbench.engagements.errors import BadInput
+from workbench.engagements.gates import GateClosed
+from workbench.engagements.models import AuditEntry
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+LONG = "Director of " + "very " * 40 + "long titles"
+DECISIONS = [
+    ("score", "default", "7"),
+    ("visits", "skip", ""),
+    ("birthday", "clean", ""),
+    ("jobTitle", "text", ""),
+    ("", "skip", ""),  # people without an e-mail address
+]
+LEAVE = tuple(name for name in OTHERS if name != "customEvent")
+
+
+def folder(path):
+    ordinary = [user(f"u-{n}", f"p{n}@north.example", score=n, visits=n, birthday="1990-01-02", jobTitle="Clerk") for n in range(1, 21)]
+    odd = [
+        user("u-score", "score@north.example", score="n/a"),
+        user("u-score-2", "score2@north.example", score="many"),
+        user("u-visits", "visits@north.example", visits="n/a"),
+        user("u-birthday", "birthday@north.example", birthday="the second of May"),
+        user("u-title", "title@north.example", jobTitle=LONG),
+        user("u-nobody", None),
+    ]
+    events = [{"userId": name, "eventName": "login", "createdAt": "2024-03-05 09:10:11 +00:00"} for name in ("u-1", "u-visits")]
+    return folders.write(path, [*ordinary, *odd], more={"export/customEvent.ndjson": events})
+
+
+def tried(what, *errors):
+    try:
+        what()
+    except errors as error:
+        return type(error).__name__
+    return ""
+
+
+@pytest.fixture(scope="module")
+def decided(django_db_setup, django_db_blocker, tmp_path_factory):
+    """A first run that waits, the decisions, and the run that follows them."""
+    with django_db_blocker.unblock():
+        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
+        try:
+            with engagement_on(source, work) as (engagement, cast, servers):
+                prepared = Prepared(engagement, cast, servers, leave=LEAVE)
+                first = prepared.work(prepared.open())
+                waiting = SimpleNamespace(state=first.state, message=first.message, rows=len(prepared.rows()["contact"]))
+                report = {(line.group.object_name, line.group.field, line.group.code): line for line in quality.lines(first)}
+                tries = {
+                    "resume": tried(lambda: runs.resume(first, cast.engineer), GateClosed),
+                    "engineer": tried(lambda: decide(first, report, cast.engineer, "score", "text"), MayNotDecide),
+                    "default": tried(lambda: decide(first, report, cast.approver, "score", "default", "seven"), BadInput),
+                }
+                for field, choice, value in DECISIONS:
+                    decide(first, report, cast.approver, field, choice, value)
+                tries["outdated"] = tried(lambda: runs.resume(first, cast.engineer), GateClosed)
+                plan.confirm(engagement, plan.PARTS, user=cast.engineer)
+                tries["newer"] = tried(lambda: runs.resume(first, cast.engineer), runs.NotInThatState)
+                second = prepared.work(prepared.open())
+                first.refresh_from_db()
+                written = Document.objects.filter(kind="quality", format="json").latest("pk").path
+                entries = AuditEntry.objects.filter(engagement=engagement, subject__startswith="data quality")
+                yield SimpleNamespace(
+                    waiting=waiting,
+                    report=report,
+                    tries=tries,
+                    first=first.state,
+                    second=second,
+                    played=collect(engagement, servers),
+                    records={name: lookup(second, "user", name) for name in ("u-visits", "u-birthday", "u-nobody", "u-score")},
+                    event=[row["code"] for row in event_reasons(second)],
+                    document=json.loads((work / "store" / written).read_text()),
+                    history=list(entries.values_list("action", flat=True)),
+                )
+        finally:
+            call_command("flush", verbosity=0, interactive=False)
+
+
+def decide(run, report, user, field, choice, value=""):
+    chosen = [line for key, line in report.items() if key[0] == "user" and key[1] == field and line.asks]
+    assert chosen, field
+    return quality.decide(run, chosen, choice, user=user, value=value)
+
+
+def event_reasons(run):
+    for row in staged.read_reasons(run, "customEvent"):
+        yield from json.loads(row["reasons"])
+
+
+def person(decided, name):
+    return decided.played.row("contact", f"user:{name}", "sandbox")
+
+
+def test_a_run_waits_before_its_first_row_until_the_customer_decided(decided):
+    assert (decided.waiting.state, decided.waiting.rows) == (Run.State.PAUSED, 0)
+    assert "5 groups of the data-quality report" in decided.waiting.message
+    assert decided.tries["resume"] == "GateClosed"
+
+
+def test_groups_count_their_records_by_rule_with_examples(decided):
+    line = decided.report["user", "score", "number.unparseable"]
+    assert (line.group.records, line.rule, line.group.samples) == (2, "Type", [["u-score", "n/a"], ["u-score-2", "many"]])
+    assert decided.report["user", "jobTitle", "text.shortened"].rule == "Length"
+    assert decided.report["user", "", "email.missing"].rule == "Required"
+    assert [choice.name for choice in line.choices] == ["text", "clean", "default", "skip"]
+    assert [choice.name for choice in decided.report["user", "", "email.missing"].choices] == ["clean", "skip"]
+
+
+def test_only_the_customers_approver_decides_and_a_default_must_fit(decided):
+    assert (decided.tries["engineer"], decided.tries["default"]) == ("MayNotDecide", "BadInput")
+
+
+def test_decisions_that_change_what_is_staged_need_a_confirmed_plan_and_a_new_run(decided):
+    assert (decided.tries["outdated"], decided.tries["newer"]) == ("GateClosed", "NotInThatState")
+    assert (decided.first, decided.second.state) == (Run.State.STOPPED, Run.State.DONE)
+    assert all(phase.balanced for phase in decided.second.phases.all())
+
+
+def test_a_default_arrives_in_place_of_the_value_and_is_told(decided):
+    assert [person(decided, name)["mwb_score"] for name in ("u-score", "u-score-2", "u-3")] == [7, 7, 3]
+    [told] = decided.records["u-score"]
+    assert [one["code"] for one in told["reasons"]] == ["quality.defaulted", "number.unparseable"]
+
+
+def test_a_text_that_is_too_long_arrives_cut_and_whole_beside(decided):
+    row = person(decided, "u-title")
+    assert row["jobtitle"] == LONG[:100]
+    assert json.loads(row["mwb_original_values"])["jobTitle"] == LONG
+
+
+def test_records_to_be_cleaned_wait(decided):
+    [told] = decided.records["u-birthday"]
+    assert told["disposition"] == "held"
+    assert decided.played.reasons("u-birthday", environment="sandbox") == ["date.unparseable"]
+
+
+def test_records_left_out_have_no_row_nor_has_what_belongs_to_them(decided):
+    rows = {row["mwb_sourceid"] for row in decided.played.of_source("contact", "user", "sandbox")}
+    assert not rows & {"user:u-visits", "user:u-birthday", "user:u-nobody"}
+    assert [decided.records[name][0]["disposition"] for name in ("u-visits", "u-nobody")] == ["skipped", "skipped"]
+    assert decided.event == ["parent.skipped"]
+    assert len(decided.played.of_source("task", "customEvent", "sandbox")) == 1
+
+
+def test_the_document_and_the_history_say_what_was_decided(decided):
+    told = {group["field"]: group["decision"] for group in decided.document["groups"] if group["asks"] and group["field"]}
+    assert told == {"score": "default", "visits": "skip", "birthday": "clean", "jobTitle": "text"}
+    assert sorted(decided.history) == ["decided clean", "decided default", "decided skip", "decided skip", "decided text"]
