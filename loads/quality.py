@@ -190,10 +190,8 @@ def decide(run: Run, chosen: Sequence[Line], choice: str, *, user: User, value: 
 
 def require_possible(run: Run, chosen: Sequence[Line], choice: str, value: str) -> None:
     """Raises BadInput where one of the groups doesn't offer the answer, or the default doesn't fit."""
-    maps, known = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"], Known(run.engagement)
-    tables = {table for line in chosen for table in maps["objects"][line.group.object_name]["tables"]}
-    columns = {table: known(table) for table in tables} if choice == rules.DEFAULT else {}
-    deciding.require_possible([line.subject for line in chosen], choice, value, maps, columns)
+    maps = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]
+    deciding.require_possible([line.subject for line in chosen], choice, value, maps, Known(run.engagement))
 
 
 def proposals(found: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:

@@ -1,6 +1,6 @@
 """Taking decisions about groups of the data-quality report: checked first, all or none, each batch an entry of the history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ class Subject:
         return self.object_name, self.field, self.code
 
 
-Columns = Mapping[str, Mapping[str, ColumnLike]]  # table -> logical name -> column
+Columns = Callable[[str], Mapping[str, ColumnLike]]  # of a table, by logical name
 
 
 def decided(engagement: Engagement) -> dict[tuple[str, str, str], QualityDecision]:
@@ -75,9 +75,9 @@ def _require_fitting(subject: Subject, value: str, maps: Mapping[str, Any], colu
         raise BadInput("A default value is missing.", remedy="Enter the value that takes the place of those that don't fit.")
     for table in maps["objects"][subject.object_name]["tables"]:
         for rule in rules_of(maps, subject.object_name, table):
-            if rule.source != subject.field or rule.state != "confirmed" or rule.column not in columns.get(table, {}):
+            if rule.source != subject.field or rule.state != "confirmed" or rule.column not in columns(table):
                 continue
-            column = columns[table][rule.column]
+            column = columns(table)[rule.column]
             transform = compile_transform(rule.transform, field=rule.source, column=column, options=rule.options, time=TimeRules())
             mapped = transform(value)
             if mapped.value is None or any(issue.severity != "note" for issue in mapped.issues):

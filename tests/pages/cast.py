@@ -128,7 +128,7 @@ def make_planned(engagement: Engagement, stages: Mapping[str, str] | None = None
     OrganisationList.objects.create(
         engagement=engagement, list_id="7", list_name="Company: Analytical Engines", organisation="Analytical Engines"
     )
-    ObjectMap.objects.create(engagement=engagement, object_name="user", tables=["contact", "lead"])
+    ObjectMap.objects.create(engagement=engagement, object_name="user", tables=["contact", "lead"], confirmed=True)
     for part in plan.PARTS:
         plan.revise(engagement, part, actor="engineer")
 

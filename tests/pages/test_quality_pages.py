@@ -1,0 +1,106 @@
+"""The data-quality report in the portal and on the run's page: everybody reads it, the approver decides, also about many at once."""
+
+import pytest
+
+from loads.models import QualityGroup
+from mapping.models import QualityDecision
+from tests.pages import cast
+
+pytestmark = pytest.mark.django_db
+PAGE, DECIDE = "/engagements/northwind/quality/", "/engagements/northwind/quality/decide/"
+MARKUP = "<b>=HYPERLINK()</b>"
+
+
+@pytest.fixture
+def run(northwind, people):
+    cast.make_planned(northwind)
+    run = cast.make_run(northwind, people.engineer, state="paused", measured_at=cast.NOON)
+    groups = [
+        ("score", "number.unparseable", "loss", 1_200),
+        (MARKUP, "text.shortened", "loss", 3),
+        ("", "email.missing", "hold", 7),
+        ("", "split.review", "hold", 40),
+    ]
+    for field, code, severity, records in groups:
+        samples = [[f"u-{MARKUP}", MARKUP * 40]]
+        QualityGroup.objects.create(
+            run=run, object_name="user", field=field, code=code, severity=severity, records=records, samples=samples
+        )
+    return run
+
+
+def group(code):
+    return QualityGroup.objects.get(code=code).pk
+
+
+def choices():
+    return {decision.code: decision.choice for decision in QualityDecision.objects.all()}
+
+
+@pytest.mark.parametrize("role", ["engineer", "viewer", "admin"])
+def test_others_than_the_approver_read_and_do_not_decide(run, people, as_user, role):
+    client = as_user(getattr(people, role))
+    for address in (PAGE, f"{DECIDE}?all=1"):
+        text = client.get(address).content.decode()
+        assert 'name="choice"' not in text
+        assert 'name="group"' not in text
+        assert MARKUP not in text
+        assert not cast.INLINE_CODE.search(text)
+    assert client.post(DECIDE, {"group": group("email.missing"), "choice": "skip"}).status_code == 403
+    assert not choices()
+
+
+def test_somebody_of_another_customer_sees_nothing(run, as_user):
+    other = cast.make_cast(cast.make_engagement("Southwind"))
+    assert as_user(other.approver).get(PAGE).status_code == 404
+    assert as_user(other.approver).post(DECIDE, {"group": group("email.missing"), "choice": "skip"}).status_code == 404
+
+
+def test_the_approver_is_asked_and_decides_about_one_group(run, people, as_user):
+    client = as_user(people.approver)
+    assert PAGE in client.get("/engagements/northwind/").content.decode()
+    shown = client.get(f"{DECIDE}?group={group('number.unparseable')}").content.decode()
+    assert "1,200 records" in shown
+    answer = client.post(DECIDE, {"group": group("number.unparseable"), "choice": "clean", "comment": "Ask Eva"}, follow=True)
+    assert "Decided about 1 group." in answer.content.decode()
+    assert choices() == {"number.unparseable": "clean"}
+
+
+def test_all_are_decided_as_proposed_and_taken_back_at_once(run, people, as_user):
+    client = as_user(people.approver)
+    client.post(DECIDE, {"all": "1", "show": "open", "choice": "proposed"})
+    assert choices() == {"number.unparseable": "text", "text.shortened": "text", "email.missing": "clean"}
+    client.post(DECIDE, {"all": "1", "show": "decided", "choice": ""})
+    assert not choices()
+
+
+def test_an_answer_that_a_group_does_not_offer_is_refused(run, people, as_user):
+    client = as_user(people.approver)
+    for code, choice in (("email.missing", "text"), ("number.unparseable", "default"), ("email.missing", "nonsense")):
+        assert client.post(DECIDE, {"group": group(code), "choice": choice}).status_code == 400
+    answer = client.post(DECIDE, {"group": group("split.review"), "choice": "skip"}, follow=True)
+    assert "No group is chosen" in answer.content.decode()
+    assert not choices()
+
+
+def test_pages_without_a_report_or_without_problems_say_so(northwind, people, as_user):
+    client = as_user(people.approver)
+    assert "No report yet" in client.get(PAGE).content.decode()
+    cast.make_planned(northwind)
+    cast.make_run(northwind, people.engineer, measured_at=cast.NOON)
+    assert "Nothing would fail" in client.get(PAGE).content.decode()
+
+
+def test_the_runs_page_shows_the_report(run, people, as_user):
+    text = as_user(people.engineer).get(f"/admin/loads/run/{run.pk}/change/").content.decode()
+    assert "The value can&#x27;t be read as a number without guessing." in text
+    assert MARKUP not in text
+
+
+def test_a_report_of_hundreds_of_groups_takes_few_queries(run, people, as_user, django_assert_max_num_queries):
+    made = [
+        QualityGroup(run=run, object_name="user", field=f"f{n}", code="choice.unmapped", severity="loss", records=n) for n in range(500)
+    ]
+    QualityGroup.objects.bulk_create(made)
+    with django_assert_max_num_queries(25):
+        as_user(people.approver).get(PAGE)
