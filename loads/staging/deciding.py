@@ -1,15 +1,16 @@
 """Who loads: each person's record gets its disposition by the signed plan, before anything is looked up at the destination."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from connectors.store import fill
 from loads.staging.context import StagingContext
-from mapping import clusters
+from mapping import clusters, plan
 from mapping.people import keys_of
-from mapping.side_keys import members_of
+from mapping.side_keys import members_of, purchases_of
 from mapping.split import matrix_from_content
 
 
@@ -20,16 +21,31 @@ def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
         if rule.object in context.run.datasets:
             members = members_of(context.dataset(rule.object), rule)
             clusters.add_memberships(con, members, context.contents["companies"]["lists"])
-    judge(con, matrix_from_content(context.contents["split"]), context.contents["owners"]["answers"])
+    split = context.contents["split"]
+    judge(con, matrix_from_content(split), context.contents["owners"]["answers"], _purchases(context, split["purchasers"]["leads"]))
 
 
-def judge(con: duckdb.DuckDBPyConnection, matrix: Mapping[str, str], owners: Iterable[str]) -> None:
+def _purchases(context: StagingContext, rule: str) -> Path | None:
+    """Who bought, where the signed purchaser rule makes contacts of leads who did and purchases load."""
+    for buyers in context.playbook.buyers if rule == "contact" else ():
+        if buyers.object in context.run.datasets:
+            return purchases_of(context.dataset(buyers.object), buyers, plan.names_of(context.engagement))
+    return None
+
+
+def judge(con: duckdb.DuckDBPyConnection, matrix: Mapping[str, str], owners: Iterable[str], purchases: Path | None = None) -> None:
     """Tables `members`, `clusters` and `decided`, one row per record of `keys`. owners: those that were answered.
+
+    purchases: a file of mapping.side_keys.PURCHASES; who is in it and would be a lead becomes a contact.
 
     decided: position, source_id, cluster, survives, into_id, disposition (planned, merged, skipped, rejected, held), outcome
     (lead, contact or '' where the matrix doesn't place the record), codes (why, the deciding one first).
     """
     clusters.cluster(con)
+    if purchases is None:
+        con.execute("CREATE TABLE bought (number BIGINT, cluster BIGINT)")
+    else:
+        clusters.load_buyers(con, purchases)
     fill(con, "matrix", MATRIX, matrix.items())
     fill(con, "owners", OWNERS, ((owner,) for owner in owners))
     con.execute(_REASONED)
@@ -43,7 +59,8 @@ OWNERS = pa.schema([("owner", pa.string())])
 _REASONED = """
     CREATE TABLE reasoned AS
     SELECT k.position, k.source_id, k.problem, m.cluster, c.survivor = k.position AS survives, s.source_id AS into_id, k.forgotten,
-           coalesce(c.names, 0) > 1 AS differ, x.outcome,
+           coalesce(c.names, 0) > 1 AS differ,
+           CASE WHEN x.outcome = 'lead' AND m.cluster IN (SELECT cluster FROM bought) THEN 'contact' ELSE x.outcome END AS outcome,
            list_filter([
                CASE WHEN x.outcome = 'skip' THEN 'split.skip' END,
                CASE WHEN k.email_issue = 'email.too_long' THEN 'email.too_long' END,

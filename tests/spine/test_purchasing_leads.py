@@ -1,0 +1,56 @@
+"""The signed purchaser rule 'contact after all': a lead who bought becomes a contact, and so the customer of the deal."""
+
+import pytest
+
+from tests import folders
+from tests.folders import user
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+OPTIONS = {"purchasing_leads": "contact"}
+LEAVE = ("list", "listMembership", "campaign", "catalogItem", "subscriptionEvent")
+MORNING = "2024-03-05 09:10:11 +00:00"
+
+
+def purchase(key, **person):
+    line = {"id": "P-1", "name": "Sensor", "price": 10.0, "quantity": 2}
+    return {"id": key, "total": 20, "currency": "EUR", "createdAt": MORNING, "shoppingCartItems": [line], **person}
+
+
+def folder(path):
+    users = [
+        user("u-buyer", "ada@gmail.com", "lead"),
+        user("u-mail", "eva@north.example", "subscriber"),
+        user("u-none", "leo@south.example", "lead"),
+        user("u-review", "rev@south.example", "nobody knows"),
+    ]
+    bought = [purchase("pu-1", userId="u-buyer"), purchase("pu-2", email="EVA@north.example"), purchase("pu-3", userId="u-review")]
+    events = [{"userId": "u-buyer", "eventName": "login", "createdAt": MORNING}]
+    currency = {"transactioncurrencyid": "00000000-0000-0000-0000-00000000e001", "isocurrencycode": "EUR", "currencyname": "Euro"}
+    currency |= {"exchangerate": 1.0, "currencyprecision": 2}
+    rows = {"dataverse/transactioncurrency": [currency], "dataverse_sandbox/transactioncurrency": [currency]}
+    more = {"export/purchase.ndjson": bought, "export/customEvent.ndjson": events}
+    return folders.write(path, users, more=more, rows=rows)
+
+
+def test_everything_balances_in_both_environments(played):
+    assert all(phase["balanced"] for phase in played.summary["phases"])
+
+
+@pytest.mark.parametrize("environment", ["sandbox", "production"])
+def test_leads_who_bought_are_contacts_and_others_stay_leads(played, environment):
+    contacts = {row["mwb_sourceid"] for row in played.of_source("contact", "user", environment)}
+    leads = {row["mwb_sourceid"] for row in played.of_source("lead", "user", environment)}
+    assert (contacts, leads) == ({"user:u-buyer", "user:u-mail"}, {"user:u-none"})
+
+
+def test_the_contact_is_the_customer_and_has_what_belongs_to_the_person(played):
+    contact, deal = played.row("contact", "user:u-buyer"), played.row("opportunity", "purchase:pu-1")
+    assert (deal["_customerid_value"], deal["statecode"]) == (contact["contactid"], 1)
+    assert contact["mwb_hs_original_lifecycle"] == "lead"
+    [event] = played.of_source("task", "customEvent")
+    assert event["_regardingobjectid_value"] == contact["contactid"]
+
+
+def test_a_purchase_does_not_take_anybody_out_of_review(played):
+    assert played.reasons("u-review") == ["split.review"]
+    assert played.reasons("pu-3", "purchase") == ["parent.held"]
