@@ -129,7 +129,9 @@ def _weight(severity: str) -> int:
 
 
 def lines(run: Run) -> list[Line]:
-    """The report of a run: open groups first, then those with the most records."""
+    """The report of a run: open groups first, then those with the most records; none before it is measured."""
+    if run.measured_at is None:
+        return []
     known, mapped = deciding.decided(run.engagement), _mapped(run)
     found = [
         Line(group, known.get((group.object_name, group.field, group.code)), (group.object_name, group.field) in mapped)

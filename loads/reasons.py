@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from connectors.dataverse.client import Outcome
 from connectors.dataverse.errors import meaning_of
+from connectors.storable import storable
 from mapping.issues import EXPLANATIONS, Severity
 
 VERSION_MISMATCH = "0x80060882"
@@ -133,7 +134,7 @@ def asks(code: str, severity: str) -> bool:
 
 def reason(code: str, *, field: str = "", detail: str = "") -> dict[str, str]:
     """A reason of staging or of the load, as the ledger keeps it. detail: what the code's words don't say."""
-    return {"code": code, "field": field, "detail": detail, "severity": SEVERITIES.get(code, "hold")}
+    return {"code": code, "field": storable(field), "detail": storable(detail), "severity": SEVERITIES.get(code, "hold")}
 
 
 def refusal(outcome: Outcome) -> dict[str, str]:

@@ -67,7 +67,7 @@ class Issue:
 
     def as_dict(self) -> dict[str, str]:
         """The issue as the ledger and the staged rows keep it."""
-        return {"code": self.code, "field": self.field, "detail": self.detail, "severity": self.severity}
+        return {"code": self.code, "field": storable(self.field), "detail": storable(self.detail), "severity": self.severity}
 
 
 def brief(value: object) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from connectors import landing, store
 from connectors.models import Dataset
+from connectors.storable import storable
 from mapping.computed import number
 from mapping.fieldmaps import reader
 from mapping.identity import id_text, normalise_email
@@ -79,7 +80,7 @@ def amount(value: Any) -> Decimal | None:
 
 def code_of(value: Any) -> str:
     """A currency's code, trimmed and in capitals; at most ten letters of it."""
-    return value.strip().upper()[:10] if isinstance(value, str) else ""
+    return storable(value.strip().upper()[:10]) if isinstance(value, str) else ""
 
 
 def _field(name: str, names: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from connectors.storable import storable
 from loads.staging.context import StagingContext
 from loads.staging.rows import Draft
 from mapping.fieldmaps import rules_of
@@ -65,11 +66,11 @@ class Quality:
         return disposition, reasons, settled
 
     def _choice(self, field: str, code: str) -> str:
-        decision = self._by.get((field, code))
+        decision = self._by.get((storable(field), code))
         return decision["choice"] if decision else ""
 
     def _fill(self, issue: Issue, drafts: Sequence[tuple[str, Draft]]) -> None:
         for table, draft in drafts:
-            if table in self._defaults[issue.field, issue.code]:
-                column, value = self._defaults[issue.field, issue.code][table]
+            if table in self._defaults[storable(issue.field), issue.code]:
+                column, value = self._defaults[storable(issue.field), issue.code][table]
                 draft.values[column] = value

@@ -74,7 +74,7 @@ def test_findings_of_a_check_that_could_not_be_carried_out_stay_as_they_were(nor
 
 def test_two_findings_about_one_subject_are_told_apart_and_long_subjects_keep_their_key(northwind, production):
     rows = found(northwind, production, bell("big"), bell("big"), bell("b" * 400), bell("c\x00d"))
-    assert {"big", "big (2)", "cd"} < rows.keys()
+    assert {"big", "big (2)", "c\ufffdd"} < rows.keys()
     assert max(len(row.key) for row in rows.values()) <= 200
 
 

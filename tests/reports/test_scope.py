@@ -34,7 +34,7 @@ def people(northwind):
 
 def test_objects_are_counted_as_x_of_y(northwind):
     objects = scope_content(northwind)["objects"]
-    assert (objects["moving"], objects["of"], objects["exact"], objects["documented"], objects["confirmed"]) == (2, 3, 2, 1, 1)
+    assert (objects["moving"], objects["of"], objects["exact"], objects["documented"], objects["confirmed"]) == (2, 3, 2, 1, 2)
     assert {row["object"]: row["cardinality"] for row in objects["rows"]} == {"user": "1:1", "company": "1:1", "journey": "documented"}
 
 

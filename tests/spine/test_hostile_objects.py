@@ -1,0 +1,153 @@
+"""What a source may really send of events, purchases, catalogs, campaigns, lists and subscriptions: nothing breaks, nothing gets lost
+silently, text stays text, and each bad record tells all its reasons."""  # fmt: skip
+
+import json
+
+import pytest
+
+from tests import folders
+from tests.folders import organisation_list, user
+from tests.spine.hostile_source import TEXTS, deep
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+MORNING = "2024-03-05 09:10:11 +00:00"
+MS = 1_700_000_000_000
+LONG = "long " * 2_000
+NUL, HALF = "Nul\u0000 inside", "half \ud83d"
+SUMS = (None, "", "1.000,00", -5, 10**30, True, [1], {"a": 1}, "NaN", 0)
+MANY_KEYS = {f"key {n}": n for n in range(2_500)}
+DATES = (
+    "0001-01-01 00:00:00 +00:00",
+    "1970-01-01 00:00:00 +00:00",
+    "9999-12-31 23:59:59 +00:00",
+    "31.12.2023",
+    "",
+    10**30,
+    -1,
+    True,
+    ["x"],
+)
+
+
+def event(name, **payload):
+    return {"userId": "u-1", "eventName": name, "createdAt": MORNING, **payload}
+
+
+def line(**fields):
+    return {"id": "P-1", "name": "Sensor", "price": 10.0, "quantity": 1, **fields}
+
+
+def purchase(key, *lines, **fields):
+    return {"id": key, "userId": "u-1", "currency": "EUR", "total": 10, "createdAt": MORNING, "shoppingCartItems": list(lines)} | fields
+
+
+EVENTS = [
+    *(event(f"text {name}", note=text) for name, text in TEXTS.items()),
+    *(event(name, note="named") for name in (LONG, NUL, HALF, "=1+1", 7, True, None, ["x"], {"a": 1}, "  ")),
+    *({**event("dated"), "createdAt": value} for value in DATES),
+    *({**event("whose"), "userId": value} for value in (None, "", 0, 1.5, ["u-1"], {"id": "u-1"}, True, "gone", "x" * 5_000, NUL, HALF)),
+    event("deep", tree=deep(150)),
+    event("wide", **MANY_KEYS),
+    event("twins", Twin=1, twin=2, TWIN=3, **{"": 4, "a.b": 5, "a": {"b": 6}, "contactid": 7, "nul\u0000key": 8, "k" * 400: 9}),
+    event("types", n=10**400, f=1e308, s="x" * 200_000, b=True, z=None, l=[1, [2]], o=[{"a": 1}]),
+]
+PURCHASES = [
+    *(purchase(f"pu-t-{name}", line(name=text), orderId=text) for name, text in TEXTS.items()),
+    *(purchase(f"pu-c-{n}", line(), currency=value) for n, value in enumerate((None, "", "eur ", "€", 7, ["EUR"], "X" * 300, NUL))),
+    *(purchase(f"pu-m-{n}", line(), total=value) for n, value in enumerate(SUMS)),
+    *(purchase(f"pu-d-{n}", line(), createdAt=value) for n, value in enumerate(DATES)),
+    *({**purchase(f"pu-i-{n}"), "shoppingCartItems": value} for n, value in enumerate((None, "x", {"a": 1}, [None, 7, "x", [1]], 5))),
+    purchase("pu-l", line(price="free", quantity="many"), line(price=-3, quantity=-2), line(price=10**20, quantity=10**20), line(name=LONG),
+             line(id=["P-1"], name={"x": 1}), line(id="", name=""), line(price=True, quantity=None), {}),
+    purchase("pu-twice", line()), purchase("pu-twice", line(), total=11),
+    {"userId": "u-1"}, {}, purchase(["x"], line()), purchase({"id": 1}, line()), purchase("x" * 5_000, line()),
+    purchase(NUL, line()), purchase(HALF, line(name=HALF)),
+    purchase("pu-nobody", line(), userId="gone", email="gone@nowhere.example"),
+]  # fmt: skip
+CAMPAIGNS = [
+    {"id": 71, "name": LONG, "campaignState": "Finished", "type": "Blast", "createdAt": MS, "listIds": [7, 7, 9_999, "x", None]},
+    {"id": 72, "name": TEXTS["markup"], "campaignState": "Exploded", "createdAt": "soon", "startAt": "x", "listIds": "7"},
+    {"id": 73, "name": NUL, "campaignState": None, "createdAt": -1, "listIds": {"a": 1}, "messageMedium": ["Email"]},
+    {"id": 74, "name": None, "campaignState": ["Finished"], "createdAt": 10**30},
+    {"name": "without an id", "createdAt": MS},
+    {"id": 71, "name": "the same id again", "campaignState": "Draft", "createdAt": MS},
+]
+METRICS = "id,Total Email Sends,Unique Emails Delivered,Unique Email Opens\n71,many,0,-5\n72,1e400,NaN,\n,1,2,3\n999,1,1,1\n"
+LISTS = [
+    organisation_list(7, TEXTS["formula"], description=LONG),
+    organisation_list(8, NUL, listType="Dynamic", createdAt="x"),
+    organisation_list(9, None, description=["x"], listType=7),
+    organisation_list(10, ["Newsletter"], createdAt=-1),
+]
+ITEMS = [
+    {"itemId": name, "value": {"name": text, "price": 1, "currency": "EUR", "description": text}} for name, text in TEXTS.items()
+] + [
+    {"itemId": "nothing", "value": None}, {"itemId": "list", "value": [1]}, {"itemId": "empty", "value": {}},
+    {"itemId": "long", "value": {"name": LONG, "price": "12,50", "currency": "eur"}},
+    {"itemId": "nul", "value": {"name": NUL, "price": -1, "currency": "€"}},
+    {"itemId": "big", "value": {"name": "Big", "price": 10**30, "currency": 7}},
+    {"itemId": "types", "value": {"name": ["x"], "price": {"a": 1}, "active": "perhaps", "tree": deep(60)}},
+    {"itemId": "twins", "value": {"Name": "x", "name": "y", "NAME": "z", "": 1, "nul\u0000key": 2}},
+]  # fmt: skip
+SUBSCRIPTIONS = [
+    {"userId": "u-1", "createdAt": MORNING, "messageTypeIds": "x", "channelIds": {"a": 1}, "emailListIds": [None, 10**30, "7"]},
+    {"userId": ["u-1"], "createdAt": "never"},
+    {"email": "NOT AN ADDRESS", "createdAt": MORNING},
+    {},
+]
+OUTSIDE = 3  # of DATES: the export is asked for the years 1970 to 2199
+BROKEN = ['{"userId": "u-1", "eventName": "cut"', "null", "[1, 2]", '"text"', '{"eventName": "nan", "userId": "u-1", "n": NaN}']
+ASK = {"customEvent": [], "purchase": ["pu-l", "pu-nobody"]}
+
+
+def lines_of(rows, *broken):
+    return "".join(json.dumps(row) + "\n" for row in rows) + "".join(one + "\n" for one in broken)
+
+
+def folder(path):
+    users = [user("u-1", "ada@north.example", emailListIds=[7]), user("u-2", "leo@north.example", "lead", emailListIds=[7, 8])]
+    items = [{"catalogName": "products", "lastModified": MS, "size": 1, **item} for item in ITEMS]
+    more = {
+        "lists/8.txt": "u-1\n\nu-1\ngone\n=1+1\n" + "x" * 5_000 + "\n",
+        "campaigns.json": {"campaigns": CAMPAIGNS, "totalCampaignsCount": len(CAMPAIGNS)},
+        "campaigns/metrics.csv": METRICS,
+        "export/customEvent.ndjson": lines_of(EVENTS, *BROKEN),
+        "export/purchase.ndjson": lines_of(PURCHASES, *BROKEN),
+        "export/emailSubscribe.ndjson": lines_of(SUBSCRIPTIONS, *BROKEN),
+        "catalogs.json": {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}},
+        "catalogs/products/items.ndjson": items,
+    }
+    currency = {"transactioncurrencyid": "00000000-0000-0000-0000-00000000e001", "isocurrencycode": "EUR", "currencyname": "Euro"}
+    currency |= {"exchangerate": 1.0, "currencyprecision": 2}
+    rows = {"dataverse/transactioncurrency": [currency], "dataverse_sandbox/transactioncurrency": [currency]}
+    return folders.write(path, users, lists=LISTS, more=more, rows=rows)
+
+
+def test_everything_balances_in_both_environments_and_every_record_is_counted(played):
+    assert all(phase["balanced"] for phase in played.summary["phases"])
+    counted = {"customEvent": len(EVENTS) + len(BROKEN) - OUTSIDE, "purchase": len(PURCHASES) + len(BROKEN) - OUTSIDE}
+    counted |= {"subscriptionEvent": len(SUBSCRIPTIONS) + len(BROKEN), "catalogItem": len(ITEMS)}
+    for environment in ("sandbox", "production"):
+        for name, count in counted.items():
+            phases = [one for one in played.summary["phases"] if (one["object"], one["environment"]) == (name, environment)]
+            assert sum(one["extracted"] for one in phases) == count, name
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_arrive_as_text(played, name):
+    [task] = [row for row in played.of_source("task", "customEvent") if row["subject"] == f"text {name}"]
+    assert json.loads(task["mwb_event_payload"]) == {"note": TEXTS[name]}
+    assert played.row("opportunity", f"purchase:pu-t-{name}")["mwb_purchase_order_id"] == TEXTS[name]
+    assert played.row("product", f"catalogItem:products/{name}")["description"] == TEXTS[name]
+
+
+def test_what_does_not_load_says_why_all_at_once(played):
+    assert all(one["reasons"] for one in played.exceptions)
+    assert played.reasons("pu-nobody", "purchase") == ["parent.not_in_source"]
+    assert "currency.unknown" in played.reasons("pu-c-3", "purchase")
+
+
+def test_payloads_that_no_column_can_hold_are_kept_whole(played):
+    rows = {row["subject"]: row for row in played.of_source("task", "customEvent")}
+    assert json.loads(rows["deep"]["mwb_event_payload"]) == {"tree": deep(150)}
+    assert json.loads(rows["wide"]["mwb_event_payload"]) == MANY_KEYS
