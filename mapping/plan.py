@@ -60,7 +60,7 @@ def _companies(engagement: Engagement) -> dict[str, Any]:
 
 def _consent(engagement: Engagement) -> dict[str, Any]:
     content = consent.consent_content(*(_answers(engagement, name) for name in ("channel", "messageType", "list")))
-    return {**content, "unknown": engagement.options.get("consent_unknown", "out")}
+    return {**content, "unknown": names_of(engagement)["consent_unknown"]}
 
 
 def _answers(engagement: Engagement, object_name: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Field, Sum
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -22,12 +22,15 @@ from mapping import plan, playbooks
 from mapping.checks import switching
 from mapping.finding_admin import open_decisions
 from mapping.models import DiscoveryFinding, FieldMap, OrganisationList, OwnerMatch, SourceField, SplitRule
+from mapping.rule_previews import preview
 from mapping.transforms import TimeRules
 from reports.scope import scope_content
 from workbench.engagements.admin import EngagementAdmin
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import PLATFORMS, Engagement
 from workbench.pipeline.models import Step
+from workbench.pipeline.rules_page import RulesForm
+from workbench.pipeline.rules_page import save as save_rules
 from workbench.pipeline.way import latest_steps, way
 
 ACTIVE = (Step.State.QUEUED, Step.State.RUNNING)
@@ -76,6 +79,7 @@ class CockpitAdmin(EngagementAdmin):
             path("<int:pk>/live/", view(self.live_view), name="engagements_engagement_live"),
             path("<int:pk>/start/", view(require_POST(self.start_view)), name="engagements_engagement_start"),
             path("<int:pk>/scope/", view(self.scope_view), name="engagements_engagement_scope"),
+            path("<int:pk>/rules/", view(self.rules_view), name="engagements_engagement_rules"),
             path("<int:pk>/switch/", view(require_POST(self.switch_view)), name="engagements_engagement_switch"),
             path("<int:pk>/confirm/", view(self.confirm_view), name="engagements_engagement_confirm"),
             *super().get_urls(),
@@ -134,6 +138,29 @@ class CockpitAdmin(EngagementAdmin):
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
         return redirect(reverse("admin:engagements_engagement_change", args=[engagement.pk]))
+
+    def rules_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The plan's rules with what each answer would do; nothing is saved before somebody says so."""
+        engagement = self._engagement(request, pk)
+        if not self.has_change_permission(request, engagement):
+            raise PermissionDenied
+        known = plan.names_of(engagement)
+        form = RulesForm(request.POST) if request.method == "POST" else RulesForm(initial=known)
+        valid = form.is_bound and form.is_valid()
+        if valid and request.POST.get("do") == "save":
+            parts = save_rules(engagement, form.names(), cast(User, request.user))
+            said = f"Saved. New versions: {', '.join(parts)}." if parts else "Nothing changed."
+            messages.success(request, said)
+            return redirect(reverse("admin:engagements_engagement_rules", args=[engagement.pk]))
+        names = {**known, **(form.names() if valid else {})}
+        context = {
+            "engagement": engagement,
+            "form": form,
+            "preview": preview(engagement, names),
+            "unsaved": valid,
+            "title": "Rules of the plan",
+        }
+        return TemplateResponse(request, "admin/workbench/rules.html", {**self.admin_site.each_context(request), **context})
 
     def scope_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The scope: what is there, what moves, what was found and decided, and the estimate with its arithmetic."""

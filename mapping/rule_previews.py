@@ -1,0 +1,99 @@
+"""What the rules of the plan would do, in counts on discovery data, for the answers as they stand or as somebody is about to give them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Count, F, FloatField, Q, Sum
+from django.db.models.functions import Cast, NullIf
+
+from connectors import store
+from connectors.models import Dataset
+from mapping import plan
+from mapping.buyers import who_bought
+from mapping.clusters import add_memberships, cluster, load_keys
+from mapping.consent import MEDIA
+from mapping.discovery.keys import ready_files
+from mapping.flattening import events_content
+from mapping.models import EventType, FieldMap
+from workbench.engagements.models import Engagement
+
+# What a rule may be answered with: the answers with their meaning, or None for a whole number.
+RULES: Mapping[str, Mapping[str, str] | None] = {
+    "purchasing_leads": {
+        "account": "Their account becomes the customer; without one the purchase is held",
+        "contact": "They become contacts after all",
+        "held": "Their purchases are held",
+    },
+    "consent_unknown": {"out": "Who said nothing counts as opted out", "in": "Who said nothing counts as opted in"},
+    "unflattenable": {
+        "payload": "The event loads; the payload column keeps what no column can hold",
+        "hold": "The event is held",
+    },
+    "event_budget": None,
+    "event_volume": None,
+}
+
+
+def preview(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any]:
+    """{"events", "people"}: counts under these names; see `_events`, `_people`. people is None until the keys are read."""
+    return {"events": _events(engagement, names), "people": _people(engagement, names)}
+
+
+def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Per object with payloads: events and types, how many payloads no column can hold (by the samples), columns against the budget."""
+    content = events_content(engagement, names)
+    lost = Cast(F("count"), FloatField()) * F("unflattenable") / NullIf(F("samples"), 0)
+    counted = EventType.objects.filter(engagement=engagement).values("object_name")
+    sums: dict[str, Mapping[str, Any]] = {
+        row["object_name"]: row for row in counted.annotate(events=Sum("count"), types=Count("pk"), lost=Sum(lost)).order_by()
+    }
+    lines = FieldMap.objects.filter(engagement=engagement, object_name__in=content["objects"]).values("object_name")
+    maps: dict[str, Mapping[str, Any]] = {
+        row["object_name"]: row
+        for row in lines.annotate(
+            made=Count("pk", filter=Q(new_column__isnull=False) & ~Q(state=FieldMap.State.LEFT)),
+            left=Count("pk", filter=Q(state=FieldMap.State.LEFT)),
+        ).order_by()
+    }
+    found = []
+    for name in content["objects"]:
+        known, columns = sums.get(name, {}), maps.get(name, {})
+        events = known.get("events") or 0
+        found.append(
+            {
+                "object": name,
+                "events": events,
+                "types": known.get("types", 0),
+                "lost": round(known.get("lost") or 0),
+                "held": content["unflattenable"] == "hold",
+                "columns": columns.get("made", 0),
+                "left": columns.get("left", 0),
+                "budget": content["budget"],
+                "above": events > content["volume"],
+            }
+        )
+    return found
+
+
+def _people(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any] | None:
+    """{"people", "consent": [{"medium", "in", "unknown", "out", "opted_out"}], "purchases"}; one person counts once."""
+    files = ready_files(engagement, Dataset.Purpose.DISCOVERY)
+    if files is None:
+        return None
+    split, lists = plan.BUILDERS["split"](engagement), plan.BUILDERS["companies"](engagement)["lists"]
+    with store.database() as con:
+        load_keys(con, files.people)
+        for path in files.members:
+            add_memberships(con, path, lists)
+        cluster(con)
+        [(people,)] = con.execute("SELECT count(*) FROM clusters").fetchall()
+        consent = []
+        for medium in MEDIA:
+            place = f"CASE WHEN suppressed THEN 2 ELSE consent_{medium} END"
+            counts = dict(con.execute(f"SELECT {place}, count(*) FROM clusters GROUP BY 1").fetchall())  # noqa: S608 - names of our own
+            opted_in, unknown, out = (counts.get(number, 0) for number in (0, 1, 2))
+            unknown_out = unknown if names["consent_unknown"] == "out" else 0
+            consent.append({"medium": medium, "in": opted_in, "unknown": unknown, "out": out, "opted_out": out + unknown_out})
+        rule = {**split, "purchasers": {"leads": names["purchasing_leads"]}}
+        purchases = who_bought(con, files.purchases, rule)
+    return {"people": people, "consent": consent, "purchases": purchases}

@@ -1,0 +1,83 @@
+"""The page of the plan's rules: what an answer would do is shown in counts before it is saved; a saved one makes new versions."""
+
+import pytest
+
+from mapping import plan
+from mapping.models import EventType, FieldMap
+from tests.pages import cast
+from tests.pages.cast import person
+from workbench.engagements.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+AS_IT_IS = {
+    "purchasing_leads": "account", "consent_unknown": "out", "unflattenable": "payload", "event_budget": "40", "event_volume": "250000",
+}  # fmt: skip
+
+
+def page(engagement):
+    return f"/admin/engagements/engagement/{engagement.pk}/rules/"
+
+
+@pytest.fixture
+def discovered(northwind, people, settings, tmp_path):
+    settings.STORE_URL = str(tmp_path)
+    cast.make_discovered(northwind, [person(1, suppressed=True), person(2, "subscriber"), person(3, "subscriber")])
+    return northwind
+
+
+def test_counts_are_shown_for_answers_that_nobody_saved_yet(discovered, people, as_user):
+    dataset = discovered.datasets.first()
+    given = {"engagement": discovered, "dataset": dataset, "object_name": "customEvent"}
+    EventType.objects.create(name="login", count=300_000, share=0.6, samples=1_000, unflattenable=100, **given)
+    EventType.objects.create(name="unseen", count=200_000, share=0.4, samples=0, **given)
+    client = as_user(people.engineer)
+    before = client.get(page(discovered)).context
+    [events, _] = before["preview"]["events"]
+    assert (events["events"], events["types"], events["lost"], events["held"], events["above"]) == (500_000, 2, 30_000, False, True)
+    answer = client.post(page(discovered), {**AS_IT_IS, "unflattenable": "hold", "event_volume": "600000", "do": "preview"})
+    [events, _] = answer.context["preview"]["events"]
+    assert (events["held"], events["above"]) == (True, False)
+    assert "Not saved yet" in answer.content.decode()
+    discovered.refresh_from_db()
+    assert discovered.options == {}
+
+
+def test_who_said_nothing_arrives_as_the_rule_says(discovered, people, as_user):
+    client = as_user(people.engineer)
+    [email, *_] = client.get(page(discovered)).context["preview"]["people"]["consent"]
+    answer = client.post(page(discovered), {**AS_IT_IS, "consent_unknown": "in", "do": "preview"})
+    [other, *_] = answer.context["preview"]["people"]["consent"]
+    assert email["in"] + email["out"] + email["unknown"] == 3
+    assert (email["opted_out"] - other["opted_out"], other["opted_out"]) == (email["unknown"], email["out"])
+
+
+def test_saving_makes_new_versions_and_an_entry_of_the_history(discovered, people, as_user):
+    versions = {part: version.version for part, version in plan.current(discovered).items()}
+    sent = {**AS_IT_IS, "purchasing_leads": "contact", "consent_unknown": "in", "do": "save"}
+    text = as_user(people.engineer).post(page(discovered), sent, follow=True).content.decode()
+    assert "Saved. New versions: consent, split." in text
+    now = plan.current(discovered)
+    assert now["split"].content["purchasers"] == {"leads": "contact"}
+    assert now["consent"].content["unknown"] == "in"
+    assert {part for part, version in now.items() if version.version != versions[part]} == {"split", "consent"}
+    told = AuditEntry.objects.get(engagement=discovered, action="changed rules").detail
+    assert told == {"consent_unknown": {"was": "out", "is": "in"}, "purchasing_leads": {"was": "account", "is": "contact"}}
+
+
+def test_a_wrong_answer_is_said_and_nothing_saved(discovered, people, as_user):
+    answer = as_user(people.engineer).post(page(discovered), {**AS_IT_IS, "event_budget": "-1", "unflattenable": "x", "do": "save"})
+    assert "is-bad" in answer.content.decode()
+    assert not AuditEntry.objects.filter(action="changed rules").exists()
+
+
+def test_only_the_engagements_engineers_have_the_page(discovered, people, as_user):
+    other = cast.make_cast(cast.make_engagement("Southwind"))
+    assert as_user(other.engineer).get(page(discovered)).status_code == 404
+    assert as_user(people.approver).get(page(discovered)).status_code == 302
+
+
+def test_without_a_discovery_the_page_says_so(northwind, people, as_user):
+    cast.make_planned(northwind)
+    FieldMap.objects.filter(engagement=northwind).delete()
+    text = as_user(people.engineer).get(page(northwind)).content.decode()
+    assert "discovery does it" in text
