@@ -127,6 +127,8 @@ class ProductRows(RecordRows):
                 built.drafts.append(("productpricelevel", self._item(decision, item, product.row_id, amount if item.role == own else 0)))
         if own not in self.lists.codes:
             built.issues.append(Issue("price.none", "currency", own, "note"))
+        if others := sorted(item.role for item in decision.rows if item.table == "productpricelevel" and item.role != own):
+            built.issues.append(Issue("price.none", "price", ", ".join(others), "note"))
         parents = [f"productpricelevel:{row.row_id}" for row in decision.rows if row.table != "product"]
         built.late.append(Late(Phase.Kind.PUBLISH, "product", product.row_id, PUBLISHED, parents))
         if self._inactive(record):

@@ -12,7 +12,13 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 MORNING = "2024-03-05 09:10:11 +00:00"
 MORNING_UTC = "2024-03-05T09:10:11Z"
 MS = 1_700_000_000_000
-ASK = {"customEvent": [], "purchase": ["pu-lead", "pu-1"], "purchaseLine": ["pu-1:1"], "list": ["4301", "7"]}
+ASK = {
+    "customEvent": [],
+    "purchase": ["pu-lead", "pu-1"],
+    "purchaseLine": ["pu-1:1"],
+    "catalogItem": ["products/P-1"],
+    "list": ["4301", "7"],
+}
 
 
 def item(catalog, item_id, **value):
@@ -235,6 +241,8 @@ def test_catalog_items_are_products_with_a_price_in_each_list(played):
     prices = {lists[row["_pricelevelid_value"]]: row["amount"] for row in played.rows("productpricelevel")
               if row["_productid_value"] == sensor["productid"]}  # fmt: skip
     assert prices == {EUR: 12.5, USD: 0}
+    [told] = played.dispositions["products/P-1"]
+    assert [(reason["code"], reason["detail"]) for reason in told["reasons"]] == [("price.none", "USD")]
     assert lists[sensor["_pricelevelid_value"]] == EUR
 
 
