@@ -104,3 +104,13 @@ def test_a_report_of_hundreds_of_groups_takes_few_queries(run, people, as_user, 
     QualityGroup.objects.bulk_create(made)
     with django_assert_max_num_queries(25):
         as_user(people.approver).get(PAGE)
+
+
+def test_a_run_that_waits_for_decisions_is_the_customers_move_and_no_failure(run, people, as_user):
+    text = as_user(people.viewer).get("/engagements/northwind/").content.decode()
+    assert "The data-quality report has 3 groups (1,210 records) without a decision." in text
+    assert "The engineer is looking at it." not in text
+    run.message = "Paused by somebody."
+    run.measured_at = None
+    run.save()
+    assert "The engineer is looking at it." in as_user(people.viewer).get("/engagements/northwind/").content.decode()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from loads import quality
 from loads.models import Run
 from mapping import plan
 from mapping.checks import gating
@@ -136,7 +137,8 @@ def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing],
     run = environment.runs.first()
     if run is None or (stage.step and stage.step.queued_at > run.created_at and stage.state == FAILED):
         return stage
-    state = RUN_STATES.get(Run.State(run.state), RUNNING)
+    # A run that waits for the customer's decisions about the data isn't broken: it is somebody's move.
+    state = READY if run.state == Run.State.PAUSED and quality.waits(run) else RUN_STATES.get(Run.State(run.state), RUNNING)
     says = run.message or ("" if state == DONE else run.get_state_display())
     return Stage(key, title, state, says=says, missing=missing, starts="load", environment=environment, step=stage.step, run=run)
 
