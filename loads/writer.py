@@ -23,6 +23,8 @@ CREATE_ROWS, UPDATE_ROWS = 100, 50
 MOST_THREADS = 16
 PASSING = (429, 502, 503, 504)
 TRIES, FIRST_WAIT_S = 4, 0.25
+NEEDS_REVISION = "0x8004f995"  # of a product that is active
+UNDER_REVISION = {"statecode": 3, "statuscode": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,30 @@ class Writer:
         def operation(row: StagedRow) -> Operation:
             return Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": row.etag or "*"})
 
-        outcomes = self._batch(rows, operation)
+        outcomes = self._revised(self._batch(rows, operation))
         changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
         ours = self._already_written(changed) if changed else set()
         return [
             Written(row, "updated") if outcome.ok or row.row_id in ours else Written(row, "refused", refusal(outcome))
             for row, outcome in outcomes
         ]
+
+    def _revised(self, outcomes: list[tuple[StagedRow, Outcome]]) -> list[tuple[StagedRow, Outcome]]:
+        """The outcomes, those rows written again that the service changes only under revision, as active products; publishing ends it.
+
+        The state is changed on the version that was read, so that nobody's edit since is written over.
+        """
+        refused = [row for row, outcome in outcomes if outcome.code == NEEDS_REVISION]
+        if not refused:
+            return outcomes
+        opened = self._batch(refused, lambda row: Operation("PATCH", self._address(row), UNDER_REVISION, {"If-Match": row.etag or "*"}))
+        again = [row for row, outcome in opened if outcome.ok]
+        body = {row.row_id: {**row.values, **self.stamp} for row in again}
+        written = (
+            self._batch(again, lambda row: Operation("PATCH", self._address(row), body[row.row_id], {"If-Match": "*"})) if again else []
+        )
+        settled = {row.row_id: outcome for row, outcome in [*opened, *written]}
+        return [(row, settled.get(row.row_id, outcome)) for row, outcome in outcomes]
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:
         """Rows whose version moved because our own earlier write, whose answer was lost, did move it."""

@@ -27,11 +27,17 @@ def purchase(number, **fields):
     }  # fmt: skip
 
 
+def item(item_id, **value):
+    return {"catalogName": "products", "itemId": item_id, "lastModified": 1_700_000_000_000, "size": 1, "value": value}
+
+
 def folder(path):
     users = [user("u-1", "ada@north.example", emailListIds=[7]), user("u-2", "leo@south.example", "lead")]
     stopped = {"userId": "u-1", "createdAt": MORNING, "messageTypeIds": [901]}
     first = {"customEvent": [login(MORNING), login(MORNING), login(EVENING, n=1)], "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
     more = {f"export/{name}.ndjson": rows for name, rows in first.items()}
+    more["catalogs.json"] = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}}
+    more["catalogs/products/items.ndjson"] = [item("P-1", name="Sensor", price=10), item("P-2", name="Gateway", price=20)]
     folders.write(path, users, lists=[organisation_list(7, "Newsletter")], more=more)
     later = path / "later" / "iterable" / "export"
     later.mkdir(parents=True)
@@ -42,6 +48,10 @@ def folder(path):
     }
     for name, rows in again.items():
         (later / f"{name}.ndjson").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    changed = [item("P-1", name="Sensor of the second kind", price=12), item("P-2", name="Gateway", price=20)]
+    items = path / "later" / "iterable" / "catalogs" / "products"
+    items.mkdir(parents=True)
+    (items / "items.ndjson").write_text("".join(json.dumps(one) + "\n" for one in changed))
     return path
 
 
@@ -88,6 +98,17 @@ def test_rows_that_are_there_stay_and_new_records_get_theirs(twice, table, objec
     assert len(after) == len(before) + new
     phase = twice.phases[object_name, table, "rows"]
     assert (phase.created, phase.equal, phase.updated) == (new, len(before), 0)
+
+
+def test_a_product_on_sale_is_revised_and_published_again(twice):
+    before, after = rows(twice.before, "product", "catalogItem"), rows(twice.after, "product", "catalogItem")
+    assert before.keys() == after.keys()
+    assert {row["name"] for row in after.values()} == {"Sensor of the second kind", "Gateway"}
+    assert {row["statecode"] for row in after.values()} == {0}
+    phase = twice.phases["catalogItem", "product", "rows"]
+    assert (phase.created, phase.updated, phase.equal, phase.refused) == (0, 1, 1, 0)
+    amounts = [row["amount"] for row in twice.after.rows("productpricelevel", "sandbox")]
+    assert sorted(amounts) == [12, 20]
 
 
 def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
