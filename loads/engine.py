@@ -106,7 +106,7 @@ def load_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str
     before = destination.client.stats.snapshot()
     settlement = ledger.Settlement()
     bound = bindings.late(destination.environment)
-    rows = list(staged.read(staged.rows_of(phase), chunk.start, chunk.stop, late=bound))
+    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound))
     ready = _ready(chunk, rows, settlement)
     for written in _sent(chunk, phase, destination, ready, lambda: _renew(chunk, worker, started)):
         settlement.add(chunk, written.row, written.outcome, written.reason)

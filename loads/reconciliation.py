@@ -65,7 +65,7 @@ def _at_destination(phase: Phase, destination: Destination, beat: Callable[[], N
         return destination.client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
     absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
     message, found = message_of(phase, destination), 0
-    for batch in store.batched(staged.read(staged.rows_of(phase)), COUNTED_AT_ONCE):
+    for batch in store.batched(staged.read_phase(phase), COUNTED_AT_ONCE):
         found += len(message.present([row for row in batch if row.row_id not in absent]))
         beat()
     return found

@@ -16,6 +16,7 @@ from loads.models import Phase, Run
 # main_table: the table in whose phase the record is counted; another one than the row's for a record's further rows.
 # action: create, update, equal (not sent), conflict (a person edited our row since it was loaded: not sent, held).
 # etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.
+# state: [statecode, statuscode] that the row gets once all rows are there, else null; a phase of states reads it here.
 # sample: {column: source value} for the rows that are read back with a field diff, else null.
 STAGED = pa.schema(
     [
@@ -32,6 +33,7 @@ STAGED = pa.schema(
         ("before", pa.binary()),
         ("applied_hash", pa.string()),
         ("lossy", pa.list_(pa.string())),
+        ("state", pa.list_(pa.int32())),
         ("sample", pa.binary()),
     ]
 )
@@ -86,7 +88,7 @@ def part(run: Run, object_name: str, kind: str, number: int) -> Path:
 
 def kind_of(table: str, kind: str = Phase.Kind.ROWS) -> str:
     """What stands in the names of the files that a phase of this table and kind loads."""
-    return table if kind == Phase.Kind.ROWS else f"{table}-{kind}"
+    return table if kind in (Phase.Kind.ROWS, Phase.Kind.STATES) else f"{table}-{kind}"
 
 
 def parts(run: Run, object_name: str, kind: str) -> list[Path]:
@@ -180,6 +182,32 @@ def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:
     with store.database() as con:
         rows = con.execute("SELECT row_id, origin FROM read_parquet(?) WHERE position = ?", [[str(path) for path in paths], position])
         return [{"row_id": row_id, "origin": origin} for row_id, origin in rows.fetchall()]
+
+
+def read_phase(phase: Phase, start: int = 0, stop: int | None = None, *, late: Mapping[str, str] | None = None) -> Iterator[StagedRow]:
+    """What a phase sends, of staged rows `start` to `stop` (not included); of states those rows alone that get one."""
+    if phase.kind == Phase.Kind.STATES:
+        yield from _states(rows_of(phase), start, stop)
+    else:
+        yield from read(rows_of(phase), start, stop, late=late)
+
+
+def _states(paths: Sequence[Path], start: int, stop: int | None) -> Iterator[StagedRow]:
+    """A row per state to set: its values are the state, whatever is done with the row itself."""
+    for row in _across(paths, start, stop, columns=["row_id", "source_id", "position", "role", "main_table", "state"]):
+        if row["state"] is not None:
+            values = dict(zip(("statecode", "statuscode"), row.pop("state"), strict=True))
+            unused: dict[str, Any] = {"parents": (), "etag": None, "applied_hash": "", "lossy": (), "sample": None, "before": None}
+            yield StagedRow(**row, action="update", origin="created", values=values, **unused)
+
+
+def states(paths: Sequence[Path]) -> int:
+    """Rows of all the files that get a state."""
+    if not paths:
+        return 0
+    with store.database() as con:
+        [(count,)] = con.execute("SELECT count(state) FROM read_parquet(?)", [[str(path) for path in paths]]).fetchall()
+    return int(count)
 
 
 def identities(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:

@@ -124,7 +124,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
         updates=[
             {"table": phase.table, "row_id": row.row_id, "values": dict(row.values), "before": row.before}
             for phase in (production.phases.exclude(table="") if production else ())
-            for row in staged.read(staged.rows_of(phase))
+            for row in staged.read_phase(phase)
             if row.action == "update"
         ],
     )

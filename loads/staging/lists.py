@@ -84,7 +84,7 @@ class ListRows(RecordRows):
             if row.table == "list":
                 built.late.append(tie(self.context, self.object_name, decision.source_id, row.row_id, str(campaign), row.role))
         for table, draft in built.drafts:
-            built.late += self.state(record, draft) if table == "list" else []
+            draft.state = self.state(record) if table == "list" else None
         return built
 
     def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:

@@ -94,7 +94,8 @@ def _counts(run: Run, object_name: str) -> dict[str, dict[str, int]]:
 
 
 def _phase(run: Run, object_name: str, table: str, kind: str, number: int, counts: Mapping[str, int]) -> Phase:
-    rows = staged.row_count(staged.parts(run, object_name, staged.kind_of(table, kind))) if table else 0
+    files = staged.parts(run, object_name, staged.kind_of(table, kind)) if table else []
+    rows = staged.row_count(files)
     phase = Phase.objects.create(
         run=run,
         number=number,
@@ -108,7 +109,7 @@ def _phase(run: Run, object_name: str, table: str, kind: str, number: int, count
         rejected=counts.get("rejected", 0),
         held=counts.get("held", 0),
         staged=counts.get("planned", 0),
-        planned=rows,
+        planned=staged.states(files) if kind == Phase.Kind.STATES else rows,
     )
     starts = range(0, rows, CHUNK_ROWS)
     chunks = [Chunk(phase=phase, number=n, start=start, stop=min(start + CHUNK_ROWS, rows)) for n, start in enumerate(starts, start=1)]

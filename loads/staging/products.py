@@ -33,7 +33,7 @@ CLASHES = "product-clashes.json"
 NUMBER_LIMIT, DECIMALS = 100, 5  # of product.productnumber; of quantities
 MOST = 100_000_000_000_000  # that a price may be, by the column's own limit
 NO_WORDS = ("false", "no", "0", "inactive", "retired", "discontinued")
-PUBLISHED, RETIRED = {"statecode": 0, "statuscode": 1}, {"statecode": 1, "statuscode": 2}
+PUBLISHED, RETIRED = {"statecode": 0, "statuscode": 1}, (1, 2)
 
 
 def currency_code(value: Any) -> str:
@@ -132,7 +132,7 @@ class ProductRows(RecordRows):
         parents = [f"productpricelevel:{row.row_id}" for row in decision.rows if row.table != "product"]
         built.late.append(Late(Phase.Kind.PUBLISH, "product", product.row_id, PUBLISHED, parents))
         if self._inactive(record):
-            built.late.append(Late(Phase.Kind.STATES, "product", product.row_id, RETIRED))
+            product.state = RETIRED
         return built
 
     def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:

@@ -6,9 +6,8 @@ from typing import Any
 from connectors import landing
 from connectors.dataverse.metadata import Table
 from loads.destination import SOURCE_ID
-from loads.models import Phase
 from loads.staging.context import StagingContext
-from loads.staging.decisions import Built, Decision, Late, Parent, Row
+from loads.staging.decisions import Built, Decision, Parent, Row
 from loads.staging.rows import Draft
 from loads.verification import BIND
 from mapping.computed import compile_computed, is_filled
@@ -75,13 +74,13 @@ class RecordRows:
         self.hold_payloads = context.contents["events"]["unflattenable"] == "hold"
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
-        """The main row and its late state."""
+        """The main row with its late state."""
         record = self.whole(record)
         built = Built([], [], [])
         row = next((row for row in decision.rows if row.role == ""), None)
         draft = self.draft(record, decision, row, self.tables[0], built.issues)
         built.drafts.append((self.tables[0], draft))
-        built.late += self.state(record, draft)
+        draft.state = self.state(record)
         return built
 
     def whole(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -203,17 +202,14 @@ class RecordRows:
     def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:
         """What a kind adds to the values or says of them."""
 
-    def state(self, record: Mapping[str, Any], draft: Draft) -> list[Late]:
+    def state(self, record: Mapping[str, Any]) -> tuple[int, int] | None:
         """The state that the row gets in the late pass, by the rule's field."""
         states = self.rule["states"]
         if not states:
-            return []
+            return None
         word = plain_text(record.get(self.rule["state_field"]) or "").strip().casefold() if self.rule["state_field"] else ""
         pair = states.get(word) or states.get("*")
-        if not pair:
-            return []
-        values = {"statecode": pair[0], "statuscode": pair[1]}
-        return [Late(Phase.Kind.STATES, self.tables[0], draft.row_id, values, role=draft.role)]
+        return (pair[0], pair[1]) if pair else None
 
 
 def _by_id(context: StagingContext, name: str) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from loads.staging.decisions import Builder, Built, Decision, Kind, read_decisio
 from loads.staging.quality import Quality
 from loads.staging.rows import SAMPLES, Draft, LateWriter, TableWriter
 
+STATES = Phase.Kind.STATES  # stand with the rows
 RANGE = 20_000  # records that one part of a task stages
 
 
@@ -61,7 +62,7 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
     tables = kind.tables if kind.tables is not None else context.tables_of(object_name)
     with phases.Dispositions(context.run, object_name, number) as dispositions, ExitStack() as stack:
         writers = {t: stack.enter_context(TableWriter(context, object_name, t, number, samples=samples)) for t in tables}
-        late = {(t, k): stack.enter_context(LateWriter(context, object_name, t, k, number)) for t, k in kind.late}
+        late = {(t, k): stack.enter_context(LateWriter(context, object_name, t, k, number)) for t, k in kind.late if k != STATES}
         if kind.shared and number == 0:
             _write_shared(context, object_name, kind.shared(context, object_name), writers)
         main, decisions = context.tables_of(object_name)[0], read_decisions(context, object_name, start, stop)

@@ -31,6 +31,7 @@ class Draft:
 
     source: gives the source's values by column; asked only for the rows that are read back.
     always: values that are written into an existing row too, whatever it holds (stage lookups of a lead that became a contact).
+    state: statecode and statuscode that the row gets once all rows are there.
     companions: columns that say something of another one's value, and go into an existing row only where that one does.
     """
 
@@ -48,6 +49,7 @@ class Draft:
     always: dict[str, Any] = field(default_factory=dict)
     companions: Mapping[str, str] = field(default_factory=dict)
     role: str = ""
+    state: tuple[int, int] | None = None
 
 
 class TableWriter:
@@ -121,6 +123,7 @@ class TableWriter:
             orjson.dumps(before) if before is not None else None,
             applied,
             draft.lossy,
+            draft.state,
             self._sample(draft) if action != "equal" else None,
         )
 
@@ -162,10 +165,10 @@ class TableWriter:
 
 
 class LateWriter:
-    """Writes what is done with rows of a table once they are there, such as setting their states; a context manager."""
+    """Writes what is done with rows of a table once they are there, such as closing them; a context manager."""
 
     def __init__(self, context: StagingContext, object_name: str, table_name: str, kind: str, number: int = 0) -> None:
-        """Open the staged file of a range of records. kind: of Phase.Kind, not rows."""
+        """Open the staged file of a range of records. kind: of Phase.Kind, neither rows nor states."""
         self._file = store.ParquetFile(staged.part(context.run, object_name, staged.kind_of(table_name, kind), number), staged.STAGED)
 
     def __enter__(self) -> "LateWriter":
@@ -180,7 +183,9 @@ class LateWriter:
     ) -> None:
         """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row."""
         body = orjson.dumps(values)
-        self._file.add(row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], None)
+        self._file.add(
+            row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], None, None
+        )
 
 
 def _shown(value: Any) -> Any:
