@@ -30,6 +30,9 @@ KEYS = pa.schema(
 )
 
 
+TOGETHER = 50_000  # records whose decisions are put together at once
+
+
 def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Dataset) -> None:
     """Write the decisions on every record of a dataset to the object's file, which says that the part is done."""
     keys = context.path(f"{object_name}-keys.parquet")
@@ -37,6 +40,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
     with database() as con:
         con.execute("CREATE TABLE keys AS SELECT * FROM read_parquet(?) ORDER BY position", [str(keys)])
         con.execute(_IDED[context.objects[object_name]["record"]["repeats"]])
+        con.execute("DROP TABLE keys")
         con.execute("CREATE TABLE codes (position BIGINT, code VARCHAR, disposition VARCHAR)")
         con.execute("CREATE TABLE merges (position BIGINT, into_id VARCHAR)")
         _resolve_parents(con, context, object_name)
@@ -44,11 +48,12 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         if kind.judge:
             kind.judge(con, context, object_name)
         con.execute(_JUDGED)
+        con.execute("DROP TABLE ided")
         context.beat()
         known.load_known(con, context, object_name)
         known.load_there(con, context, object_name)
         _place(con, context, object_name, kind)
-        copy(con, "SELECT * FROM decisions ORDER BY position", context.decisions(object_name))
+        copy(con, "SELECT * FROM decisions", context.decisions(object_name))
     keys.unlink(missing_ok=True)
 
 
@@ -165,7 +170,12 @@ def _place(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name:
     targets = kind.targets(context, object_name) if kind.targets else f"SELECT position, '{main}' AS \"table\", '' AS role FROM judged"  # noqa: S608 - a name of our own
     con.execute(f"CREATE TABLE targets AS {targets}")
     con.execute(_PLACED, {"main": main})
-    con.execute(_DECISIONS)
+    con.execute("DROP TABLE targets")
+    [(records,)] = con.execute("SELECT coalesce(max(position) + 1, 0) FROM judged").fetchall()
+    con.execute(f"CREATE TABLE decisions AS {_DECISIONS}", {"start": 0, "stop": 0})
+    for start in range(0, records, TOGETHER):  # lists don't spill: of all records together they would need more memory than there is
+        con.execute(f"INSERT INTO decisions {_DECISIONS}", {"start": start, "stop": start + TOGETHER})
+        context.beat()
 
 
 # An id that was given stays. A row of ours that a person removed since is held; so is one that several records or rows fit.
@@ -175,38 +185,39 @@ _PLACED = """
                     WHERE j.disposition = 'planned'),
     hits AS (SELECT key, list(DISTINCT row_id ORDER BY row_id) AS ids FROM everyone WHERE "table" = $main AND key IS NOT NULL
              AND row_id NOT IN (SELECT row_id FROM xw WHERE origin = 'created') GROUP BY key),
-    joined AS (
+    joined AS MATERIALIZED (
         SELECT w.position, w."table", w.role, w.source_id, x.origin, coalesce(x.applied_hash, '') AS applied_hash, x.row_id AS given,
                e.row_id IS NOT NULL AS present, x.state = 'present' AS landed,
                CASE WHEN e.row_id IS NULL AND w."table" = $main AND w.role = '' THEN h.ids END AS ids, w.created
         FROM wanted w LEFT JOIN xw x ON x.source_id = w.source_id AND x."table" = w."table" AND x.role = w.role AND NOT x.alias
         LEFT JOIN everyone e ON e."table" = w."table" AND e.row_id = x.row_id
-        LEFT JOIN hits h ON h.key = lower(w.match))
+        LEFT JOIN hits h ON h.key = lower(w.match)),
+    shared AS (SELECT ids[1] AS id FROM joined WHERE ids IS NOT NULL GROUP BY ids[1] HAVING count(*) > 1)
     SELECT position, "table", role,
            coalesce(CASE WHEN present THEN given END, ids[1], given, new_id("table", role, source_id, created)) AS row_id,
            CASE WHEN ids IS NOT NULL THEN 'matched' ELSE coalesce(CASE WHEN present THEN origin END, 'created') END AS origin,
            present, applied_hash,
            CASE WHEN len(ids) > 1 THEN 'match.several'
-                WHEN ids IS NOT NULL AND count(*) OVER (PARTITION BY ids[1]) > 1 THEN 'match.shared'
+                WHEN ids[1] IN (SELECT id FROM shared) THEN 'match.shared'
                 WHEN landed AND NOT present AND ids IS NULL AND "table" IN (SELECT "table" FROM everyone) THEN 'match.removed'
            END AS problem
     FROM joined
 """
 
 _DECISIONS = """
-    CREATE TABLE decisions AS
-    WITH rows AS (
+    WITH judged AS (SELECT * FROM main.judged WHERE position >= $start AND position < $stop),
+    rows AS (
         SELECT position, bool_or(problem IS NOT NULL) AS stopped, list(DISTINCT problem) FILTER (problem IS NOT NULL) AS problems,
                list({t: "table", role: role, id: row_id, origin: origin, present: present, hash: applied_hash}
                     ORDER BY "table", role) AS rows
-        FROM placed GROUP BY position),
+        FROM placed WHERE position >= $start AND position < $stop GROUP BY position),
     parents AS (
         SELECT position, list({c: "column", found: found, source: source_id, t: CASE WHEN row_id IS NOT NULL THEN "table" END, id: row_id,
                owner: owner, company: company_row} ORDER BY number) AS parents,
                first(owner ORDER BY number) FILTER (owner IS NOT NULL) AS owner
-        FROM resolved GROUP BY position)
+        FROM resolved WHERE position >= $start AND position < $stop GROUP BY position)
     SELECT j.position, j.source_id, CASE WHEN r.stopped THEN 'held' ELSE j.disposition END AS disposition, j.into_id,
            list_concat(j.codes, coalesce(r.problems, [])) AS codes, j.created, coalesce(p.owner, '') AS owner,
            coalesce(r.rows, []) AS rows, coalesce(p.parents, []) AS parents, CAST(NULL AS VARCHAR) AS company_row
-    FROM judged j LEFT JOIN rows r USING (position) LEFT JOIN parents p USING (position)
+    FROM judged j LEFT JOIN rows r USING (position) LEFT JOIN parents p USING (position) ORDER BY j.position
 """
