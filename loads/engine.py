@@ -79,7 +79,8 @@ def _stage(run: Run, destination: Destination, worker: str) -> None:
     Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
     run.state = Run.State.STAGING
     if not stage_next(run, destination, worker):
-        quality.measure(run)
+        if run.measured_at is None:
+            quality.measure(run)
         waiting = len(quality.open_lines(run))
         goes_on = {"state": Run.State.PAUSED, "message": WAITS.format(count=waiting)} if waiting else {"state": Run.State.LOADING}
         Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
@@ -105,25 +106,25 @@ class Writer:
     def _revised(self, outcomes: list[tuple[StagedRow, Outcome]]) -> list[tuple[StagedRow, Outcome]]:
         """The outcomes, those rows written again that the service changes only under revision, as active products; publishing ends it.
 
-        The state is changed on the version that was read, so that nobody's edit since is written over.
+        Both are one change set on the version that was read: nobody's edit since is written over, and a product whose change is refused, or
+        whose worker dies, stays on sale as it was.
         """
         refused = [row for row, outcome in outcomes if outcome.code == NEEDS_REVISION]
         if not refused:
             return outcomes
-        opened = self._batch(refused, lambda row: Operation("PATCH", self._address(row), UNDER_REVISION, {"If-Match": row.etag or "*"}))
-        again = [row for row, outcome in opened if outcome.ok]
-        body = {row.row_id: {**row.values, **self.stamp} for row in again}
-        written = (
-            self._batch(again, lambda row: Operation("PATCH", self._address(row), body[row.row_id], {"If-Match": "*"})) if again else []
-        )
-        settled = {row.row_id: outcome for row, outcome in [*opened, *written]}
+
+        def revision(row: StagedRow) -> ChangeSet:
+            opening = Operation("PATCH", self._address(row), UNDER_REVISION, {"If-Match": row.etag or "*"})
+            return opening, Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": "*"})
+
+        settled = {row.row_id: outcome for row, outcome in self._batch(refused, revision)}
         return [(row, settled.get(row.row_id, outcome)) for row, outcome in outcomes]
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:
         """Rows whose version moved because our own earlier write, whose answer was lost, did move it."""
         return {row.row_id for row, found in differing(self.client, self.table, rows, self.stamp) if not found}
 
-    def _batch(self, rows: list[StagedRow], operation: Callable[[StagedRow], Operation]) -> list[tuple[StagedRow, Outcome]]:
+    def _batch(self, rows: list[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet]) -> list[tuple[StagedRow, Outcome]]:
         """An outcome per row; rows that the service only put off are sent again a few times, when it said to."""
         settled: dict[str, Outcome] = {}
         left = rows

@@ -64,17 +64,21 @@ def _has_array_of_objects(value: Any, most: int = LEVELS + 2) -> bool:
     return isinstance(value, dict) and any(_has_array_of_objects(part, most - 1) for part in value.values())
 
 
-def within_budget(
-    rows: Sequence[dict[str, Any]], filled: Mapping[str, int], budget: int, taken: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """Proposed lines of an object with payloads: those of the most filled keys stay within the budget of new columns, the rest are left.
+Key = tuple[str, str]  # object, source field
 
-    rows: as `Proposal.as_row` gives them. filled: source -> records that hold a value. taken: columns that lines of the table have already.
+
+def within_budget(
+    rows: Sequence[dict[str, Any]], filled: Mapping[Key, int], budget: int, taken: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Proposed lines of one table's objects with payloads: the most filled keys stay within its budget of new columns, the rest are left.
+
+    rows: as `Proposal.as_row` gives them. filled: records that hold a value. taken: new columns that lines of the table have already.
     """
     asking = [row for row in rows if row["new_column"] and row["column"] not in taken]
-    asking.sort(key=lambda row: (-filled.get(row["source"], 0), row["source"]))
-    over = {row["source"] for row in asking[max(budget - len(taken), 0) :]}
-    return [_left(row, budget) if row["source"] in over else row for row in rows]
+    asking.sort(key=lambda row: (-filled.get((row["object"], row["source"]), 0), row["source"], row["object"]))
+    columns = list(dict.fromkeys(row["column"] for row in asking))
+    over = set(columns[max(budget - len(taken), 0) :])
+    return [_left(row, budget) if row["new_column"] and row["column"] in over else row for row in rows]
 
 
 def _left(row: dict[str, Any], budget: int) -> dict[str, Any]:

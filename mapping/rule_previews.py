@@ -1,9 +1,10 @@
 """What the rules of the plan would do, in counts on discovery data, for the answers as they stand or as somebody is about to give them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count, F, FloatField, Q, Sum
+from django.db.models import Count, F, FloatField, Sum
 from django.db.models.functions import Cast, NullIf
 
 from connectors import store
@@ -47,17 +48,16 @@ def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, 
     sums: dict[str, Mapping[str, Any]] = {
         row["object_name"]: row for row in counted.annotate(events=Sum("count"), types=Count("pk"), lost=Sum(lost)).order_by()
     }
-    lines = FieldMap.objects.filter(engagement=engagement, object_name__in=content["objects"]).values("object_name")
-    maps: dict[str, Mapping[str, Any]] = {
-        row["object_name"]: row
-        for row in lines.annotate(
-            made=Count("pk", filter=Q(new_column__isnull=False) & ~Q(state=FieldMap.State.LEFT)),
-            left=Count("pk", filter=Q(state=FieldMap.State.LEFT)),
-        ).order_by()
-    }
+    lines = FieldMap.objects.filter(engagement=engagement, object_name__in=content["objects"])
+    rows = list(lines.values_list("object_name", "table", "column", "state", "new_column__isnull"))
+    new = [(name, table, column) for name, table, column, state, not_new in rows if column and not not_new and state != FieldMap.State.LEFT]
+    made = Counter(name for name, _, _ in new)
+    left = Counter(name for name, _, _, state, _ in rows if state == FieldMap.State.LEFT)
+    tables = {name: table for name, table, *_ in rows}
+    on_table = Counter(table for table, _ in {(table, column) for _, table, column in new})  # objects of one table share its budget
     found = []
     for name in content["objects"]:
-        known, columns = sums.get(name, {}), maps.get(name, {})
+        known = sums.get(name, {})
         events = known.get("events") or 0
         found.append(
             {
@@ -66,8 +66,10 @@ def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, 
                 "types": known.get("types", 0),
                 "lost": round(known.get("lost") or 0),
                 "held": content["unflattenable"] == "hold",
-                "columns": columns.get("made", 0),
-                "left": columns.get("left", 0),
+                "table": tables.get(name, ""),
+                "columns": made[name],
+                "on_table": on_table[tables.get(name, "")],
+                "left": left[name],
                 "budget": content["budget"],
                 "above": events > content["volume"],
             }

@@ -47,20 +47,46 @@ class Outcome:
         return 200 <= self.status < 300  # the class of statuses that say so
 
 
-def write_batch(operations: Sequence[Operation], *, root: str, boundary: str, headers: Mapping[str, str]) -> bytes:
-    """The body of a batch without change sets, each operation with `headers` and its own.
+ChangeSet = tuple[Operation, ...]  # carried out whole or not at all; no reads in it
+
+
+def write_batch(operations: Sequence[Operation | ChangeSet], *, root: str, boundary: str, headers: Mapping[str, str]) -> bytes:
+    """The body of a batch, each operation with `headers` and its own.
 
     root: path of the service, "/api/data/v9.2/". Raises BadInput on too many operations or a path with line breaks.
     """
-    if len(operations) > MOST:
-        raise BadInput(f"{len(operations)} operations in one batch; the service takes {MOST}.", remedy="Lower the batch size.")
-    parts = [_write_part(operation, root, boundary, headers) for operation in operations]
+    count = sum(len(one) if isinstance(one, tuple) else 1 for one in operations)
+    if count > MOST:
+        raise BadInput(f"{count} operations in one batch; the service takes {MOST}.", remedy="Lower the batch size.")
+    parts = [
+        _write_change_set(one, root, boundary, headers, f"changeset_{number}_{boundary}")
+        if isinstance(one, tuple)
+        else _write_part(one, root, boundary, headers)
+        for number, one in enumerate(operations, start=1)
+    ]
     return b"".join([*parts, f"--{boundary}--\r\n".encode()])
+
+
+def _write_change_set(operations: ChangeSet, root: str, boundary: str, headers: Mapping[str, str], own: str) -> bytes:
+    """One part; each operation within has a Content-ID, which the service demands."""
+    head = f'--{boundary}\r\nContent-Type: multipart/mixed; boundary="{own}"\r\n\r\n'.encode()
+    parts = [_write_part(operation, root, own, headers, number) for number, operation in enumerate(operations, start=1)]
+    return b"".join([head, *parts, f"--{own}--\r\n".encode()])
 
 
 def read_batch(content: bytes, content_type: str) -> list[Outcome]:
     """One outcome per answered operation, in order; those of a change set stand in line. Raises ShortAnswer on a cut body."""
-    return list(_outcomes(content, content_type))
+    return [outcome for part in read_parts(content, content_type) for outcome in part]
+
+
+def read_parts(content: bytes, content_type: str) -> list[list[Outcome]]:
+    """The outcomes of each part: one, or those of a change set; of one that was refused the refusal. Raises ShortAnswer on a cut body."""
+    parts = []
+    for part in _parts(content, _boundary(content_type)):
+        headers, body = _headers_and_body(part)
+        nested = headers.get_content_maintype() == "multipart"
+        parts.append(read_batch(body, headers["Content-Type"]) if nested else [_outcome(body)])
+    return parts
 
 
 def row_id_of(headers: Mapping[str, str]) -> str | None:
@@ -71,26 +97,18 @@ def row_id_of(headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def _write_part(operation: Operation, root: str, boundary: str, shared: Mapping[str, str]) -> bytes:
+def _write_part(operation: Operation, root: str, boundary: str, shared: Mapping[str, str], content_id: int | None = None) -> bytes:
     own = {**shared, **operation.headers}
     body, content_type = encoded(operation.body, None)
     own = {**content_type, **own}
     lines = [
-        f"--{boundary}", "Content-Type: application/http", "Content-Transfer-Encoding: binary", "",
+        f"--{boundary}", "Content-Type: application/http", "Content-Transfer-Encoding: binary",
+        *([] if content_id is None else [f"Content-ID: {content_id}"]), "",
         f"{operation.method} {root}{operation.path} HTTP/1.1", *(f"{name}: {value}" for name, value in own.items()),
     ]  # fmt: skip
     if any("\r" in line or "\n" in line for line in lines):
         raise BadInput("A line break in the address or a header of a batch operation.", remedy="Encode the key for use in an address.")
     return "\r\n".join([*lines, "", ""]).encode() + (body or b"") + b"\r\n"
-
-
-def _outcomes(content: bytes, content_type: str) -> Iterator[Outcome]:
-    for part in _parts(content, _boundary(content_type)):
-        headers, body = _headers_and_body(part)
-        if headers.get_content_maintype() == "multipart":
-            yield from _outcomes(body, headers["Content-Type"])
-        else:
-            yield _outcome(body)
 
 
 def _boundary(content_type: str) -> bytes:

@@ -12,7 +12,7 @@ import requests
 
 from connectors.dataverse import errors
 from connectors.dataverse.auth import SignInRefused, credentials_of, tokens_for
-from connectors.dataverse.batch import Operation, Outcome, read_batch, write_batch
+from connectors.dataverse.batch import ChangeSet, Operation, Outcome, read_parts, write_batch
 from connectors.http import HttpRefused, HttpSession, OutcomeUnknown, Pace, Unauthorized
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ class Client:
         """
         self._multiple("Update", table, entity_set, rows)
 
-    def batch(self, operations: Sequence[Operation], *, repeatable: bool = False) -> list[Outcome]:
-        """Send up to 1,000 operations in one request, going on after refusals; one outcome per operation, in order.
+    def batch(self, operations: Sequence[Operation | ChangeSet], *, repeatable: bool = False) -> list[Outcome]:
+        """Send up to 1,000 operations in one request, going on after refusals; one outcome per operation or change set, in order.
 
         repeatable: carrying them out twice does no harm, so they are sent again where the answer got lost.
         Raises ShortAnswer (an OutcomeUnknown) where fewer outcomes than operations come back.
@@ -152,7 +152,7 @@ class Client:
             return []
         boundary = f"batch_{uuid.uuid4()}"
         # *assumed*: what optional headers do is asked of each operation, so they stand on each.
-        quiet = [replace(one, headers={**self._quiet(one.path), **one.headers}) for one in operations]
+        quiet = [tuple(map(self._quieted, one)) if isinstance(one, tuple) else self._quieted(one) for one in operations]
         body = write_batch(quiet, root=f"/{API}", boundary=boundary, headers={})
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
         try:
@@ -161,10 +161,13 @@ class Client:
             if refused.body.startswith("--"):  # outcomes up to the first failure: going on was not granted
                 raise errors.ShortAnswer(f"A batch of {len(operations)} operations was stopped at a failure.") from None
             raise
-        outcomes = read_batch(response.content, response.headers.get("Content-Type", ""))
+        outcomes = [part[-1] for part in read_parts(response.content, response.headers.get("Content-Type", "")) if part]
         if len(outcomes) != len(operations):
             raise errors.ShortAnswer(f"{len(operations)} operations sent, {len(outcomes)} answers came back.")
         return outcomes
+
+    def _quieted(self, operation: Operation) -> Operation:
+        return replace(operation, headers={**self._quiet(operation.path), **operation.headers})
 
     def post(self, path: str, json: Any, headers: Mapping[str, str] | None = None, *, repeatable: bool = False) -> requests.Response:
         """Create, or call an action. Raises OutcomeUnknown where the answer got lost and it isn't repeatable."""

@@ -24,14 +24,16 @@ class Quality:
         self._defaults = {(one["field"], one["code"]): self._default(one) for one in decisions if one["choice"] == DEFAULT}
 
     def _default(self, decision: dict[str, Any]) -> dict[str, tuple[str, Value]]:
-        """Table -> (column, value) that a decision's default fills there."""
+        """Table -> (column, value) that a decision's default fills there; none where the environment's column doesn't take it."""
         context, found = self.context, dict[str, tuple[str, Value]]()
         for table in context.tables_of(self.object_name):
             for rule in rules_of(context.contents["maps"], self.object_name, table):
                 if rule.source == decision["field"] and rule.state == "confirmed":
                     column = context.destination.table(table).columns[rule.column]
                     transform = compile_transform(rule.transform, field=rule.source, column=column, options=rule.options, time=context.time)
-                    found[table] = rule.column, transform(decision["value"]).value
+                    mapped = transform(decision["value"])
+                    if mapped.value is not None and not mapped.issues:
+                        found[table] = rule.column, mapped.value
         return found
 
     def settle(
@@ -52,8 +54,7 @@ class Quality:
             if choice == CLEAN:
                 settled.append(replace(issue, severity="hold"))
                 waits = True
-            elif choice == DEFAULT:
-                self._fill(issue, drafts)
+            elif choice == DEFAULT and self._fill(issue, drafts):
                 settled += [replace(issue, code="quality.defaulted", severity="loss"), replace(issue, severity="note")]
             else:
                 settled.append(issue)
@@ -69,8 +70,10 @@ class Quality:
         decision = self._by.get((storable(field), code))
         return decision["choice"] if decision else ""
 
-    def _fill(self, issue: Issue, drafts: Sequence[tuple[str, Draft]]) -> None:
-        for table, draft in drafts:
-            if table in self._defaults[storable(issue.field), issue.code]:
-                column, value = self._defaults[storable(issue.field), issue.code][table]
-                draft.values[column] = value
+    def _fill(self, issue: Issue, drafts: Sequence[tuple[str, Draft]]) -> bool:
+        """Put the default in; False where this environment's column doesn't take it, so that the value is told as lost."""
+        defaults = self._defaults[storable(issue.field), issue.code]
+        fitting = [(draft, *defaults[table]) for table, draft in drafts if table in defaults]
+        for draft, column, value in fitting:
+            draft.values[column] = value
+        return bool(fitting)

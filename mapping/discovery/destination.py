@@ -13,7 +13,7 @@ from mapping.models import FieldMap, ObjectMap, PlanConfirmation, SourceField
 from mapping.owners.checks import answer_by_name, refresh
 from mapping.owners.matching import candidates
 from mapping.owners.snapshot import keep as keep_owners
-from mapping.playbooks import RecordRule, load_playbook
+from mapping.playbooks import Playbook, RecordRule, load_playbook
 from mapping.profiles import FieldProfile
 from mapping.propose import propose_map
 from mapping.schema import spec_from_dict
@@ -111,7 +111,10 @@ def _propose_maps(engagement: Engagement, columns: Mapping[str, Mapping[str, Col
     rows: list[dict[str, Any]] = []
     for rule in (rule for rule in playbook.objects if rule.name in profiles):
         for table in (name for name in playbook.mapped_tables(rule.name) if name in columns):
-            rows += _proposed(engagement, rule.name, table, profiles[rule.name], columns[table], confirmed=confirmed)
+            rows += _proposed(engagement, rule.name, table, profiles[rule.name], columns[table])
+    rows = _budgeted(engagement, playbook, rows, {(name, one.name): one.filled for name, found in profiles.items() for one in found})
+    if confirmed:
+        rows = _as_questions(engagement, rows)
     FieldMap.objects.bulk_create((FieldMap(engagement=engagement, object_name=row.pop("object"), **row) for row in rows), batch_size=500)
 
 
@@ -121,10 +124,8 @@ def _proposed(
     table: str,
     profiles: Sequence[FieldProfile],
     columns: Mapping[str, ColumnLike],
-    *,
-    confirmed: bool,
 ) -> list[dict[str, Any]]:
-    """New lines of one object in one table; of an object with payloads within the budget of typed columns."""
+    """New lines of one object in one table."""
     playbook, names = load_playbook(engagement.platform), plan.names_of(engagement)
     lines = list(FieldMap.objects.filter(engagement=engagement, object_name=object_name, table=table))
     known, taken = {line.source for line in lines}, {line.column: line.source for line in lines if line.column}
@@ -143,11 +144,28 @@ def _proposed(
         reserved=_of_rules(playbook.record(object_name)),
         at_least=ACCEPTED if playbook.object(object_name).kind in LIKENESS_KINDS else LISTED_ONLY,
     )
-    new = [proposal.as_row() for proposal in proposals if proposal.rule.source not in known]
-    if playbook.record(object_name).payload:
-        filled = {one.name: one.filled for one in profiles}
-        new = flattening.within_budget(new, filled, int(names["event_budget"]), made)
-    return [_asked(row, taken) for row in new] if confirmed else new
+    return [proposal.as_row() for proposal in proposals if proposal.rule.source not in known]
+
+
+def _budgeted(
+    engagement: Engagement, playbook: Playbook, rows: Sequence[dict[str, Any]], filled: Mapping[flattening.Key, int]
+) -> list[dict[str, Any]]:
+    """The lines, those of objects with payloads within the budget of typed columns of their table, which they share."""
+    budget = int(plan.names_of(engagement)["event_budget"])
+    flat = {rule.object for rule in playbook.records if rule.payload}
+    found = [row for row in rows if row["object"] not in flat]
+    for table in dict.fromkeys(row["table"] for row in rows if row["object"] in flat):
+        lines = FieldMap.objects.filter(engagement=engagement, object_name__in=flat, table=table, new_column__isnull=False)
+        own = [row for row in rows if row["object"] in flat and row["table"] == table]
+        found += flattening.within_budget(own, filled, budget, set(lines.exclude(column="").values_list("column", flat=True)))
+    return found
+
+
+def _as_questions(engagement: Engagement, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """New lines beside confirmed ones: each is an open question, and no column goes to a second field."""
+    lines = FieldMap.objects.filter(engagement=engagement).exclude(column="").values_list("object_name", "table", "column")
+    taken = set(lines)
+    return [_asked(row, taken) for row in rows]
 
 
 def _of_rules(rule: RecordRule) -> set[str]:
@@ -159,9 +177,9 @@ def _maps_confirmed(engagement: Engagement) -> bool:
     return PlanConfirmation.objects.filter(plan_version__engagement=engagement, plan_version__part="maps").exists()
 
 
-def _asked(row: dict[str, Any], taken: Collection[str]) -> dict[str, Any]:
+def _asked(row: dict[str, Any], taken: Collection[tuple[str, str, str]]) -> dict[str, Any]:
     """A proposed line as an open question."""
-    if row["column"] in taken:
+    if (row["object"], row["table"], row["column"]) in taken:
         row = {**row, "column": "", "new_column": None, "reason": f"{row['reason']} Another field goes to {row['column']} already.".strip()}
     return {**row, "state": FieldMap.State.PROPOSED}
 

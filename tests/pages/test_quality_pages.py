@@ -33,6 +33,12 @@ def group(code):
     return QualityGroup.objects.get(code=code).pk
 
 
+def send(client, given, **fields):
+    """Answer about the groups as the page shows them now."""
+    shown = client.get(DECIDE, given).context
+    return client.post(DECIDE, {**given, "shown": shown["found"].digest if shown and "found" in shown else "", **fields}, follow=True)
+
+
 def choices():
     return {decision.code: decision.choice for decision in QualityDecision.objects.all()}
 
@@ -61,24 +67,24 @@ def test_the_approver_is_asked_and_decides_about_one_group(run, people, as_user)
     assert PAGE in client.get("/engagements/northwind/").content.decode()
     shown = client.get(f"{DECIDE}?group={group('number.unparseable')}").content.decode()
     assert "1,200 records" in shown
-    answer = client.post(DECIDE, {"group": group("number.unparseable"), "choice": "clean", "comment": "Ask Eva"}, follow=True)
+    answer = send(client, {"group": group("number.unparseable")}, choice="clean", comment="Ask Eva")
     assert "Decided about 1 group." in answer.content.decode()
     assert choices() == {"number.unparseable": "clean"}
 
 
 def test_all_are_decided_as_proposed_and_taken_back_at_once(run, people, as_user):
     client = as_user(people.approver)
-    client.post(DECIDE, {"all": "1", "show": "open", "choice": "proposed"})
+    send(client, {"all": "1", "show": "open"}, choice="proposed")
     assert choices() == {"number.unparseable": "text", "text.shortened": "text", "email.missing": "clean"}
-    client.post(DECIDE, {"all": "1", "show": "decided", "choice": ""})
+    send(client, {"all": "1", "show": "decided"}, choice="")
     assert not choices()
 
 
 def test_an_answer_that_a_group_does_not_offer_is_refused(run, people, as_user):
     client = as_user(people.approver)
     for code, choice in (("email.missing", "text"), ("number.unparseable", "default"), ("email.missing", "nonsense")):
-        assert client.post(DECIDE, {"group": group(code), "choice": choice}).status_code == 400
-    answer = client.post(DECIDE, {"group": group("split.review"), "choice": "skip"}, follow=True)
+        assert send(client, {"group": group(code)}, choice=choice).status_code == 400
+    answer = send(client, {"group": group("split.review")}, choice="skip")
     assert "No group is chosen" in answer.content.decode()
     assert not choices()
 
@@ -114,3 +120,13 @@ def test_a_run_that_waits_for_decisions_is_the_customers_move_and_no_failure(run
     run.measured_at = None
     run.save()
     assert "The engineer is looking at it." in as_user(people.viewer).get("/engagements/northwind/").content.decode()
+
+
+def test_an_answer_is_given_to_the_groups_that_were_shown_and_to_no_others(run, people, as_user):
+    client = as_user(people.approver)
+    shown = client.get(DECIDE, {"all": "1", "show": "open"}).context["found"].digest
+    QualityGroup.objects.create(run=run, object_name="user", field="late", code="choice.unmapped", severity="loss", records=9)
+    answer = client.post(DECIDE, {"all": "1", "show": "open", "shown": shown, "choice": "skip"})
+    assert answer.status_code == 400
+    assert "The report changed while this page was open." in answer.content.decode()
+    assert not choices()

@@ -5,6 +5,7 @@ Everybody who sees the engagement may read it; the customer's approver decides.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, cast
 
 from django.contrib import messages
@@ -87,6 +88,12 @@ class Chosen:
     fields: Sequence[tuple[str, str]]
 
     @property
+    def digest(self) -> str:
+        """Stands for exactly these groups as they are counted now."""
+        told = [(line.group.pk, line.group.records) for line in self.lines]
+        return sha256(repr(sorted(told)).encode()).hexdigest()
+
+    @property
     def records(self) -> int:
         """Records of all groups; one with several problems counts in each."""
         return sum(line.group.records for line in self.lines)
@@ -151,11 +158,13 @@ class DecidePage(LoginRequiredMixin, View):
         except WorkbenchError as error:
             return self.page(request, engagement, found, error=error, status=400)
         said = f"Decided about {changed} group{'s' * (changed != 1)}." if request.POST.get("choice") else f"Taken back for {changed}."
-        messages.success(request, f"{said} It can be changed here until the records are loaded.")
+        messages.success(request, f"{said} It can be changed here.")
         return redirect("portal:quality", slug)
 
     def decide(self, request: HttpRequest, found: Chosen) -> int:
-        """What the form says. Raises BadInput, MayNotDecide."""
+        """What the form says, about exactly the groups that were shown. Raises BadInput, MayNotDecide."""
+        if request.POST.get("shown") != found.digest:
+            raise BadInput("The report changed while this page was open.", remedy="Read the groups again: they are shown as they are now.")
         choice, user = request.POST.get("choice", ""), cast(User, request.user)
         given: dict[str, Any] = {
             "user": user,
@@ -177,6 +186,7 @@ class DecidePage(LoginRequiredMixin, View):
             "found": found,
             "listed": found.lines[:LISTED],
             "more": max(0, len(found.lines) - LISTED),
+            "loaded": quality.has_begun(found.run),
             "decided": sum(line.decision is not None for line in found.lines),
             "given": request.POST,
             "error": error,

@@ -16,7 +16,7 @@ def page_of(request: Request, rows: Sequence[Any], key: str, total: str, sizes: 
     given = request.query_params
     if sort := given.get("sort") or "":
         field = sort.lstrip("-")
-        rows = sorted(rows, key=lambda row: (row.get(field) is not None, row.get(field)), reverse=sort.startswith("-"))
+        rows = sorted(rows, key=lambda row: _place(row.get(field)), reverse=sort.startswith("-"))
     if whole and "page" not in given and "pageSize" not in given:
         return {key: rows, total: len(rows)}
     size = max(1, min(number_of(given.get("pageSize", str(sizes[0])), "pageSize"), sizes[1]))
@@ -28,6 +28,11 @@ def page_of(request: Request, rows: Sequence[Any], key: str, total: str, sizes: 
     if page > 1:
         answer["previousPageUrl"] = f"{request.url.path}?{urlencode([*others, ('page', page - 1)])}"
     return answer
+
+
+def _place(value: Any) -> tuple[str, Any]:
+    """Where a value sorts, beside values of any other type."""
+    return ("", 0) if value is None else ("number", value) if isinstance(value, (int, float)) else ("text", str(value))
 
 
 def one_of(rows: Sequence[dict[str, Any]], key: str, wanted: Any) -> dict[str, Any]:
