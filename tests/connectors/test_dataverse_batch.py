@@ -1,6 +1,6 @@
 import pytest
 
-from connectors.dataverse.batch import Operation, read_batch, write_batch
+from connectors.dataverse.batch import Operation, read_batch, read_parts, write_batch
 from connectors.dataverse.errors import ShortAnswer
 from workbench.engagements.errors import BadInput
 
@@ -67,6 +67,21 @@ def test_a_batch_is_written_as_the_service_reads_it():
         f"DELETE /api/data/v9.2/leads({ID}) HTTP/1.1\r\nMSCRM.X: true\r\n\r\n\r\n"
         "--batch_1--\r\n"
     )
+
+
+def test_a_change_set_is_one_part_whose_operations_are_numbered():
+    opening, change = Operation("PATCH", f"products({ID})", {"statecode": 3}), Operation("PATCH", f"products({ID})", {"name": "x"})
+    written = write_batch([(opening, change), opening], root="/", boundary="b", headers={}).decode()
+    assert written.count("Content-ID: ") == 2
+    assert written.startswith('--b\r\nContent-Type: multipart/mixed; boundary="changeset_1_b"\r\n\r\n--changeset_1_b\r\n')
+    assert "--changeset_1_b--\r\n--b\r\nContent-Type: application/http" in written
+
+
+def test_a_change_set_has_the_outcomes_of_its_operations_or_one_refusal():
+    nested = multipart("c", CREATED, CREATED)
+    body = multipart("b", f"Content-Type: multipart/mixed; boundary=c\r\n\r\n{nested}", REFUSED, CREATED)
+    found = read_parts(body.encode(), "multipart/mixed; boundary=b")
+    assert [[outcome.status for outcome in part] for part in found] == [[204, 204], [412], [204]]
 
 
 def test_a_line_break_in_a_path_and_a_batch_that_is_too_big_are_refused_here():

@@ -229,3 +229,24 @@ def test_the_directory_tells_people_from_applications_and_reads_the_base_currenc
     assert [team.kind for team in directory.teams(client)] == [0]
     assert directory.base_currency(client).code == "USD"
     assert "prvCreateContact" in directory.privileges(client, me)
+
+
+def test_a_change_set_that_is_refused_leaves_everything_as_it_was(client: Client):
+    units = str(uuid.uuid4())
+    client.post("uomschedules", {"uomscheduleid": units, "name": "Units", "baseuomname": "Piece"})
+    [unit] = client.rows("uoms", select=["uomid"], filter=f"_uomscheduleid_value eq {units}")
+    ids = [str(uuid.uuid4()) for _ in range(2)]
+    for number, product in enumerate(ids):
+        bound = {"defaultuomscheduleid@odata.bind": f"/uomschedules({units})", "defaultuomid@odata.bind": f"/uoms({unit['uomid']})"}
+        client.post("products", {"productid": product, "name": "Sensor", "productnumber": f"S-{number}", "quantitydecimal": 2, **bound})
+        client.post(f"products({product})/Microsoft.Dynamics.CRM.PublishProductHierarchy", {})
+    opening = Operation("PATCH", f"products({ids[0]})", {"statecode": 3, "statuscode": 3}, {"If-Match": "*"})
+
+    def revised(values):
+        [outcome] = client.batch([(opening, Operation("PATCH", f"products({ids[0]})", values, {"If-Match": "*"}))])
+        return outcome.status, outcome.code, client.get(f"products({ids[0]})?$select=name,statecode")
+
+    status, code, product = revised({"productnumber": "S-1", "name": "Another"})
+    assert (status, code, product["name"], product["statecode"]) == (400, "0x80043b06", "Sensor", 0)
+    status, code, product = revised({"name": "Another"})
+    assert (status, code, product["name"], product["statecode"]) == (204, "", "Another", 3)

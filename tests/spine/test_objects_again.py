@@ -32,7 +32,11 @@ def item(item_id, **value):
 
 
 def folder(path):
-    users = [user("u-1", "ada@north.example", emailListIds=[7]), user("u-2", "leo@south.example", "lead")]
+    users = [
+        user("u-1", "ada@north.example", emailListIds=[7]),
+        user("u-2", "leo@south.example", "lead"),
+        user("u-3", "eva@west.example", "lead"),
+    ]
     stopped = {"userId": "u-1", "createdAt": MORNING, "messageTypeIds": [901]}
     first = {"customEvent": [login(MORNING), login(MORNING), login(EVENING, n=1)], "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
     more = {f"export/{name}.ndjson": rows for name, rows in first.items()}
@@ -42,9 +46,9 @@ def folder(path):
     later = path / "later" / "iterable" / "export"
     later.mkdir(parents=True)
     again = {
-        "user": [users[0], {**users[1], "emailListIds": [7], "profileUpdatedAt": "2026-01-01 00:00:00 +00:00"}],
+        "user": [users[0], {**users[1], "emailListIds": [7], "profileUpdatedAt": "2026-01-01 00:00:00 +00:00"}, users[2]],
         "customEvent": [*first["customEvent"], login(MORNING, n=2)],
-        "purchase": [*first["purchase"], purchase(2)],
+        "purchase": [*first["purchase"], purchase(2), purchase(3, userId="u-3")],
     }
     for name, rows in again.items():
         (later / f"{name}.ndjson").write_text("".join(json.dumps(one) + "\n" for one in rows))
@@ -60,7 +64,7 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
     with django_db_blocker.unblock():
         source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
         try:
-            with engagement_on(source, work) as (engagement, cast, servers):
+            with engagement_on(source, work, purchasing_leads="contact") as (engagement, cast, servers):
                 prepared = Prepared(engagement, cast, servers, leave=())
                 assert prepared.finish(prepared.open()).state == Run.State.DONE
                 before = collect(engagement, servers)
@@ -86,8 +90,8 @@ def test_the_second_run_balances(twice):
 NEW = [
     ("task", "customEvent", 1),
     ("task", "subscriptionEvent", 0),
-    ("opportunity", "purchase", 1),
-    ("opportunityproduct", "purchaseLine", 1),
+    ("opportunity", "purchase", 2),
+    ("opportunityproduct", "purchaseLine", 2),
 ]
 
 
@@ -114,7 +118,7 @@ def test_a_product_on_sale_is_revised_and_published_again(twice):
 def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
     assert {row["statecode"] for row in twice.after.rows("task", "sandbox")} == {1}
     assert {row["statecode"] for row in rows(twice.after, "opportunity", "purchase").values()} == {1}
-    assert len(twice.after.rows("opportunityclose", "sandbox")) == 2
+    assert len(twice.after.rows("opportunityclose", "sandbox")) == 3
 
 
 def test_who_came_onto_a_list_is_added_to_it(twice):
@@ -124,3 +128,10 @@ def test_who_came_onto_a_list_is_added_to_it(twice):
 def test_the_crosswalk_keeps_only_what_others_look_up_to(twice):
     assert twice.kept >= {"company", "user", "list", "purchase"}
     assert not twice.kept & {"customEvent", "subscriptionEvent", "purchaseLine", "listMembership"}
+
+
+def test_a_lead_of_the_first_run_who_bought_since_is_a_contact_now_and_the_lead_is_kept(twice):
+    lead, contact = twice.after.row("lead", "user:u-3", "sandbox"), twice.after.row("contact", "user:u-3", "sandbox")
+    assert twice.before.row("lead", "user:u-3", "sandbox")["leadid"] == lead["leadid"]
+    assert (lead["statecode"], lead["statuscode"], lead["_parentcontactid_value"]) == (1, 3, contact["contactid"])
+    assert twice.after.row("opportunity", "purchase:pu-3", "sandbox")["_customerid_value"] == contact["contactid"]
