@@ -1,6 +1,7 @@
 """What a source may really send of events, purchases, catalogs, campaigns, lists and subscriptions: nothing breaks, nothing gets lost
 silently, text stays text, and each bad record tells all its reasons."""  # fmt: skip
 
+import hashlib
 import json
 
 import pytest
@@ -63,6 +64,8 @@ PURCHASES = [
     {"userId": "u-1"}, {}, purchase(["x"], line()), purchase({"id": 1}, line()), purchase("x" * 5_000, line()),
     purchase(NUL, line()), purchase(HALF, line(name=HALF)),
     purchase("pu-nobody", line(), userId="gone", email="gone@nowhere.example"),
+    purchase("pu-all", userId="gone", currency="XXX", total="lots", createdAt="never"),
+    purchase("pu-forgotten", line(), userId="u-forgotten"), purchase("pu-review", line(), userId="u-review"),
 ]  # fmt: skip
 CAMPAIGNS = [
     {"id": 71, "name": LONG, "campaignState": "Finished", "type": "Blast", "createdAt": MS, "listIds": [7, 7, 9_999, "x", None]},
@@ -97,7 +100,20 @@ SUBSCRIPTIONS = [
 ]
 OUTSIDE = 3  # of DATES: the export is asked for the years 1970 to 2199
 BROKEN = ['{"userId": "u-1", "eventName": "cut"', "null", "[1, 2]", '"text"', '{"eventName": "nan", "userId": "u-1", "n": NaN}']
-ASK = {"customEvent": [], "purchase": ["pu-l", "pu-nobody"]}
+ASK = {"customEvent": [], "purchase": ["pu-l", "pu-forgotten"]}
+
+
+JOURNEYS = [
+    {"id": 1, "name": LONG, "enabled": "perhaps", "isArchived": [], "triggerEventNames": "x", "createdAt": "soon"},
+    {"id": "two", "name": NUL, "description": {"a": 1}, "triggerEventNames": [None, 7, {"a": 1}]},
+    {"id": None, "name": None}, {"name": TEXTS["markup"], "id": 3, "isArchived": True}, {},
+]  # fmt: skip
+TEMPLATES = {
+    1: {"templateId": 1, "name": NUL, "html": TEXTS["markup"], "metadata": []},
+    2: {"templateId": "two", "name": ["x"], "html": 7},
+    3: {},
+}
+SNIPPETS = [{"id": 1, "name": LONG, "content": TEXTS["handlebars"]}, {"id": "x", "name": None, "content": {"a": 1}}, {}]
 
 
 def lines_of(rows, *broken):
@@ -106,6 +122,7 @@ def lines_of(rows, *broken):
 
 def folder(path):
     users = [user("u-1", "ada@north.example", emailListIds=[7]), user("u-2", "leo@north.example", "lead", emailListIds=[7, 8])]
+    users += [user("u-forgotten", "forgotten@north.example"), user("u-review", "review@north.example", "nobody knows")]
     items = [{"catalogName": "products", "lastModified": MS, "size": 1, **item} for item in ITEMS]
     more = {
         "lists/8.txt": "u-1\n\nu-1\ngone\n=1+1\n" + "x" * 5_000 + "\n",
@@ -114,13 +131,17 @@ def folder(path):
         "export/customEvent.ndjson": lines_of(EVENTS, *BROKEN),
         "export/purchase.ndjson": lines_of(PURCHASES, *BROKEN),
         "export/emailSubscribe.ndjson": lines_of(SUBSCRIPTIONS, *BROKEN),
+        "journeys.json": {"journeys": JOURNEYS},
+        "snippets.json": {"snippets": SNIPPETS},
+        **{f"templates/email/{number}.json": template for number, template in TEMPLATES.items()},
         "catalogs.json": {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}},
         "catalogs/products/items.ndjson": items,
     }
     currency = {"transactioncurrencyid": "00000000-0000-0000-0000-00000000e001", "isocurrencycode": "EUR", "currencyname": "Euro"}
     currency |= {"exchangerate": 1.0, "currencyprecision": 2}
     rows = {"dataverse/transactioncurrency": [currency], "dataverse_sandbox/transactioncurrency": [currency]}
-    return folders.write(path, users, lists=LISTS, more=more, rows=rows)
+    forgotten = [hashlib.sha256(b"forgotten@north.example").hexdigest()]
+    return folders.write(path, users, lists=LISTS, more=more, rows=rows, forgotten=forgotten)
 
 
 def test_everything_balances_in_both_environments_and_every_record_is_counted(played):
@@ -151,3 +172,22 @@ def test_payloads_that_no_column_can_hold_are_kept_whole(played):
     rows = {row["subject"]: row for row in played.of_source("task", "customEvent")}
     assert json.loads(rows["deep"]["mwb_event_payload"]) == {"tree": deep(150)}
     assert json.loads(rows["wide"]["mwb_event_payload"]) == MANY_KEYS
+
+
+def test_a_purchase_with_everything_wrong_tells_all_of_it(played):
+    wrong = {"parent.not_in_source", "currency.unknown", "purchase.no_date", "date.unparseable", "purchase.total_from_lines"}
+    assert wrong <= set(played.reasons("pu-all", "purchase"))
+
+
+def test_what_belongs_to_forgotten_people_is_left_out_and_to_people_in_review_waits(played):
+    [told] = played.dispositions["pu-forgotten"]
+    assert (told["disposition"], told["reasons"][0]["code"], told["rows"][0]["state"] if told["rows"] else "") == (
+        "skipped",
+        "parent.skipped",
+        "",
+    )
+    assert played.reasons("pu-review", "purchase") == ["parent.held"]
+
+
+def test_journeys_templates_and_snippets_of_any_kind_stop_nothing(played):
+    assert not [one for one in played.summary["findings"] if one["severity"] == "blocker"]
