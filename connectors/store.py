@@ -200,7 +200,7 @@ def file_hash(paths: Sequence[Path]) -> str:
 
 
 @contextmanager
-def database(memory: str = "256MB") -> Iterator[duckdb.DuckDBPyConnection]:
+def database(memory: str = "192MB") -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory."""
     spill = folder("spill")
     con = duckdb.connect(

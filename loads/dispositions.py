@@ -46,7 +46,8 @@ def _rows(run: Run, object_name: str, position: int, source_id: str) -> list[dic
     if crosswalk.keeps(run, object_name):
         kept = Crosswalk.objects.filter(environment=run.environment, object_name=object_name, source_id=source_id)
         return [{"table": row.table, "row_id": str(row.row_id), "origin": row.origin, "state": row.state} for row in kept]
-    absent = {str(row_id) for row_id in LedgerEntry.objects.filter(run=run, position=position).values_list("row_id", flat=True)}
+    entries = LedgerEntry.objects.filter(run=run, object_name=object_name, position=position)
+    absent = {str(row_id) for row_id in entries.values_list("row_id", flat=True)}
     found: list[dict[str, str]] = []
     for phase in run.phases.filter(object_name=object_name, kind=Phase.Kind.ROWS).exclude(table=""):
         there = phase.state == Phase.State.BALANCED
