@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from connectors.base import Finding
-from loads.forecast import GB, Forecast, forecast, size_text
+from loads.forecast import ACTIVITIES, GB, Forecast, forecast, size_text
 from mapping.checks.keeping import keep
 from mapping.checks.look import Look
 from mapping.checks.registry import Choice, Decision, check
@@ -85,7 +85,7 @@ def _basis(found: Forecast) -> str:
         "There are many events, and an activity costs several rows. Where do they go?",
         (
             Choice("activities", "Activities, as planned", "Each is a completed task on the timeline of its person."),
-            Choice("own_table", "A table of their own", "One row each in a custom table: about a third of the storage.", holds=True),
+            Choice("own_table", "A table of their own", "One row each; an engineer chooses it among the rules of the plan.", holds=True),
             Choice("fewer_columns", "Fewer columns", "The commonest keys only; the rest stays in the payload column.", holds=True),
             Choice("leave", "Leave them", "Events stay in the landed data; nothing of them is loaded.", holds=True),
         ),
@@ -93,7 +93,7 @@ def _basis(found: Forecast) -> str:
     ),
 )  # fmt: skip
 def event_storage(look: Look) -> Iterator[Finding]:
-    """Activities apart from everything else."""
+    """Events and other history apart from everything else."""
     yield from events_of(forecast(look.environment))
 
 
@@ -103,9 +103,11 @@ def events_of(found: Forecast) -> Iterator[Finding]:
     if not rows:
         return
     apart, rest = (size_text(found.gb("database", apart=part) * GB) for part in (True, False))
-    evidence = f"{rows:,} activities take {apart} of database storage, all else {rest}."
-    many = rows > MANY_EVENTS
-    yield Finding("event_storage", "warning" if many else "info", evidence, rests_on={"many": many})
+    activities = sum(line.rows for line in found.lines if line.table in ACTIVITIES)
+    what = "activities" if activities == rows else f"events and activities, {rows - activities:,} of them in a table of their own,"
+    many = activities > MANY_EVENTS
+    yield Finding("event_storage", "warning" if many else "info", f"{rows:,} {what} take {apart} of database storage, all else {rest}.",
+                  rests_on={"many": many})  # fmt: skip
 
 
 def refresh(engagement: Engagement, *, actor: object) -> None:

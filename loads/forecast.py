@@ -5,7 +5,7 @@ Sources: power-platform/admin/api-request-limits-allocations (the pool); what is
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -15,11 +15,12 @@ from loads.models import Phase, Run
 from mapping import estimates
 from mapping.counts import rows_per_table
 from mapping.models import DiscoveryFinding
+from mapping.playbooks import load_playbook
 from workbench.engagements.models import Engagement, Environment
 
 SAMPLED = 1_000  # staged rows of a phase that are measured
 GB = 1024**3
-APART = {"task", "campaignresponse", "email", "phonecall", "appointment"}  # what comes by the million: shown apart
+ACTIVITIES = frozenset({"task", "campaignresponse", "email", "phonecall", "appointment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def forecast(environment: Environment) -> Forecast:
     engagement, assumed = environment.engagement, estimates.volume()
     run = sandbox_run(engagement)
     audited = _audited(environment)
-    lines = _measured(run, assumed, audited) if run else _estimated(engagement, assumed, audited)
+    apart = shown_apart(engagement)
+    lines = _measured(run, assumed, audited, apart) if run else _estimated(engagement, assumed, audited, apart)
     licences = environment.licences
     pool = min(assumed.pool_at_most, assumed.pool + assumed.pool_per_licence * (licences or 0))
     free = {kind: getattr(environment, f"free_{kind}_gb") for kind in ("database", "file", "log")}
@@ -96,6 +98,11 @@ def forecast(environment: Environment) -> Forecast:
         rows_a_second=(_pace(run) if run else 0) or assumed.rows_a_second,
         free={kind: None if value is None else float(value) for kind, value in free.items()},
     )
+
+
+def shown_apart(engagement: Engagement) -> frozenset[str]:
+    """Tables of what comes by the million: activities, and those that the plan makes in their place."""
+    return ACTIVITIES | {rule.name for rule in load_playbook(engagement.platform, engagement.prefix).tables}
 
 
 def sandbox_run(engagement: Engagement) -> Run | None:
@@ -111,13 +118,13 @@ def _audited(environment: Environment) -> set[str]:
     return set(finding.facts.get("audited", ())) if finding else set()
 
 
-def _measured(run: Run, assumed: estimates.Volume, audited: set[str]) -> Iterable[Line]:
+def _measured(run: Run, assumed: estimates.Volume, audited: set[str], apart: Collection[str]) -> Iterable[Line]:
     """By a sandbox run: the rows that it planned, and what the staged ones of each phase hold."""
     for phase in _phases_of_rows(run):
         size = assumed.size(phase.table)
         content = _content_of(phase, assumed.character)
         per_row = size.database if content is None else assumed.overhead * (1 + size.further_rows) + content
-        yield _line(phase.object_name, phase.table, phase.planned, "sandbox", per_row, content is not None, size, audited)
+        yield _line(phase.object_name, phase.table, phase.planned, "sandbox", per_row, content is not None, size, audited, apart)
 
 
 def _phases_of_rows(run: Run) -> list[Phase]:
@@ -136,17 +143,25 @@ def _bytes(values: Mapping[str, Any], character: int) -> int:
     return sum(len(value) * character if isinstance(value, str) else 8 for value in values.values() if value is not None)
 
 
-def _estimated(engagement: Engagement, assumed: estimates.Volume, audited: set[str]) -> Iterable[Line]:
+def _estimated(engagement: Engagement, assumed: estimates.Volume, audited: set[str], apart: Collection[str]) -> Iterable[Line]:
     """By discovery: its counts, and rows of the sizes that are assumed."""
     for object_name, tables in rows_per_table(engagement).items():
         for table, rows in tables.items():
             size = assumed.size(table)
-            yield _line(object_name, table, rows, "discovery", size.database, False, size, audited)
+            yield _line(object_name, table, rows, "discovery", size.database, False, size, audited, apart)
 
 
 def _line(
-    object_name: str, table: str, rows: int, basis: str, per_row: int, measured: bool, size: estimates.Size, audited: set[str]
-) -> Line:  # fmt: skip
+    object_name: str,
+    table: str,
+    rows: int,
+    basis: str,
+    per_row: int,
+    measured: bool,
+    size: estimates.Size,
+    audited: set[str],
+    apart: Collection[str],
+) -> Line:
     return Line(
         object_name=object_name,
         table=table,
@@ -158,7 +173,7 @@ def _line(
         file=rows * size.file,
         log=rows * size.log if table in audited else 0,
         requests=rows * size.requests,
-        apart=table in APART,
+        apart=table in apart,
     )
 
 

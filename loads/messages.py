@@ -6,6 +6,7 @@ None of it has an id of ours: after any doubt the state is read, and only what i
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from connectors.dataverse.client import NS, Client, Operation, Outcome
@@ -86,7 +87,6 @@ class _OfTable(ABC):
     """What messages on rows of one table share."""
 
     outcome = "updated"
-    state: int | None = None
 
     def __init__(self, destination: Destination, table: str) -> None:
         self.destination, self.client, self.name = destination, destination.client, table
@@ -105,10 +105,9 @@ class _OfTable(ABC):
         found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], select)
         return {row[table.primary_id].lower(): (row.get("statecode"), row.get("statuscode")) for row in found}
 
+    @abstractmethod
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        """Those in the wanted state."""
-        states = self.states(rows)
-        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] == self.state}
+        """Those for which it is done already."""
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         outcomes = self.client.batch([self.operation(row) for row in rows])
@@ -152,20 +151,42 @@ class _Publish(_OfTable):
         return Operation("POST", f"{self.table.entity_set}({row.row_id})/{NS}.PublishProductHierarchy", {})
 
 
-class _Close(_OfTable):
-    """Deals are won by their message, with the close's own date and value; each close adds an activity, so none is sent twice."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The message that closes a row, the activity that it adds with the values it takes, and the state that it leads to."""
 
-    state = 1
+    message: str
+    activity: str
+    parameter: str
+    values: tuple[str, ...]
+    state: int
+    status: int
+
+
+ENDINGS: Mapping[str, Ending] = {
+    "opportunity": Ending("WinOpportunity", "opportunityclose", "OpportunityClose", ("subject", "actualrevenue", "actualend"), 1, 3),
+    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", ("subject", "actualend"), 3, 100001),
+}
+
+
+class _Close(_OfTable):
+    """Deals are won and orders fulfilled by their messages, with the close's own date; each adds an activity, so none is sent twice."""
+
+    @property
+    def ending(self) -> Ending:
+        return ENDINGS[self.name]
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        states = self.states(rows)
+        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] == self.ending.state}
 
     def operation(self, row: StagedRow) -> Operation:
-        close = {
-            "@odata.type": f"{NS}.opportunityclose",
-            "subject": row.values["subject"],
-            "actualrevenue": row.values["actualrevenue"],
-            "actualend": row.values["actualend"],
-            "opportunityid@odata.bind": f"/{self.table.entity_set}({row.row_id})",
+        ending = self.ending
+        close = {name: row.values[name] for name in ending.values} | {
+            "@odata.type": f"{NS}.{ending.activity}",
+            f"{self.table.primary_id}@odata.bind": f"/{self.table.entity_set}({row.row_id})",
         }
-        return Operation("POST", "WinOpportunity", {"Status": row.values["status"], "OpportunityClose": close})
+        return Operation("POST", ending.message, {"Status": ending.status, ending.parameter: close})
 
 
 class _Ties(_OfTable):

@@ -1,16 +1,29 @@
 """Provisioning: the plan's schema against an environment, shown as a difference first, then created, and safe to repeat."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
+from connectors.dataverse import directory
+from connectors.dataverse.client import Client
 from connectors.dataverse.errors import DataverseRefused
-from connectors.dataverse.metadata import base_language, create_column, ensure_solution, publish_all, read_table
+from connectors.dataverse.metadata import base_language, create_column, create_table, ensure_solution, has_table, publish_all, read_table
 from loads.destination import Destination
 from loads.models import SchemaPlan
 from mapping import plan, schema
 from workbench.engagements import gates, history
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Environment
+
+TABLE = "Table"  # the kind of a step that makes a table
+
+
+class RightsMissing(WorkbenchError):
+    """The application user may not load into a table that was made for the plan."""
+
+    remedy = "Add the privileges to the application user's role, then provision again."
 
 
 class SchemaConflict(WorkbenchError):
@@ -32,13 +45,14 @@ def propose(environment: Environment) -> SchemaPlan:
         raise BadInput("There is no version of the maps yet.", remedy="Confirm the field maps first.")
     client = Destination(environment).client
     planned = {table: schema.columns_of(maps.content, table) for table in maps.content["columns"]}
-    existing = {}
+    made, existing = schema.tables_of(maps.content), {}
     for table in planned:
         try:
             existing[table] = read_table(client, table).columns
         except BadInput:
             continue
-    steps = [
+    steps = [_table_step(name, there=name in existing) for name in made]
+    steps += [
         {
             "table": found.table,
             "column": found.spec.name,
@@ -47,13 +61,18 @@ def propose(environment: Environment) -> SchemaPlan:
             "reason": found.reason,
             "spec": schema.spec_as_dict(found.spec),
         }
-        for found in schema.compare(planned, existing)
+        for found in schema.compare(planned, existing, made)
     ]
     return SchemaPlan.objects.create(environment=environment, maps=maps, steps=steps)
 
 
+def _table_step(table: str, *, there: bool) -> dict[str, Any]:
+    """The step of a table that the plan makes; it has no column."""
+    return {"table": table, "column": "", "kind": TABLE, "action": "exists" if there else "create", "reason": "", "spec": {}}
+
+
 def provision(environment: Environment, *, actor: object) -> SchemaPlan:
-    """Create what is missing, into the engagement's solution, and publish. Raises GateClosed, SchemaConflict.
+    """Create what is missing, into the engagement's solution, and publish. Raises GateClosed, SchemaConflict, RightsMissing.
 
     Safe to repeat: what is there already is left alone, and the difference is taken anew each time.
     """
@@ -64,6 +83,7 @@ def provision(environment: Environment, *, actor: object) -> SchemaPlan:
     if conflicts:
         raise SchemaConflict(f"{len(conflicts)} columns don't fit: {' '.join(conflicts[:5])}")
     _create(environment, proposed)
+    _demand_rights(environment, [step["table"] for step in proposed.steps if step["kind"] == TABLE])
     with transaction.atomic():
         SchemaPlan.objects.filter(pk=proposed.pk).update(provisioned_at=timezone.now())
         detail = {"created": proposed.count("create"), "there": proposed.count("exists")}
@@ -77,13 +97,34 @@ def _create(environment: Environment, proposed: SchemaPlan) -> None:
     solution = solution_name(environment)
     ensure_solution(client, solution, f"Migrated data of {environment.engagement.name}"[:256], prefix)
     missing = [step for step in proposed.steps if step["action"] == "create"]
-    language = base_language(client) if missing else 0
+    language, tables = base_language(client) if missing else 0, schema.tables_of(proposed.maps.content)
     for step in missing:
         try:
-            create_column(client, step["table"], schema.spec_from_dict(step["spec"]), solution, language=language)
+            if step["kind"] == TABLE:
+                create_table(client, tables[step["table"]], solution, language=language)
+            else:
+                create_column(client, step["table"], schema.spec_from_dict(step["spec"]), solution, language=language)
         except DataverseRefused:
             # Made by someone else, or by us before an answer got lost, since the difference was taken.
-            if step["column"] not in read_table(client, step["table"]).columns:
+            if not _is_there(client, step):
                 raise
     if missing:
         publish_all(client)
+
+
+def _is_there(client: Client, step: Mapping[str, Any]) -> bool:
+    if step["kind"] == TABLE:
+        return has_table(client, step["table"])
+    return step["column"] in read_table(client, step["table"]).columns
+
+
+def _demand_rights(environment: Environment, tables: Sequence[str]) -> None:
+    """A new table isn't in the roles that were made before it. Raises RightsMissing."""
+    if not tables:
+        return
+    client = Destination(environment).client
+    held = directory.privileges(client, client.who_am_i()["UserId"])
+    lacking = {table: directory.lacking(directory.table_privileges(client, table), held) for table in tables}
+    told = [f"{', '.join(rights).lower()} on {table}" for table, rights in lacking.items() if rights]
+    if told:
+        raise RightsMissing(f"In {environment} the application user may not: {'; '.join(told)}.")

@@ -9,7 +9,8 @@ from mapping.playbooks import load_playbook
 from workbench.engagements.models import Engagement
 
 LEVELS = 3  # a key may lead so deep: `poll.q2.scale`
-OUTSIDE = "Outside the budget of {budget} typed columns on {table}, which is everybody's table; the payload column keeps it."
+_OUTSIDE = "Outside the budget of "
+OUTSIDE = _OUTSIDE + "{budget} typed columns on {table}, which is everybody's table; the payload column keeps it."
 
 
 def events_content(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any]:
@@ -79,6 +80,11 @@ def within_budget(
     columns = list(dict.fromkeys(row["column"] for row in asking))
     over = set(columns[max(budget - len(taken), 0) :])
     return [_left(row, budget) if row["new_column"] and row["column"] in over else row for row in rows]
+
+
+def is_outside(reason: str) -> bool:
+    """Whether the budget alone left a line behind."""
+    return reason.startswith(_OUTSIDE)
 
 
 def _left(row: dict[str, Any], budget: int) -> dict[str, Any]:

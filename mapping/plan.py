@@ -94,7 +94,7 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
     fields = FieldMap.objects.filter(engagement=engagement).filter(state__in=DECIDED)
     # In an order of our own: databases sort text by rules of theirs.
     rows = sorted((_field(field) for field in fields), key=lambda row: (row["object"], row["source"], row["table"]))
-    playbook, names = load_playbook(engagement.platform), names_of(engagement)
+    playbook, names = load_playbook(engagement.platform, engagement.prefix), names_of(engagement)
     tables = {row.object_name: row.tables for row in objects}
     return {
         "prefix": engagement.prefix,
@@ -104,6 +104,7 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
             rule.name: object_content(playbook, rule.name, tables[rule.name], names) for rule in playbook.objects if rule.name in tables
         },
         "fields": rows,
+        "tables": schema.plan_tables(playbook, engagement.prefix, (table for of_object in tables.values() for table in of_object)),
         "columns": schema.plan_columns(rows, prefix=engagement.prefix, platform=engagement.platform, objects=tables),
     }
 

@@ -97,9 +97,9 @@ def propose_map(
 ) -> list[Proposal]:
     """A line for every profiled field of an object in one table, in the profiles' order.
 
-    columns: the destination table's columns by name. settings: the engagement's names, the playbook's where they are missing. used: column
-    -> the field that an earlier line gave it to. reserved: columns that rules of the plan fill in this object. at_least: the score from
-    which likeness gives a column; above 1 it only lists them.
+    playbook: with the prefix put in. columns: the destination table's columns by name. settings: the engagement's names, the playbook's
+    where they are missing. used: column -> the field that an earlier line gave it to. reserved: columns that rules of the plan fill in this
+    object. at_least: the score from which likeness gives a column; above 1 it only lists them.
 
     A known field takes its standard column, the first listed source name before the others; an object whose own fields are profiled, and a
     field that no record fills, is left with a reason; of all else the ones that are like a free column well enough take it, and the others
@@ -136,7 +136,7 @@ class _Map:
         self.profiles = {one.name: one for one in profiles}
         self.playbook, self.object_name, self.table, self.columns, self.prefix = playbook, object_name, table, columns, prefix
         filled = {field_key(one.name): one.name for one in reversed(profiles) if one.filled and not set(one.types) <= STRUCTURES}
-        self.chosen = _chosen(filled, _fields_of(playbook, object_name, table, columns), {**playbook.settings, **settings})
+        self.chosen = _chosen(filled, _fields_of(playbook, object_name, table, columns, prefix), {**playbook.settings, **settings})
         planned = {spec.name for spec in (*tracking_columns(prefix), *standing_columns(playbook, table, prefix))}
         self.taken = set(columns) | planned
         # Columns of our prefix that are there from an earlier engagement: a field of the same shape takes its column again.
@@ -250,10 +250,10 @@ def _why_unused(one: FieldProfile, parents: Collection[str]) -> str:
     return ""
 
 
-def _fields_of(playbook: Playbook, object_name: str, table: str, columns: Mapping[str, ColumnLike]) -> list[KnownField]:
+def _fields_of(playbook: Playbook, object_name: str, table: str, columns: Mapping[str, ColumnLike], prefix: str) -> list[KnownField]:
     """The known fields of an object whose column in this table exists, or is one of ours."""
     known = [one for one in playbook.fields if one.object == object_name and table in one.columns]
-    return [one for one in known if one.columns[table] in columns or one.columns[table].startswith("{prefix}_")]
+    return [one for one in known if one.columns[table] in columns or one.columns[table].startswith(f"{prefix}_")]
 
 
 def _chosen(filled: Mapping[str, str], fields: Sequence[KnownField], names: Mapping[str, str]) -> dict[str, KnownField]:
@@ -270,7 +270,7 @@ def _chosen(filled: Mapping[str, str], fields: Sequence[KnownField], names: Mapp
 
 
 def _known(one: FieldProfile, known: KnownField, table: str, prefix: str, playbook: Playbook) -> Proposal:
-    column = known.columns[table].replace("{prefix}", prefix)
+    column = known.columns[table]
     reason = known.reason or f"Known as {known.sources[0]}."
     rule = FieldRule(one.name, column, known.transform, known.options, f"{prefix}_original_values", reason=reason)
     return Proposal(known.object, table, rule, alias=known.alias or playbook.aliases(prefix).get(column, ""))

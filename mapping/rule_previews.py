@@ -9,13 +9,14 @@ from django.db.models.functions import Cast, NullIf
 
 from connectors import store
 from connectors.models import Dataset
-from mapping import plan
+from mapping import estimates, plan
 from mapping.buyers import who_bought
 from mapping.clusters import add_memberships, cluster, load_keys
 from mapping.consent import MEDIA
 from mapping.discovery.keys import ready_files
 from mapping.flattening import events_content
 from mapping.models import EventType, FieldMap
+from mapping.playbooks import ObjectRule, load_playbook
 from workbench.engagements.models import Engagement
 
 # What a rule may be answered with: the answers with their meaning, or None for a whole number.
@@ -25,10 +26,18 @@ RULES: Mapping[str, Mapping[str, str] | None] = {
         "contact": "They become contacts after all",
         "held": "Their purchases are held",
     },
+    "purchases_become": {
+        "deals": "Opportunities that were won, with their lines",
+        "orders": "Orders that were fulfilled, with their lines",
+    },
     "consent_unknown": {"out": "Who said nothing counts as opted out", "in": "Who said nothing counts as opted in"},
     "unflattenable": {
         "payload": "The event loads; the payload column keeps what no column can hold",
         "hold": "The event is held",
+    },
+    "events_become": {
+        "activities": "Completed tasks on the timeline of their person",
+        "own_table": "Rows of a table of their own, one each",
     },
     "event_budget": None,
     "event_volume": None,
@@ -41,8 +50,12 @@ def preview(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Per object with payloads: events and types, how many payloads no column can hold (by the samples), columns against the budget."""
-    content = events_content(engagement, names)
+    """Per object with payloads: events and types, how many payloads no column can hold (by the samples), columns against the budget.
+
+    stored: answer of `events_become` -> bytes of database storage that the events take as that, as assumed; chosen: the answer given.
+    """
+    content, playbook = events_content(engagement, names), load_playbook(engagement.platform, engagement.prefix)
+    own_tables = {rule.name for rule in playbook.tables}
     lost = Cast(F("count"), FloatField()) * F("unflattenable") / NullIf(F("samples"), 0)
     counted = EventType.objects.filter(engagement=engagement).values("object_name")
     sums: dict[str, Mapping[str, Any]] = {
@@ -70,11 +83,21 @@ def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, 
                 "columns": made[name],
                 "on_table": on_table[tables.get(name, "")],
                 "left": left[name],
-                "budget": content["budget"],
+                "budget": None if tables.get(name) in own_tables else content["budget"],  # its own table is nobody else's
                 "above": events > content["volume"],
+                "stored": _stored(playbook.object(name), events),
+                "chosen": names.get(playbook.object(name).choice, ""),
             }
         )
     return found
+
+
+def _stored(rule: ObjectRule, events: int) -> dict[str, int]:
+    """Answer of the object's choice -> bytes that so many rows take at the destination."""
+    if not rule.choice:
+        return {}
+    volume, answers = estimates.volume(), RULES[rule.choice] or {}
+    return {answer: events * volume.size(rule.tables_by({rule.choice: answer})[0]).database for answer in answers}
 
 
 def _people(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any] | None:

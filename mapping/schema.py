@@ -1,10 +1,10 @@
 """The schema plan: which columns the confirmed maps need, and how they compare with what the destination has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from connectors.dataverse.columns import Column, ColumnSpec
+from connectors.dataverse.columns import Column, ColumnSpec, TableSpec
 from mapping.naming import check_prefix
 from mapping.playbooks import Playbook, load_playbook
 from mapping.transforms import MEMO_LIMIT
@@ -45,12 +45,29 @@ def tracking_columns(prefix: str) -> list[ColumnSpec]:
 
 
 def standing_columns(playbook: Playbook, table: str, prefix: str) -> list[ColumnSpec]:
-    """The playbook's own columns of a table."""
-    return [
+    """The playbook's own columns of a table, and the lookups of one that the plan makes. playbook: with the prefix put in."""
+    lookups = [
+        ColumnSpec(f"{prefix}_{stem}", "Lookup", target.capitalize(), f"The {target} that the row is of.", target=target)
+        for rule in playbook.tables
+        if rule.name == table
+        for stem, target in rule.lookups.items()
+    ]
+    plain = [
         ColumnSpec(f"{prefix}_{column.stem}", column.kind, column.display_name, column.description, max_length=column.max_length)
         for column in playbook.columns
         if table in column.tables
     ]
+    return lookups + plain
+
+
+def plan_tables(playbook: Playbook, prefix: str, tables: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Of the tables that objects become those that the plan makes, as the `maps` plan part keeps them. playbook: with the prefix put in."""
+    wanted = set(tables)
+    made = (rule for rule in playbook.tables if rule.name in wanted)
+    return {
+        rule.name: asdict(TableSpec(rule.name, rule.display_name, rule.collection_name, rule.description, f"{prefix}_name"))
+        for rule in made
+    }
 
 
 def plan_columns(
@@ -63,7 +80,7 @@ def plan_columns(
     column isn't named as its row's column.
     """
     check_prefix(prefix)
-    playbook = load_playbook(platform)
+    playbook = load_playbook(platform, prefix)
     aliases = playbook.aliases(prefix)
     becoming = {rule.name: rule.tables for rule in playbook.objects} if objects is None else objects
     tables = dict.fromkeys(table for of_object in becoming.values() for table in of_object)
@@ -113,11 +130,21 @@ def columns_of(maps: Mapping[str, Any], table: str) -> list[ColumnSpec]:
     return [spec_from_dict(content) for content in maps["columns"].get(table, ())]
 
 
-def compare(planned: Mapping[str, Sequence[ColumnSpec]], existing: Mapping[str, Mapping[str, Column]]) -> list[PlannedColumn]:
-    """The plan against one environment. existing: table -> its columns by name; a table that isn't there is one conflict per column."""
+def tables_of(maps: Mapping[str, Any]) -> dict[str, TableSpec]:
+    """The tables that the plan makes, out of the `maps` plan part."""
+    return {name: TableSpec(**content) for name, content in maps["tables"].items()}
+
+
+def compare(
+    planned: Mapping[str, Sequence[ColumnSpec]], existing: Mapping[str, Mapping[str, Column]], made: Collection[str] = ()
+) -> list[PlannedColumn]:
+    """The plan against one environment.
+
+    existing: table -> its columns by name. made: tables that the plan makes; another one that isn't there is one conflict per column.
+    """
     found: list[PlannedColumn] = []
     for table, specs in planned.items():
-        columns = existing.get(table)
+        columns = existing.get(table, {} if table in made else None)
         for spec in specs:
             if columns is None:
                 found.append(PlannedColumn(table, spec, "conflict", f"The destination has no table {table}."))
@@ -135,7 +162,13 @@ def _conflict(spec: ColumnSpec, column: Column) -> str:
         return f"It is a {column.kind} there, and a {spec.kind} is planned."
     if not column.valid_for_create:
         return "It can't be written there."
-    checks = (_shorter(spec, column), _narrower(spec, column), _other_format(spec, column), _fewer_options(spec, column))
+    checks = (
+        _shorter(spec, column),
+        _narrower(spec, column),
+        _other_format(spec, column),
+        _fewer_options(spec, column),
+        _other_target(spec, column),
+    )
     return " ".join(filter(None, checks))
 
 
@@ -157,6 +190,12 @@ def _other_format(spec: ColumnSpec, column: Column) -> str:
     if spec.kind != "DateTime" or not column.format or (spec.format or "DateAndTime") == column.format:
         return ""
     return f"It is {column.format} there, and {spec.format or 'DateAndTime'} is planned."
+
+
+def _other_target(spec: ColumnSpec, column: Column) -> str:
+    if spec.target is None or spec.target in column.targets:
+        return ""
+    return f"It leads to {', '.join(column.targets) or 'nothing'} there, and {spec.target} is planned."
 
 
 def _fewer_options(spec: ColumnSpec, column: Column) -> str:

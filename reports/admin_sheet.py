@@ -19,7 +19,7 @@ from workbench.engagements.models import Engagement
 KIND = "admin_sheet"
 TAB = "Migrated data"
 IN_VIEW = 10  # own columns of a view, beside the name and the source id
-# The column that names a row, of tables that come with the product; of others the day they were made is shown.
+# The column that names a row, of tables that come with the product; those that the plan makes say it themselves.
 NAMES = {
     "account": "name", "contact": "fullname", "lead": "fullname", "opportunity": "name", "salesorder": "name", "campaign": "name",
     "list": "listname", "product": "name", "pricelevel": "name", "task": "subject", "email": "subject", "phonecall": "subject",
@@ -62,7 +62,7 @@ def _told(column: Mapping[str, Any]) -> dict[str, str]:
 
 def _view(table: str, maps: Mapping[str, Any], platform: str) -> dict[str, Any]:
     source_id = f"{maps['prefix']}_sourceid"
-    name = NAMES.get(table, f"{maps['prefix']}_name" if _has(maps, table, f"{maps['prefix']}_name") else "createdon")
+    name = NAMES.get(table) or maps["tables"].get(table, {}).get("primary_name", "createdon")
     run_id = f"{maps['prefix']}_runid"
     own = [column["name"] for column in maps["columns"][table] if column["kind"] not in NOT_IN_VIEWS and column["name"] != run_id]
     columns = list(dict.fromkeys([name, source_id, *own]))[: IN_VIEW + 2]
@@ -74,10 +74,6 @@ def _view(table: str, maps: Mapping[str, Any], platform: str) -> dict[str, Any]:
         "sort": name,
         "fetchxml": fetchxml(table, columns, source_id, name),
     }
-
-
-def _has(maps: Mapping[str, Any], table: str, name: str) -> bool:
-    return any(column["name"] == name for column in maps["columns"][table])
 
 
 def fetchxml(table: str, columns: Iterable[str], source_id: str, sort: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.db.models import QuerySet, Sum
 
-from loads.forecast import APART, sandbox_run
+from loads.forecast import sandbox_run, shown_apart
 from mapping.counts import WORDS, Count, counts
 from mapping.estimates.grading import Input
 from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OwnerMatch, SourceField, SplitRule
@@ -44,9 +44,9 @@ def _of_source(engagement: Engagement) -> Iterator[Input]:
     yield Input("documented", "Items to document", items, "journeys, templates and whatever has no table")
     types = SourceField.objects.filter(engagement=engagement).values_list("types", flat=True)
     yield Input("mixed_fields", "Fields of several types", sum(len(one) > 1 for one in types), "profiles of the fields")
-    activities = [row.object_name for row in object_maps(engagement) if APART & set(row.tables)]
+    activities = [row.object_name for row in object_maps(engagement) if shown_apart(engagement) & set(row.tables)]
     events = sum(known[name].records for name in activities if name in known)
-    yield Input("events", "Events and other history", events, "records that become activities")
+    yield Input("events", "Events and other history", events, "records that become activities, or rows of a table of their own")
 
 
 def _of_plan(engagement: Engagement) -> Iterator[Input]:

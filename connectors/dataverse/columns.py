@@ -48,6 +48,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table to be created, owned by users and teams. `name` and `primary_name` (its name column, of 300 characters) are logical names
+    with the prefix, used as schema names too."""  # fmt: skip
+
+    name: str
+    display_name: str
+    collection_name: str
+    description: str
+    primary_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnSpec:
     """A column to be created. `name` is its logical name with the prefix, "mwb_sourceid", used as schema name too.
 

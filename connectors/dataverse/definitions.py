@@ -1,12 +1,13 @@
-"""A column to be created as the JSON that the metadata API takes; pure.
+"""A table or column to be created as the JSON that the metadata API takes; pure.
 
-Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/create-update-column-definitions-using-web-api
+Sources: learn.microsoft.com/power-apps/developer/data-platform/webapi/create-update-entity-definitions-using-web-api and
+…/create-update-column-definitions-using-web-api
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connectors.dataverse.columns import ColumnSpec
+from connectors.dataverse.columns import ColumnSpec, TableSpec
 from workbench.engagements.errors import BadInput
 
 NS = "Microsoft.Dynamics.CRM"
@@ -15,6 +16,7 @@ _WHOLE = 2_147_483_647
 _DECIMAL = 100_000_000_000
 _MONEY = 922_337_203_685_477
 _DESCRIPTION = 2_000
+_NAME = 300  # characters of a table's own name column
 Json = dict[str, Any]
 
 
@@ -23,6 +25,23 @@ def label(text: str, language: int = ENGLISH) -> Json:
     return {
         "@odata.type": f"{NS}.Label",
         "LocalizedLabels": [{"@odata.type": f"{NS}.LocalizedLabel", "Label": text, "LanguageCode": language}],
+    }
+
+
+def table_definition(spec: TableSpec, language: int = ENGLISH) -> Json:
+    """What is posted to EntityDefinitions: a table owned by users and teams, with its name column, without notes and activities."""
+    name = ColumnSpec(spec.primary_name, "String", "Name", max_length=_NAME)
+    return {
+        "@odata.type": f"{NS}.EntityMetadata",
+        "SchemaName": spec.name,
+        "DisplayName": label(spec.display_name, language),
+        "DisplayCollectionName": label(spec.collection_name, language),
+        "Description": label(spec.description[:_DESCRIPTION], language),
+        "OwnershipType": "UserOwned",
+        "IsActivity": False,
+        "HasActivities": False,
+        "HasNotes": False,
+        "Attributes": [{**column_definition(name, language), "IsPrimaryName": True}],
     }
 
 

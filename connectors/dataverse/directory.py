@@ -9,6 +9,7 @@ from workbench.engagements.errors import BadInput
 
 _OWNER_TEAM = 0
 _NOT_PEOPLE = (3, 5)  # access modes of support users and delegated administrators
+LOADING = ("Create", "Read", "Write", "Assign", "Append", "AppendTo")  # rights that loading a table takes
 _OF_USER = [
     "systemuserid", "fullname", "internalemailaddress", "domainname", "isdisabled", "accessmode", "applicationid", "_businessunitid_value",
 ]  # fmt: skip
@@ -146,6 +147,11 @@ def table_privileges(client: Client, table: str) -> dict[str, str]:
     """
     answer = client.get(f"EntityDefinitions(LogicalName='{table}')", params={"$select": "LogicalName,Privileges"})
     return {entry["PrivilegeType"]: entry["Name"] for entry in answer.get("Privileges") or ()}
+
+
+def lacking(needed: Mapping[str, str], held: Collection[str]) -> list[str]:
+    """The rights that loading a table takes and that the held privileges don't give. needed: as `table_privileges` says."""
+    return [right for right in LOADING if right in needed and needed[right] not in held]
 
 
 def team_privileges(client: Client, team_id: str) -> set[str]:

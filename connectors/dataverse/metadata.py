@@ -9,14 +9,17 @@ from http import HTTPStatus
 from typing import Any
 
 from connectors.dataverse.client import Client, Operation, Outcome
-from connectors.dataverse.columns import Column, ColumnSpec, Table
-from connectors.dataverse.definitions import ENGLISH, NS, column_definition, lookup_definition
+from connectors.dataverse.columns import Column, ColumnSpec, Table, TableSpec
+from connectors.dataverse.definitions import ENGLISH, NS, column_definition, lookup_definition, table_definition
 from connectors.dataverse.errors import RowMissing, from_refusal
 from connectors.dataverse.solutions import ensure_solution
 from connectors.http import HttpRefused, OutcomeUnknown
 from workbench.engagements.errors import BadInput
 
-__all__ = ["Column", "ColumnSpec", "Table", "base_language", "create_column", "ensure_solution", "publish_all", "read_table", "read_tables"]
+__all__ = [
+    "Column", "ColumnSpec", "Table", "TableSpec", "base_language", "create_column", "create_table", "ensure_solution", "publish_all",
+    "read_table", "read_tables",
+]  # fmt: skip
 
 _OF_TABLE = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
 _OF_COLUMN = "LogicalName,SchemaName,AttributeType,AttributeTypeName,RequiredLevel,IsValidForCreate,IsValidForUpdate,DisplayName,IsSecured"
@@ -77,6 +80,16 @@ def read_table(client: Client, logical_name: str) -> Table:
     return Table(head["LogicalName"], head["EntitySetName"], head["PrimaryIdAttribute"], columns, head.get("PrimaryNameAttribute") or "")
 
 
+def create_table(client: Client, spec: TableSpec, solution: str, language: int = ENGLISH) -> None:
+    """Create a table with its name column in a solution; a lost answer is followed by a look. Raises DataverseRefused."""
+    headers, body = {"MSCRM.SolutionUniqueName": solution}, table_definition(spec, language)
+    try:
+        client.post("EntityDefinitions", body, headers)
+    except OutcomeUnknown:
+        if not has_table(client, spec.name):
+            client.post("EntityDefinitions", body, headers)
+
+
 def create_column(client: Client, table: str, spec: ColumnSpec, solution: str, language: int = ENGLISH) -> None:
     """Create a column (or the relationship that makes a lookup) in a solution; a lost answer is followed by a look.
 
@@ -96,6 +109,15 @@ def _column_request(client: Client, table: str, spec: ColumnSpec, language: int)
         return f"{_address(table)}/Attributes", column_definition(spec, language)
     target = client.get(_address(spec.target), params={"$select": "PrimaryIdAttribute"}) if spec.target else {"PrimaryIdAttribute": ""}
     return "RelationshipDefinitions", lookup_definition(table, spec, target["PrimaryIdAttribute"], language)
+
+
+def has_table(client: Client, name: str) -> bool:
+    """Whether there is a table of this logical name."""
+    try:
+        client.get(_address(name), params={"$select": "LogicalName"})
+    except RowMissing:
+        return False
+    return True
 
 
 def has_column(client: Client, table: str, name: str) -> bool:

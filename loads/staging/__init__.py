@@ -48,6 +48,6 @@ def _stager(context: StagingContext, object_name: str) -> Callable[[StagingConte
 
 
 def _plain(context: StagingContext, object_name: str) -> Kind:
-    """Records without anything special: one row each, and a late state where the rule has states."""
+    """Records without anything special: one row each, and a late state where the rule has states for the table."""
     main, states = context.tables_of(object_name)[0], context.objects[object_name]["record"]["states"]
-    return Kind(RecordRows, tables=(main,), late=((main, Phase.Kind.STATES),) if states else ())
+    return Kind(RecordRows, tables=(main,), late=((main, Phase.Kind.STATES),) if main in states else ())

@@ -12,6 +12,8 @@ from loads.staging.context import StagingContext
 from loads.staging.rows import Draft
 from mapping.issues import Issue
 
+MAIN = ""  # stands for the main table of an object, whichever the customer chose
+
 
 class Row(NamedTuple):
     """A row that a record gets: its id, where it comes from, and whether it is at the destination."""
@@ -86,11 +88,11 @@ class Builder(Protocol):
 class Kind:
     """How the objects of a kind differ.
 
-    builder: makes the row builder. late: (table, Phase.Kind) of what is done with rows once they are there. tables: in load order, where
-    they aren't simply the object's. dataset: the records, where they aren't simply the landed ones. judge: adds to table `codes` (position,
-    code, disposition) what keeps records from loading beside their parents, and may merge records in `merges` (position, into_id).
-    targets: SQL of (position, "table", role), the rows that each record gets; None for one row in the main table. match: the text that
-    rows that are there are found by. shared: rows that all records share, whose source ids begin with @.
+    builder: makes the row builder. late: (table, Phase.Kind) of what is done with rows once they are there, MAIN for the main table.
+    tables: in load order, where they aren't simply the object's. dataset: the records, where they aren't simply the landed ones. judge:
+    adds to table `codes` (position, code, disposition) what keeps records from loading beside their parents, and may merge records in
+    `merges` (position, into_id). targets: SQL of (position, "table", role), the rows that each record gets; None for one row in the main
+    table. match: the text that rows that are there are found by. shared: rows that all records share, whose source ids begin with @.
     """
 
     builder: Callable[[StagingContext, str], Builder]

@@ -1,4 +1,7 @@
-"""Purchases: deals that were won, with their lines; the customer is the contact, or by the signed purchaser rule a lead's account."""
+"""Purchases: deals that were won or orders that were fulfilled, with their lines.
+
+The customer is the contact, or by the signed purchaser rule a lead's account.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from connectors.models import Dataset
 from loads.bindings import BASE_UNIT
 from loads.models import Phase
 from loads.staging.context import StagingContext
-from loads.staging.decisions import Built, Decision, Kind, Late, Parent, read_decisions
+from loads.staging.decisions import MAIN, Built, Decision, Kind, Late, Parent, read_decisions
 from loads.staging.products import PriceLists, currency_code
 from loads.staging.record_rows import RecordRows, TableRows, Values
 from loads.verification import BIND
@@ -25,12 +28,13 @@ from mapping.transforms import clean, cut
 LINES, ITEMS = "shoppingCartItems", "catalogItem"
 MOST = 1_000_000_000_000  # that an opportunity's value may be, by the column's own limit
 MOST_LINE, MOST_QUANTITY = 900_000_000_000_000, 100_000_000_000
-WON, WRITE_IN_LIMIT = 3, 500
+WRITE_IN_LIMIT = 500
+VALUE = "estimatedvalue"
 PRODUCTS = "products"
 
 
 class OrderRows(RecordRows):
-    """A purchase as a deal that was won."""
+    """A purchase as a deal that was won, or as an order that was fulfilled."""
 
     def __init__(self, context: StagingContext, object_name: str) -> None:
         """Know the price lists and the signed purchaser rule."""
@@ -41,13 +45,13 @@ class OrderRows(RecordRows):
         self.with_lists = bool(context.objects.get(ITEMS, {}).get("tables"))
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
-        """The open deal, and its closing with the purchase's own date and value."""
+        """The open deal or order, and its closing with the purchase's own date, a deal's with its value too."""
         built = super().build(record, decision)
         deal = built.drafts[0][1]
         if not decision.created:
             built.issues.append(Issue("purchase.no_date", "createdAt", "", "hold"))
         subject = shorten(str(deal.values.get(self.rows[self.tables[0]].name, "")), 200)[0]
-        values = {"status": WON, "subject": subject, "actualrevenue": deal.values.get("estimatedvalue"), "actualend": decision.created}
+        values = {"subject": subject, "actualrevenue": deal.values.get(VALUE), "actualend": decision.created}
         built.late.append(Late(Phase.Kind.CLOSE, self.tables[0], deal.row_id, values))
         return built
 
@@ -56,17 +60,21 @@ class OrderRows(RecordRows):
         person = decision.parent("customerid")
         others = decision._replace(parents=[parent for parent in decision.parents if parent.column != "customerid"])
         bound = super().set_parents(others, of, values)
-        return bound + (self._customer(person, values) if person else [])
+        return bound + (self._customer(person, of, values) if person else [])
 
-    def _customer(self, person: Parent, values: Values) -> list[str]:
+    def _customer(self, person: Parent, of: TableRows, values: Values) -> list[str]:
+        """The customer, and of a deal, which has lookups for them, also the person and the company."""
         bound, account = [f"{person.table}:{person.row_id}"], person.company_row
+        contact, company, lead = f"/contacts({person.row_id})", f"/accounts({account})", f"/leads({person.row_id})"
+        wanted: dict[str, str] = {}
         if person.table == "contact":
-            values |= {f"customerid_contact{BIND}": f"/contacts({person.row_id})", f"parentcontactid{BIND}": f"/contacts({person.row_id})"}
+            wanted |= {"customerid_contact": contact, "parentcontactid": contact}
         elif account and self.of_leads == "account":
-            values |= {f"customerid_account{BIND}": f"/accounts({account})", f"originatingleadid{BIND}": f"/leads({person.row_id})"}
+            wanted |= {"customerid_account": company, "originatingleadid": lead}
         if account:
-            values[f"parentaccountid{BIND}"] = f"/accounts({account})"
+            wanted["parentaccountid"] = company
             bound.append(f"account:{account}")
+        values |= {f"{name}{BIND}": row for name, row in wanted.items() if name.startswith("customerid") or of.has(name)}
         return bound
 
     def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:
@@ -83,7 +91,9 @@ class OrderRows(RecordRows):
             values[f"transactioncurrencyid{BIND}"] = f"/transactioncurrencies({row})"
             if self.with_lists and code in self.lists.codes:
                 values[f"pricelevelid{BIND}"] = f"/pricelevels({self.lists.row(code)})"
-        values["estimatedvalue"] = self._value(record, issues)
+        value = self._value(record, issues)
+        if of.has(VALUE):
+            values[VALUE] = value
 
     def _judge_customer(self, decision: Decision, issues: list[Issue]) -> None:
         person = decision.parent("customerid")
@@ -193,5 +203,5 @@ class LineRows(RecordRows):
         return round(float(found), 5)
 
 
-ORDERS = Kind(OrderRows, late=(("opportunity", Phase.Kind.CLOSE),))
+ORDERS = Kind(OrderRows, late=((MAIN, Phase.Kind.CLOSE),))
 ORDER_LINES = Kind(LineRows, dataset=_land_lines)

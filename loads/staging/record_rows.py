@@ -43,14 +43,15 @@ class TableRows:
         if self.name in self.table.columns:
             self.name_limit = self.table.columns[self.name].max_length or 100
         self.fallback = f"{context.prefix}_original_values"
+        self.lookups = {parent["column"]: parent["columns"] for parent in context.objects[object_name]["parents"]}
 
     def has(self, column: str) -> bool:
         """Whether a create may fill the column."""
         return column in self.table.columns and self.table.columns[column].valid_for_create
 
     def navigation(self, column: str, target: str) -> str | None:
-        """The property by which a lookup to a table is bound; None where the column doesn't lead there."""
-        found = self.table.columns.get(column)
+        """The property by which a lookup to a table is bound; None where neither the column nor the one in its place leads there."""
+        found = self.table.columns.get(column) or self.table.columns.get(self.lookups.get(column, {}).get(target, ""))
         return found.navigation.get(target) if found else None
 
 
@@ -204,7 +205,7 @@ class RecordRows:
 
     def state(self, record: Mapping[str, Any]) -> tuple[int, int] | None:
         """The state that the row gets in the late pass, by the rule's field."""
-        states = self.rule["states"]
+        states = self.rule["states"].get(self.tables[0])
         if not states:
             return None
         word = plain_text(record.get(self.rule["state_field"]) or "").strip().casefold() if self.rule["state_field"] else ""

@@ -16,7 +16,7 @@ from loads.models import Phase
 from loads.reasons import reason
 from loads.staging import judging, phases
 from loads.staging.context import StagingContext
-from loads.staging.decisions import Builder, Built, Decision, Kind, read_decisions
+from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
 from loads.staging.rows import SAMPLES, Draft, LateWriter, TableWriter
 
@@ -41,7 +41,12 @@ def stage(context: StagingContext, object_name: str, kind: Kind) -> bool:
 def _phases(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:
     """(table, kind of phase) in the order they are loaded, the one without a table last where records have none."""
     rows = [(table, Phase.Kind.ROWS) for table in (kind.tables if kind.tables is not None else context.tables_of(object_name))]
-    return [*rows, *kind.late]
+    return [*rows, *_late(context, object_name, kind)]
+
+
+def _late(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:
+    main = context.tables_of(object_name)[0]
+    return [(main if table == MAIN else table, what) for table, what in kind.late]
 
 
 def _dataset(context: StagingContext, object_name: str, kind: Kind) -> Dataset:
@@ -62,7 +67,11 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
     tables = kind.tables if kind.tables is not None else context.tables_of(object_name)
     with phases.Dispositions(context.run, object_name, number) as dispositions, ExitStack() as stack:
         writers = {t: stack.enter_context(TableWriter(context, object_name, t, number, samples=samples)) for t in tables}
-        late = {(t, k): stack.enter_context(LateWriter(context, object_name, t, k, number)) for t, k in kind.late if k != STATES}
+        late = {
+            (t, k): stack.enter_context(LateWriter(context, object_name, t, k, number))
+            for t, k in _late(context, object_name, kind)
+            if k != STATES
+        }
         if kind.shared and number == 0:
             _write_shared(context, object_name, kind.shared(context, object_name), writers)
         main, decisions = context.tables_of(object_name)[0], read_decisions(context, object_name, start, stop)

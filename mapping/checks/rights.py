@@ -8,7 +8,6 @@ from mapping.checks.look import Look
 from mapping.checks.registry import check
 
 GROUP = "Privileges"
-LOADING = ("Create", "Read", "Write", "Assign", "Append", "AppendTo")
 GRANT = "Add the privilege to the application user's role."
 # What isn't about one table -> (why it is needed, whether loading is impossible without it).
 SPECIAL: Mapping[str, tuple[str, bool]] = {
@@ -46,8 +45,8 @@ def table_privileges(look: Look) -> Iterator[Finding]:
     whole = []
     for table in look.tables:
         needed = directory.table_privileges(look.client, table)
-        lacking = [right for right in LOADING if right in needed and needed[right] not in held]
-        near = [right for right in (*LOADING, "Delete") if held.get(needed.get(right, "")) in ("Basic", "Local", "Deep")]
+        lacking = directory.lacking(needed, held)
+        near = [right for right in (*directory.LOADING, "Delete") if held.get(needed.get(right, "")) in ("Basic", "Local", "Deep")]
         if lacking:
             yield Finding(
                 "table_privileges", "blocker", f"On {table} the user may not: {', '.join(lacking).lower()}.", GRANT, subject=table

@@ -162,7 +162,7 @@ def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding
     playbook, keys = load_playbook(engagement.platform), people_keys(engagement, dataset)
     signed = signoffs.latest(engagement, SignOff.Kind.MATRIX) is not None
     with transaction.atomic():
-        _keep_objects(engagement, playbook)
+        _keep_objects(engagement)
         found = [*findings, *_counted(dataset), *pitfalls.findings(engagement)]
         keep(engagement, None, found, actor=actor)
         keep_stages_and_owners(engagement, keys, playbook, signed=signed)
@@ -189,9 +189,10 @@ def _counted(dataset: Dataset) -> Iterable[Finding]:
         )
 
 
-def _keep_objects(engagement: Engagement, playbook: Playbook) -> None:
-    for rule in playbook.objects:
-        defaults = {"tables": list(rule.tables), "cardinality": rule.cardinality, "note": rule.note}
+def _keep_objects(engagement: Engagement) -> None:
+    names = plan.names_of(engagement)
+    for rule in load_playbook(engagement.platform, engagement.prefix).objects:
+        defaults = {"tables": list(rule.tables_by(names)), "cardinality": rule.cardinality, "note": rule.note}
         ObjectMap.objects.get_or_create(engagement=engagement, object_name=rule.name, defaults=defaults)
 
 

@@ -19,12 +19,14 @@ from mapping.playbooks.rules import (
     Playbook,
     RecordRule,
     StandingColumn,
+    TableRule,
     field_key,
 )
 from mapping.split import OUTCOMES
 from mapping.transforms import TRANSFORMS
 from workbench.engagements.errors import BadInput
 
+PREFIX = "{prefix}"  # stands for the publisher's, as long as nobody has named it
 KINDS = ("String", "Memo", "Integer", "Decimal", "Double", "Money", "DateTime", "Boolean")
 OBJECT_KINDS = ("company", "person", "record", "campaign", "list", "membership", "product", "order", "order_line")
 COMPUTATIONS = ("first", "join", "sum", "ratio")
@@ -34,10 +36,10 @@ DISCOVERIES = ("whole", "fields", "samples")
 Record = TypeVar("Record")
 
 
-def read_playbook(path: Path) -> Playbook:
-    """A playbook from its file. Raises BadInput with all mistakes, each with its place."""
+def read_playbook(path: Path, prefix: str = PREFIX) -> Playbook:
+    """A playbook from its file, with the publisher's prefix put in. Raises BadInput with all mistakes, each with its place."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8").replace(PREFIX, prefix))
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{path.name} is no valid TOML: {error}") from error
     mistakes: list[str] = []
@@ -50,7 +52,7 @@ def read_playbook(path: Path) -> Playbook:
 
 
 def _playbook(content: dict[str, Any], mistakes: list[str]) -> Playbook | None:
-    more = {"datasets": DatasetRule, "records": RecordRule, "parents": ParentRule, "computed": ComputedRule}
+    more = {"tables": TableRule, "datasets": DatasetRule, "records": RecordRule, "parents": ParentRule, "computed": ComputedRule}
     more |= {"buyers": BuyerRule, "members": MemberRule}
     lists = {"objects": ObjectRule, **more, "columns": StandingColumn, "fields": KnownField, "left": LeftField}
     known = {"platform", "title", "settings", "identity", "split", "consent", "role_addresses", "free_mail_domains", *lists}
@@ -121,7 +123,17 @@ def _fits(annotation: str, value: Any) -> bool:
 
 
 def _contradictions(playbook: Playbook) -> list[str]:
-    checks = (_wrong_settings, _wrong_matrix, _wrong_kinds, _wrong_records, _wrong_words, _wrong_fields, _wrong_left, _doubled)
+    checks = (
+        _wrong_settings,
+        _wrong_matrix,
+        _wrong_kinds,
+        _wrong_choices,
+        _wrong_records,
+        _wrong_words,
+        _wrong_fields,
+        _wrong_left,
+        _doubled,
+    )
     return [mistake for check in checks for mistake in check(playbook)]
 
 
@@ -154,6 +166,18 @@ def _wrong_kinds(playbook: Playbook) -> Iterable[str]:
             yield f"column {column.stem} is of kind {column.kind!r}, which is none of {', '.join(KINDS)}"
 
 
+def _wrong_choices(playbook: Playbook) -> Iterable[str]:
+    for rule in playbook.objects:
+        if rule.choice and rule.choice not in playbook.settings:
+            yield f"object {rule.name} is chosen by the setting {rule.choice!r}, which there is not"
+        if bool(rule.choice) != bool(rule.choices):
+            yield f"object {rule.name} has a choice without choices, or choices without one"
+    made = {rule.name for rule in playbook.tables}
+    wanted = {table for rule in playbook.objects for table in rule.all_tables}
+    yield from (f"the table {table} is made by no entry of tables" for table in sorted(wanted - made) if table.startswith(PREFIX))
+    yield from (f"the table {table} is of no object" for table in sorted(made - wanted))
+
+
 def _wrong_records(playbook: Playbook) -> Iterable[str]:
     names = {rule.name for rule in playbook.objects}
     rules: tuple[RecordRule | ParentRule | ComputedRule, ...] = (*playbook.records, *playbook.parents, *playbook.computed)
@@ -174,7 +198,7 @@ def _wrong_words(playbook: Playbook) -> Iterable[str]:
 
 
 def _wrong_fields(playbook: Playbook) -> Iterable[str]:
-    tables = {rule.name: rule.tables for rule in playbook.objects}
+    tables = {rule.name: rule.all_tables for rule in playbook.objects}
     for known in playbook.fields:
         where = f"field {known.sources[0]}"
         if known.transform not in TRANSFORMS:

@@ -1,6 +1,6 @@
 """What a playbook says, as frozen records; `reading` makes them of a file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,11 @@ def field_key(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRule:
-    """A source object and the tables that it becomes. after: objects that load before it though none of its lookups says so."""
+    """A source object and the tables that it becomes.
+
+    after: objects that load before it though none of its lookups says so. choice: the setting by which the customer has it become other
+    tables. choices: that setting's answer -> those tables; for every other answer `tables` stands.
+    """
 
     name: str
     title: str
@@ -24,6 +28,28 @@ class ObjectRule:
     cardinality: str = "1:1"
     note: str = ""
     after: tuple[str, ...] = ()
+    choice: str = ""
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def all_tables(self) -> tuple[str, ...]:
+        """Every table that it may become."""
+        return tuple(dict.fromkeys((*self.tables, *(table for tables in self.choices.values() for table in tables))))
+
+    def tables_by(self, names: Mapping[str, str]) -> tuple[str, ...]:
+        """The tables that it becomes by an engagement's settings."""
+        return self.choices.get(names[self.choice], self.tables) if self.choice else self.tables
+
+
+@dataclass(frozen=True, slots=True)
+class TableRule:
+    """A table that the plan makes at the destination, owned by users and teams. lookups: column stem -> the table that it leads to."""
+
+    name: str
+    display_name: str
+    collection_name: str
+    description: str = ""
+    lookups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +78,9 @@ class RecordRule:
     '@activities' the migration team's, '@parent' that of the first parent. repeats: of several records with one id the `latest` stands, or
     `each` does, told apart by a number. crosswalk: false where nothing looks up to the rows and none is matched. payload: the column
     that keeps the whole record but for `envelope` as JSON; its keys become typed columns within `budget`, and from `volume` records on a
-    table of its own is offered. constants: column -> value. states: value of `state_field` -> [statecode, statuscode], set in a late pass;
-    '*' for every other value. beside: datasets joined by id, seen under that name. match: column by which rows that are there are found.
+    table of its own is offered. constants: column -> value. states: table -> value of `state_field` -> [statecode, statuscode], set in a
+    late pass; '*' for every other value. beside: datasets joined by id, seen under that name. match: column by which rows that are there
+    are found.
     """
 
     object: str
@@ -76,13 +103,17 @@ class RecordRule:
 
 @dataclass(frozen=True, slots=True)
 class ParentRule:
-    """A lookup to a row of another object. keys: fields that name the parent, tried in order. absent: what a record without it does."""
+    """A lookup to a row of another object. keys: fields that name the parent, tried in order. absent: what a record without it does.
+
+    columns: table that the parent became -> the lookup's column, for tables that don't have `column`.
+    """
 
     object: str
     column: str
     parent: str
     keys: tuple[str, ...]
     absent: str = "hold"
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +213,7 @@ class Playbook:
     settings: Mapping[str, str]
     identity: Identity
     objects: tuple[ObjectRule, ...]
+    tables: tuple[TableRule, ...]
     datasets: tuple[DatasetRule, ...]
     records: tuple[RecordRule, ...]
     parents: tuple[ParentRule, ...]
@@ -214,11 +246,10 @@ class Playbook:
         """How an object's records become rows; the defaults where the playbook says nothing."""
         return next((rule for rule in self.records if rule.object == name), RecordRule(name))
 
-    def mapped_tables(self, name: str) -> tuple[str, ...]:
-        """The tables that take an object's fields: those that a known field of it goes to, else its main one."""
+    def mapped_tables(self, name: str, tables: Sequence[str]) -> tuple[str, ...]:
+        """Of the tables that an object becomes those that take its fields: where a known field of it goes to, else its main one."""
         named = {table for rule in self.fields if rule.object == name for table in rule.columns}
-        tables = self.object(name).tables
-        return tuple(table for table in tables if table in named) or tables[:1]
+        return tuple(table for table in tables if table in named) or tuple(tables[:1])
 
     def why_left(self, object_name: str, source: str) -> str:
         """The reason why a source field is left behind; empty where it isn't."""

@@ -45,7 +45,7 @@ def columns(engagement: Engagement, table: str) -> dict[str, ColumnLike]:
     Made are the columns that every table gets, the playbook's own, and those of field maps.
     """
     found: dict[str, ColumnLike] = dict(_read(engagement, table) or _built_in(table))
-    playbook = load_playbook(engagement.platform)
+    playbook = load_playbook(engagement.platform, engagement.prefix)
     for planned in (*tracking_columns(engagement.prefix), *standing_columns(playbook, table, engagement.prefix)):
         found.setdefault(planned.name, planned)
     wanted = FieldMap.objects.filter(engagement=engagement, table=table, new_column__isnull=False).values_list("new_column", flat=True)

@@ -7,7 +7,6 @@ import requests
 
 from mapping.discovery.source import _keep_objects
 from mapping.models import ObjectMap
-from mapping.playbooks import load_playbook
 from tests import simulated
 from workbench.engagements.models import Connection, Engagement, Environment
 from workbench.pipeline import demonstration
@@ -37,7 +36,7 @@ def engagement(db, servers) -> Engagement:
             engagement=engagement, kind="dataverse", name=kind, base_url=address, settings=settings, secret=secret, ca_pem=ca_pem
         )
         Environment.objects.create(engagement=engagement, kind=kind, connection=connection)
-    _keep_objects(engagement, load_playbook("iterable"))
+    _keep_objects(engagement)
     ObjectMap.objects.exclude(object_name__in=("company", "user")).delete()
     demonstration._cast(engagement)
     return engagement

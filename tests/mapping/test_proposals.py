@@ -14,7 +14,7 @@ from mapping.propose import propose_field, propose_map
 from mapping.schema import columns_of, compare, plan_columns, spec_as_dict, spec_from_dict
 from workbench.engagements.errors import BadInput
 
-PLAYBOOK = load_playbook("iterable")
+PLAYBOOK = load_playbook("iterable", "mwb")
 STANDARD = {
     "contact": (
         "emailaddress1",

@@ -3,7 +3,9 @@
 import pytest
 
 from mapping import plan
-from mapping.models import EventType, FieldMap
+from mapping.discovery.lines import propose
+from mapping.models import EventType, FieldMap, ObjectMap, SourceField
+from mapping.workshop.tables import Known
 from tests.pages import cast
 from tests.pages.cast import person
 from workbench.engagements.models import AuditEntry
@@ -11,6 +13,7 @@ from workbench.engagements.models import AuditEntry
 pytestmark = pytest.mark.django_db
 AS_IT_IS = {
     "purchasing_leads": "account", "consent_unknown": "out", "unflattenable": "payload", "event_budget": "40", "event_volume": "250000",
+    "events_become": "activities", "purchases_become": "deals",
 }  # fmt: skip
 
 
@@ -81,3 +84,68 @@ def test_without_a_discovery_the_page_says_so(northwind, people, as_user):
     FieldMap.objects.filter(engagement=northwind).delete()
     text = as_user(people.engineer).get(page(northwind)).content.decode()
     assert "discovery does it" in text
+
+
+@pytest.fixture
+def with_events(northwind, people, settings, tmp_path):
+    """An engagement with events whose lines are decided: one new column, one built-in one, one reason to leave the field behind."""
+    settings.STORE_URL = str(tmp_path)
+    events = [{"id": f"e-{number}", "userId": "u-1", "eventName": "login", "createdAt": "2024-03-05", "plan": "a", "seats": number}
+              for number in range(30)]  # fmt: skip
+    cast.make_discovered(northwind, [person(1)], objects={"customEvent": events})
+    given = {"engagement": northwind, "object_name": "customEvent", "table": "task"}
+    shape = {"name": "mwb_seats", "kind": "Integer", "display_name": "seats"}
+    FieldMap.objects.create(source="seats", column="mwb_seats", transform="integer", new_column=shape, state="confirmed", **given)
+    FieldMap.objects.create(source="plan", column="category", transform="text", state="confirmed", **given)
+    FieldMap.objects.create(source="createdAt", state="left", reason="The customer doesn't want it.", **given)
+    ObjectMap.objects.filter(engagement=northwind).update(confirmed=True)
+    return northwind
+
+
+def lines(engagement):
+    found = FieldMap.objects.filter(engagement=engagement, object_name="customEvent")
+    return {line.source: (line.table, line.column, line.state) for line in found}
+
+
+def test_events_go_to_a_table_of_their_own_and_their_decisions_go_along(with_events, people, as_user):
+    client = as_user(people.engineer)
+    text = client.post(page(with_events), {**AS_IT_IS, "events_become": "own_table", "do": "save"}, follow=True).content.decode()
+    assert "events, maps" in text
+    found = lines(with_events)
+    assert found["seats"] == ("mwb_iterable_event", "mwb_seats", "confirmed")
+    assert found["createdAt"][::2] == ("mwb_iterable_event", "left")
+    assert found["plan"][::2] == ("mwb_iterable_event", "proposed")  # a task's own column isn't there
+    maps = plan.current(with_events)["maps"].content
+    assert maps["objects"]["customEvent"]["tables"] == ["mwb_iterable_event"]
+    assert list(maps["tables"]) == ["mwb_iterable_event"]
+    columns = {column["name"]: column for column in maps["columns"]["mwb_iterable_event"]}
+    assert columns["mwb_contactid"]["target"] == "contact"
+    assert columns["mwb_seats"]["kind"] == "Integer"
+    entry = AuditEntry.objects.get(engagement=with_events, action="chose tables")
+    assert entry.detail["customEvent"] == {"was": ["task"], "is": ["mwb_iterable_event"]}
+
+    client.post(page(with_events), {**AS_IT_IS, "do": "save"})
+    assert lines(with_events)["seats"] == ("task", "mwb_seats", "confirmed")
+    assert plan.current(with_events)["maps"].content["tables"] == {}
+
+
+def test_an_object_that_is_documented_only_stays_so(with_events, people, as_user):
+    ObjectMap.objects.filter(engagement=with_events, object_name="customEvent").update(tables=[])
+    as_user(people.engineer).post(page(with_events), {**AS_IT_IS, "events_become": "own_table", "do": "save"})
+    tables = dict(ObjectMap.objects.filter(engagement=with_events).values_list("object_name", "tables"))
+    assert (tables["customEvent"], tables["subscriptionEvent"]) == ([], ["mwb_iterable_event"])
+
+
+def test_a_changed_budget_proposes_the_open_keys_anew_and_leaves_decided_ones(with_events, people, as_user):
+    given = {"engagement": with_events, "dataset": with_events.datasets.first(), "object_name": "customEvent"}
+    for source in ("tier", "kind"):
+        SourceField.objects.create(name=source, declared_type="string", rows=30, filled=20, types={"string": 20}, max_length=9, **given)
+    propose(with_events, {"task": Known(with_events)("task")})
+    assert {source: lines(with_events)[source][2] for source in ("tier", "kind")} == {"tier": "proposed", "kind": "proposed"}
+    as_user(people.engineer).post(page(with_events), {**AS_IT_IS, "event_budget": "1", "do": "save"})
+    found = lines(with_events)
+    assert found["seats"] == ("task", "mwb_seats", "confirmed")
+    assert {found[source][2] for source in ("tier", "kind")} == {"left"}
+    as_user(people.engineer).post(page(with_events), {**AS_IT_IS, "event_budget": "3", "do": "save"})
+    found = lines(with_events)
+    assert sorted(found[source][2] for source in ("tier", "kind")) == ["left", "proposed"]

@@ -100,6 +100,29 @@ def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tm
         assert not [row for row in dump(servers.dataverse_sandbox, "solution") if "MigrationWorkbench" in row["uniquename"]]
 
 
+def test_a_table_that_the_application_user_may_not_write_is_said_once_it_is_made(tmp_path):
+    with engagement_on(a_folder(tmp_path / "source"), tmp_path, events_become="own_table") as (engagement, cast, servers):
+        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
+        demonstration.answer(engagement, cast, tuple(set(OTHERS) - {"customEvent"}))
+        demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
+        with requests.Session() as session:
+            session.trust_env = False
+            take = lambda names: session.post(f"{servers.dataverse_sandbox}/_simulator/privileges", json={"missing": names}, timeout=10)  # noqa: E731
+            assert take(["prvCreatemwb_iterable_event"]).ok
+            sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+            step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
+            step.refresh_from_db()
+            assert step.state == Step.State.FAILED
+            assert "may not: create on mwb_iterable_event" in step.message
+            assert not SchemaPlan.objects.exclude(provisioned_at=None).exists()
+            assert take([]).ok
+        step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
+        step.refresh_from_db()
+        assert step.state == Step.State.DONE
+        [plan] = SchemaPlan.objects.exclude(provisioned_at=None)
+        assert plan.count("create") == 0
+
+
 @contextmanager
 def little_room(size: int) -> Iterator[None]:
     """No file of this process may grow beyond `size` bytes, as on a disk that is full."""

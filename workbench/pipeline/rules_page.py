@@ -6,15 +6,17 @@ from django import forms
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from mapping import plan
+from mapping import choosing, plan
 from mapping.rule_previews import RULES
 from workbench.engagements import history
 from workbench.engagements.models import Engagement
 
 LABELS = {
     "purchasing_leads": "Leads who bought",
+    "purchases_become": "Purchases become",
     "consent_unknown": "Consent of people whose profile says nothing",
     "unflattenable": "Payloads that no column can hold",
+    "events_become": "Events become",
     "event_budget": "New columns on the table of events, at most",
     "event_volume": "Events above which a table of their own is worth it",
 }
@@ -51,6 +53,9 @@ def save(engagement: Engagement, names: dict[str, str], user: User) -> list[str]
     engagement.save(update_fields=["options"])
     detail = {name: {"was": before[name], "is": value} for name, value in changed.items()}
     history.record(engagement, actor=user, action="changed rules", subject=", ".join(sorted(changed)), detail=cast(dict[str, Any], detail))
+    choosing.carry_out(engagement, actor=user)
+    if "event_budget" in changed:
+        choosing.budget_anew(engagement, actor=user)
     parts = sorted(set(plan.current(engagement)) & set(plan.changed_since(engagement)))
     for part in parts:
         plan.revise(engagement, part, actor=user)
