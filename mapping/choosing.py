@@ -41,10 +41,9 @@ def carry_out(engagement: Engagement, *, actor: object) -> list[str]:
 @transaction.atomic
 def budget_anew(engagement: Engagement, *, actor: object) -> int:
     """Bring a changed budget to the lines that nobody decided and to those that the budget alone left behind; how many changed."""
-    playbook = load_playbook(engagement.platform, engagement.prefix)
-    flat, made = [rule.object for rule in playbook.records if rule.payload], [rule.name for rule in playbook.tables]
-    lines_of = FieldMap.objects.filter(engagement=engagement, object_name__in=flat).exclude(table__in=made)
-    asked = {line.pk: line for line in lines_of if line.state == FieldMap.State.PROPOSED or is_outside(line.reason)}
+    flat = [rule.object for rule in load_playbook(engagement.platform).records if rule.payload]
+    there = FieldMap.objects.filter(engagement=engagement, object_name__in=flat)
+    asked = {line.pk: line for line in there if line.state == FieldMap.State.PROPOSED or is_outside(line.reason)}
     before = {pk: (line.column, line.state) for pk, line in asked.items()}
     _place(engagement, flat, asked.values(), anew=list(asked))
     changed = sum((line.column, line.state) != before[pk] for pk, line in asked.items())

@@ -10,7 +10,7 @@ from workbench.engagements.models import Engagement
 
 LEVELS = 3  # a key may lead so deep: `poll.q2.scale`
 _OUTSIDE = "Outside the budget of "
-OUTSIDE = _OUTSIDE + "{budget} typed columns on {table}, which is everybody's table; the payload column keeps it."
+OUTSIDE = _OUTSIDE + "{budget} typed columns on {table}; the payload column keeps it."
 
 
 def events_content(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any]:

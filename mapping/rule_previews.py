@@ -55,7 +55,6 @@ def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, 
     stored: answer of `events_become` -> bytes of database storage that the events take as that, as assumed; chosen: the answer given.
     """
     content, playbook = events_content(engagement, names), load_playbook(engagement.platform, engagement.prefix)
-    own_tables = {rule.name for rule in playbook.tables}
     lost = Cast(F("count"), FloatField()) * F("unflattenable") / NullIf(F("samples"), 0)
     counted = EventType.objects.filter(engagement=engagement).values("object_name")
     sums: dict[str, Mapping[str, Any]] = {
@@ -83,7 +82,7 @@ def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, 
                 "columns": made[name],
                 "on_table": on_table[tables.get(name, "")],
                 "left": left[name],
-                "budget": None if tables.get(name) in own_tables else content["budget"],  # its own table is nobody else's
+                "budget": content["budget"],
                 "above": events > content["volume"],
                 "stored": _stored(playbook.object(name), events),
                 "chosen": names.get(playbook.object(name).choice, ""),

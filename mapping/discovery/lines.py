@@ -119,10 +119,8 @@ def _budgeted(
     """The lines, those of objects with payloads within the budget of typed columns of their table, which they share."""
     budget = int(plan.names_of(engagement)["event_budget"])
     flat = {rule.object for rule in playbook.records if rule.payload}
-    made = {rule.name for rule in playbook.tables}  # are nobody else's
     found = [row for row in rows if row["object"] not in flat]
-    found += [row for row in rows if row["object"] in flat and row["table"] in made]
-    for table in dict.fromkeys(row["table"] for row in rows if row["object"] in flat and row["table"] not in made):
+    for table in dict.fromkeys(row["table"] for row in rows if row["object"] in flat):
         lines = there.filter(object_name__in=flat, table=table, new_column__isnull=False)
         own = [row for row in rows if row["object"] in flat and row["table"] == table]
         found += flattening.within_budget(own, filled, budget, set(lines.exclude(column="").values_list("column", flat=True)))
