@@ -1,6 +1,7 @@
 """What the customer signs after the sandbox run: its balance, its sample read back, its exceptions, and the versions it ran."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ from django.db.models import Count, Min
 from loads import staged
 from loads.models import LedgerEntry, Phase, Run, VerifiedRow
 from loads.reconciliation import RECORDS, ROWS
+from loads.verification import Tally
 from mapping import plan
 from mapping.owners.models import RESERVED
 from workbench.engagements.errors import WorkbenchError
@@ -73,8 +75,17 @@ def phase_content(phase: Phase) -> dict[str, Any]:
     }
 
 
+def everything_content(runs: Iterable[Run]) -> dict[str, int]:
+    """What was read back of all that runs wrote: rows, different columns of their tables, and values by verdict."""
+    tally, columns = Tally(), set[tuple[str, str]]()
+    for phase in Phase.objects.filter(run__in=runs).exclude(verified={}):
+        tally.take(phase.verified)
+        columns |= {(phase.table, name) for name in phase.verified["columns"]}
+    return {"rows": tally.rows, "columns": len(columns), **tally.values()}
+
+
 def verified_content(run: Run) -> dict[str, Any]:
-    """The sample that was read back: counts, and some rows with their fields, lossy ones first."""
+    """What was read back: of everything the counts, and of the sample counts and some rows with their fields, lossy ones first."""
     rows = VerifiedRow.objects.filter(run=run)
     counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
     lossy_first = rows.select_related("phase").order_by("-verdict", "pk")
@@ -82,6 +93,7 @@ def verified_content(run: Run) -> dict[str, Any]:
     return {
         "rows": sum(counts.values()),
         **{verdict: counts.get(verdict, 0) for verdict in ("equal", "lossy", "wrong")},
+        "everything": everything_content([run]),
         "samples": [{"source_id": row.source_id, "table": row.phase.table, "fields": row.fields} for row in samples],
     }
 

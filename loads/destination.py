@@ -52,6 +52,10 @@ class Destination:
         """The logical name of one of our own columns."""
         return f"{self.prefix}_{stem}"
 
+    def stamp(self, table: str, run_key: str) -> dict[str, str]:
+        """The run's own values of a row; none where the table takes no column of ours."""
+        return {self.own(RUN_ID): run_key} if self.own(RUN_ID) in self.table(table).columns else {}
+
     def loaded_filter(self, run_key: str, object_name: str) -> str:
         """The filter for what a run wrote of one object."""
         return f"{self.own(RUN_ID)} eq '{run_key}' and startswith({self.own(SOURCE_ID)},'{object_name}:')"

@@ -6,13 +6,14 @@ no task lasts long; what a dead worker held is taken over when its lease runs ou
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged
-from loads.destination import RUN_ID, Destination
+from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged, verification
+from loads.destination import Destination
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
@@ -54,12 +55,13 @@ def step(run: Run, destination: Destination, worker: str) -> bool:
     phase = run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
     if phase is None:
         return _alone(run, worker, lambda: finish(run))
-    if chunk := claim_next(phase, worker):
-        phase.run = run
-        load_chunk(chunk, phase, destination, worker)
-        return True
-    if phase.chunks.exclude(state=Chunk.State.DONE).exists():
-        return False
+    phase.run = run
+    for claim in (SENDING, READING) if phase.kind == Phase.Kind.ROWS else (SENDING,):
+        if chunk := claim_next(phase, worker, claim):
+            claim.act(chunk, phase, destination, worker)
+            return True
+        if phase.chunks.exclude(state__in=claim.after).exists():
+            return False
     return _alone(run, worker, lambda: _close(phase, run, destination, worker))
 
 
@@ -86,15 +88,25 @@ def _stage(run: Run, destination: Destination, worker: str) -> None:
         Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)
 
 
-def claim_next(phase: Phase, worker: str) -> Chunk | None:
-    """Lease the next chunk that is waiting, or whose lease ran out; None where there is none."""
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something to do with each chunk: the state in which it waits for it, the one under lease, and those in which it is done."""
+
+    before: str
+    during: str
+    after: Collection[str]
+    act: Callable[[Chunk, Phase, Destination, str], None]
+
+
+def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
+    """Lease the next chunk that waits for it, or whose lease ran out; None where there is none."""
     while True:
         now = timezone.now()
-        free = Q(state=Chunk.State.WAITING) | Q(state=Chunk.State.LEASED, lease_until__lt=now)
+        free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=now)
         chunk = phase.chunks.filter(free).order_by("number").first()
         if chunk is None:
             return None
-        lease = {"state": Chunk.State.LEASED, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1}
+        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1}
         if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
@@ -130,9 +142,7 @@ def _sent(
     """What came of each row, sent as the phase's kind says."""
     if phase.kind != Phase.Kind.ROWS:
         return messages.carry_out(messages.message_of(phase, destination), rows, destination.client, beat)
-    table = destination.table(phase.table)
-    # Where a table takes no column of ours, or takes none once it is active, nothing is stamped.
-    stamp = {destination.own(RUN_ID): phase.run.key} if destination.own(RUN_ID) in table.columns else {}
+    table, stamp = destination.table(phase.table), destination.stamp(phase.table, phase.run.key)
     return Writer(destination.client, table, stamp).write(rows, again=chunk.attempts > 1, beat=beat)
 
 
@@ -169,8 +179,13 @@ def _renew(chunk: Chunk, worker: str, started: float) -> None:
 
 def release(worker: str) -> None:
     """Give back what this worker holds, so that others need not wait for its leases."""
-    Chunk.objects.filter(state=Chunk.State.LEASED, worker=worker).update(lease_until=timezone.now())
+    held = (Chunk.State.LEASED, Chunk.State.CHECKING)
+    Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=timezone.now())
     Run.objects.filter(worker=worker).update(lease_until=None)
+
+
+SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, load_chunk)
+READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), verification.read_chunk)
 
 
 def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:

@@ -62,6 +62,13 @@ def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, 
     LedgerEntry.objects.bulk_create(settlement.entries, ignore_conflicts=True, batch_size=500)
 
 
+def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any]) -> None:
+    """Close the reading back of a chunk with what it counted. Raises LeaseLost."""
+    done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.CHECKING, worker=worker)
+    if not done.update(state=Chunk.State.CHECKED, lease_until=None, verified=verified):
+        raise LeaseLost(f"{chunk} belongs to another worker now.")
+
+
 def blocked_parents(run_id: int, parents: Iterable[str]) -> set[str]:
     """Of "table:row id" parents, those whose row was refused or waits itself."""
     wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}

@@ -155,6 +155,7 @@ class Phase(models.Model):
     at_destination = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Rows found at the destination by run id, or in the wanted state."
     )
+    verified = models.JSONField(default=dict, editable=False, help_text="What was read back, see verification.Tally.")
     requests = models.PositiveBigIntegerField(default=0)
     retries = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -185,12 +186,16 @@ class Phase(models.Model):
 
 
 class Chunk(models.Model):
-    """A row range of a staged file: the unit of lease and resume."""
+    """A row range of a staged file: the unit of lease and resume. verified: see `verification.Tally`, once its rows are read back."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
         LEASED = "leased", "Leased"
         DONE = "done", "Done"
+        CHECKING = "checking", "Being read back"
+        CHECKED = "checked", "Read back"
+
+    SENT = (State.DONE, State.CHECKING, State.CHECKED)
 
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="chunks")
     number = models.PositiveIntegerField()
@@ -208,6 +213,7 @@ class Chunk(models.Model):
     requests = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
+    verified = models.JSONField(default=dict, editable=False)
 
     class Meta:
         ordering = ["phase", "number"]
@@ -303,9 +309,9 @@ class LedgerEntry(models.Model):
 
 
 class VerifiedRow(models.Model):
-    """A row that was read back and compared, value by value.
+    """A row of the sample, or a wrong one, as it was read back and compared, value by value; all other rows are only counted.
 
-    fields: [{"column", "source", "meant", "found", "verdict": equal|lossy|wrong}].
+    fields: [{"column", "source", "meant", "found", "verdict": equal|transformed|lossy|wrong}].
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verified_rows")

@@ -17,7 +17,10 @@ RECORD_COUNTS = ("loaded", "merged", "documented", "skipped", "rejected", "held"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One phase now. rows: outcome -> rows settled so far; done and planned are rows; rate is rows a second; left is seconds or None."""
+    """One phase now. rows: outcome -> rows settled so far; done and planned are rows; rate is rows a second; left is seconds or None.
+
+    read: rows of chunks that were read back.
+    """
 
     phase: Phase
     rows: Mapping[str, int]
@@ -25,6 +28,7 @@ class Progress:
     planned: int
     rate: float
     left: float | None
+    read: int = 0
 
     @property
     def percent(self) -> int:
@@ -42,6 +46,12 @@ class Progress:
     def rate_text(self) -> str:
         """Rows a second, empty before the phase begins."""
         return f"{self.rate:,.0f} rows/s" if self.rate and self.phase.state != Phase.State.WAITING else ""
+
+    @property
+    def read_text(self) -> str:
+        """How many rows were read back, while it is done and after."""
+        read = self.phase.verified.get("rows", self.read)
+        return f"{read:,} read back" if read else ""
 
     @property
     def records(self) -> list[int]:
@@ -62,8 +72,10 @@ def phases(run: Run, now: datetime) -> list[Progress]:
 
 def _settled(run: Run) -> dict[int, dict[str, Any]]:
     sums = {name: Sum(name, default=0) for name in (*ROW_COUNTS, "requests", "retries")}
-    done = Sum(F("stop") - F("start"), filter=Q(state=Chunk.State.DONE), default=0)
-    rows = Chunk.objects.filter(phase__run=run).order_by().values("phase").annotate(done=done, total=Sum(F("stop") - F("start")), **sums)
+    done = Sum(F("stop") - F("start"), filter=Q(state__in=Chunk.SENT), default=0)
+    read = Sum(F("stop") - F("start"), filter=Q(state=Chunk.State.CHECKED), default=0)
+    chunks = Chunk.objects.filter(phase__run=run).order_by().values("phase")
+    rows = chunks.annotate(done=done, read=read, total=Sum(F("stop") - F("start")), **sums)
     return {row["phase"]: dict(row) for row in rows}
 
 
@@ -74,7 +86,8 @@ def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progre
     done = planned if finished else settled.get("done", 0)
     seconds = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
     rate = done / seconds if seconds > 0 else 0.0
-    return Progress(phase, rows, done, planned, rate, (planned - done) / rate if rate and not finished else None)
+    left = (planned - done) / rate if rate and not finished else None
+    return Progress(phase, rows, done, planned, rate, left, settled.get("read", 0))
 
 
 def standstill(run: Run, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Reconciliation: at the end of each phase the sums are taken, the destination is counted and a sample is read back.
+"""Reconciliation: at the end of each phase the sums are taken, over what was read back too, and the destination is counted.
 
 Records: extracted = loaded + merged + documented + skipped + rejected + held.
 Rows: planned = created + updated + equal + refused + waiting; at the destination by run id: created + updated.
@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from connectors import store
 from loads import bindings, crosswalk, ledger, staged
-from loads.destination import RUN_ID, Destination
+from loads.destination import Destination
 from loads.messages import message_of
 from loads.models import LedgerEntry, Phase, Run
 from loads.staging.phases import RECORD_KINDS
-from loads.verification import verify_sample
+from loads.verification import total
 
 logger = logging.getLogger(__name__)
 phase_closed = Signal()  # phase
@@ -42,20 +42,17 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         Phase.objects.filter(pk=phase.pk).update(at_destination=_at_destination(phase, destination, beat))
         beat()
         if phase.kind == Phase.Kind.ROWS:
-            stamp = {destination.own(RUN_ID): phase.run.key} if _is_stamped(phase, destination) else {}
-            wrong = verify_sample(phase, destination, stamp)
+            tally = total([phase])
+            wrong = tally.wrong_rows
+            Phase.objects.filter(pk=phase.pk).update(verified=tally.content())
     phase.refresh_from_db()
-    said = differences(phase) + ([f"{wrong} rows of the sample were read back with other values than were sent."] if wrong else [])
+    said = differences(phase) + ([f"{wrong} rows were read back with other values than were sent, or weren't there."] if wrong else [])
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
         _bind_late(phase, destination)
         if crosswalk.keeps(phase.run, phase.object_name):
             crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     _record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
-
-
-def _is_stamped(phase: Phase, destination: Destination) -> bool:
-    return destination.own(RUN_ID) in destination.table(phase.table).columns
 
 
 def _at_destination(phase: Phase, destination: Destination, beat: Callable[[], None]) -> int:
@@ -139,6 +136,9 @@ def differences(phase: Phase) -> list[str]:
     rows = sum(getattr(phase, name) for name in ROWS)
     if phase.planned != rows:
         said.append(f"{phase.planned} rows were planned and {rows} have an outcome.")
+    read = phase.verified.get("rows", 0)
+    if phase.kind == Phase.Kind.ROWS and read != phase.created + phase.updated:
+        said.append(f"{phase.created + phase.updated} rows were written and {read} were read back.")
     if phase.table and phase.at_destination != phase.expected:
         said.append(f"{phase.expected} rows must be at the destination and it counts {phase.at_destination}.")
     return said

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from loads import progress, quality
+from loads.acceptance import everything_content
 from loads.models import Phase, Run, VerifiedRow
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
@@ -121,6 +122,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "exceptions": progress.exceptions_by_code(run),
         "sample": VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk")[:SAMPLE],
         "verdicts": verdicts(run),
+        "everything": everything_content([run]),
         "objects": sorted({item.phase.object_name for item in phases}),
         "find": find(run, request),
         "documents": run.documents.newest(),
@@ -165,7 +167,7 @@ def live(run: Run) -> dict[str, Any]:
         name = item.name
         bars[name] = item.percent
         texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
-        texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": item.rate_text}
+        texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": item.rate_text, f"{name}-read": item.read_text}
     stamp = "|".join([run.state, *(phase.phase.state for phase in phases)])
     return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts | _pace(phases), "bars": bars}
 

@@ -12,7 +12,7 @@ from django_q.tasks import async_task
 from connectors import landing
 from connectors.models import Dataset
 from loads import quality
-from loads.models import Phase, Run
+from loads.models import Chunk, Phase, Run
 from mapping import plan
 from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history, signoffs
@@ -130,7 +130,9 @@ def resume(run: Run, user: User) -> None:
         raise NotInThatState(f"{run} is going on.")
     if locked.state not in GOING:
         Run.objects.filter(pk=run.pk).update(state=Run.State.QUEUED, message="", finished_at=None)
-        run.phases.filter(state=Phase.State.UNBALANCED).update(state=Phase.State.LOADING)
+        unbalanced = run.phases.filter(state=Phase.State.UNBALANCED)
+        Chunk.objects.filter(phase__in=unbalanced, state=Chunk.State.CHECKED).update(state=Chunk.State.DONE)  # read back again
+        unbalanced.update(state=Phase.State.LOADING)
     history.record(run.engagement, actor=user, action="resumed run", subject=str(run))
     queue_work(run)
 

@@ -16,6 +16,7 @@ from loads.models import Phase, Run
 # main_table: the table in whose phase the record is counted; another one than the row's for a record's further rows.
 # action: create, update, equal (not sent), conflict (a person edited our row since it was loaded: not sent, held).
 # etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.
+# literal: columns that hold what the source holds, as it is; what rules of the plan made of it, or fill themselves, isn't among them.
 # state: [statecode, statuscode] that the row gets once all rows are there, else null; a phase of states reads it here.
 # sample: {column: source value} for the rows that are read back with a field diff, else null.
 STAGED = pa.schema(
@@ -33,6 +34,7 @@ STAGED = pa.schema(
         ("before", pa.binary()),
         ("applied_hash", pa.string()),
         ("lossy", pa.list_(pa.string())),
+        ("literal", pa.list_(pa.string())),
         ("state", pa.list_(pa.int32())),
         ("sample", pa.binary()),
     ]
@@ -72,6 +74,7 @@ class StagedRow:
     etag: str | None
     applied_hash: str
     lossy: tuple[str, ...]
+    literal: tuple[str, ...]
     sample: Mapping[str, Any] | None
     before: Mapping[str, Any] | None
 
@@ -164,6 +167,7 @@ def read(
             etag=row["etag"],
             applied_hash=row["applied_hash"],
             lossy=tuple(row["lossy"]),
+            literal=tuple(row["literal"]),
             sample=orjson.loads(row["sample"]) if row["sample"] else None,
             before=orjson.loads(row["before"]) if row["before"] else None,
         )
@@ -197,7 +201,8 @@ def _states(paths: Sequence[Path], start: int, stop: int | None) -> Iterator[Sta
     for row in _across(paths, start, stop, columns=["row_id", "source_id", "position", "role", "main_table", "state"]):
         if row["state"] is not None:
             values = dict(zip(("statecode", "statuscode"), row.pop("state"), strict=True))
-            unused: dict[str, Any] = {"parents": (), "etag": None, "applied_hash": "", "lossy": (), "sample": None, "before": None}
+            unused: dict[str, Any] = {"parents": (), "etag": None, "applied_hash": "", "lossy": (), "literal": ()}
+            unused |= {"sample": None, "before": None}
             yield StagedRow(**row, action="update", origin="created", values=values, **unused)
 
 

@@ -1,37 +1,85 @@
-"""Reading back: what stands at the destination against what was meant, value by value, by the column's type."""
+"""Reading back: every row that a phase wrote against what was meant, value by value, by the column's type."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Column, Table
-from loads import bindings, staged
+from loads import bindings, ledger, staged
 from loads.destination import Destination
-from loads.models import LedgerEntry, Phase, VerifiedRow
+from loads.models import Chunk, LedgerEntry, Phase, VerifiedRow
 from loads.staged import StagedRow
 
 BIND = "@odata.bind"
 # A create-only column that the service moves: the moment given ends up in createdon.
 MOVED = {"overriddencreatedon": "createdon"}
+# Of each value, in this order: as the source holds it, as the plan makes it, shortened or left out with a remark, or not what was sent.
+EQUAL, TRANSFORMED, LOSSY, WRONG = VERDICTS = ("equal", "transformed", "lossy", "wrong")
+PLACES = {verdict: place for place, verdict in enumerate(VERDICTS)}
+MEASURED = ("Integer", "BigInt", "Decimal", "Double", "Money")
+KEPT = 50  # wrong rows of a chunk that are kept value by value; all are counted
 
 
-def meant(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Read form of a body: column (or `_column_value`) -> what should be found there."""
-    lookups = {navigation: column.name for column in table.columns.values() for navigation in column.navigation.values()}
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if key.endswith(BIND):
-            found[f"_{lookups[key.removesuffix(BIND)]}_value"] = value.rpartition("(")[2].rstrip(")").lower()
-        else:
-            found[MOVED.get(key, key)] = value
-    return found
+class ReadBack:
+    """What rows of one table must hold and what they do hold. stamp: the run's own values, sent with every row."""
+
+    def __init__(self, client: Client, table: Table, stamp: Mapping[str, Any]) -> None:
+        """Know the table's lookups and types."""
+        self.client, self.table, self.stamp = client, table, stamp
+        self._lookups = {navigation: column.name for column in table.columns.values() for navigation in column.navigation.values()}
+
+    def meant(self, row: StagedRow) -> dict[str, Any]:
+        """Read form of a row's body: column (or `_column_value`) -> what should be found there."""
+        found: dict[str, Any] = {}
+        for key, value in {**row.values, **self.stamp}.items():
+            if key.endswith(BIND):
+                found[f"_{self._lookups[key.removesuffix(BIND)]}_value"] = value.rpartition("(")[2].rstrip(")").lower()
+            else:
+                found[MOVED.get(key, key)] = value
+        return found
+
+    def column(self, key: str) -> Column | None:
+        """The column that a read form names."""
+        return self.table.columns.get(column_name(key))
+
+    def verdict(self, row: StagedRow, key: str, wanted: Any, found: Mapping[str, Any] | None) -> str:
+        """What became of one value of a row."""
+        if found is None or not same(self.column(key), wanted, found.get(key)):
+            return WRONG
+        name = column_name(key)
+        return LOSSY if name in row.lossy else EQUAL if name in row.literal else TRANSFORMED
+
+    def compared(self, rows: Sequence[StagedRow]) -> Iterator[tuple[StagedRow, dict[str, Any], Mapping[str, Any] | None]]:
+        """Each row with what it must hold and what was read; None where there is no such row."""
+        wanted = {row.row_id: self.meant(row) for row in rows}
+        select = sorted({key for values in wanted.values() for key in values})
+        read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select) if rows else ()
+        found = {row[self.table.primary_id].lower(): row for row in read}
+        return ((row, wanted[row.row_id], found.get(row.row_id)) for row in rows)
+
+    def differing(self, rows: Sequence[StagedRow]) -> Iterator[tuple[StagedRow, set[str]]]:
+        """Each row with the columns that hold something else than was meant; all of them where the row is missing."""
+        for row, meant, found in self.compared(rows):
+            yield row, {key for key, value in meant.items() if found is None or not same(self.column(key), value, found.get(key))}
+
+
+@lru_cache(maxsize=10_000)
+def column_name(key: str) -> str:
+    """The column of a read form: `_ownerid_value` is `ownerid`."""
+    return key.removeprefix("_").removesuffix("_value") if key.startswith("_") and key.endswith("_value") else key
 
 
 def same(column: Column | None, wanted: Any, found: Any) -> bool:
     """Whether a value read back is the value that was sent, by the column's type."""
+    if wanted == found and type(wanted) is type(found):
+        return True
     if wanted is None or found is None:
         return wanted in (None, "") and found in (None, "")
     compare = COMPARE.get(column.kind if column else "", _plain)
@@ -83,54 +131,98 @@ COMPARE: Mapping[str, Callable[[Column | None, Any, Any], bool]] = {
 }
 
 
-def _column(table: Table, key: str) -> Column | None:
-    return table.columns.get(key.removeprefix("_").removesuffix("_value") if key.startswith("_") else key)
+@dataclass(slots=True)
+class Tally:
+    """What was read back of some rows. columns: column -> values by verdict, in the order of VERDICTS; ranges: number -> min, max, sum."""
+
+    rows: int = 0
+    wrong_rows: int = 0
+    columns: dict[str, list[int]] = field(default_factory=dict)
+    ranges: dict[str, list[Decimal]] = field(default_factory=dict)
+
+    def take_row(self, verdicts: Mapping[str, str], *, wrong: bool) -> None:
+        """Count one row. verdicts: read form of each column -> what became of the value."""
+        self.rows += 1
+        self.wrong_rows += wrong
+        for key, verdict in verdicts.items():
+            self.columns.setdefault(column_name(key), [0] * len(VERDICTS))[PLACES[verdict]] += 1
+
+    def measure(self, name: str, number: Decimal) -> None:
+        """Take a number that was read into the column's range and sum."""
+        least, most, total = self.ranges.get(name, [number, number, Decimal(0)])
+        self.ranges[name] = [min(least, number), max(most, number), total + number]
+
+    def content(self) -> dict[str, Any]:
+        """As a chunk and a phase keep it; numbers as text, so that none loses digits."""
+        ranges = {name: [str(number) for number in numbers] for name, numbers in self.ranges.items()}
+        return {"rows": self.rows, "wrong_rows": self.wrong_rows, "columns": self.columns, "ranges": ranges}
+
+    def take(self, content: Mapping[str, Any]) -> None:
+        """Add what another tally kept."""
+        self.rows += content["rows"]
+        self.wrong_rows += content["wrong_rows"]
+        for name, counts in content["columns"].items():
+            self.columns[name] = [a + b for a, b in zip(self.columns.get(name, [0] * len(VERDICTS)), counts, strict=True)]
+        for name, (least, most, total) in content["ranges"].items():
+            for number in (Decimal(least), Decimal(most)):
+                self.measure(name, number)
+            self.ranges[name][2] += Decimal(total) - Decimal(least) - Decimal(most)
+
+    def values(self) -> dict[str, int]:
+        """Values by verdict, over all columns."""
+        return {verdict: sum(counts[place] for counts in self.columns.values()) for place, verdict in enumerate(VERDICTS)}
 
 
-def differing(
-    client: Client, table: Table, rows: Sequence[StagedRow], stamp: Mapping[str, Any]
-) -> Iterator[tuple[StagedRow, dict[str, Any]]]:
-    """Each row with the columns that differ from what was meant (key -> found); all of them where the row is missing."""
-    wanted = {row.row_id: meant(table, {**row.values, **stamp}) for row in rows}
-    select = sorted({key for values in wanted.values() for key in values})
-    found = {row[table.primary_id].lower(): row for row in client.retrieve(table.entity_set, table.primary_id, list(wanted), select)}
-    for row in rows:
-        there = found.get(row.row_id)
-        values = wanted[row.row_id]
-        yield row, values if there is None else {k: there.get(k) for k, v in values.items() if not same(_column(table, k), v, there.get(k))}
+def read_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> None:
+    """Read every row that a chunk wrote back, compare each value, and keep the counts; rows of the sample and wrong ones value by value.
+
+    Raises LeaseLost where another worker took the chunk over.
+    """
+    rows, tally, kept = _written(chunk, phase), Tally(), list[VerifiedRow]()
+    back = ReadBack(destination.client, destination.table(phase.table), destination.stamp(phase.table, phase.run.key))
+    for row, meant, found in back.compared(rows):
+        verdicts = {key: back.verdict(row, key, value, found) for key, value in meant.items()}
+        wrong = WRONG in verdicts.values()
+        tally.take_row(verdicts, wrong=wrong)
+        _measure(back, tally, found or {}, meant)
+        if row.sample is not None or (wrong and tally.wrong_rows <= KEPT):
+            kept.append(_verified(phase, row, meant, found or {}, verdicts))
+    with transaction.atomic():
+        ledger.checked(chunk, worker, tally.content())
+        VerifiedRow.objects.filter(phase=phase, row_id__in=[UUID(row.row_id) for row in rows]).delete()
+        VerifiedRow.objects.bulk_create(kept, batch_size=200)
 
 
-def verify_sample(phase: Phase, destination: Destination, stamp: Mapping[str, Any]) -> int:
-    """Read the phase's sample rows back and keep the field diff of each; returns how many are wrong."""
-    table = destination.table(phase.table)
-    refused = set(LedgerEntry.objects.filter(phase=phase).exclude(row_id=None).values_list("row_id", flat=True))
-    rows = [row for row in _samples(phase) if UUID(row.row_id) not in refused]
-    read_back = differing(destination.client, table, rows, stamp) if rows else ()
-    verified = [_verified(phase, table, row, found, stamp) for row, found in read_back]
-    VerifiedRow.objects.filter(phase=phase).delete()
-    VerifiedRow.objects.bulk_create(verified, batch_size=200)
-    return sum(row.verdict == "wrong" for row in verified)
-
-
-def _samples(phase: Phase) -> Iterable[StagedRow]:
+def _written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
+    """The rows of a chunk that were sent and taken."""
     bound = bindings.late(phase.run.environment)
-    return (row for row in staged.read(staged.rows_of(phase), samples=True, late=bound) if row.action != "equal")
+    rows = [row for row in staged.read_phase(phase, chunk.start, chunk.stop, late=bound) if row.action in ("create", "update")]
+    ids = [UUID(row.row_id) for row in rows]
+    absent = set(LedgerEntry.objects.filter(phase=phase, row_id__in=ids).values_list("row_id", flat=True))
+    return [row for row, row_id in zip(rows, ids, strict=True) if row_id not in absent]
 
 
-def _verified(phase: Phase, table: Table, row: StagedRow, found: Mapping[str, Any], stamp: Mapping[str, Any]) -> VerifiedRow:
-    fields = [_field(row, key, value, found) for key, value in meant(table, {**row.values, **stamp}).items()]
-    verdicts = {field["verdict"] for field in fields}
-    verdict = next(word for word in ("wrong", "lossy", "equal") if word in verdicts or word == "equal")
+def _measure(back: ReadBack, tally: Tally, found: Mapping[str, Any], meant: Iterable[str]) -> None:
+    for key in meant:
+        column = back.table.columns.get(key)
+        if column is not None and column.kind in MEASURED and (number := found.get(key)) is not None:
+            tally.measure(key, Decimal(str(number)))
+
+
+def _verified(phase: Phase, row: StagedRow, meant: Mapping[str, Any], found: Mapping[str, Any], verdicts: Mapping[str, str]) -> VerifiedRow:
+    source = row.sample or {}
+    fields = [
+        {"column": name, "source": source.get(name), "meant": value, "found": found.get(key), "verdict": verdicts[key]}
+        for key, value in meant.items()
+        for name in [column_name(key)]
+    ]
+    verdict = next((word for word in (WRONG, LOSSY) if word in verdicts.values()), EQUAL)
     return VerifiedRow(run_id=phase.run_id, phase=phase, source_id=row.source_id, row_id=UUID(row.row_id), verdict=verdict, fields=fields)
 
 
-def _field(row: StagedRow, key: str, wanted: Any, found: Mapping[str, Any]) -> dict[str, Any]:
-    column = key.removeprefix("_").removesuffix("_value") if key.startswith("_") else key
-    verdict = "wrong" if key in found else "lossy" if column in row.lossy else "equal"
-    return {
-        "column": column,
-        "source": (row.sample or {}).get(column),
-        "meant": wanted,
-        "found": found.get(key, wanted),
-        "verdict": verdict,
-    }
+def total(phases: Collection[Phase]) -> Tally:
+    """What was read back of phases whose chunks are all checked."""
+    tally = Tally()
+    for content in Chunk.objects.filter(phase__in=phases).exclude(verified={}).values_list("verified", flat=True).iterator(chunk_size=500):
+        tally.take(content)
+    return tally

@@ -18,7 +18,7 @@ from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
 from loads.reasons import VERSION_MISMATCH, refusal
 from loads.staged import StagedRow
-from loads.verification import differing
+from loads.verification import ReadBack
 
 CREATE_ROWS, UPDATE_ROWS = 100, 50
 MOST_THREADS = 16
@@ -122,7 +122,7 @@ class Writer:
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:
         """Rows whose version moved because our own earlier write, whose answer was lost, did move it."""
-        return {row.row_id for row, found in differing(self.client, self.table, rows, self.stamp) if not found}
+        return {row.row_id for row, others in ReadBack(self.client, self.table, self.stamp).differing(rows) if not others}
 
     def _batch(self, rows: list[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet]) -> list[tuple[StagedRow, Outcome]]:
         """An outcome per row; rows that the service only put off are sent again a few times, when it said to."""

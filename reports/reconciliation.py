@@ -7,6 +7,7 @@ from loads.acceptance import exceptions_content, owners_content, phase_content, 
 from loads.models import Phase, Run, VerifiedRow
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
+from loads.verification import VERDICTS
 from reports.documents import write_json, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
@@ -27,7 +28,17 @@ def content(run: Run) -> dict[str, Any]:
 
 
 def _phase(phase: Phase) -> dict[str, Any]:
-    return {**phase_content(phase), "pass": phase.get_kind_display(), "at_destination": phase.at_destination}
+    told = {**phase_content(phase), "pass": phase.get_kind_display(), "at_destination": phase.at_destination}
+    return told | ({"read_back": _read_back(phase.verified)} if phase.verified else {})
+
+
+def _read_back(verified: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows, and per column the values by verdict; of numbers also the least, the most and the sum that were read."""
+    columns = []
+    for name, counts in sorted(verified["columns"].items()):
+        least, most, total = verified["ranges"].get(name, (None, None, None))
+        columns.append({"column": name, **dict(zip(VERDICTS, counts, strict=True)), "min": least, "max": most, "sum": total})
+    return {"rows": verified["rows"], "columns": columns}
 
 
 def whole(run: Run) -> dict[str, Any]:
@@ -67,6 +78,8 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     )
     header = ["Object", "Severity", "Code", "What it means", "Field", "Records", "For instance"]
     yield Sheet("Losses and notes", header, _remarks(told["remarks"]), [18, 10, 28, 70, 24, 10, 60])
+    header = ["Object", "Table", "Rows", "Column", *_titles(VERDICTS), "Least", "Most", "Sum"]
+    yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 10, 36, *[12] * 4, *[18] * 3])
     header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
     yield Sheet("Read back", header, _verified(run), [26, 16, 38, 30, 40, 40, 40, 10])
     yield Sheet("Owners", ["Owner at the source", "Owned by", "As", "Signed by"], _owners(told["owners"]), [44, 44, 18, 24])
@@ -95,6 +108,14 @@ def _rows(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for phase in phases:
         counts = phase["rows"]
         yield [phase["object"], phase["table"], phase["pass"], counts["planned"], *(counts[name] for name in ROWS), phase["at_destination"]]
+
+
+def _read(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for phase in phases:
+        back = phase.get("read_back", {"rows": 0, "columns": ()})
+        for one in back["columns"]:
+            measured = [one[name] for name in ("min", "max", "sum")]
+            yield [phase["object"], phase["table"], back["rows"], one["column"], *(one[verdict] for verdict in VERDICTS), *measured]
 
 
 def _exceptions(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:

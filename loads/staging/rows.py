@@ -29,7 +29,7 @@ GROUP = 2_000  # rows that are compressed together
 class Draft:
     """A row before it is merged with what is at the destination.
 
-    source: gives the source's values by column; asked only for the rows that are read back.
+    source: gives the source's values by column.
     always: values that are written into an existing row too, whatever it holds (stage lookups of a lead that became a contact).
     state: statecode and statuscode that the row gets once all rows are there.
     companions: columns that say something of another one's value, and go into an existing row only where that one does.
@@ -108,6 +108,7 @@ class TableWriter:
             action = self._action(draft, applied, there)
         if action in ("update", "conflict") and there is not None:
             values = self._merged(draft, there)
+        source = draft.source() if action in ("create", "update") else {}
         before = {key: there.get(key) for key in read_keys(self.table, values)} if there is not None else None
         self._file.add(
             draft.row_id,
@@ -123,8 +124,9 @@ class TableWriter:
             orjson.dumps(before) if before is not None else None,
             applied,
             draft.lossy,
+            _literal(source, values),
             draft.state,
-            self._sample(draft) if action != "equal" else None,
+            self._sample(draft, source) if action != "equal" else None,
         )
 
     def _action(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> str:
@@ -153,7 +155,7 @@ class TableWriter:
                 merged.pop(column, None)
         return {**merged, **stricter_values(refusals, there), **draft.always}
 
-    def _sample(self, draft: Draft) -> bytes | None:
+    def _sample(self, draft: Draft, source: Mapping[str, Any]) -> bytes | None:
         """The source values of a row that will be read back: some plain ones and some with losses."""
         if draft.lossy:
             self._lossy += 1
@@ -161,7 +163,7 @@ class TableWriter:
         else:
             self._plain += 1
             chosen = self._plain <= self._samples
-        return orjson.dumps({key: _shown(value) for key, value in draft.source().items()}) if chosen else None
+        return orjson.dumps({key: _shown(value) for key, value in source.items()}) if chosen else None
 
 
 class LateWriter:
@@ -184,8 +186,13 @@ class LateWriter:
         """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row."""
         body = orjson.dumps(values)
         self._file.add(
-            row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], None, None
+            row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], [], None, None
         )
+
+
+def _literal(source: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """Columns that hold the source's value as it is, be it as a number or as the same text."""
+    return [name for name, raw in source.items() if name in values and (raw == values[name] or str(raw) == str(values[name]))]
 
 
 def _shown(value: Any) -> Any:

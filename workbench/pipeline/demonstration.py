@@ -18,7 +18,7 @@ from django.db.models import Q
 
 from connectors import store
 from loads import quality, runs
-from loads.acceptance import phase_content, sandbox_content
+from loads.acceptance import everything_content, phase_content, sandbox_content
 from loads.models import Phase, Run
 from mapping import plan
 from mapping.checks import deciding, registry, switching
@@ -305,6 +305,7 @@ def summary(engagement: Engagement) -> dict[str, Any]:
             {"check": row.check_name, "severity": row.severity, "evidence": _placed(row)}
             for row in DiscoveryFinding.objects.filter(engagement=engagement)
         ],
+        "verified": everything_content(Run.objects.filter(engagement=engagement)),
         "assumptions": ASSUMPTIONS,
     }
 

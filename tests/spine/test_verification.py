@@ -1,0 +1,104 @@
+"""Every row that was written is read back and compared with what was meant, value by value; a wrong value stops the run."""
+
+from datetime import timedelta
+
+import pytest
+import requests
+from django.utils import timezone
+
+from loads import engine, runs
+from loads.models import Chunk, Phase, Run, VerifiedRow
+from loads.verification import VERDICTS, total
+from tests import folders
+from tests.folders import user
+from tests.playing import engagement_on
+from tests.spine.test_load_engine import Prepared
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+SELLER = "00000000-0000-0000-0000-00000000ad01"
+LONG = "Wolfeschlegelsteinhausenbergerdorff " * 3
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    seller = {"systemuserid": SELLER, "fullname": "A Seller", "internalemailaddress": "seller@customer.example"}
+    users = [
+        user("u-1", "ada@gmail.com", "customer", firstName=" Ada ", lastName="Lovelace", loyaltyPoints=12.5),
+        user("u-2", "EVA@gmail.com", "customer", firstName=LONG, lastName="Marsh", loyaltyPoints=-3),
+        user("u-3", "leo@gmail.com", "lead", lastName="Ray"),
+    ]
+    folder = folders.write(tmp_path / "source", users, rows={"dataverse/systemuser": [seller]})
+    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
+        yield Prepared(engagement, cast, servers)
+
+
+def edit(servers, table, row_id, values):
+    with requests.Session() as session:
+        session.trust_env = False
+        body = {"table": table, "id": row_id, "values": values, "user": SELLER}
+        assert session.post(f"{servers.dataverse_sandbox}/_simulator/edit", json=body, timeout=10).ok
+
+
+def sent(prepared: Prepared) -> tuple[Run, Phase, engine.Destination]:
+    """A run whose contacts are sent and not yet read back."""
+    run = prepared.finish_staging()
+    destination, phase = engine.Destination(run.environment), run.phases.get(table="contact", kind=Phase.Kind.ROWS)
+    while phase.chunks.exclude(state__in=Chunk.SENT).exists():
+        engine.step(run, destination, "tests")
+    assert set(phase.chunks.values_list("state", flat=True)) == {Chunk.State.DONE}
+    return run, phase, destination
+
+
+def counts(phase: Phase, column: str) -> dict[str, int]:
+    return {verdict: n for verdict, n in zip(VERDICTS, phase.verified["columns"][column], strict=True) if n}
+
+
+def test_every_value_is_counted_by_what_became_of_it(prepared):
+    run = prepared.finish(prepared.open())
+    assert run.state == Run.State.DONE
+    contacts = run.phases.get(table="contact", kind=Phase.Kind.ROWS)
+    assert (contacts.verified["rows"], contacts.verified["wrong_rows"]) == (contacts.created + contacts.updated, 0) == (2, 0)
+    assert counts(contacts, "lastname") == {"equal": 2}
+    assert counts(contacts, "firstname") == {"transformed": 1, "lossy": 1}
+    assert counts(contacts, "emailaddress1") == {"equal": 1, "transformed": 1}
+    assert counts(contacts, "ownerid") == {"transformed": 2}
+    assert contacts.verified["ranges"]["mwb_loyaltypoints"] == ["-3.0", "12.5", "9.5"]
+    assert total(run.phases.all()).rows == sum(phase.created + phase.updated for phase in run.phases.filter(kind=Phase.Kind.ROWS))
+
+
+def test_a_value_that_is_not_what_was_sent_stops_the_run_until_it_is_put_right(prepared):
+    run, phase, _ = sent(prepared)
+    contact = next(row for row in prepared.rows()["contact"] if row["mwb_sourceid"] == "user:u-1")
+    edit(prepared.servers, "contact", contact["contactid"], {"lastname": "Byron"})
+    prepared.work(run)
+    assert run.state == Run.State.STOPPED
+    assert "1 rows were read back with other values than were sent" in run.message
+    [row] = VerifiedRow.objects.filter(run=run, verdict="wrong")
+    [wrong] = [one for one in row.fields if one["verdict"] == "wrong"]
+    assert (row.source_id, wrong["column"], wrong["meant"], wrong["found"]) == ("u-1", "lastname", "Lovelace", "Byron")
+    edit(prepared.servers, "contact", contact["contactid"], {"lastname": "Lovelace"})
+    runs.resume(run, prepared.cast.engineer)
+    assert prepared.work(run).state == Run.State.DONE
+    assert not VerifiedRow.objects.filter(run=run, verdict="wrong").exists()
+
+
+def test_a_row_that_is_gone_is_wrong(prepared):
+    run, phase, _ = sent(prepared)
+    contact = next(row for row in prepared.rows()["contact"] if row["mwb_sourceid"] == "user:u-2")
+    assert prepared.call("DELETE", f"contacts({contact['contactid']})").status_code == 204
+    prepared.work(run)
+    assert run.state == Run.State.STOPPED
+    phase.refresh_from_db()
+    assert (phase.verified["rows"], phase.verified["wrong_rows"], phase.at_destination) == (2, 1, 1)
+
+
+def test_what_a_dead_worker_was_reading_back_is_read_by_another(prepared):
+    run, phase, destination = sent(prepared)
+    chunk = engine.claim_next(phase, "dead", engine.READING)
+    assert engine.claim_next(phase, "other", engine.READING) is None
+    Chunk.objects.filter(pk=chunk.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert prepared.work(run).state == Run.State.DONE
+    phase.refresh_from_db()
+    assert phase.verified["rows"] == 2
+    with pytest.raises(engine.ledger.LeaseLost):
+        engine.ledger.checked(chunk, "dead", {})
