@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import orjson
 
+from connectors.storable import storable_json
 from reports.documents import keep, write_sheets
 from reports.messages import entries
 from reports.messages.destinations import Destinations
@@ -27,6 +28,7 @@ ASSUMPTIONS = (
     "Tokens of Sales templates name tables and columns as they are shown in English; in another language they are others.",
     "Placeholders of Customer Insights - Journeys are bound by a person in the designer, each with its default.",
     "A snippet is read as if it stood outside of all blocks, whatever block of the template it stands in.",
+    "A name within a loop is taken for a field of the item; where the item has none, the source may show the person's field of that name.",
     "Only the content in each template's default locale is read.",
     "Which functions the source's templates know is published in parts; a function that isn't listed is shown as unknown.",
     "When a campaign sent last isn't published: the newest of its own moments stands for it.",
@@ -60,8 +62,17 @@ def gathered(engagement: Engagement) -> Iterator[Inventory]:
         for message in sources.messages():
             entry = entries.template(message, sources, destinations)
             counts.add(entry)
-            file.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
-        yield Inventory(_head(engagement, sources, destinations, counts), file)
+            file.write(_line(entry) + b"\n")
+        head = orjson.loads(_line(_head(engagement, sources, destinations, counts)))
+        yield Inventory(head, file)
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    """A value as a line of JSON; halves of a surrogate pair, which no file takes, become visibly broken characters."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(storable_json(value), option=orjson.OPT_SORT_KEYS)
 
 
 def content(engagement: Engagement) -> dict[str, Any]:
@@ -134,7 +145,7 @@ def write(engagement: Engagement) -> Document:
 
 def _write(path: Path, found: Inventory) -> None:
     with path.open("wb") as file:
-        file.write(orjson.dumps(found.head, option=orjson.OPT_SORT_KEYS)[:-1] + b',\n"templates": [')
+        file.write(_line(found.head)[:-1] + b',\n"templates": [')
         before = b"\n"
         for line in found.lines():
             file.write(before + line)

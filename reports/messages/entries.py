@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from connectors.messages import Message, Mistake, Scan, Snippet, Use
-from connectors.storable import storable_json
 from reports.messages.destinations import Destinations
 from reports.messages.judging import expressions, judged
 from reports.messages.markup import structure
@@ -35,14 +34,14 @@ MISTAKES: Mapping[str, str] = {
 
 
 def template(message: Message, sources: Sources, destinations: Destinations) -> dict[str, Any]:
-    """A template as data that every file and database takes; see the functions below for the shapes of its parts."""
+    """A template as data; see the functions below for the shapes of its parts."""
     scans = [(field, text, sources.reader.scan(text, field)) for field, text in message.texts]
     told = list(expressions(message, [scan for _, _, scan in scans], sources, destinations))
     mistakes = [mistake for _, _, scan in scans for mistake in scan.mistakes]
     uses = sources.uses_of(message)
     counted = _counted(message, uses, told, mistakes, sources.taken_at)
     markup = [structure(text, scan) | {"field": field} for field, text, scan in scans if field in message.markup]
-    entry = {
+    return {
         **_head(message),
         "campaigns": campaigns(uses),
         "content": {"fields": [{"field": field, "characters": len(text)} for field, text, _ in scans], "markup": markup},
@@ -51,7 +50,6 @@ def template(message: Message, sources: Sources, destinations: Destinations) -> 
         "counts": counted | {status: number for status, number in Counter(one["status"] for one in told).items()},
         "recommendation": asdict(recommend(counted, sum(one["characters"] for one in markup))),
     }
-    return dict(storable_json(entry))
 
 
 def _head(message: Message) -> dict[str, Any]:
@@ -117,7 +115,7 @@ def snippet(one: Snippet, scan: Scan, used: int, destinations: Destinations) -> 
     """A snippet as data. used: templates that show it, also through another snippet."""
     anybody = Message("", "")
     told = [judged(expression, anybody, destinations) for expression in scan.expressions]
-    return dict(storable_json({
+    return {
         "id": one.id,
         "name": one.name,
         "variables": list(one.variables),
@@ -126,7 +124,7 @@ def snippet(one: Snippet, scan: Scan, used: int, destinations: Destinations) -> 
         "expressions": told,
         "mistakes": _mistakes(scan.mistakes),
         "counts": dict(Counter(expression["status"] for expression in told)) | {"mistakes": len(scan.mistakes)},
-    }))  # fmt: skip
+    }
 
 
 def words_of(reasons: Iterable[Mapping[str, str]]) -> str:
