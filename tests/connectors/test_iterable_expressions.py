@@ -191,7 +191,7 @@ def test_sixteen_times_the_text_takes_nowhere_near_its_square(name):
         scan(text, "html")
         return time.process_time() - begun
 
-    assert seconds(HOSTILE[name](4_800)) < 80 * seconds(HOSTILE[name](300)) + 0.1
+    assert seconds(HOSTILE[name](4_800)) < 32 * seconds(HOSTILE[name](300)) + 0.1
 
 
 def test_ten_thousand_blocks_within_each_other_are_read():

@@ -128,12 +128,14 @@ def test_a_name_that_no_token_can_hold_gets_none():
 def test_a_field_that_feeds_may_bring_and_one_that_events_may_hide_say_so():
     engagement = made(
         email(1, html="{{offer.title}}", dataFeedIds=[3], mergeDataFeedContext=True),
-        email(2, html="{{userId}} {{firstName}}", templateType="Triggered"),
+        email(2, html="{{userId}} {{firstName}} {{profile.userId}}", templateType="Triggered"),
+        email(3, html="{{userId}}"),
     )
     assert codes(by_text(one(engagement))["{{offer.title}}"]) == ["feed_merged"]
     notes = {text: found["paths"][0]["note"] for text, found in by_text(one(engagement, 2)).items()}
     assert "own value instead" in notes["{{userId}}"]
-    assert notes["{{firstName}}"] == ""
+    assert (notes["{{firstName}}"], notes["{{profile.userId}}"]) == ("", "")
+    assert by_text(one(engagement, 3))["{{userId}}"]["paths"][0]["note"] == ""  # no event sends a blast
 
 
 def test_snippets_are_followed_into_their_own_content_once():
