@@ -118,6 +118,13 @@ LOGIN_URL = "portal:sign_in"
 LOGIN_REDIRECT_URL = "portal:home"
 LOGOUT_REDIRECT_URL = "portal:sign_in"
 
+# smtp+tls://user:password@host:587 sends invitations; without it their links are shown to whoever invites.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+if EMAIL_URL:
+    globals().update(env.email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="workbench@localhost")
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = True
@@ -175,6 +182,7 @@ UNFOLD = {
                     {"title": "Engagements", "icon": "handshake", "link": reverse_lazy("admin:engagements_engagement_changelist")},
                     {"title": "Connections", "icon": "cable", "link": reverse_lazy("admin:engagements_connection_changelist")},
                     {"title": "Sign-offs", "icon": "verified", "link": reverse_lazy("admin:engagements_signoff_changelist")},
+                    {"title": "Invitations", "icon": "person_add", "link": reverse_lazy("admin:engagements_invitation_changelist")},
                     {"title": "History", "icon": "history", "link": reverse_lazy("admin:engagements_auditentry_changelist")},
                 ],
             },

@@ -17,7 +17,7 @@ from mapping import plan
 from mapping.models import DiscoveryFinding, EventType, FieldMap, OwnerMatch, SourceField, SourceObject, SplitRule
 from reports.models import Document
 from tests.pages import cast
-from workbench.engagements import history, signoffs
+from workbench.engagements import history, invitations, signoffs
 from workbench.engagements.scoped_admin import Scoped
 from workbench.pipeline.models import Step
 
@@ -58,6 +58,7 @@ def fill(engagement, people, rows: int = 1) -> None:
         Step.objects.create(engagement=engagement, name="discover", requested_by=MARKUP, message=MARKUP, progress=MARKUP)
         history.record(engagement, actor=MARKUP, action="changed", subject=MARKUP)
         sign(engagement, people)
+        invitations.invite(engagement, email=f"n{n}@example.test", role="viewer", by=people.engineer)
 
 
 def sign(engagement, people):
@@ -138,6 +139,7 @@ LISTS = [
     "loads_ledgerentry",
     "loads_crosswalk",
     "loads_verifiedrow",
+    "engagements_invitation",
 ]
 
 
@@ -153,6 +155,7 @@ def test_lists_ask_as_much_of_the_database_for_many_rows_as_for_few(northwind, p
         cast.make_exception(run, f"more-{n}")
         cast.make_verified(run, f"more-{n}")
         cast.make_run(northwind, people.engineer)
+        invitations.invite(northwind, email=f"more{n}@example.test", role="viewer", by=people.engineer)
         Crosswalk.objects.create(
             environment=run.environment, object_name="user", source_id=f"more-{n}", table="contact", row_id=uuid.uuid4()
         )

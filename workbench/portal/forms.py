@@ -4,6 +4,8 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.forms import AuthenticationForm as AdminAuthenticationForm
@@ -49,3 +51,38 @@ class SignForm(forms.Form):
     shown_sha256 = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
     read = forms.BooleanField(error_messages={"required": "Tick the box to say that you have read this page."})
     note = forms.CharField(required=False, max_length=2_000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class JoinForm(forms.Form):
+    """Name and password of somebody who was invited and has no account."""
+
+    first_name = forms.CharField(max_length=150, widget=forms.TextInput(attrs={"autocomplete": "given-name"}))
+    last_name = forms.CharField(max_length=150, widget=forms.TextInput(attrs={"autocomplete": "family-name"}))
+    password = forms.CharField(
+        strip=False,
+        max_length=1_000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=password_validators_help_text_html(),
+    )
+    again = forms.CharField(
+        strip=False, max_length=1_000, label="Password again", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        """email: the invited address, which the password may not be like."""
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean(self) -> dict[str, Any]:
+        """Both passwords are the same, and good enough."""
+        given = super().clean() or {}
+        password = given.get("password")
+        if password and password != given.get("again"):
+            self.add_error("again", "The two passwords differ.")
+        elif password:
+            names = {name: given.get(name, "") for name in ("first_name", "last_name")}
+            try:
+                validate_password(password, User(username=self.email, email=self.email, **names))
+            except ValidationError as error:
+                self.add_error("password", error)
+        return given
