@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
@@ -41,6 +42,7 @@ INSTALLED_APPS = [
     "loads",
     "reports",
     "workbench.pipeline",
+    "workbench.hypercare",
     "workbench.portal",
     "workbench",
 ]
@@ -121,7 +123,10 @@ LOGOUT_REDIRECT_URL = "portal:sign_in"
 # smtp+tls://user:password@host:587 sends invitations; without it their links are shown to whoever invites.
 EMAIL_URL = env.str("EMAIL_URL", default="")
 if EMAIL_URL:
-    globals().update(env.email_url("EMAIL_URL"))
+    try:
+        globals().update(env.email_url("EMAIL_URL"))
+    except (ImproperlyConfigured, ValueError) as error:
+        raise ImproperlyConfigured("EMAIL_URL can't be read. Write it as smtp+tls://user:password@host:587.") from error
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="workbench@localhost")
 
@@ -217,6 +222,14 @@ UNFOLD = {
                     {"title": "Exceptions", "icon": "report", "link": reverse_lazy("admin:loads_ledgerentry_changelist")},
                     {"title": "Crosswalk", "icon": "compare_arrows", "link": reverse_lazy("admin:loads_crosswalk_changelist")},
                     {"title": "Documents", "icon": "description", "link": reverse_lazy("admin:reports_document_changelist")},
+                ],
+            },
+            {
+                "title": "Hypercare",
+                "separator": True,
+                "items": [
+                    {"title": "Tickets", "icon": "confirmation_number", "link": reverse_lazy("admin:hypercare_ticket_changelist")},
+                    {"title": "Calendars", "icon": "event", "link": reverse_lazy("admin:hypercare_hypercarecalendar_changelist")},
                 ],
             },
             {
