@@ -185,6 +185,22 @@ def test_of_a_forgotten_persons_event_nothing_is_told_either(played):
     assert story(played, f"customEvent:{known}").forgotten
 
 
+LEFT_OUT = {"disposition": "skipped", "source_id": "u-1", "reasons": [{"code": "split.skip"}]}
+
+
+@pytest.mark.parametrize(
+    ("record", "codes", "parents", "covered"),
+    [
+        ({"email": " Gone@Northpine.example"}, set(), [], True),
+        ({"userId": "u-1"}, {"parent.skipped"}, [], True),  # who it was can't be told any more
+        ({"userId": "u-1"}, {"parent.skipped"}, [LEFT_OUT], False),
+        ({"userId": "u-1"}, {"parent.held"}, [], False),
+    ],
+)
+def test_what_belongs_to_a_forgotten_person_is_known_by_address_or_taken_for_it_in_doubt(played, record, codes, parents, covered):
+    assert Register(played.engagement).covers(record, codes, parents) is covered
+
+
 def test_a_line_that_was_no_record_is_told_as_it_came(played):
     production = Run.objects.get(engagement=played.engagement, environment__kind="production")
     dataset = played.engagement.datasets.get(pk=production.datasets["user"])

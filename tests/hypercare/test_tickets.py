@@ -94,6 +94,15 @@ def test_a_move_from_another_state_is_refused(northwind, people, name, state):
     assert now_is(ticket).state == state
 
 
+@pytest.mark.parametrize("state", ["in_work", "answered", "closed"])
+def test_what_is_under_way_or_settled_is_not_triaged(northwind, people, state):
+    ticket = triaged(northwind, people)
+    Ticket.objects.filter(pk=ticket.pk).update(state=state)
+    with pytest.raises(NotFromHere):
+        tickets.triage(ticket, by=people.engineer, cause="change", severity="low", assignee=None)
+    assert (now_is(ticket).state, ticket.cause) == (state, "bug")
+
+
 def test_an_old_page_does_not_undo_what_somebody_else_did_meanwhile(northwind, people):
     ticket = triaged(northwind, people)
     old = Ticket.objects.get(pk=ticket.pk)

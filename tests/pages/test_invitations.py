@@ -162,6 +162,15 @@ def test_who_has_an_account_signs_in_and_keeps_their_password(northwind, people)
     assert AuditEntry.objects.latest("number").actor == "ada"
 
 
+def test_an_account_made_since_the_page_was_opened_is_not_doubled(northwind, people):
+    made = invite(people, northwind)
+    User.objects.filter(pk=cast.make_user("ada").pk).update(email=GRACE)
+    with pytest.raises(invitations.OtherAccount):
+        invitations.accept_anew(made.invitation, first_name="G", last_name="H", password=GOOD["password"], address=None)
+    assert not User.objects.filter(username=GRACE).exists()
+    assert invitations.opened(made.token)
+
+
 def test_somebody_else_who_is_signed_in_does_not_take_the_place(northwind, people, as_user):
     made = invite(people, northwind)
     client, page = opened(made, as_user(people.viewer))
