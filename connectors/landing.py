@@ -207,6 +207,19 @@ def scan(dataset: Dataset, start: int = 0, stop: int | None = None) -> Iterator[
         first += size
 
 
+def at(dataset: Dataset, position: int) -> Landed | None:
+    """The record at a position, read from its row group alone; None where the dataset ends before it."""
+    first = 0
+    for path in files(dataset):
+        size = store.row_count(path)
+        if position < first + size:
+            place = position - first
+            [row] = store.read_rows(path, start=place, stop=place + 1, columns=["source_id", "raw", "problem"])
+            return Landed(position, row["source_id"], row["raw"], row["problem"])
+        first += size
+    return None
+
+
 def positions(dataset: Dataset) -> int:
     """Places in the dataset, those of repeated records too: the `stop` of a whole scan."""
     return sum(store.row_count(path) for path in files(dataset))

@@ -44,8 +44,20 @@ def _told(run: Run, object_name: str, row: tuple) -> dict[str, Any]:
 def _rows(run: Run, object_name: str, position: int, source_id: str) -> list[dict[str, str]]:
     """The record's rows: table, row id, origin and state (of Crosswalk.State)."""
     if crosswalk.keeps(run, object_name):
-        kept = Crosswalk.objects.filter(environment=run.environment, object_name=object_name, source_id=source_id)
-        return [{"table": row.table, "row_id": str(row.row_id), "origin": row.origin, "state": row.state} for row in kept]
+        known = Crosswalk.objects.filter(environment=run.environment, object_name=object_name)
+        kept = list(known.filter(source_id=source_id))
+        # An alias shares its survivor's row, whose state is kept there.
+        shared = known.filter(alias=False, row_id__in=[row.row_id for row in kept if row.alias])
+        states = {(row.table, row.row_id): row.state for row in shared}
+        return [
+            {
+                "table": row.table,
+                "row_id": str(row.row_id),
+                "origin": row.origin,
+                "state": states.get((row.table, row.row_id), row.state),
+            }
+            for row in kept
+        ]
     entries = LedgerEntry.objects.filter(run=run, object_name=object_name, position=position)
     absent = {str(row_id) for row_id in entries.values_list("row_id", flat=True)}
     found: list[dict[str, str]] = []

@@ -151,26 +151,28 @@ def read(
     late: bindings that a run makes itself, name -> row id; they take the place of `(@name)` in lookups.
     """
     for row in _across(paths, start, stop):
-        if samples and row["sample"] is None:
-            continue
-        values = orjson.loads(_bound(row["values"], late) if late else row["values"])
-        yield StagedRow(
-            row_id=row["row_id"],
-            source_id=row["source_id"],
-            position=row["position"],
-            role=row["role"],
-            main_table=row["main_table"],
-            action=row["action"],
-            origin=row["origin"],
-            values=values,
-            parents=tuple(row["parents"]),
-            etag=row["etag"],
-            applied_hash=row["applied_hash"],
-            lossy=tuple(row["lossy"]),
-            literal=tuple(row["literal"]),
-            sample=orjson.loads(row["sample"]) if row["sample"] else None,
-            before=orjson.loads(row["before"]) if row["before"] else None,
-        )
+        if not samples or row["sample"] is not None:
+            yield _row(row, _bound(row["values"], late) if late else row["values"])
+
+
+def _row(row: Mapping[str, Any], values: bytes) -> StagedRow:
+    return StagedRow(
+        row_id=row["row_id"],
+        source_id=row["source_id"],
+        position=row["position"],
+        role=row["role"],
+        main_table=row["main_table"],
+        action=row["action"],
+        origin=row["origin"],
+        values=orjson.loads(values),
+        parents=tuple(row["parents"]),
+        etag=row["etag"],
+        applied_hash=row["applied_hash"],
+        lossy=tuple(row["lossy"]),
+        literal=tuple(row["literal"]),
+        sample=orjson.loads(row["sample"]) if row["sample"] else None,
+        before=orjson.loads(row["before"]) if row["before"] else None,
+    )
 
 
 def _bound(values: bytes, late: Mapping[str, str]) -> bytes:
@@ -186,6 +188,20 @@ def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:
     with store.database() as con:
         rows = con.execute("SELECT row_id, origin FROM read_parquet(?) WHERE position = ?", [[str(path) for path in paths], position])
         return [{"row_id": row_id, "origin": origin} for row_id, origin in rows.fetchall()]
+
+
+def find(phase: Phase, row_id: str, *, late: Mapping[str, str] | None = None) -> StagedRow | None:
+    """The row of this id that a phase stages, found without reading the others' values; None where there is none. late: see `read`."""
+    if not (paths := rows_of(phase)):
+        return None
+    with store.database() as con:
+        cursor = con.execute("SELECT * FROM read_parquet(?) WHERE row_id = ? LIMIT 1", [[str(path) for path in paths], row_id])
+        found = cursor.fetchone()
+        names = [column[0] for column in cursor.description or ()]
+    if found is None:
+        return None
+    row = dict(zip(names, found, strict=True))
+    return _row(row, _bound(row["values"], late) if late else row["values"])
 
 
 def read_phase(phase: Phase, start: int = 0, stop: int | None = None, *, late: Mapping[str, str] | None = None) -> Iterator[StagedRow]:

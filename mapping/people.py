@@ -153,7 +153,7 @@ def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
             _shown(first(record), last(record)),
             normalise_stage(stage(record)),
             owner_key(owner(record)),
-            _is_forgotten(rules.forgotten, address, user_key),
+            is_forgotten(rules.forgotten, address, user_key),
             address is not None and is_role_address(address, rules.role_addresses),
             list_ids(lists(record)),
             *_strictness(answers),
@@ -187,7 +187,8 @@ def _shown(first: Any, last: Any) -> str:
     return storable(" ".join(part for part in parts if part)[:100])
 
 
-def _is_forgotten(hashes: frozenset[str], *keys: str | None) -> bool:
+def is_forgotten(hashes: frozenset[str], *keys: str | None) -> bool:
+    """Whether one of a person's e-mails and ids is on the register of forgotten people; see PersonRules."""
     return bool(hashes) and any(key and sha256(key.strip().lower().encode("utf-8", "replace")).hexdigest() in hashes for key in keys)
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
@@ -41,6 +42,7 @@ INSTALLED_APPS = [
     "loads",
     "reports",
     "workbench.pipeline",
+    "workbench.hypercare",
     "workbench.portal",
     "workbench",
 ]
@@ -118,6 +120,16 @@ LOGIN_URL = "portal:sign_in"
 LOGIN_REDIRECT_URL = "portal:home"
 LOGOUT_REDIRECT_URL = "portal:sign_in"
 
+# smtp+tls://user:password@host:587 sends invitations; without it their links are shown to whoever invites.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+if EMAIL_URL:
+    try:
+        globals().update(env.email_url("EMAIL_URL"))
+    except (ImproperlyConfigured, ValueError) as error:
+        raise ImproperlyConfigured("EMAIL_URL can't be read. Write it as smtp+tls://user:password@host:587.") from error
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="workbench@localhost")
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = True
@@ -175,6 +187,7 @@ UNFOLD = {
                     {"title": "Engagements", "icon": "handshake", "link": reverse_lazy("admin:engagements_engagement_changelist")},
                     {"title": "Connections", "icon": "cable", "link": reverse_lazy("admin:engagements_connection_changelist")},
                     {"title": "Sign-offs", "icon": "verified", "link": reverse_lazy("admin:engagements_signoff_changelist")},
+                    {"title": "Invitations", "icon": "person_add", "link": reverse_lazy("admin:engagements_invitation_changelist")},
                     {"title": "History", "icon": "history", "link": reverse_lazy("admin:engagements_auditentry_changelist")},
                 ],
             },
@@ -209,6 +222,14 @@ UNFOLD = {
                     {"title": "Exceptions", "icon": "report", "link": reverse_lazy("admin:loads_ledgerentry_changelist")},
                     {"title": "Crosswalk", "icon": "compare_arrows", "link": reverse_lazy("admin:loads_crosswalk_changelist")},
                     {"title": "Documents", "icon": "description", "link": reverse_lazy("admin:reports_document_changelist")},
+                ],
+            },
+            {
+                "title": "Hypercare",
+                "separator": True,
+                "items": [
+                    {"title": "Tickets", "icon": "confirmation_number", "link": reverse_lazy("admin:hypercare_ticket_changelist")},
+                    {"title": "Calendars", "icon": "event", "link": reverse_lazy("admin:hypercare_hypercarecalendar_changelist")},
                 ],
             },
             {

@@ -67,7 +67,14 @@ def test_after_a_sandbox_run_its_rows_and_the_bytes_of_its_staged_rows_count(nor
     run = cast.make_run(northwind, cast.make_user("ada"))
     phase = run.phases.get(table="contact")
     values = orjson.dumps({"lastname": "Lovelace", "firstname": "Ada", "donotbulkemail": True})
-    row = {"values": values, "position": 0, "parents": [], "lossy": [], "literal": [], **dict.fromkeys(("row_id", "source_id", "role"), "x")}
+    row = {
+        "values": values,
+        "position": 0,
+        "parents": [],
+        "lossy": [],
+        "literal": [],
+        **dict.fromkeys(("row_id", "source_id", "role"), "x"),
+    }
     row |= {
         "main_table": "contact",
         "action": "create",

@@ -17,8 +17,10 @@ from mapping import plan
 from mapping.models import DiscoveryFinding, EventType, FieldMap, OwnerMatch, SourceField, SourceObject, SplitRule
 from reports.models import Document
 from tests.pages import cast
-from workbench.engagements import history, signoffs
+from workbench.engagements import history, invitations, signoffs
 from workbench.engagements.scoped_admin import Scoped
+from workbench.hypercare import tickets
+from workbench.hypercare.models import HypercareCalendar
 from workbench.pipeline.models import Step
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +40,7 @@ def fill(engagement, people, rows: int = 1) -> None:
     run = cast.make_run(engagement, people.engineer)
     environment = run.environment
     maps = plan.current(engagement)["maps"]
+    HypercareCalendar.objects.create(engagement=engagement)
     for n in range(rows):
         FieldMap.objects.create(engagement=engagement, object_name="user", source=f"f{n}", table="contact", column="x", reason=MARKUP)
         OwnerMatch.objects.create(engagement=engagement, source_owner=f"{n}{MARKUP}")
@@ -58,6 +61,11 @@ def fill(engagement, people, rows: int = 1) -> None:
         Step.objects.create(engagement=engagement, name="discover", requested_by=MARKUP, message=MARKUP, progress=MARKUP)
         history.record(engagement, actor=MARKUP, action="changed", subject=MARKUP)
         sign(engagement, people)
+        invitations.invite(engagement, email=f"n{n}@example.test", role="viewer", by=people.engineer)
+        raised = tickets.raise_ticket(
+            engagement, by=people.approver, side=tickets.Side.CUSTOMER, title=MARKUP, text=f"{n}{MARKUP}", kind="other"
+        )
+        tickets.say(raised, by=people.engineer, side=tickets.Side.ENGINEER, text=MARKUP, internal=True)
 
 
 def sign(engagement, people):
@@ -138,6 +146,8 @@ LISTS = [
     "loads_ledgerentry",
     "loads_crosswalk",
     "loads_verifiedrow",
+    "hypercare_ticket",
+    "engagements_invitation",
 ]
 
 
@@ -153,6 +163,8 @@ def test_lists_ask_as_much_of_the_database_for_many_rows_as_for_few(northwind, p
         cast.make_exception(run, f"more-{n}")
         cast.make_verified(run, f"more-{n}")
         cast.make_run(northwind, people.engineer)
+        invitations.invite(northwind, email=f"more{n}@example.test", role="viewer", by=people.engineer)
+        tickets.raise_ticket(northwind, by=people.approver, side=tickets.Side.CUSTOMER, title="More", text="More", kind="other")
         Crosswalk.objects.create(
             environment=run.environment, object_name="user", source_id=f"more-{n}", table="contact", row_id=uuid.uuid4()
         )

@@ -17,6 +17,7 @@ PAGES = [
     "/engagements/northwind/matrix/",
     "/engagements/northwind/sandbox/",
     "/engagements/northwind/decisions/",
+    "/engagements/northwind/tickets/",
     "/password/",
 ]
 

@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from workbench.engagements import invitation_admin  # noqa: F401 - it registers its pages
 from workbench.engagements.models import AuditEntry, Engagement, Environment, Membership, Role, SignOff
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, WorkbenchAdmin
 from workbench.engagements.signoffs import content_hash

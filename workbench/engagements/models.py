@@ -88,6 +88,52 @@ class Membership(models.Model):
         return f"{self.user} as {self.get_role_display()}"
 
 
+class Invitation(models.Model):
+    """An e-mail address asked into an engagement. The link holds a secret whose keyed hash alone is kept; it is good for one acceptance."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        ACCEPTED = "accepted", "Accepted"
+        REVOKED = "revoked", "Revoked"
+        EXPIRED = "expired", "Expired"
+
+    # Engineers have the admin too, so that only superusers make them, on the page of users.
+    ROLES = [(role.value, role.label) for role in (Role.APPROVER, Role.VIEWER, Role.DYNAMICS_ADMIN)]
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField("e-mail", max_length=150, help_text="It becomes the name that the person signs in with.")
+    role = models.CharField(max_length=20, choices=ROLES)
+    key = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    invited_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["-invited_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["engagement", "email", "role"],
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="one_open_invitation_per_role",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.get_role_display()}"
+
+    @property
+    def state(self) -> "Invitation.State":
+        """What became of it."""
+        if self.accepted_at:
+            return self.State.ACCEPTED
+        if self.revoked_at:
+            return self.State.REVOKED
+        return self.State.EXPIRED if self.expires_at <= timezone.now() else self.State.OPEN
+
+
 class Connection(models.Model):
     """How to reach a source project or a Dataverse environment. `settings` holds what isn't secret:
 

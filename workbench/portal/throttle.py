@@ -13,7 +13,7 @@ from workbench.portal.models import FailedSignIn
 WINDOW = timedelta(minutes=15)
 # A person who forgot their password tries a handful of times. The limit per name alone is wide, so that a stranger can't
 # lock someone out from one address; the one per address leaves room for an office behind one router.
-LIMITS = {"name and address": 10, "name": 50, "address": 100}
+LIMITS = {"name and address": 10, "name": 50, "address": 100, "link": 30}
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -27,6 +27,23 @@ def _keys(request: HttpRequest, name: str) -> Iterator[tuple[str, str]]:
     folded, address = name.strip().casefold(), client_address(request) or ""
     for kind, text in (("name and address", f"{folded}\n{address}"), ("name", folded), ("address", address)):
         yield kind, salted_hmac("workbench.portal.throttle", f"{kind}\n{text}", algorithm="sha256").hexdigest()
+
+
+def _link_key(request: HttpRequest) -> str:
+    """The keyed hash that links which aren't good are counted under: by the address alone, so that nobody else is locked out."""
+    return salted_hmac("workbench.portal.throttle", f"link\n{client_address(request) or ''}", algorithm="sha256").hexdigest()
+
+
+def is_blocked_for_links(request: HttpRequest) -> bool:
+    """True where too many links that aren't good were tried lately."""
+    since = timezone.now() - WINDOW
+    return FailedSignIn.objects.filter(key=_link_key(request), at__gt=since).count() >= LIMITS["link"]
+
+
+def note_bad_link(request: HttpRequest) -> None:
+    """Count a link that isn't good, and forget what is past the window."""
+    FailedSignIn.objects.filter(at__lt=timezone.now() - WINDOW).delete()
+    FailedSignIn.objects.create(key=_link_key(request))
 
 
 def is_blocked(request: HttpRequest, name: str) -> bool:

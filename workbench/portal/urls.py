@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, documents, owners, quality, signing, views
+from workbench.portal import decisions, documents, invitation, owners, quality, signing, tickets, views
 
 app_name = "portal"
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=static("workbench/icon.svg"))),
     path("sign-in/", views.SignIn.as_view(), name="sign_in"),
     path("sign-out/", views.SignOut.as_view(), name="sign_out"),
+    path("invitation/", invitation.InvitationPage.as_view(), name="invitation"),
+    path("invitation/<str:token>/", invitation.open_link, name="invitation_link"),
     path("password/", views.ChangePassword.as_view(), name="password"),
     path("engagements/<slug:slug>/", views.overview, name="overview"),
     path("engagements/<slug:slug>/decisions/", decisions.DecisionsPage.as_view(), name="decisions"),
@@ -22,6 +24,9 @@ urlpatterns = [
     path("engagements/<slug:slug>/owners/take-back/<uuid:batch>/", owners.take_back, name="owners_take_back"),
     path("engagements/<slug:slug>/quality/", quality.report, name="quality"),
     path("engagements/<slug:slug>/quality/decide/", quality.DecidePage.as_view(), name="quality_decide"),
+    path("engagements/<slug:slug>/tickets/", tickets.listing, name="tickets"),
+    path("engagements/<slug:slug>/tickets/raise/", tickets.RaisePage.as_view(), name="ticket_raise"),
+    path("engagements/<slug:slug>/tickets/<int:number>/", tickets.TicketPage.as_view(), name="ticket"),
     path("engagements/<slug:slug>/scope/", views.scope, name="scope"),
     path("engagements/<slug:slug>/documents/", documents.listing, name="documents"),
     path("engagements/<slug:slug>/documents/<int:pk>/", documents.download, name="document"),

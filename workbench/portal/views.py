@@ -17,6 +17,8 @@ from reports.scope import scope_content
 from workbench.engagements.access import roles_of, workable_by
 from workbench.engagements.gates import Missing
 from workbench.engagements.models import Engagement, Role
+from workbench.hypercare.models import Ticket
+from workbench.hypercare.tickets import CUSTOMERS
 from workbench.pipeline.way import DONE, READY, Stage, way
 from workbench.portal.forms import SignInForm
 
@@ -73,6 +75,9 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
             found += [Ask(item.says, quality) for item in stage.missing if item.gate == QUALITY_GATE]
     if waiting := waiting_for(engagement, roles - {Role.ENGINEER}):
         found.append(Ask(f"{waiting} decision{'s' if waiting > 1 else ''} to take about what the checks found.", _decisions(engagement)))
+    if roles & CUSTOMERS and (tickets := Ticket.objects.filter(engagement=engagement).with_customer().count()):
+        address = f"{reverse('portal:tickets', args=[engagement.slug])}?show=yours"
+        found.append(Ask(f"{tickets} ticket{'s wait' if tickets > 1 else ' waits'} for your answer.", address))
     return list(dict.fromkeys(found))
 
 
@@ -126,6 +131,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "roles": [Role(role).label for role in sorted(roles)],
         "people": engagement.memberships.select_related("user").order_by("role", "user__username"),
         "decided_here": DiscoveryFinding.objects.filter(engagement=engagement, asks=True).exists(),
+        "open_tickets": Ticket.objects.filter(engagement=engagement).unresolved().count(),
         "works_here": workable_by(request.user).filter(pk=engagement.pk).exists(),
     }
     return render(request, "portal/overview.html", context)

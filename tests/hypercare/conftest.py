@@ -1,0 +1,21 @@
+"""Northwind and its people, as in the tests of pages."""
+
+import pytest
+
+from tests.pages import cast
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def northwind(db):
+    return cast.make_engagement("Northwind", options={"day_zone": "Europe/Berlin"})
+
+
+@pytest.fixture
+def people(northwind):
+    """engineer, approver, viewer, admin of Northwind."""
+    return cast.make_cast(northwind)
