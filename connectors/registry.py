@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 from connectors.base import Source
 from connectors.inventories import Inventory
 from connectors.iterable import inventory as iterable_inventory
+from connectors.iterable import journeys as iterable_journeys
 from connectors.iterable.source import IterableSource
+from connectors.journeys import JourneyTeller
 
 if TYPE_CHECKING:
     from workbench.engagements.models import Connection
 
 SOURCES: Mapping[str, "Callable[[Connection], Source]"] = {"iterable": IterableSource}
 INVENTORIES: Mapping[str, Inventory] = {"iterable": iterable_inventory}
+JOURNEYS: Mapping[str, JourneyTeller] = {"iterable": iterable_journeys}
