@@ -22,6 +22,8 @@ TITLES = {
     "admin_sheet": Title("Sheet for the Dynamics admin", "Form tabs, views, navigation, roles, timeline and switches, in order."),
     "reconciliation": Title("Reconciliation", "Every source record and every row accounted for, the sample that was read back, owners."),
     "quality": Title("Data quality", "What would fail or lose something, by object, field and rule, with examples and what was decided."),
+    "journeys": Title("Journeys", "What each journey does as far as it is known, where each line comes from, and with what to rebuild it."),
+    "catalog_xref": Title("Catalog cross-reference", "Which product each catalog item became, in each environment, at which prices."),
     "losses": Title("Losses and records not loaded", "Every shortened or left-out value, every record that didn't load, with reasons."),
 }
 

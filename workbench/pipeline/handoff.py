@@ -6,7 +6,7 @@ from typing import Any
 
 from loads.models import Run
 from mapping import plan
-from reports import admin_sheet, documents, losses, quality, reconciliation, schema, scope
+from reports import admin_sheet, catalog_xref, documents, journeys, losses, quality, reconciliation, schema, scope
 from workbench.engagements.models import Engagement
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
@@ -17,7 +17,16 @@ OF_MAPS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
     ("admin sheet", admin_sheet.write),
     ("admin sheet workbook", admin_sheet.write_workbook),
 )
-OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (("scope", scope.write_scope),)
+OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
+    ("scope", scope.write_scope),
+    ("journey inventory", journeys.write),
+    ("journey inventory workbook", journeys.write_workbook),
+)
+OF_CATALOGS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
+    ("catalog cross-reference", catalog_xref.write),
+    ("catalog cross-reference as CSV", catalog_xref.write_csv),
+    ("catalog cross-reference workbook", catalog_xref.write_workbook),
+)
 OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
     ("reconciliation", reconciliation.write),
     ("reconciliation workbook", reconciliation.write_workbook),
@@ -29,9 +38,10 @@ OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
 
 
 def parts(step: Step) -> list[Part]:
-    """A part per document: those of the plan's maps where there are any, then those of each run that has something to report."""
+    """A part per document: of the engagement, of its maps and catalogs where it has any, then of each run that has something to report."""
     engagement = step.engagement
     once = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
+    once += OF_CATALOGS if catalog_xref.item_rule(engagement) else ()
     found = [Part(name, partial(_write, name=name, write=write, of=engagement)) for name, write in once]
     for run in documents.runs_to_report(engagement):
         found += [Part(f"{name} of run {run.pk}", partial(_write, name=name, write=write, of=run)) for name, write in OF_RUNS]
