@@ -18,7 +18,7 @@ from loads.models import Phase, Run
 # etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.
 # literal: columns that hold what the source holds, as it is; what rules of the plan made of it, or fill themselves, isn't among them.
 # state: [statecode, statuscode] that the row gets once all rows are there, else null; a phase of states reads it here.
-# sample: {column: source value} for the rows that are read back with a field diff, else null.
+# sample: {column: source value} for the rows whose values are kept one by one when they are read back, else null.
 STAGED = pa.schema(
     [
         ("row_id", pa.string()),
@@ -143,16 +143,13 @@ def row_count(paths: Sequence[Path]) -> int:
     return sum(store.row_count(path) for path in paths)
 
 
-def read(
-    paths: Sequence[Path], start: int = 0, stop: int | None = None, *, samples: bool = False, late: Mapping[str, str] | None = None
-) -> Iterator[StagedRow]:
-    """Staged rows `start` to `stop` (not included); with `samples` only those that are read back with a field diff.
+def read(paths: Sequence[Path], start: int = 0, stop: int | None = None, *, late: Mapping[str, str] | None = None) -> Iterator[StagedRow]:
+    """Staged rows `start` to `stop` (not included).
 
     late: bindings that a run makes itself, name -> row id; they take the place of `(@name)` in lookups.
     """
     for row in _across(paths, start, stop):
-        if not samples or row["sample"] is not None:
-            yield _row(row, _bound(row["values"], late) if late else row["values"])
+        yield _row(row, _bound(row["values"], late) if late else row["values"])
 
 
 def _row(row: Mapping[str, Any], values: bytes) -> StagedRow:

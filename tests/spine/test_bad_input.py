@@ -107,15 +107,15 @@ def test_a_table_that_the_application_user_may_not_write_is_said_once_it_is_made
         demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
         with requests.Session() as session:
             session.trust_env = False
-            take = lambda names: session.post(f"{servers.dataverse_sandbox}/_simulator/privileges", json={"missing": names}, timeout=10)  # noqa: E731
-            assert take(["prvCreatemwb_iterable_event"]).ok
+            address = f"{servers.dataverse_sandbox}/_simulator/privileges"
+            assert session.post(address, json={"missing": ["prvCreatemwb_iterable_event"]}, timeout=10).ok
             sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
             step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
             step.refresh_from_db()
             assert step.state == Step.State.FAILED
             assert "may not: create on mwb_iterable_event" in step.message
             assert not SchemaPlan.objects.exclude(provisioned_at=None).exists()
-            assert take([]).ok
+            assert session.post(address, json={"missing": []}, timeout=10).ok
         step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
         step.refresh_from_db()
         assert step.state == Step.State.DONE

@@ -8,7 +8,7 @@ from django.test import override_settings
 
 from workbench.engagements.checks import folder_of_the_defaults
 from workbench.engagements.errors import BadInput
-from workbench.management.commands.demo import _read_endpoints
+from workbench.management.commands.demo import _read_endpoints, add
 from workbench.pipeline import demonstration
 
 LINE = {
@@ -71,3 +71,11 @@ def test_a_folder_of_defaults_that_cannot_be_made_stops_the_start(tmp_path):
         assert "can't be made a folder" in folder_of_the_defaults(None)[0].msg
     with override_settings(VAR_DIR=tmp_path / "new"):
         assert folder_of_the_defaults(None) == []
+
+
+def test_what_came_of_several_platforms_is_added_up():
+    summary = {"phases": [], "documents": [], "findings": [], "verified": {}, "assumptions": []}
+    told = {"phases": [{"object": "user"}], "documents": [], "findings": [], "verified": {"rows": 3, "wrong": 0}, "assumptions": ["One."]}
+    add(summary, told)
+    add(summary, told)
+    assert (len(summary["phases"]), summary["verified"], summary["assumptions"]) == (2, {"rows": 6, "wrong": 0}, ["One."])

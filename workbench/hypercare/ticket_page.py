@@ -16,7 +16,7 @@ from workbench.hypercare.story import Story, is_forgotten, story_of
 from workbench.hypercare.tickets import Side
 
 FORGOTTEN = "A person who was forgotten"
-LABELS: dict[str, type] = {"state": Ticket.State, "cause": Ticket.Cause, "severity": Ticket.Severity}
+LABELS = {"state": dict(Ticket.State.choices), "cause": dict(Ticket.Cause.choices), "severity": dict(Ticket.Severity.choices)}
 FIELDS = {"cause": "triaged as", "clock": "clock"}
 CLOCKS = {"paused": "waits for the customer", "": "runs"}
 
@@ -107,5 +107,5 @@ def _word(name: str, value: str) -> str:
     if name == "clock":
         return CLOCKS.get(value, value)
     if name in LABELS and value:
-        return str(LABELS[name](value).label)  # type: ignore[attr-defined]
+        return str(LABELS[name][value])
     return value or "nothing"

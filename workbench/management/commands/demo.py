@@ -73,7 +73,7 @@ class Command(BaseCommand):
             addresses = self._simulators(stack, options, names)
             cluster = stack.enter_context(task_cluster())
             memory = stack.enter_context(peak_memory(cluster))
-            summary: dict[str, Any] = {"phases": [], "documents": [], "findings": [], "assumptions": []}
+            summary: dict[str, Any] = {"phases": [], "documents": [], "findings": [], "verified": {}, "assumptions": []}
             try:
                 casts = [self._play_one(name, addresses, chosen, summary) for name in names]
             finally:
@@ -97,8 +97,7 @@ class Command(BaseCommand):
         try:
             demonstration.play(engagement, cast, self.say)
         finally:
-            for key, value in demonstration.summary(engagement).items():
-                summary[key] += [entry for entry in value if entry not in summary[key]] if key == "assumptions" else value
+            add(summary, demonstration.summary(engagement))
         return cast
 
     def _simulators(self, stack: ExitStack, options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -157,6 +156,15 @@ def _read_endpoints(path: Path, names: Sequence[str]) -> dict[str, Any]:
     if not Path(addresses["ca"]).is_file():
         raise CommandError(f"The certificate {addresses['ca']} isn't there: the simulators of this endpoints file don't run any more.")
     return addresses
+
+
+def add(summary: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """Add what came of one engagement to the summary: lists follow each other, counts are summed, an assumption stands once."""
+    for key, value in told.items():
+        if isinstance(value, Mapping):
+            summary[key] = {name: summary[key].get(name, 0) + count for name, count in value.items()}
+        else:
+            summary[key] += [entry for entry in value if entry not in summary[key]] if key == "assumptions" else value
 
 
 def _write(summary: Mapping[str, Any], path: Path | None) -> None:
