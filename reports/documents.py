@@ -9,7 +9,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from connectors import store
 from loads.models import Phase, Run
-from reports import xlsx
+from reports import pdf, xlsx
+from reports.book import Book, Cell, Cover
 from reports.models import Document
 from workbench.engagements.models import Engagement
 
@@ -55,6 +56,25 @@ def write_lines(engagement: Engagement, kind: str, rows: Iterable[Mapping[str, A
 def write_sheets(engagement: Engagement, kind: str, sheets: Iterable[xlsx.Sheet], run: Run | None = None) -> Document:
     """Write a workbook and record it."""
     return keep(engagement, kind, "xlsx", lambda path: xlsx.write(path, sheets), run)
+
+
+def write_book(source: Document, book: Book) -> Document:
+    """Write the PDF of a content and record it. source: its JSON, whose hash and date the title page shows.
+
+    The same content gives the same bytes, whenever it is written again. Raises CannotTypeset, StoreFull, StoreUnwritable.
+    """
+    engagement, run = source.engagement, source.run
+    facts: list[tuple[str, Cell]] = [("From", f"{engagement.get_platform_display()} to Dynamics 365 Sales")]
+    if run:
+        facts.append(("Run", f"{run.key}, {run.environment.get_kind_display().lower()}"))
+    cover = Cover(engagement.name, _version(source), source.written_at, source.sha256, facts)
+    return keep(engagement, source.kind, "pdf", lambda path: pdf.write(path, book, cover), run)
+
+
+def _version(source: Document) -> int:
+    """The number of the PDF of this content, from 1: one more than the PDFs that were written before this content was first there."""
+    alike = Document.objects.filter(engagement=source.engagement, kind=source.kind, run=source.run, format="pdf")
+    return alike.filter(written_at__lt=source.written_at).count() + 1
 
 
 def runs_to_report(engagement: Engagement) -> QuerySet[Run]:

@@ -93,6 +93,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Landed records, staged rows, before-images and outcomes lie here; a folder, or file:///a/shared/mount.
 STORE_URL = env.str("STORE_URL", default=str(VAR_DIR / "store"))
+# Folders with further fonts for PDF documents, for scripts that the bundled ones don't have (Chinese, Japanese, Korean, Thai, ...).
+DOCUMENT_FONTS = env.list("DOCUMENT_FONTS", default=[])
 
 # A task takes chunks for at most WORK_SECONDS, then queues itself; it is only redelivered after TASK_RETRY_S.
 WORK_SECONDS = env.int("WORK_SECONDS", default=45)
