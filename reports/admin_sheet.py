@@ -10,7 +10,8 @@ from xml.sax.saxutils import quoteattr
 from mapping.checks import registry
 from mapping.models import DiscoveryFinding
 from mapping.owners.models import OwnerDirectory
-from reports.documents import write_json, write_sheets
+from reports.books.admin_sheet import book
+from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
 from reports.schema import is_new, maps_of, planned_tables
 from reports.xlsx import Cell, Sheet
@@ -130,6 +131,12 @@ def write(engagement: Engagement) -> Document:
 def write_workbook(engagement: Engagement) -> Document:
     """The sheet as a workbook."""
     return write_sheets(engagement, KIND, sheets(content(engagement)))
+
+
+def write_pdf(engagement: Engagement) -> Document:
+    """The sheet on paper."""
+    told = content(engagement)
+    return write_book(write_json(engagement, KIND, told), book(told, list(_tasks(told))))
 
 
 def sheets(told: Mapping[str, Any]) -> Iterator[Sheet]:

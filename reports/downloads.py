@@ -22,6 +22,8 @@ TITLES = {
     "admin_sheet": Title("Sheet for the Dynamics admin", "Form tabs, views, navigation, roles, timeline and switches, in order."),
     "reconciliation": Title("Reconciliation", "Every source record and every row accounted for, the sample that was read back, owners."),
     "quality": Title("Data quality", "What would fail or lose something, by object, field and rule, with examples and what was decided."),
+    "diff": Title("Sample diff", "Of a sample of rows what the source held, what was meant and what was read back, side by side."),
+    "certificate": Title("Certificate of signature", "Who signed what, when and from where, with the hashes to check it by."),
     "losses": Title("Losses and records not loaded", "Every shortened or left-out value, every record that didn't load, with reasons."),
 }
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,7 +12,8 @@ from connectors import store
 from loads import staged
 from loads.models import LedgerEntry, Run
 from loads.reasons import explained
-from reports.documents import write_lines, write_sheets
+from reports.books.losses import book
+from reports.documents import write_book, write_lines, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
 
@@ -80,6 +82,11 @@ def write(run: Run) -> Document:
 def write_workbook(run: Run) -> Document:
     """The report as a workbook: counts, then what loaded records lost, then what didn't load."""
     return write_sheets(run.engagement, KIND, sheets(run), run)
+
+
+def write_pdf(run: Run) -> Document:
+    """The report on paper: counts, then the first lines of both lists."""
+    return write_book(write(run), book(list(_summary(run)), partial(lines, run)))
 
 
 def sheets(run: Run) -> Iterator[Sheet]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from loads.models import Run
 from loads.quality import Line, lines
-from reports.documents import write_json, write_sheets
+from reports.books.quality import book
+from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
 
@@ -51,6 +52,12 @@ def write(run: Run) -> Document:
 def write_workbook(run: Run) -> Document:
     """The same as a workbook."""
     return write_sheets(run.engagement, KIND, sheets(lines(run)), run)
+
+
+def write_pdf(run: Run) -> Document:
+    """The same on paper."""
+    told = content(run)
+    return write_book(write_json(run.engagement, KIND, told, run), book(told))
 
 
 def sheets(found: Sequence[Line]) -> Iterator[Sheet]:

@@ -8,7 +8,8 @@ from loads.models import Phase, Run, VerifiedRow
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from loads.verification import VERDICTS
-from reports.documents import write_json, write_sheets
+from reports.books.reconciliation import book
+from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
 
@@ -60,6 +61,12 @@ def write(run: Run) -> Document:
 def write_workbook(run: Run) -> Document:
     """The same as a workbook, with every row that was read back."""
     return write_sheets(run.engagement, KIND, sheets(run, content(run) | whole(run)), run)
+
+
+def write_pdf(run: Run) -> Document:
+    """The same on paper."""
+    told = content(run)
+    return write_book(write_json(run.engagement, KIND, told, run), book(told))
 
 
 def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:

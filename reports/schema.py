@@ -7,7 +7,8 @@ from loads.models import SchemaPlan
 from loads.provisioning import solution_name
 from mapping import plan
 from mapping.models import PlanVersion
-from reports.documents import write_json, write_sheets
+from reports.books.schema import book
+from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
 from workbench.engagements.errors import BadInput
@@ -95,6 +96,12 @@ def write(engagement: Engagement) -> Document:
 def write_workbook(engagement: Engagement) -> Document:
     """The same as a workbook."""
     return write_sheets(engagement, KIND, sheets(content(engagement)))
+
+
+def write_pdf(engagement: Engagement) -> Document:
+    """The same on paper."""
+    told = content(engagement)
+    return write_book(write_json(engagement, KIND, told), book(told))
 
 
 def sheets(told: Mapping[str, Any]) -> Iterator[Sheet]:

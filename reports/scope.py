@@ -17,7 +17,8 @@ from mapping.estimates import grading, volume
 from mapping.models import DiscoveryFinding, FieldMap, PlanVersion, SplitRule
 from mapping.playbooks import load_playbook
 from reports import measures
-from reports.documents import write_json
+from reports.books.scope import book
+from reports.documents import write_book, write_json
 from reports.models import Document
 from workbench.engagements import signoffs
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
@@ -54,6 +55,12 @@ def scope_content(engagement: Engagement) -> dict[str, Any]:
 def write_scope(engagement: Engagement) -> Document:
     """The scope as a document."""
     return write_json(engagement, KIND, scope_content(engagement))
+
+
+def write_pdf(engagement: Engagement) -> Document:
+    """The scope on paper."""
+    told = scope_content(engagement)
+    return write_book(write_json(engagement, KIND, told), book(told))
 
 
 def _environments(engagement: Engagement) -> list[Environment]:

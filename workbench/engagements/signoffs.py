@@ -12,6 +12,12 @@ from workbench.engagements import history
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Membership, Role, SignOff
 
+# What a person says by signing, as the page shows it beside the box to tick.
+STATEMENTS: Mapping[str, str] = {
+    SignOff.Kind.MATRIX: "I have read this page. People move as it says, for the stages that it lists.",
+    SignOff.Kind.SANDBOX: "I have checked the sandbox. Production may run with exactly these versions of the plan.",
+}
+
 
 class MayNotSign(WorkbenchError):
     """Only a customer approver of the engagement signs."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from loads.models import Run
 from mapping import plan
-from reports import admin_sheet, documents, losses, quality, reconciliation, schema, scope
-from workbench.engagements.models import Engagement
+from reports import admin_sheet, certificate, diff, documents, losses, quality, reconciliation, schema, scope
+from workbench.engagements.models import Engagement, SignOff
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
 
@@ -16,8 +16,13 @@ OF_MAPS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
     ("schema plan workbook", schema.write_workbook),
     ("admin sheet", admin_sheet.write),
     ("admin sheet workbook", admin_sheet.write_workbook),
+    ("schema plan PDF", schema.write_pdf),
+    ("admin sheet PDF", admin_sheet.write_pdf),
 )
-OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (("scope", scope.write_scope),)
+OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
+    ("scope", scope.write_scope),
+    ("scope PDF", scope.write_pdf),
+)
 OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
     ("reconciliation", reconciliation.write),
     ("reconciliation workbook", reconciliation.write_workbook),
@@ -25,19 +30,36 @@ OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
     ("data-quality workbook", quality.write_workbook),
     ("losses", losses.write),
     ("losses workbook", losses.write_workbook),
+    ("sample diff", diff.write),
+    ("sample diff workbook", diff.write_workbook),
+    ("reconciliation PDF", reconciliation.write_pdf),
+    ("data-quality PDF", quality.write_pdf),
+    ("losses PDF", losses.write_pdf),
+    ("sample diff PDF", diff.write_pdf),
+)
+OF_SIGNATURES: Sequence[tuple[str, Callable[[SignOff], object]]] = (
+    ("certificate", certificate.write),
+    ("certificate PDF", certificate.write_pdf),
 )
 
 
 def parts(step: Step) -> list[Part]:
-    """A part per document: those of the plan's maps where there are any, then those of each run that has something to report."""
+    """A part per document: those of the plan's maps where there are any, of each run that has something to report, of each signature.
+
+    The parts are done one after the other; PDFs of other engagements wait for the machine's lock (`reports.pdf`).
+    """
     engagement = step.engagement
     once = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
     found = [Part(name, partial(_write, name=name, write=write, of=engagement)) for name, write in once]
     for run in documents.runs_to_report(engagement):
         found += [Part(f"{name} of run {run.pk}", partial(_write, name=name, write=write, of=run)) for name, write in OF_RUNS]
+    for signoff in certificate.signatures(engagement):
+        found += [
+            Part(f"{name} of signature {signoff.pk}", partial(_write, name=name, write=write, of=signoff)) for name, write in OF_SIGNATURES
+        ]
     return found
 
 
-def _write(work: Work, *, name: str, write: Callable[[Any], object], of: Run | Engagement) -> None:
+def _write(work: Work, *, name: str, write: Callable[[Any], object], of: Run | Engagement | SignOff) -> None:
     work.progress(f"writing the {name} of {of}")
     write(of)

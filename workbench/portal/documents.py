@@ -13,6 +13,8 @@ from reports import downloads
 from reports.models import Document
 from workbench.portal.views import visible
 
+FORMATS = ("pdf", "xlsx", "json")  # in the order in which they are offered
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -43,7 +45,7 @@ def groups(documents: Iterable[Document]) -> list[Group]:
     """Documents by run and kind."""
     found: dict[int, dict[str, list[Document]]] = {}
     runs: dict[int, Run | None] = {}
-    for document in sorted(documents, key=lambda row: (row.kind, row.format != "xlsx")):
+    for document in sorted(documents, key=lambda row: (row.kind, FORMATS.index(row.format) if row.format in FORMATS else len(FORMATS))):
         number = document.run_id or 0
         runs[number] = document.run
         found.setdefault(number, {}).setdefault(document.kind, []).append(document)

@@ -80,7 +80,8 @@ class SigningPage(LoginRequiredMixin, View):
         status: int = 200,
     ) -> HttpResponse:
         """The page with all that it can say."""
-        context: dict[str, Any] = {"engagement": engagement, "form": form or SignForm(), "error": error}
+        statement = signoffs.STATEMENTS[self.kind]
+        context: dict[str, Any] = {"engagement": engagement, "form": form or SignForm(), "error": error, "statement": statement}
         try:
             content = type(self).content(engagement)
         except WorkbenchError as nothing:

@@ -1,0 +1,138 @@
+"""The certificate of a signature on paper: the signature, what was signed in words, what it covers, and how to check it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from loads.reasons import explained
+from loads.reconciliation import RECORDS
+from reports.book import Book, Cell, Code, Column, Figure, Kind, Note, Part, Stacked, Table, Tone, number
+from reports.books.words import balance, counted, listed, summed, sums
+from reports.printable import moment
+
+OUTCOMES = {"lead": "Lead", "contact": "Contact", "review": "Held for review", "skip": "Left out", "": "No answer: not covered"}
+FILL_RULES = {
+    "empty_and_own_columns": "Where a person is in Dynamics 365 already, only empty columns and those that this move adds are filled. "
+    "A refusal of e-mail at the source is always carried over."
+}
+PURCHASERS = {
+    "account": "Purchases of people who become leads go to their company; without one they are held.",
+    "contact": "People who become leads and made purchases become contacts after all.",
+    "held": "Purchases of people who become leads are held.",
+}
+
+
+def book(told: Mapping[str, Any]) -> Book:
+    """The certificate of one signature. told: see `reports.certificate.content`."""
+    summary = f"{told['what']}: signed by {told['signer']['name']} on {moment(told['signed_at'])}."
+    return Book("Certificate of signature", summary, _parts(told), [("What was signed", told["what"])])
+
+
+def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
+    yield _signature(told)
+    yield from CONTENTS[told["kind"]](told["content"])
+    columns = [Column("Part of the plan", 30), number("Version", 18), Column("SHA-256", 122, Kind.CODE)]
+    rows = ([part, cover["version"], cover["sha256"]] for part, cover in sorted(told["covers"].items()))
+    yield Part(
+        "Versions that the signature covers", text=["The signature holds while these hashes stay the same."], table=Table(columns, rows)
+    )
+    yield _verification(told)
+
+
+def _signature(told: Mapping[str, Any]) -> Part:
+    signer = told["signer"]
+    facts = [
+        ("Signed by", signer["name"]),
+        ("E-mail", signer["email"]),
+        ("User name", signer["user"]),
+        ("Role", signer["role"]),
+        ("Signed at", moment_to_the_second(told["signed_at"])),
+        ("IP address", told["address"] or "not recorded"),
+        ("Engagement", told["engagement"]),
+        ("Number of this signature", f"{told['number']} of its kind"),
+        ("SHA-256 of what was signed", Code(told["content_sha256"])),
+        ("Note of the signer", told["note"] or "none"),
+    ]
+    return Part("Signature", notes=[Note(f"“{told['statement']}”", Tone.GOOD)], facts=facts)
+
+
+def moment_to_the_second(value: str) -> str:
+    """An ISO 8601 moment in UTC as it was recorded, to the second."""
+    return f"{value[:19].replace('T', ' ')} UTC"
+
+
+def _matrix(content: Mapping[str, Any]) -> Iterator[Part]:
+    """What the signer of the split matrix was shown."""
+    columns = [Column("Lifecycle stage", 80), number("People", 30), Column("Outcome", 60)]
+    rows = ([one["stage"] if one["stage"].strip() else "(blank)", one["count"], OUTCOMES[one["outcome"]]] for one in content["rows"])
+    counts = {name: sum(one["count"] for one in content["rows"] if one["outcome"] == name) for name in ("lead", "contact", "review")}
+    figures = [
+        Figure(content["people"], "people at the source"),
+        Figure(counts["lead"], "become leads"),
+        Figure(counts["contact"], "become contacts"),
+    ]
+    yield Part(
+        "What was signed",
+        text=[f"The field {content['stage_field']} of each person decides who becomes a lead and who a contact."],
+        figures=figures,
+        table=Table(columns, rows, "No lifecycle stage was found.", kept_in="the JSON beside this certificate"),
+    )
+    companies, purchases = content["companies"], content.get("purchases") or {}
+    text = [
+        f"{counted(companies['list_count'], 'list')} and {counted(companies['domains'], 'e-mail domain')} become companies; "
+        f"{companies['without']:,} people have none, {companies['ambiguous']:,} are on the lists of several.",
+        PURCHASERS.get(purchases.get("rule", ""), ""),
+        FILL_RULES.get(content["fill_rule"], content["fill_rule"]),
+    ]
+    yield Part("Companies, purchases and existing rows", text=[words for words in text if words])
+
+
+def _sandbox(content: Mapping[str, Any]) -> Iterator[Part]:
+    """What the signer of the sandbox run was shown."""
+    phases, verified = content["phases"], content["verified"]
+    totals = {name: sum(phase[name] for phase in phases) for name in ("extracted", *RECORDS)}
+    columns = sums("Records of", "extracted", RECORDS)
+    yield Part(
+        "What was signed",
+        text=[
+            f"Run {content['run']} into the sandbox: {summed(totals['extracted'], 'extracted', {name: totals[name] for name in RECORDS})}.",
+            f"{counted(verified['rows'], 'row')} read back and compared: {verified['equal']:,} equal, {verified['lossy']:,} "
+            f"with less, as the plan says, {verified['wrong']:,} wrong.",
+            "Phases that only add rows to records of another phase, or set states, count no records and aren't listed.",
+        ],
+        table=Table(columns, _phases(phases), "Nothing was loaded.", kept_in="the JSON beside this certificate"),
+    )
+    columns = [Column("Reason", 84), Column("Outcome", 24), Column("Object", 28), number("Records", 20)]
+    rows = (
+        [Stacked(explained(one["code"]) or one["code"], one["code"]), one["outcome"], one["object"], one["count"]]
+        for one in content["exceptions"]
+    )
+    yield Part("Exceptions that were shown", table=Table(columns, rows, "Every record loaded as planned."))
+    columns = [Column("Owner in Dynamics 365", 70), Column("Owners at the source", 100)]
+    yield Part("Owners that were shown", table=Table(columns, ([one["name"], listed(one["owners"])] for one in content["owners"])))
+
+
+def _phases(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for phase in filter(itemgetter("extracted"), phases):
+        title = Stacked(phase["object"], f"to {phase['table'] or 'no table'}")
+        yield [title, phase["extracted"], *(phase[name] for name in RECORDS), balance(phase["balanced"])]
+
+
+CONTENTS = {"matrix": _matrix, "sandbox": _sandbox}
+
+
+def _verification(told: Mapping[str, Any]) -> Part:
+    entry = told["history"]
+    holds = Note("The stored content has the hash that was signed.", Tone.GOOD)
+    broken = Note("The stored content hasn't the hash that was signed: the database was changed behind the workbench.", Tone.BAD)
+    facts: list[tuple[str, Cell]] = [("Command", Code(f"manage.py verify_history {told['slug']}"))]
+    if entry:
+        facts += [("Entry of the history", entry["number"]), ("SHA-256 of the entry", Code(entry["hash"]))]
+    text = [
+        "1. Run the command below. It computes every hash of the engagement's history anew; an entry that was changed, added or removed "
+        "breaks the chain. The entry below recorded this signature, with its address and hashes.",
+        "2. The JSON beside this certificate holds the content that was signed under the name 'content'. The SHA-256 of its canonical form "
+        "(RFC 8785) is the hash under Signature.",
+        "3. The hash on the title page is the SHA-256 of that JSON file itself.",
+    ]
+    return Part("How to check this certificate", notes=[holds if told["holds"] else broken], text=text, facts=facts)

@@ -1,0 +1,66 @@
+"""The sample diff on paper: row by row, what the source held, what was meant and what was found side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from reports.book import Book, Cell, Column, Figure, Note, Part, Table, Tone
+from reports.books.words import VERDICTS, counted, verdict
+
+LONGEST = 600  # characters of a value
+EQUAL_SHOWN = 5  # rows of a table that arrived as they should; all others are shown whatever their number
+COLUMNS = (Column("Column", 38), Column("At the source", 36), Column("Mapped", 36), Column("Read back", 36), Column("Verdict", 24))
+
+
+def book(told: Mapping[str, Any]) -> Book:
+    """The diff of a run. told: see `reports.diff.content`."""
+    summary = (
+        "Rows of a sample, read back from Dynamics 365 and compared value by value: what the source held, what was meant, what was found."
+    )
+    return Book("Sample diff", summary, _parts(told))
+
+
+def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
+    counts = told["counts"]
+    yield Part(
+        "Result",
+        notes=[_said(counts)],
+        figures=[Figure(counts[name], VERDICTS[name][0].lower()) for name in ("equal", "lossy", "wrong")],
+        text=[
+            "As planned, less: the row holds less than the source did, by a rule of the signed plan (a text shortened, a value that "
+            "doesn't fit). Wrong: another value was found than was sent.",
+            f"Of rows that are equal the first {EQUAL_SHOWN} of each table are shown; the workbook holds all of them.",
+        ],
+    )
+    for (name, table), rows in groupby(told["rows"], key=lambda row: (row["object"], row["table"])):
+        yield from _of_table(f"{name} to {table}", list(rows))
+
+
+def _said(counts: Mapping[str, int]) -> Note:
+    if not counts["rows"]:
+        return Note("No row was read back.", Tone.WARN)
+    if counts["wrong"]:
+        return Note(f"{counted(counts['wrong'], 'row')} of {counts['rows']:,} came back with a wrong value.", Tone.BAD)
+    return Note(f"{counted(counts['rows'], 'row')} read back, none with a wrong value.", Tone.GOOD)
+
+
+def _of_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
+    equal = [row for row in rows if row["verdict"] == "equal"]
+    told = ", ".join(f"{sum(row['verdict'] == name for row in rows):,} {words[0].lower()}" for name, words in VERDICTS.items())
+    yield Part(title, text=[f"{counted(len(rows), 'row')}: {told}."])
+    for row in [*(row for row in rows if row["verdict"] != "equal"), *equal[:EQUAL_SHOWN]]:
+        yield Part(
+            row["source_id"], level=3, text=[f"Row {row['row_id']}"], table=Table(COLUMNS, map(_field, row["fields"]), longest=LONGEST)
+        )
+
+
+def _field(one: Mapping[str, Any]) -> Sequence[Cell]:
+    values = [_value(one.get(name)) for name in ("source", "meant", "found")]
+    return [one.get("column"), *values, verdict(one.get("verdict", ""))]
+
+
+def _value(value: Any) -> Cell:
+    """A value as the systems hold it: numbers and yes or no as they are written there."""
+    if value is None:
+        return None
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)

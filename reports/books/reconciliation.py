@@ -1,0 +1,180 @@
+"""The reconciliation on paper: the balance as a whole and written out phase by phase, exceptions, owners, versions."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from loads.models import Phase, Run
+from loads.reasons import explained
+from loads.reconciliation import RECORDS, ROWS
+from reports.book import Book, Cell, Column, Figure, Kind, Note, Part, Stacked, Status, Table, Tone, number
+from reports.books.words import balance, counted, listed, summed, sums
+
+SUM_OF_RECORDS = f"Every source record has exactly one outcome: extracted = {' + '.join(RECORDS)}."
+SUM_OF_ROWS = (
+    f"Every planned row has exactly one outcome: planned = {' + '.join(ROWS)}. Created and updated rows are counted in Dynamics itself."
+)
+OF_ROWS = Phase.Kind.ROWS.label
+
+
+def book(told: Mapping[str, Any]) -> Book:
+    """The report of a run. told: see `reports.reconciliation.content`."""
+    summary = "Every source record and every row accounted for: what was extracted, what became of it, and what was found in Dynamics 365."
+    return Book("Reconciliation", summary, _parts(told), [("State of the run", Run.State(told["state"]).label)])
+
+
+def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
+    phases = told["phases"]
+    yield _result(told)
+    yield Part("Records", text=[SUM_OF_RECORDS], table=Table(sums("Records of", "extracted", RECORDS), _records(phases), "No phase."))
+    columns = sums("Rows of", "planned", [*ROWS, "found there"])
+    yield Part("Rows at the destination", text=[SUM_OF_ROWS], table=Table(columns, _rows(phases), "No phase."))
+    yield Part("Phase by phase", text=["In the order in which they were loaded, with each sum written out."])
+    yield from (_phase(number, phase) for number, phase in enumerate(phases, 1))
+    if "exceptions" in told:
+        yield from _whole(told)
+
+
+def _result(told: Mapping[str, Any]) -> Part:
+    phases = told["phases"]
+    totals = {name: sum(phase[name] for phase in phases) for name in ("extracted", *RECORDS)}
+    written = sum(phase["rows"]["created"] + phase["rows"]["updated"] for phase in phases if phase["pass"] == OF_ROWS)
+    return Part(
+        "Result",
+        notes=[_said(phases)],
+        figures=[
+            Figure(totals["extracted"], "records extracted"),
+            Figure(totals["loaded"], "records loaded"),
+            Figure(totals["rejected"] + totals["held"], "records rejected or held"),
+            Figure(written, "rows created or updated in Dynamics 365"),
+        ],
+        facts=[("All records", summed(totals["extracted"], "extracted", {name: totals[name] for name in RECORDS}))],
+    )
+
+
+def _said(phases: Sequence[Mapping[str, Any]]) -> Note:
+    off = [phase for phase in phases if not phase["balanced"]]
+    if not phases:
+        return Note("Nothing was loaded.", Tone.WARN)
+    if off:
+        return Note(f"{counted(len(off), 'phase')} of {len(phases)} don't balance: {listed(map(_name, off))}.", Tone.BAD)
+    return Note(f"All {counted(len(phases), 'phase')} balance: no record and no row is unexplained.", Tone.GOOD)
+
+
+def _name(phase: Mapping[str, Any]) -> str:
+    return f"{phase['object']} to {phase['table'] or 'no table'}"
+
+
+def _title(phase: Mapping[str, Any]) -> Stacked:
+    more = "" if phase["pass"] == OF_ROWS else f", {phase['pass'][:1].lower()}{phase['pass'][1:]}"
+    return Stacked(phase["object"], f"to {phase['table'] or 'no table'}{more}")
+
+
+def _records(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for phase in phases:
+        if phase["pass"] == OF_ROWS:
+            yield [_title(phase), phase["extracted"], *(phase[name] for name in RECORDS), balance(phase["balanced"])]
+
+
+def _rows(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for phase in phases:
+        if phase["table"]:
+            counts = phase["rows"]
+            there = [counts["planned"], *(counts[name] for name in ROWS), phase["at_destination"]]
+            yield [_title(phase), *there, balance(phase["balanced"])]
+
+
+def _phase(number: int, phase: Mapping[str, Any]) -> Part:
+    facts: list[tuple[str, Cell]] = []
+    if phase["pass"] == OF_ROWS:
+        facts.append(("Records", summed(phase["extracted"], "extracted", {name: phase[name] for name in RECORDS})))
+    else:
+        facts.append(("What is done", phase["pass"]))
+    if phase["table"]:
+        facts.append(("Rows", summed(phase["rows"]["planned"], "planned", {name: phase["rows"][name] for name in ROWS})))
+        facts.append(("Found at the destination", phase["at_destination"]))
+    return Part(f"{number}. {_name(phase)}", level=2, facts=[*facts, ("Balance", balance(phase["balanced"]))])
+
+
+def _whole(told: Mapping[str, Any]) -> Iterator[Part]:
+    yield Part(
+        "Records that didn't load as planned",
+        text=["None of them is lost: each is kept with every reason, and can be mended and loaded by a further run."],
+        table=Table(
+            [
+                Column("Reason", 66),
+                Column("Outcome", 22),
+                Column("Object", 26),
+                number("Records", 17),
+                Column("For instance", 39),
+            ],
+            _exceptions(told["exceptions"]),
+            "Every record loaded as planned.",
+        ),
+    )
+    yield Part(
+        "Losses and notes",
+        text=["Loaded records of which less arrives than the source held, or of which something is to be said."],
+        table=Table(
+            [
+                Column("What it means", 62),
+                Column("Severity", 19),
+                Column("Object and field", 36),
+                number("Records", 17),
+                Column("For instance", 36),
+            ],
+            _remarks(told["remarks"]),
+            "Nothing was lost.",
+        ),
+    )
+    yield _read_back(told["verified"])
+    yield Part(
+        "Owners",
+        text=["Who owns rows that another name owned at the source. The original name stays on each row."],
+        table=Table([Column("Owner in Dynamics 365", 55), Column("As", 30), Column("Owners at the source", 85)], _owners(told["owners"])),
+    )
+    yield Part(
+        "Versions of the plan",
+        table=Table(
+            [Column("Part", 28), number("Version", 18), Column("SHA-256", 124, Kind.CODE)],
+            ([part, version["version"], version["sha256"]] for part, version in sorted(told["parts"].items())),
+        ),
+    )
+
+
+def _exceptions(exceptions: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for one in exceptions:
+        outcome = Status(one["outcome"].capitalize(), Tone.BAD if one["outcome"] in ("rejected", "refused") else Tone.WARN)
+        yield [Stacked(explained(one["code"]) or one["code"], one["code"]), outcome, one["object"], one["count"], one["example"]]
+
+
+def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for one in remarks:
+        severity = Status(one["severity"].capitalize(), Tone.WARN if one["severity"] == "loss" else Tone.PLAIN)
+        words = Stacked(explained(one["code"]) or one["code"], one["code"])
+        yield [
+            words,
+            severity,
+            Stacked(one["object"], one["field"]),
+            one["count"],
+            listed(one["examples"][:2]),
+        ]
+
+
+def _read_back(verified: Mapping[str, Any]) -> Part:
+    tone = Tone.BAD if verified["wrong"] else Tone.GOOD
+    said = f"{counted(verified['rows'], 'row')} of a sample were read back and compared value by value; {verified['wrong']:,} are wrong."
+    return Part(
+        "Read back and compared",
+        notes=[Note(said, tone)] if verified["rows"] else [Note("No sample was taken.")],
+        figures=[
+            Figure(verified[name], label) for name, label in (("equal", "equal"), ("lossy", "less, as the plan says"), ("wrong", "wrong"))
+        ],
+        text=["The sample diff shows them one by one."],
+    )
+
+
+def _owners(owners: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for answer in owners:
+        how = answer["as"] or ("owner team" if answer["kind"] == "team" else "user")
+        signed = f"signed by {answer['signed_by']}" if answer["signed_by"] else ""
+        yield [answer["name"], Stacked(how.capitalize(), signed), listed(answer["owners"])]

@@ -1,0 +1,84 @@
+"""The sample diff of a run: of each row that was read back what the source held, what was meant and what was found, value by value."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db.models import Count
+
+from loads.models import Run, VerifiedRow
+from reports.books.diff import book
+from reports.documents import write_book, write_json, write_sheets
+from reports.models import Document
+from reports.xlsx import Cell, Sheet
+
+KIND = "diff"
+VERDICTS = ("wrong", "lossy", "equal")
+_AT_ONCE = 500
+
+
+def content(run: Run) -> dict[str, Any]:
+    """The rows that were read back, in load order and of each table the wrong ones first, then the lossy ones.
+
+    rows: [{"object", "table", "source_id", "row_id", "verdict", "fields": [{"column", "source", "meant", "found", "verdict"}]}].
+    They are a sample: some dozens of each object and table.
+    """
+    rows = VerifiedRow.objects.filter(run=run)
+    counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
+    return {
+        "engagement": run.engagement.name,
+        "environment": run.environment.kind,
+        "run": run.key,
+        "counts": {"rows": sum(counts.values()), **{verdict: counts.get(verdict, 0) for verdict in VERDICTS}},
+        "rows": [_row(row) for row in _in_order(run)],
+    }
+
+
+def _in_order(run: Run) -> Iterable[VerifiedRow]:
+    """Verdicts sort by their letters as they should: wrong, lossy, equal backwards."""
+    return VerifiedRow.objects.filter(run=run).select_related("phase").order_by("phase__number", "-verdict", "pk").iterator(_AT_ONCE)
+
+
+def _row(row: VerifiedRow) -> dict[str, Any]:
+    return {
+        "object": row.phase.object_name,
+        "table": row.phase.table,
+        "source_id": row.source_id,
+        "row_id": str(row.row_id),
+        "verdict": row.verdict,
+        "fields": row.fields,
+    }
+
+
+def write(run: Run) -> Document:
+    """The diff as JSON."""
+    return write_json(run.engagement, KIND, content(run), run)
+
+
+def write_workbook(run: Run) -> Document:
+    """The diff as a workbook: the rows, then every value of them."""
+    return write_sheets(run.engagement, KIND, sheets(content(run)), run)
+
+
+def write_pdf(run: Run) -> Document:
+    """The diff on paper."""
+    told = content(run)
+    return write_book(write_json(run.engagement, KIND, told, run), book(told))
+
+
+def sheets(told: Mapping[str, Any]) -> Iterator[Sheet]:
+    """A line per row that was read back, and one per value."""
+    header = ["Object", "Table", "Source id", "Row id", "Columns", "Verdict"]
+    yield Sheet("Rows", header, (_line(row) for row in told["rows"]), [18, 24, 40, 38, 10, 12])
+    header = ["Object", "Table", "Source id", "Row id", "Column", "At the source", "Mapped", "Read back", "Verdict"]
+    yield Sheet("Values", header, _values(told["rows"]), [18, 24, 40, 38, 30, 44, 44, 44, 12])
+
+
+def _line(row: Mapping[str, Any]) -> Sequence[Cell]:
+    return [*(row[name] for name in ("object", "table", "source_id", "row_id")), len(row["fields"]), row["verdict"]]
+
+
+def _values(rows: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for row in rows:
+        for one in row["fields"]:
+            values = [None if one.get(name) is None else str(one[name]) for name in ("source", "meant", "found")]
+            yield [*(row[name] for name in ("object", "table", "source_id", "row_id")), one.get("column"), *values, one.get("verdict")]
