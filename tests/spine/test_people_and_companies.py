@@ -222,11 +222,12 @@ def document(played, kind: str, format: str, environment: str = "production"):
     return {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in openpyxl.load_workbook(path).worksheets}
 
 
-def test_every_document_of_the_handoff_is_listed_as_json_and_as_a_workbook(played):
+def test_every_document_of_the_handoff_is_listed_in_each_of_its_formats(played):
     listed = sorted((one["kind"], one["format"]) for one in played.summary["documents"])
-    per_run, once = ("losses", "reconciliation"), ("admin_sheet", "schema")
-    expected = [(kind, format) for kind in per_run for format in ("json", "xlsx")] * 2
-    assert [one for one in listed if one[0] in (*per_run, *once)] == sorted(expected + [(k, f) for k in once for f in ("json", "xlsx")])
+    per_run, once = ("losses", "reconciliation", "diff"), ("admin_sheet", "schema")
+    expected = [(kind, format) for kind in (*per_run, *per_run, *once) for format in ("json", "pdf", "xlsx")]
+    signatures = [("certificate", format) for format in ("json", "pdf") for _ in range(2)]  # of the split matrix and of the sandbox run
+    assert [one for one in listed if one[0] in (*per_run, *once, "certificate")] == sorted(expected + signatures)
 
 
 def test_the_loss_report_has_a_line_for_every_single_loss_and_for_every_record_that_did_not_load(played):
