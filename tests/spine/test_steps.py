@@ -292,7 +292,7 @@ def test_a_report_that_cannot_be_written_stops_no_run_and_is_written_at_the_hand
     documents.unlink()
     steps.request(northwind, "handoff", user="ada")
     assert Document.objects.get(kind="reconciliation", format="json").run == run
-    assert Document.objects.get(kind="scope").run is None
+    assert Document.objects.get(kind="scope", format="json").run is None
     assert Step.objects.get().state == Step.State.DONE
 
 
