@@ -17,6 +17,7 @@ from mapping import (  # noqa: F401 - they register their pages
     source_admin,
     version_admin,
 )
+from mapping.journeys import admin as journeys_admin  # noqa: F401 - it registers its pages
 from mapping.models import ObjectMap, OrganisationList, SplitRule
 from mapping.plan_admin import ConfirmedInBulk, PlanRowAdmin
 from mapping.split import normalise_stage

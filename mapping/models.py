@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from connectors.models import Dataset
+from mapping.journeys.models import EnteredJourney, EnteredStep, JourneyDefinition
 from mapping.owners.models import OwnerAnswer, OwnerDirectory, OwnerMatch, Principal
 from mapping.quality.models import QualityDecision
 from mapping.workshop.models import DestinationTable, FieldMap, FieldMapChange
@@ -260,8 +261,11 @@ class PlanConfirmation(AppendOnly):
 __all__ = [
     "DestinationTable",
     "DiscoveryFinding",
+    "EnteredJourney",
+    "EnteredStep",
     "FieldMap",
     "FieldMapChange",
+    "JourneyDefinition",
     "ObjectMap",
     "OrganisationList",
     "OwnerAnswer",

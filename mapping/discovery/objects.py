@@ -1,6 +1,6 @@
 """Discovery of the objects beside people: fields with profiles, event types, summaries, and what a person should know of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,18 +23,19 @@ KINDS = {"value": "", "others": "(further names)", "unreadable": "(unreadable)"}
 
 
 class LandedObjects:
-    """The newest datasets of an engagement's discovery, as an inventory reads them (connectors.inventories.Landed)."""
+    """The newest datasets of an engagement, as inventories read them (Landed of connectors.inventories, LandedJourneys)."""
 
-    def __init__(self, engagement: Engagement, purpose: str = Dataset.Purpose.DISCOVERY) -> None:
-        """Nothing is read yet."""
-        self.engagement, self.names, self._purpose = engagement, plan.names_of(engagement), purpose
+    def __init__(self, engagement: Engagement, *purposes: str) -> None:
+        """Nothing is read yet. purposes: the first that an object was landed for counts; discovery where none is given."""
+        self.engagement, self.names, self._purposes = engagement, plan.names_of(engagement), purposes or (Dataset.Purpose.DISCOVERY,)
         self._datasets: dict[str, Dataset | None] = {}
         self._people: dict[str, Mapping[str, int]] = {}
 
     def dataset(self, object_name: str) -> Dataset | None:
         """The newest one of an object."""
         if object_name not in self._datasets:
-            self._datasets[object_name] = landing.latest(self.engagement, object_name, self._purpose)
+            found = (landing.latest(self.engagement, object_name, purpose) for purpose in self._purposes)
+            self._datasets[object_name] = next(filter(None, found), None)
         return self._datasets[object_name]
 
     def has(self, object_name: str) -> bool:
@@ -45,6 +46,20 @@ class LandedObjects:
         """Its sound records, in order."""
         dataset = self.dataset(object_name)
         return landing.records(dataset) if dataset else iter(())
+
+    def identified(self, object_name: str, ids: Collection[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(source id, record) of its sound records, in order; of `ids` alone, where given: the others aren't parsed."""
+        dataset = self.dataset(object_name)
+        for landed in landing.scan(dataset) if dataset else ():
+            if landed.problem is None and (ids is None or landed.source_id in ids):
+                record, _ = landing.parse(landed.raw)
+                if record is not None:
+                    yield landed.source_id, record
+
+    def unreadable(self, object_name: str) -> int:
+        """How many of its lines are no record."""
+        dataset = self.dataset(object_name)
+        return dataset.bad_rows if dataset else 0
 
     def taken_at(self, object_name: str) -> datetime | None:
         """When its landing began."""

@@ -14,7 +14,17 @@ from django.urls import reverse
 from connectors.models import Dataset
 from loads.models import Binding, Crosswalk, SchemaPlan
 from mapping import plan
-from mapping.models import DiscoveryFinding, EventType, FieldMap, OwnerMatch, SourceField, SourceObject, SplitRule
+from mapping.models import (
+    DiscoveryFinding,
+    EnteredJourney,
+    EventType,
+    FieldMap,
+    JourneyDefinition,
+    OwnerMatch,
+    SourceField,
+    SourceObject,
+    SplitRule,
+)
 from reports.models import Document
 from tests.pages import cast
 from workbench.engagements import history, invitations, signoffs
@@ -48,6 +58,10 @@ def fill(engagement, people, rows: int = 1) -> None:
             engagement=engagement, environment=environment, check_name=MARKUP, subject=f"{n}{MARKUP}", severity="warning", evidence=MARKUP
         )
         Dataset.objects.create(engagement=engagement, object_name=f"o{n}", purpose="discovery")
+        entered = EnteredJourney.objects.create(engagement=engagement, journey_id=f"{n}", name=MARKUP, note=MARKUP)
+        entered.steps.create(number=1, kind="other", note=MARKUP)
+        sizes = {"size": 1, "journeys": 1, "steps": 1}
+        JourneyDefinition.objects.create(engagement=engagement, version=n + 1, file_name=MARKUP, sha256="0" * 64, given_by=MARKUP, **sizes)
         SchemaPlan.objects.create(
             environment=environment, maps=maps, steps=[{"table": "contact", "column": MARKUP, "action": "create", "spec": {"a": MARKUP}}]
         )

@@ -62,7 +62,7 @@ class EnvironmentInline(ScopedInline):
 
     model = Environment
     max_num = 2
-    fields = ("kind", "connection", "edition", "licences", "free_database_gb", "free_file_gb", "free_log_gb")
+    fields = ("kind", "connection", "edition", "licences", "insights_journeys", "free_database_gb", "free_file_gb", "free_log_gb")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[forms.BaseInlineFormSet]:
         """Offer the engagement's own Dataverse connections."""

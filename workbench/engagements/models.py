@@ -196,6 +196,12 @@ class Environment(models.Model):
     licences = models.PositiveIntegerField(
         null=True, blank=True, help_text="Dynamics 365 Enterprise or Professional licences of the tenant."
     )
+    insights_journeys = models.BooleanField(
+        "Customer Insights - Journeys",
+        null=True,
+        blank=True,
+        help_text="Whether it is licensed: journeys of the source can be rebuilt there.",
+    )
     free_database_gb = models.DecimalField("free database GB", max_digits=9, decimal_places=2, null=True, blank=True)
     free_file_gb = models.DecimalField("free file GB", max_digits=9, decimal_places=2, null=True, blank=True)
     free_log_gb = models.DecimalField("free log GB", max_digits=9, decimal_places=2, null=True, blank=True)

@@ -136,7 +136,7 @@ class WorkbenchAdmin(Scoped, ModelAdmin):
                     request,
                     inline.instance,
                     inline,
-                    "changed" if inline.initial.get("id") else "added",
+                    "added" if inline.instance in formset.new_objects else "changed",
                     engagement=self.engagement_of(form.instance),
                 )
         for removed in formset.deleted_objects:
