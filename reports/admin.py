@@ -7,13 +7,14 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from reports import downloads
+from reports.journeys_admin import JourneyPages
 from reports.models import Document
 from reports.workbook_admin import WorkbookPages
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
 
 @admin.register(Document)
-class DocumentAdmin(WorkbookPages, ReadOnly, WorkbenchAdmin):
+class DocumentAdmin(WorkbookPages, JourneyPages, ReadOnly, WorkbenchAdmin):
     """Documents that were written, to be downloaded."""
 
     list_display = ("kind", "format", "engagement", "run", "size", "written_at", "download")

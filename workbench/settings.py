@@ -200,6 +200,7 @@ UNFOLD = {
                     {"title": "Datasets", "icon": "database", "link": reverse_lazy("admin:connectors_dataset_changelist")},
                     {"title": "Source objects", "icon": "inventory_2", "link": reverse_lazy("admin:mapping_sourceobject_changelist")},
                     {"title": "Event types", "icon": "bolt", "link": reverse_lazy("admin:mapping_eventtype_changelist")},
+                    {"title": "Journeys", "icon": "route", "link": reverse_lazy("admin:reports_journeys")},
                     {"title": "Source fields", "icon": "bar_chart", "link": reverse_lazy("admin:mapping_sourcefield_changelist")},
                     {"title": "Findings", "icon": "fact_check", "link": reverse_lazy("admin:mapping_discoveryfinding_changelist")},
                 ],
