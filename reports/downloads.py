@@ -24,6 +24,8 @@ TITLES = {
     "quality": Title("Data quality", "What would fail or lose something, by object, field and rule, with examples and what was decided."),
     "diff": Title("Sample diff", "Of a sample of rows what the source held, what was meant and what was read back, side by side."),
     "certificate": Title("Certificate of signature", "Who signed what, when and from where, with the hashes to check it by."),
+    "journeys": Title("Journeys", "What each journey does as far as it is known, where each line comes from, and with what to rebuild it."),
+    "catalog_xref": Title("Catalog cross-reference", "Which product each catalog item became, in each environment, at which prices."),
     "losses": Title("Losses and records not loaded", "Every shortened or left-out value, every record that didn't load, with reasons."),
 }
 

@@ -33,23 +33,23 @@ def lines(run: Run) -> Iterator[dict[str, Any]]:
     """
     for name in run.staged:
         for batch in store.batched(staged.read_reasons(run, name), _BATCH):
-            refused = _refused(run, name).filter(position__gte=batch[0]["position"], position__lte=batch[-1]["position"])
-            outcomes = {entry.position: _outcome(entry) for entry in refused}
+            missed = refused(run, name).filter(position__gte=batch[0]["position"], position__lte=batch[-1]["position"])
+            outcomes = {entry.position: outcome(entry) for entry in missed}
             for record in batch:
                 yield from _of_record(name, record, outcomes.get(record["position"], LOADED))
-        for entry in _refused(run, name).iterator(_BATCH):
+        for entry in refused(run, name).iterator(_BATCH):
             record = {"source_id": entry.source_id, "main_table": entry.phase.table, "into": ""}
-            yield from _told(name, record, _outcome(entry), entry.reasons)
+            yield from _told(name, record, outcome(entry), entry.reasons)
 
 
-def _refused(run: Run, name: str) -> QuerySet[LedgerEntry]:
+def refused(run: Run, name: str) -> QuerySet[LedgerEntry]:
     """The rows of an object that the load didn't bring to the destination, in the order of their records."""
     entries = LedgerEntry.objects.filter(run=run, object_name=name, row_id__isnull=False)
     return entries.select_related("phase").order_by("position", "pk")
 
 
-def _of_record(name: str, record: Mapping[str, Any], outcome: str) -> Iterator[dict[str, Any]]:
-    disposition = outcome if record["disposition"] == "planned" else record["disposition"]
+def _of_record(name: str, record: Mapping[str, Any], came: str) -> Iterator[dict[str, Any]]:
+    disposition = came if record["disposition"] == "planned" else record["disposition"]
     return _told(name, record, disposition, orjson.loads(record["reasons"]))
 
 
@@ -69,7 +69,7 @@ def _told(name: str, record: Mapping[str, Any], disposition: str, reasons: Itera
         }
 
 
-def _outcome(entry: LedgerEntry) -> str:
+def outcome(entry: LedgerEntry) -> str:
     """A record whose own row was refused is rejected; one that waits, or whose further row was refused, is held."""
     return "rejected" if not entry.held and entry.main_table == entry.phase.table else "held"
 

@@ -1,7 +1,10 @@
 """Lists, campaigns, events, subscriptions, catalogs and purchases of an Iterable project, as they stand at the destination."""
 
+import csv
 import json
+from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests import folders
@@ -285,3 +288,42 @@ def test_money_that_cannot_be_read_is_told(played):
     deal = played.row("opportunity", "purchase:A-5")
     assert (deal["estimatedvalue"], deal["_transactioncurrencyid_value"]) == (10.0, EUR)
     assert deal["mwb_source_amount"] == "99,90"
+
+
+def cross_reference(played, format):
+    """The document's bytes."""
+    [path] = [one["path"] for one in played.summary["documents"] if (one["kind"], one["format"]) == ("catalog_xref", format)]
+    return Path(path).read_bytes()
+
+
+def test_the_catalog_cross_reference_has_the_product_of_each_item_in_both_environments_with_its_prices(played):
+    lines = {(line["catalog"], line["item"]): line for line in json.loads(cross_reference(played, "json"))}
+    assert len(lines) == 4
+    for (catalog, item_id), line in lines.items():
+        for environment in ("sandbox", "production"):
+            product = played.row("product", f"catalogItem:{catalog}/{item_id}", environment)
+            assert line["rows"][environment] == {"id": product["productid"], "state": "present"}
+            assert (line["product_number"], line["name"]) == (product["productnumber"], product["name"])
+    assert {line["disposition"] for line in lines.values()} == {"loaded"}
+    assert lines["products", "P-2"]["prices"] == {"EUR": {"amount": 0, "missing": True}, "USD": {"amount": 30, "missing": False}}
+    assert lines["services", "P-1"]["prices"] == {"EUR": {"amount": 1, "missing": False}, "USD": {"amount": 0, "missing": True}}
+    unpriced = lines["products", "p-1"]
+    assert unpriced["prices"] == {"EUR": {"amount": 0, "missing": True}, "USD": {"amount": 0, "missing": True}}
+    assert (unpriced["source_price"], unpriced["reasons"][0]) == ("on request", "The product's price can't be read; its price is zero.")
+
+
+def test_the_catalog_cross_reference_says_the_same_as_csv_and_as_a_workbook(played):
+    raw = cross_reference(played, "csv")
+    assert raw.startswith(b"\xef\xbb\xbfCatalog,Item id,Name,Product number,")
+    assert raw.count(b"\r\n") == 5
+    rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
+    product = played.row("product", "catalogItem:products/P-1")
+    sensor = next(row for row in rows if (row["Catalog"], row["Item id"]) == ("products", "P-1"))
+    assert sensor["Product row id (production)"] == product["productid"]
+    shown = [sensor[name] for name in ("Price EUR", "Price EUR missing", "Price USD", "Price USD missing", "Disposition")]
+    assert shown == ["12.5", "no", "0", "yes", "loaded"]
+    [path] = [one["path"] for one in played.summary["documents"] if (one["kind"], one["format"]) == ("catalog_xref", "xlsx")]
+    sheet = list(openpyxl.load_workbook(path)["Products"].iter_rows(values_only=True))
+    assert list(sheet[0]) == list(rows[0])
+    assert [[row[1], row[3]] for row in sheet[1:]] == [[row["Item id"], row["Product number"]] for row in rows]
+    assert sheet[1][sheet[0].index("Price EUR")] == 12.5

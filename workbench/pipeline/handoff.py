@@ -6,7 +6,7 @@ from typing import Any
 
 from loads.models import Run
 from mapping import plan
-from reports import admin_sheet, certificate, diff, documents, losses, quality, reconciliation, schema, scope
+from reports import admin_sheet, catalog_xref, certificate, diff, documents, journeys, losses, quality, reconciliation, schema, scope
 from workbench.engagements.models import Engagement, SignOff
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
@@ -22,6 +22,13 @@ OF_MAPS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
 OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
     ("scope", scope.write_scope),
     ("scope PDF", scope.write_pdf),
+    ("journey inventory", journeys.write),
+    ("journey inventory workbook", journeys.write_workbook),
+)
+OF_CATALOGS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
+    ("catalog cross-reference", catalog_xref.write),
+    ("catalog cross-reference as CSV", catalog_xref.write_csv),
+    ("catalog cross-reference workbook", catalog_xref.write_workbook),
 )
 OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
     ("reconciliation", reconciliation.write),
@@ -44,12 +51,13 @@ OF_SIGNATURES: Sequence[tuple[str, Callable[[SignOff], object]]] = (
 
 
 def parts(step: Step) -> list[Part]:
-    """A part per document: those of the plan's maps where there are any, of each run that has something to report, of each signature.
+    """A part per document: of the engagement, of its maps and catalogs where it has any, of each run with something to report, of each signature.
 
     The parts are done one after the other; PDFs of other engagements wait for the machine's lock (`reports.pdf`).
     """
     engagement = step.engagement
     once = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
+    once += OF_CATALOGS if catalog_xref.item_rule(engagement) else ()
     found = [Part(name, partial(_write, name=name, write=write, of=engagement)) for name, write in once]
     for run in documents.runs_to_report(engagement):
         found += [Part(f"{name} of run {run.pk}", partial(_write, name=name, write=write, of=run)) for name, write in OF_RUNS]
