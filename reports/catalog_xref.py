@@ -93,7 +93,7 @@ class Basis:
         """Currencies that have a price list, sorted: the run's own, before any run those that items name."""
         if self.run:
             lists = Crosswalk.objects.filter(environment=self.run.environment, object_name=self.object_name, table=PRICE_LIST)
-            return sorted(source_id.removeprefix("@") for source_id in lists.values_list("source_id", flat=True))
+            return sorted({source_id.removeprefix("@") for source_id in lists.values_list("source_id", flat=True)})
         records = landing.records(self.dataset) if self.dataset else ()
         return sorted({currency_code(self.currency(record)) or BASE for record in records})
 

@@ -24,6 +24,7 @@ from workbench.engagements.models import Engagement
 
 SHOWN = 500
 EARLIER = 10
+KNOWN = {journeys.KNOWN: "with all steps", journeys.LOWER: "with some steps", journeys.NOTHING: "without steps"}
 
 
 class JourneyPages(ModelAdmin):
@@ -86,7 +87,9 @@ class JourneyPages(ModelAdmin):
             messages.error(request, f"{error} {error.remedy}")
             return {"versions": versions, "told": None, "rows": ()}
         by_hand = dict(EnteredJourney.objects.filter(engagement=engagement).values_list("journey_id", "pk"))
-        return {"versions": versions, "told": told, "rows": [_shown(row, engagement, by_hand) for row in told["journeys"][:SHOWN]]}
+        rows = [_shown(row, engagement, by_hand) for row in told["journeys"][:SHOWN]]
+        known = [(words, told["counts"]["steps"].get(name, 0)) for name, words in KNOWN.items()]
+        return {"versions": versions, "told": told, "rows": rows, "known": known}
 
 
 def _shown(row: Mapping[str, Any], engagement: Engagement, by_hand: Mapping[str, int]) -> dict[str, Any]:

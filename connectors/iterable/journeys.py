@@ -77,7 +77,7 @@ def _templates(landed: LandedJourneys, ids: Collection[str]) -> dict[str, Templa
 def _lookups(value: Any, depth: int = 0) -> Iterator[Reference]:
     """The catalogs that a template's texts look up."""
     if isinstance(value, str):
-        for catalog, quoted, item, other in _LOOKUP.findall(value):
+        for catalog, quoted, item, other in _LOOKUP.findall(value) if "catalog" in value else ():
             yield Reference(storable(catalog or quoted), storable(item or other))
     elif depth < DEEPEST and isinstance(value, (dict, list)):
         for part in value.values() if isinstance(value, dict) else value:

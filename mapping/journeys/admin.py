@@ -39,8 +39,14 @@ class EnteredStepInline(ScopedInline):
     formset = StepFormSet
     engagement_path = "journey__engagement"
     extra = 3
+    hide_title = True
     fields = ("number", "kind", "channel", "campaign", "template", "catalog", "item", "wait", "condition", "target", "note")
     ordering = ("number", "pk")
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nothing is chosen beforehand: else a row that nobody filled in would count as a step."""
+        kwargs["choices"] = db_field.get_choices(include_blank=True, blank_choice=[("", "Select value")])
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A step that was a mistake goes; the history keeps that it was there."""

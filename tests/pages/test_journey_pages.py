@@ -115,6 +115,13 @@ def test_steps_are_entered_in_their_order_with_each_change_in_the_history(client
     assert {"changes": {"wait": {"from": "3 days", "to": "5 days"}}} in list(changes)
 
 
+def test_rows_that_nobody_filled_in_are_no_steps(client, northwind):
+    empty = client.get(ADD).context["inline_admin_formsets"][0].formset.forms[0]
+    untouched = {name: next(iter(empty.fields[name].choices))[0] for name in ("kind", "channel")}  # as a browser sends it
+    assert client.post(ADD, form(northwind, {"number": 1, "kind": "update"}, untouched, untouched)).status_code == 302
+    assert EnteredJourney.objects.get().steps.count() == 1
+
+
 @pytest.mark.parametrize(
     ("steps", "words"),
     [

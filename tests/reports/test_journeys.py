@@ -5,7 +5,8 @@ import json
 import openpyxl
 import pytest
 
-from connectors import store
+from connectors import landing, store
+from mapping.discovery.objects import LandedObjects
 from mapping.journeys import keeping
 from mapping.journeys.definition import FORMAT
 from mapping.journeys.models import EnteredJourney
@@ -290,6 +291,18 @@ def test_hostile_journeys_campaigns_and_templates_are_told_as_text_with_what_can
     names = {line[0]: line[1] for line in sheet(engagement, "Journeys", formulas)}
     assert formulas == []
     assert names[TEXTS["plus"]] == TEXTS["formula"]
+
+
+def test_the_full_extraction_counts_before_discovery_and_only_the_records_asked_for_are_read(northwind):
+    dataset = landing.open_dataset(engagement=northwind, object_name="journey", purpose="load")
+    landing.land_piece(
+        dataset, "all", [json.dumps({**JOURNEYS[0], "name": "Welcome 2"}).encode(), b"no journey"], lambda row: str(row["id"])
+    )
+    landing.seal(dataset)
+    told = written(northwind)
+    assert [row["name"]["value"] for row in told["journeys"]] == ["Welcome 2"]
+    assert (told["landed"]["purpose"], told["landed"]["sha256"], told["landed"]["unreadable"]) == ("load", dataset.sha256, 1)
+    assert [key for key, _ in LandedObjects(northwind).identified("campaign", {"73"})] == ["73"]
 
 
 def test_many_journeys_take_no_more_queries_than_few(django_assert_max_num_queries):

@@ -1,8 +1,11 @@
 """What a source may really send of events, purchases, catalogs, campaigns, lists and subscriptions: nothing breaks, nothing gets lost
 silently, text stays text, and each bad record tells all its reasons."""  # fmt: skip
 
+import csv
 import hashlib
 import json
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -191,3 +194,28 @@ def test_what_belongs_to_forgotten_people_is_left_out_and_to_people_in_review_wa
 
 def test_journeys_templates_and_snippets_of_any_kind_stop_nothing(played):
     assert not [one for one in played.summary["findings"] if one["severity"] == "blocker"]
+
+
+def written(played, kind, format):
+    [path] = [one["path"] for one in played.summary["documents"] if (one["kind"], one["format"]) == (kind, format)]
+    return Path(path)
+
+
+def test_the_journey_inventory_tells_of_journeys_of_any_kind_as_text(played):
+    rows = json.loads(written(played, "journeys", "json").read_text())["journeys"]
+    named = {row["name"]["value"]: row for row in rows}
+    assert {LONG, "Nul\ufffd inside", TEXTS["markup"]} <= set(named)
+    assert "The API's trigger events are no list." in named[LONG]["conflicts"]
+    assert all(row["recommendation"]["reason"] for row in rows)
+
+
+def test_the_catalog_cross_reference_counts_as_the_phases_do_and_its_csv_has_no_formula(played):
+    lines = json.loads(written(played, "catalog_xref", "json").read_text())
+    phases = [one for one in played.summary["phases"] if (one["environment"], one["object"]) == ("production", "catalogItem")]
+    counted = {name: sum(one[name] for one in phases) for name in ("loaded", "merged", "skipped", "rejected", "held")}
+    assert Counter(line["disposition"] for line in lines) == Counter({name: count for name, count in counted.items() if count})
+    products = {row["productid"]: (row["productnumber"], row["name"]) for row in played.rows("product")}
+    assert {line["rows"]["production"]["id"]: (line["product_number"], line["name"]) for line in lines if line["rows"]} == products
+    with written(played, "catalog_xref", "csv").open(encoding="utf-8-sig", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
