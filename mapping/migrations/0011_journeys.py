@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('engagements', '0004_insights_journeys'),
+        ('engagements', '0005_insights_journeys'),
         ('mapping', '0010_data_quality'),
     ]
 

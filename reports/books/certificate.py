@@ -89,15 +89,15 @@ def _matrix(content: Mapping[str, Any]) -> Iterator[Part]:
 
 def _sandbox(content: Mapping[str, Any]) -> Iterator[Part]:
     """What the signer of the sandbox run was shown."""
-    phases, verified = content["phases"], content["verified"]
+    phases, every = content["phases"], content["verified"]["everything"]
     totals = {name: sum(phase[name] for phase in phases) for name in ("extracted", *RECORDS)}
     columns = sums("Records of", "extracted", RECORDS)
     yield Part(
         "What was signed",
         text=[
             f"Run {content['run']} into the sandbox: {summed(totals['extracted'], 'extracted', {name: totals[name] for name in RECORDS})}.",
-            f"{counted(verified['rows'], 'row')} read back and compared: {verified['equal']:,} equal, {verified['lossy']:,} "
-            f"with less, as the plan says, {verified['wrong']:,} wrong.",
+            f"All {counted(every['rows'], 'row')} were read back and compared value by value: {every['equal']:,} values as at the source, "
+            f"{every['transformed']:,} as the plan makes them, {every['lossy']:,} with less, {every['wrong']:,} wrong.",
             "Phases that only add rows to records of another phase, or set states, count no records and aren't listed.",
         ],
         table=Table(columns, _phases(phases), "Nothing was loaded.", kept_in="the JSON beside this certificate"),

@@ -15,6 +15,13 @@ SUM_OF_ROWS = (
 )
 OF_ROWS = Phase.Kind.ROWS.label
 
+READ_BACK = (
+    ("equal", "values as at the source"),
+    ("transformed", "as the plan makes them"),
+    ("lossy", "with less, listed as losses"),
+    ("wrong", "wrong"),
+)
+
 
 def book(told: Mapping[str, Any]) -> Book:
     """The report of a run. told: see `reports.reconciliation.content`."""
@@ -161,15 +168,16 @@ def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
 
 
 def _read_back(verified: Mapping[str, Any]) -> Part:
-    tone = Tone.BAD if verified["wrong"] else Tone.GOOD
-    said = f"{counted(verified['rows'], 'row')} of a sample were read back and compared value by value; {verified['wrong']:,} are wrong."
+    every = verified["everything"]
+    tone = Tone.BAD if every["wrong"] else Tone.GOOD
+    said = (
+        f"All {counted(every['rows'], 'row')} that were written were read back and compared; {counted(every['wrong'], 'value')} are wrong."
+    )
     return Part(
         "Read back and compared",
-        notes=[Note(said, tone)] if verified["rows"] else [Note("No sample was taken.")],
-        figures=[
-            Figure(verified[name], label) for name, label in (("equal", "equal"), ("lossy", "less, as the plan says"), ("wrong", "wrong"))
-        ],
-        text=["The sample diff shows them one by one."],
+        notes=[Note(said, tone)] if every["rows"] else [Note("No row was read back.")],
+        figures=[Figure(every[name], label) for name, label in READ_BACK],
+        text=[f"The sample diff shows {counted(verified['rows'], 'row')} of them value by value; the workbook counts all by column."],
     )
 
 

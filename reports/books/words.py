@@ -5,7 +5,12 @@ from typing import Any
 
 from reports.book import Column, Kind, Status, Tone
 
-VERDICTS = {"equal": ("Equal", Tone.GOOD), "lossy": ("As planned, less", Tone.WARN), "wrong": ("Wrong", Tone.BAD)}
+VERDICTS = {
+    "equal": ("Equal", Tone.GOOD),
+    "transformed": ("As planned", Tone.GOOD),
+    "lossy": ("As planned, less", Tone.WARN),
+    "wrong": ("Wrong", Tone.BAD),
+}
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,9 +4,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from connectors.registry import MESSAGE_READERS
 from loads.models import Run
 from mapping import plan
-from reports import admin_sheet, catalog_xref, certificate, diff, documents, journeys, losses, quality, reconciliation, schema, scope
+from reports import (
+    admin_sheet,
+    catalog_xref,
+    certificate,
+    diff,
+    documents,
+    journeys,
+    losses,
+    quality,
+    reconciliation,
+    schema,
+    scope,
+    templates,
+)
 from workbench.engagements.models import Engagement, SignOff
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
@@ -24,6 +38,10 @@ OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
     ("scope PDF", scope.write_pdf),
     ("journey inventory", journeys.write),
     ("journey inventory workbook", journeys.write_workbook),
+)
+OF_MESSAGES: Sequence[tuple[str, Callable[[Engagement], object]]] = (
+    ("template inventory", templates.write),
+    ("template inventory workbook", templates.write_workbook),
 )
 OF_CATALOGS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
     ("catalog cross-reference", catalog_xref.write),
@@ -51,12 +69,13 @@ OF_SIGNATURES: Sequence[tuple[str, Callable[[SignOff], object]]] = (
 
 
 def parts(step: Step) -> list[Part]:
-    """A part per document: of the engagement, of its maps and catalogs where it has any, of each run with something to report, of each signature.
+    """A part per document: of the engagement, its maps, templates and catalogs where it has any, of each reported run and each signature.
 
     The parts are done one after the other; PDFs of other engagements wait for the machine's lock (`reports.pdf`).
     """
     engagement = step.engagement
     once = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
+    once += OF_MESSAGES if engagement.platform in MESSAGE_READERS else ()
     once += OF_CATALOGS if catalog_xref.item_rule(engagement) else ()
     found = [Part(name, partial(_write, name=name, write=write, of=engagement)) for name, write in once]
     for run in documents.runs_to_report(engagement):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('engagements', '0003_edition_and_storage'),
+        ('engagements', '0004_invitation'),
     ]
 
     operations = [
