@@ -60,9 +60,9 @@ def signatures(engagement: Engagement) -> list[SignOff]:
 def write(signoff: SignOff) -> Document:
     """The certificate as JSON, beside the run where a run was signed."""
     run = Run.objects.filter(engagement=signoff.engagement, key=signoff.content.get("run", "")).first()
-    return write_json(signoff.engagement, KIND, content(signoff), run)
+    return write_json(signoff.engagement, KIND, content(signoff), run, at=signoff.signed_at)
 
 
 def write_pdf(signoff: SignOff) -> Document:
     """The certificate on paper."""
-    return write_book(write(signoff), book(content(signoff)))
+    return write_book(write(signoff), book(content(signoff)), at=signoff.signed_at)

@@ -1,11 +1,13 @@
 """Documents: written into the store from the same data that the pages show, each recorded with its hash and named after it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from connectors import store
 from loads.models import Phase, Run
@@ -15,8 +17,14 @@ from reports.models import Document
 from workbench.engagements.models import Engagement
 
 
-def keep(engagement: Engagement, kind: str, format: str, make: Callable[[Path], None], run: Run | None = None) -> Document:
-    """Have `make` write a file and record it; what was written before stays. Raises StoreFull, StoreUnwritable."""
+def keep(
+    engagement: Engagement, kind: str, format: str, make: Callable[[Path], None], run: Run | None = None, *, at: datetime | None = None
+) -> Document:
+    """Have `make` write a file and record it; what was written before stays. Raises StoreFull, StoreUnwritable.
+
+    at: the time that it is of, where several of one kind stand beside each other; else a content that comes back after another one is
+    the newest again.
+    """
     folder = store.folder(engagement.slug, "documents")
     name = f"{kind}-{run.key if run else 'all'}"
     with store.unfinished(folder / f"{name}.{format}") as part:
@@ -24,15 +32,30 @@ def keep(engagement: Engagement, kind: str, format: str, make: Callable[[Path], 
         digest, size = store.file_hash([part]), part.stat().st_size
         file = part.replace(folder / f"{name}-{digest[:12]}.{format}")
     path = str(file.relative_to(store.root()))
-    defaults = {"sha256": digest, "size": size, "kind": kind, "format": format, "run": run}
-    document, _ = Document.objects.update_or_create(engagement=engagement, path=path, defaults=defaults)
+    newest = _newest(engagement, kind, format, run)
+    if at is None and newest and newest.path == path:
+        return newest
+    told = {"sha256": digest, "size": size, "kind": kind, "format": format, "run": run, "written_at": at or timezone.now()}
+    document, _ = Document.objects.update_or_create(engagement=engagement, path=path, defaults=told)
     return document
 
 
-def write_json(engagement: Engagement, kind: str, content: Mapping[str, Any], run: Run | None = None) -> Document:
-    """Write a small document as JSON and record it."""
+def _newest(engagement: Engagement, kind: str, format: str, run: Run | None) -> Document | None:
+    return Document.objects.filter(engagement=engagement, kind=kind, format=format, run=run).order_by("-written_at", "-pk").first()
+
+
+def is_up_to_date(engagement: Engagement, kind: str, format: str, run: Run | None) -> bool:
+    """Whether the newest content of a kind is written in this format, and the file is there."""
+    content, written = (_newest(engagement, kind, one, run) for one in ("json", format))
+    return bool(content and written and written.written_at >= content.written_at and (store.root() / written.path).is_file())
+
+
+def write_json(
+    engagement: Engagement, kind: str, content: Mapping[str, Any], run: Run | None = None, *, at: datetime | None = None
+) -> Document:
+    """Write a small document as JSON and record it. at: see `keep`."""
     text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-    return keep(engagement, kind, "json", lambda path: _write(path, text), run)
+    return keep(engagement, kind, "json", lambda path: _write(path, text), run, at=at)
 
 
 def _write(path: Path, text: bytes) -> None:
@@ -58,8 +81,8 @@ def write_sheets(engagement: Engagement, kind: str, sheets: Iterable[xlsx.Sheet]
     return keep(engagement, kind, "xlsx", lambda path: xlsx.write(path, sheets), run)
 
 
-def write_book(source: Document, book: Book) -> Document:
-    """Write the PDF of a content and record it. source: its JSON, whose hash and date the title page shows.
+def write_book(source: Document, book: Book, *, at: datetime | None = None) -> Document:
+    """Write the PDF of a content and record it. source: its JSON, whose hash and date the title page shows. at: see `keep`.
 
     The same content gives the same bytes, whenever it is written again. Raises CannotTypeset, StoreFull, StoreUnwritable.
     """
@@ -68,7 +91,7 @@ def write_book(source: Document, book: Book) -> Document:
     if run:
         facts.append(("Run", f"{run.key}, {run.environment.get_kind_display().lower()}"))
     cover = Cover(engagement.name, _version(source), source.written_at, source.sha256, facts)
-    return keep(engagement, source.kind, "pdf", lambda path: pdf.write(path, book, cover), run)
+    return keep(engagement, source.kind, "pdf", lambda path: pdf.write(path, book, cover), run, at=at)
 
 
 def _version(source: Document) -> int:

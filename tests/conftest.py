@@ -1,4 +1,4 @@
-"""What every test shares: a store and a var folder of its own, http without TLS for pages, tasks carried out at once."""
+"""What every test shares: folders of its own, documents where they are asked for, pages without TLS, tasks carried out at once."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ def own_folders(settings, tmp_path: Path) -> None:
     """Nothing is written outside the test's own folder."""
     settings.VAR_DIR = tmp_path / "var"
     settings.STORE_URL = str(tmp_path / "store")
+    settings.DOCUMENTS_AT_ONCE = False  # each takes a while; the tests of it turn it on
 
 
 @pytest.fixture(autouse=True)

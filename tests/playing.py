@@ -89,7 +89,7 @@ def engagement_on(folder: Path, work: Path, **options: Any) -> Iterator[tuple[En
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with (
-            override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK),
+            override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK, DOCUMENTS_AT_ONCE=False),
             simulated.start(folder) as servers,
         ):
             limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
@@ -133,12 +133,25 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
     )
 
 
-def play(folder: Path, work: Path, ask: Mapping[str, list[str]] | None = None, leave: Sequence[str] = (), **options: Any) -> Played:
-    """Play everything, but for the objects to leave, and take the database back to empty."""
+def play(
+    folder: Path,
+    work: Path,
+    ask: Mapping[str, list[str]] | None = None,
+    leave: Sequence[str] = (),
+    *,
+    documents: bool = False,
+    **options: Any,
+) -> Played:
+    """Play everything, but for the objects to leave, and take the database back to empty.
+
+    documents: the hand-off too, which takes seconds.
+    """
     said: list[str] = []
     try:
         with everything_logged() as logged, engagement_on(folder, work, **options) as (engagement, cast, servers):
             demonstration.play(engagement, cast, said.append, leave)
+            if documents:
+                demonstration.hand_off(engagement, cast, said.append)
             played = collect(engagement, servers, ask)
     finally:
         call_command("flush", verbosity=0, interactive=False)

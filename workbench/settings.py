@@ -95,6 +95,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STORE_URL = env.str("STORE_URL", default=str(VAR_DIR / "store"))
 # Folders with further fonts for PDF documents, for scripts that the bundled ones don't have (Chinese, Japanese, Korean, Thai, ...).
 DOCUMENT_FONTS = env.list("DOCUMENT_FONTS", default=[])
+DOCUMENTS_AT_ONCE = env.bool("DOCUMENTS_AT_ONCE", default=True)
 
 # A task takes chunks for at most WORK_SECONDS, then queues itself; it is only redelivered after TASK_RETRY_S.
 WORK_SECONDS = env.int("WORK_SECONDS", default=45)

@@ -62,6 +62,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Sim
             leave = tuple(name for name in OTHERS if name != "customEvent")
             with engagement_on(source, work) as (engagement, cast, _):
                 demonstration.play(engagement, cast, lambda words: None, leave)
+                demonstration.hand_off(engagement, cast, lambda words: None)
                 store = django_settings.STORE_URL
             yield SimpleNamespace(engagement=engagement, cast=cast, store=store)
         finally:

@@ -9,9 +9,10 @@ from tests.playing import Played, play
 
 @pytest.fixture(scope="module")
 def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Played]:
-    """What came of playing the module's folder; it may name source ids to ask for (ASK), objects to leave (LEAVE), and names (OPTIONS)."""
+    """What came of playing the module's folder; it may name ids to ASK for, objects to LEAVE, OPTIONS, and want DOCUMENTS."""
     module = request.module
     with django_db_blocker.unblock():
         folder = module.folder(tmp_path_factory.mktemp("source"))
         named = {name: getattr(module, name, None) for name in ("ASK", "LEAVE", "OPTIONS")}
-        yield play(folder, tmp_path_factory.mktemp("work"), named["ASK"], named["LEAVE"] or (), **(named["OPTIONS"] or {}))
+        options = {"documents": getattr(module, "DOCUMENTS", False), **(named["OPTIONS"] or {})}
+        yield play(folder, tmp_path_factory.mktemp("work"), named["ASK"], named["LEAVE"] or (), **options)

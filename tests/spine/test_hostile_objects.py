@@ -103,6 +103,7 @@ SUBSCRIPTIONS = [
 ]
 OUTSIDE = 3  # of DATES: the export is asked for the years 1970 to 2199
 BROKEN = ['{"userId": "u-1", "eventName": "cut"', "null", "[1, 2]", '"text"', '{"eventName": "nan", "userId": "u-1", "n": NaN}']
+DOCUMENTS = True
 ASK = {"customEvent": [], "purchase": ["pu-l", "pu-forgotten"]}
 
 

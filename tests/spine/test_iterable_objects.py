@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 MORNING = "2024-03-05 09:10:11 +00:00"
 MORNING_UTC = "2024-03-05T09:10:11Z"
 MS = 1_700_000_000_000
+DOCUMENTS = True
 ASK = {
     "customEvent": [],
     "purchase": ["pu-lead", "pu-1"],

@@ -11,6 +11,7 @@ from tests import folders
 from tests.folders import organisation_list, user
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
+DOCUMENTS = True
 ASK = {"user": ["u-old", "u-new", "u-forgotten", "u-stage"]}
 LONG_NAME = "Association of " + "very " * 40 + "long names"
 

@@ -21,8 +21,8 @@ from django_q.models import Schedule
 from connectors import landing, store
 from connectors.extraction import Time
 from connectors.models import Dataset, Piece
-from loads.models import Phase
-from loads.reconciliation import phase_closed
+from loads.models import Phase, Run
+from loads.reconciliation import phase_closed, run_finished
 from mapping.discovery import source as source_side
 from mapping.models import DiscoveryFinding, FieldMap
 from mapping.playbooks import load_playbook
@@ -294,6 +294,24 @@ def test_a_report_that_cannot_be_written_stops_no_run_and_is_written_at_the_hand
     assert Document.objects.get(kind="reconciliation", format="json").run == run
     assert Document.objects.get(kind="scope", format="json").run is None
     assert Step.objects.get().state == Step.State.DONE
+
+
+def test_a_run_that_ends_has_its_documents_written_and_the_handoff_leaves_them(northwind, settings):
+    settings.DOCUMENTS_AT_ONCE = True
+    run = people.make_run(northwind, people.make_user("ada"))
+    run_finished.send(sender=Run, run=run)
+    written = {(row.kind, row.format): (row.pk, (store.root() / row.path).stat().st_mtime_ns) for row in Document.objects.all()}
+    assert written.keys() == {(kind, one) for kind in ("reconciliation", "quality", "losses", "diff") for one in ("json", "xlsx", "pdf")}
+    steps.request(northwind, "handoff", user="ada")
+    after = {(row.kind, row.format): (row.pk, (store.root() / row.path).stat().st_mtime_ns) for row in run.documents.exclude(format="json")}
+    assert after == {key: value for key, value in written.items() if key[1] != "json"}
+
+
+def test_a_signature_has_its_certificate_written(northwind, settings):
+    settings.DOCUMENTS_AT_ONCE = True
+    people.make_discovered(northwind)
+    demonstration.sign(northwind, SignOff.Kind.MATRIX, matrix_content(northwind), people.make_cast(northwind))
+    assert set(Document.objects.values_list("kind", "format")) == {("certificate", "json"), ("certificate", "pdf")}
 
 
 def test_a_command_that_is_ended_from_outside_takes_its_workers_with_it(tmp_path):

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.db import transaction
 
 from workbench.engagements.errors import WorkbenchError
@@ -27,11 +28,14 @@ class PipelineConfig(AppConfig):
         from loads.quality import measured
         from loads.reconciliation import phase_closed, run_finished
         from mapping.models import PlanVersion
+        from workbench.engagements.models import SignOff
 
         measured.connect(report_quality, weak=False, dispatch_uid="data quality of the run")
         phase_closed.connect(report, weak=False, dispatch_uid="reconciliation per phase")
         run_finished.connect(report, weak=False, dispatch_uid="reconciliation of the run")
         run_finished.connect(measure, weak=False, dispatch_uid="forecasts by what the run measured")
+        run_finished.connect(write_documents, weak=False, dispatch_uid="documents of the run")
+        post_save.connect(certify, sender=SignOff, weak=False, dispatch_uid="certificate of the signature")
         post_save.connect(prepare, sender=PlanVersion, weak=False, dispatch_uid="keys of the preview")
 
 
@@ -45,6 +49,22 @@ def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object)
         reconciliation.write(run)
     except WorkbenchError as error:
         logger.warning("the report of run %s isn't written: %s", run.pk, type(error).__name__)
+
+
+def write_documents(sender: object, run: Any, **kwargs: object) -> None:
+    """Have the documents of a run written, for the customer to read before signing."""
+    from workbench.pipeline import steps  # needs the models loaded
+
+    if settings.DOCUMENTS_AT_ONCE:
+        steps.want_documents(run.engagement, run.environment, by=f"run {run.pk}")
+
+
+def certify(sender: object, instance: Any, created: bool, **kwargs: object) -> None:
+    """Have the certificate of a signature written."""
+    from workbench.pipeline import steps  # needs the models loaded
+
+    if created and settings.DOCUMENTS_AT_ONCE:
+        steps.want_documents(instance.engagement, None, by=str(instance.signed_by))
 
 
 def report_quality(sender: object, run: Any, **kwargs: object) -> None:

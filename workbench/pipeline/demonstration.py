@@ -156,7 +156,10 @@ def _connect(engagement: Engagement, platform: str, addresses: Mapping[str, Any]
 
 
 def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = ()) -> None:
-    """Play the engagement, the objects to `leave` documented only. Raises DemonstrationFailed where a step fails or nothing balances."""
+    """Play the engagement up to the hand-off, the objects to `leave` documented only.
+
+    Raises DemonstrationFailed where a step fails or nothing balances.
+    """
     sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
     production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
     _step(engagement, Step.Name.DISCOVER, None, cast, say)
@@ -182,6 +185,10 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
             say("The customer signs the sandbox run")
             sign(engagement, SignOff.Kind.SANDBOX, sandbox_content(engagement), cast)
             _answer_findings(engagement, cast)  # what the sandbox run measured may ask something, too
+
+
+def hand_off(engagement: Engagement, cast: Cast, say: Say) -> None:
+    """Have all documents written. Raises DemonstrationFailed."""
     _step(engagement, Step.Name.HANDOFF, None, cast, say)
 
 

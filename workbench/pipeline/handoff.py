@@ -1,6 +1,11 @@
-"""The hand-off: which documents are written, each as a part of its own, so that a large one has a task's whole time."""
+"""The documents: which are written, each as a part of its own, so that a large one has a task's whole time.
 
-from collections.abc import Callable, Sequence
+Those of a run are written when it ends, for the customer to sign by, certificates when something is signed, and all of them at the
+hand-off. What was written of the same content stands: it isn't written again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,68 +30,89 @@ from workbench.engagements.models import Engagement, SignOff
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
 
-OF_MAPS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
-    ("schema plan", schema.write),
-    ("schema plan workbook", schema.write_workbook),
-    ("admin sheet", admin_sheet.write),
-    ("admin sheet workbook", admin_sheet.write_workbook),
-    ("schema plan PDF", schema.write_pdf),
-    ("admin sheet PDF", admin_sheet.write_pdf),
+Write = Callable[[Any], object]
+FORMATS = {"xlsx": " workbook", "pdf": " PDF", "csv": " as CSV"}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A kind of document: its content as JSON, and the other formats that the same content is written in."""
+
+    name: str
+    kind: str
+    content: Write
+    formats: tuple[tuple[str, Write], ...] = ()
+
+
+OF_ENGAGEMENTS: Sequence[Written] = (
+    Written("scope", scope.KIND, scope.write_scope, (("pdf", scope.write_pdf),)),
+    Written("journey inventory", journeys.KIND, journeys.write, (("xlsx", journeys.write_workbook),)),
 )
-OF_ENGAGEMENTS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
-    ("scope", scope.write_scope),
-    ("scope PDF", scope.write_pdf),
-    ("journey inventory", journeys.write),
-    ("journey inventory workbook", journeys.write_workbook),
+OF_MAPS: Sequence[Written] = (
+    Written("schema plan", schema.KIND, schema.write, (("xlsx", schema.write_workbook), ("pdf", schema.write_pdf))),
+    Written("admin sheet", admin_sheet.KIND, admin_sheet.write, (("xlsx", admin_sheet.write_workbook), ("pdf", admin_sheet.write_pdf))),
 )
-OF_MESSAGES: Sequence[tuple[str, Callable[[Engagement], object]]] = (
-    ("template inventory", templates.write),
-    ("template inventory workbook", templates.write_workbook),
+OF_MESSAGES: Sequence[Written] = (Written("template inventory", templates.KIND, templates.write, (("xlsx", templates.write_workbook),)),)
+OF_CATALOGS: Sequence[Written] = (
+    Written(
+        "catalog cross-reference",
+        catalog_xref.KIND,
+        catalog_xref.write,
+        (("csv", catalog_xref.write_csv), ("xlsx", catalog_xref.write_workbook)),
+    ),
 )
-OF_CATALOGS: Sequence[tuple[str, Callable[[Engagement], object]]] = (
-    ("catalog cross-reference", catalog_xref.write),
-    ("catalog cross-reference as CSV", catalog_xref.write_csv),
-    ("catalog cross-reference workbook", catalog_xref.write_workbook),
+OF_RUNS: Sequence[Written] = (
+    Written(
+        "reconciliation",
+        reconciliation.KIND,
+        reconciliation.write,
+        (("xlsx", reconciliation.write_workbook), ("pdf", reconciliation.write_pdf)),
+    ),
+    Written("data-quality report", quality.KIND, quality.write, (("xlsx", quality.write_workbook), ("pdf", quality.write_pdf))),
+    Written("losses", losses.KIND, losses.write, (("xlsx", losses.write_workbook), ("pdf", losses.write_pdf))),
+    Written("sample diff", diff.KIND, diff.write, (("xlsx", diff.write_workbook), ("pdf", diff.write_pdf))),
 )
-OF_RUNS: Sequence[tuple[str, Callable[[Run], object]]] = (
-    ("reconciliation", reconciliation.write),
-    ("reconciliation workbook", reconciliation.write_workbook),
-    ("data-quality report", quality.write),
-    ("data-quality workbook", quality.write_workbook),
-    ("losses", losses.write),
-    ("losses workbook", losses.write_workbook),
-    ("sample diff", diff.write),
-    ("sample diff workbook", diff.write_workbook),
-    ("reconciliation PDF", reconciliation.write_pdf),
-    ("data-quality PDF", quality.write_pdf),
-    ("losses PDF", losses.write_pdf),
-    ("sample diff PDF", diff.write_pdf),
-)
-OF_SIGNATURES: Sequence[tuple[str, Callable[[SignOff], object]]] = (
-    ("certificate", certificate.write),
-    ("certificate PDF", certificate.write_pdf),
-)
+OF_SIGNATURES = Written("certificate", certificate.KIND, certificate.write, (("pdf", certificate.write_pdf),))
 
 
 def parts(step: Step) -> list[Part]:
-    """A part per document: of the engagement, its maps, templates and catalogs where it has any, of each reported run and each signature.
+    """Every document: of the engagement, its maps, templates and catalogs where it has any, of each reported run and each signature.
 
     The parts are done one after the other; PDFs of other engagements wait for the machine's lock (`reports.pdf`).
     """
     engagement = step.engagement
-    once = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
-    once += OF_MESSAGES if engagement.platform in MESSAGE_READERS else ()
-    once += OF_CATALOGS if catalog_xref.item_rule(engagement) else ()
-    found = [Part(name, partial(_write, name=name, write=write, of=engagement)) for name, write in once]
-    for run in documents.runs_to_report(engagement):
-        found += [Part(f"{name} of run {run.pk}", partial(_write, name=name, write=write, of=run)) for name, write in OF_RUNS]
+    kinds = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
+    kinds += OF_MESSAGES if engagement.platform in MESSAGE_READERS else ()
+    kinds += OF_CATALOGS if catalog_xref.item_rule(engagement) else ()
+    found = [part for kind in kinds for part in _parts(kind, engagement, engagement, "")]
+    return [*found, *_of_runs(documents.runs_to_report(engagement)), *_of_signatures(engagement)]
+
+
+def at_once(step: Step) -> list[Part]:
+    """What is written without being asked for: the documents of the environment's newest run, where the step has one, and certificates."""
+    runs = documents.runs_to_report(step.engagement).filter(environment=step.environment)
+    return [*_of_runs(runs.reverse()[:1]), *_of_signatures(step.engagement)]
+
+
+def _of_runs(runs: Iterable[Run]) -> Iterator[Part]:
+    for run in runs:
+        for kind in OF_RUNS:
+            yield from _parts(kind, run.engagement, run, f" of run {run.pk}")
+
+
+def _of_signatures(engagement: Engagement) -> Iterator[Part]:
     for signoff in certificate.signatures(engagement):
-        found += [
-            Part(f"{name} of signature {signoff.pk}", partial(_write, name=name, write=write, of=signoff)) for name, write in OF_SIGNATURES
-        ]
-    return found
+        yield from _parts(OF_SIGNATURES, engagement, signoff, f" of signature {signoff.pk}")
 
 
-def _write(work: Work, *, name: str, write: Callable[[Any], object], of: Run | Engagement | SignOff) -> None:
-    work.progress(f"writing the {name} of {of}")
-    write(of)
+def _parts(kind: Written, engagement: Engagement, of: Run | Engagement | SignOff, suffix: str) -> list[Part]:
+    """The content first: by it the other formats are known to be up to date."""
+    run = of if isinstance(of, Run) else None
+
+    def written(work: Work, *, write: Write, format: str, name: str) -> None:
+        if format == "json" or not documents.is_up_to_date(engagement, kind.kind, format, run):
+            work.progress(f"writing the {name} of {of}")
+            write(of)
+
+    formats = [("json", kind.name, kind.content), *((format, kind.name + FORMATS[format], write) for format, write in kind.formats)]
+    return [Part(f"{name}{suffix}", partial(written, write=write, format=format, name=name)) for format, name, write in formats]

@@ -19,6 +19,7 @@ class Step(models.Model):
         EXTRACT = "extract", "Extraction"
         PROVISION = "provision", "Provisioning"
         LOAD = "load", "Load"
+        DOCUMENTS = "documents", "Documents"
         HANDOFF = "handoff", "Handoff"
 
     class State(models.TextChoices):

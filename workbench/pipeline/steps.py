@@ -54,6 +54,14 @@ def request(engagement: Engagement, name: str, *, environment: Environment | Non
     return step
 
 
+def want_documents(engagement: Engagement, environment: Environment | None, *, by: str) -> None:
+    """Queue the writing of what `handoff.at_once` writes; once while one is queued."""
+    wanted = {"engagement": engagement, "environment": environment, "name": Step.Name.DOCUMENTS}
+    if not Step.objects.filter(**wanted, state=Step.State.QUEUED, worker="", done=[]).exists():
+        step = Step.objects.create(**wanted, requested_by=by[:150])
+        transaction.on_commit(partial(async_task, CARRY_OUT, step.pk, task_name=f"documents {engagement.slug}"))
+
+
 def _under_way(engagement: Engagement, name: str, environment: Environment | None) -> Step | None:
     """The same step where its worker fell silent: it is taken up where it stopped. Raises StepOpen where it goes on."""
     states = (Step.State.QUEUED, Step.State.RUNNING)

@@ -130,5 +130,6 @@ PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.CHECK: discovery.checks,
     Step.Name.EXTRACT: extraction.parts,
     Step.Name.PROVISION: _provision,
+    Step.Name.DOCUMENTS: handoff.at_once,
     Step.Name.HANDOFF: handoff.parts,
 }

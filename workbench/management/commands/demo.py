@@ -96,6 +96,7 @@ class Command(BaseCommand):
         engagement, cast = demonstration.open_engagement(name, addresses, chosen)
         try:
             demonstration.play(engagement, cast, self.say)
+            demonstration.hand_off(engagement, cast, self.say)
         finally:
             add(summary, demonstration.summary(engagement))
         return cast
