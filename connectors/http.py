@@ -57,11 +57,19 @@ class Stats:
         """Start at zero."""
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._own = threading.local()
 
     def add(self, name: str, count: int = 1) -> None:
         """Count something."""
         with self._lock:
             self._counts[name] += count
+        self.of_thread()[name] += count
+
+    def of_thread(self) -> Counter[str]:
+        """The counters of the calling thread alone, which go on counting; copy them to compare."""
+        if not hasattr(self._own, "counts"):
+            self._own.counts = Counter()
+        return cast(Counter[str], self._own.counts)
 
     def __getitem__(self, name: str) -> int:
         return self._counts[name]
@@ -146,8 +154,11 @@ class HttpSession:
         patience, renewed = Patience(*self._patience), False
         while True:
             self.pace.wait(call.bucket)
-            headers = self._headers_of(call)
-            result = attempt(call, headers)
+            try:
+                headers = self._headers_of(call)
+                result = attempt(call, headers)
+            finally:
+                self.pace.done(call.bucket)
             if not isinstance(result, Failure):
                 return result
             if isinstance(result.error, Unauthorized) and call.own and self._reauthorise and not renewed:
@@ -163,7 +174,7 @@ class HttpSession:
         if pause is None:
             raise failure.error from None
         if failure.throttled and failure.retry_after_s:
-            self.pace.hold(call.bucket, failure.retry_after_s)
+            self.pace.hold(call.bucket, failure.retry_after_s, code=getattr(failure.error, "code", ""))
         logger.info("%s: %s Again in %.1f s.", self.name, failure.error, pause)
         time.sleep(pause)
 

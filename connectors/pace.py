@@ -33,8 +33,11 @@ class Pace:
             time.sleep(pause)
         return max(pause, 0.0)
 
-    def hold(self, bucket: str, seconds: float) -> None:
-        """Let no thread call in this bucket for so long: the service said so to one of them."""
+    def done(self, bucket: str = "") -> None:
+        """A call that was waited for was answered, or broke off."""
+
+    def hold(self, bucket: str, seconds: float, *, code: str = "") -> None:
+        """Let no thread call in this bucket for so long: the service said so to one of them. code: its word for the limit."""
         with self._lock:
             until = time.monotonic() + seconds
             self._held_until[bucket] = max(until, self._held_until.get(bucket, 0.0))

@@ -25,12 +25,19 @@ class Destination:
     @cached_property
     def client(self) -> Client:
         """The client, with the customer's quiet-load decisions as the headers of what it writes."""
-        return Client.from_connection(self.environment.connection, bypass=self.quiet and quiet_by_path(self.environment))
+        return self.clients[0]
 
     @cached_property
-    def user_id(self) -> str:
-        """Our application user, which stands in `modifiedby` of what we wrote last."""
-        return str(self.client.who_am_i()["UserId"]).lower()
+    def clients(self) -> list[Client]:
+        """A client per application user: the environment's own first, then those that share the load."""
+        quiet = self.quiet and quiet_by_path(self.environment)
+        connections = [self.environment.connection, *self.environment.further_connections.order_by("pk")]
+        return [Client.from_connection(connection, bypass=quiet) for connection in connections]
+
+    @cached_property
+    def user_ids(self) -> frozenset[str]:
+        """Our application users, which stand in `modifiedby` of what we wrote last."""
+        return frozenset(str(client.who_am_i()["UserId"]).lower() for client in self.clients)
 
     @cached_property
     def _schema(self) -> int:

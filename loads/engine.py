@@ -6,23 +6,25 @@ no task lasts long; what a dead worker held is taken over when its lease runs ou
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged, verification
+from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged, verification, writer
 from loads.destination import Destination
+from loads.flight import Flight, Underway
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.staging import stage_next
-from loads.writer import Writer, Written
 from mapping import plan
 
 logger = logging.getLogger(__name__)
 RENEW_AFTER_S = 20
+BEAT_S = 1.0
+LOOK_S = 1.0  # for an answer, before the worker says again that it is alive
 WAITS = "Staged; nothing is loaded yet. {count} groups of the data-quality report wait for the customer's decision. Then resume the run."
 
 
@@ -43,13 +45,16 @@ def work(run_id: int, worker: str, seconds: float) -> bool:
         if run.state not in runs.GOING:
             return False
         Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
-        if not step(run, destination, worker):
+        if not step(run, destination, worker, deadline):
             time.sleep(0.2)
     return True
 
 
-def step(run: Run, destination: Destination, worker: str) -> bool:
-    """Do the next thing that the run needs; False where others are at it and there is nothing to do but wait."""
+def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0) -> bool:
+    """Do the next thing that the run needs; False where others are at it and there is nothing to do but wait.
+
+    deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one.
+    """
     if run.state in (Run.State.QUEUED, Run.State.STAGING):
         return _alone(run, worker, lambda: _stage(run, destination, worker))
     phase = run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
@@ -57,8 +62,7 @@ def step(run: Run, destination: Destination, worker: str) -> bool:
         return _alone(run, worker, lambda: finish(run))
     phase.run = run
     for claim in (SENDING, READING) if phase.kind == Phase.Kind.ROWS else (SENDING,):
-        if chunk := claim_next(phase, worker, claim):
-            claim.act(chunk, phase, destination, worker)
+        if _take_chunks(phase, destination, worker, claim, deadline):
             return True
         if phase.chunks.exclude(state__in=claim.after).exists():
             return False
@@ -95,7 +99,53 @@ class Claim:
     before: str
     during: str
     after: Collection[str]
-    act: Callable[[Chunk, Phase, Destination, str], None]
+    begin: Callable[[Chunk, Phase, Destination, str], Underway]
+
+
+def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float) -> bool:
+    """Take the phase's chunks one after the other, as fast as the service takes them; False where there is none to take.
+
+    Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
+    """
+    taken = 0
+    watch = _Watch(phase.run, worker, claim)
+    with Flight(destination.clients) as flight:
+        while True:
+            while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
+                chunk = claim_next(phase, worker, claim)
+                if chunk is None:
+                    break
+                taken += 1
+                flight.start(claim.begin(chunk, phase, destination, worker))
+            if not flight.underway:
+                return taken > 0
+            flight.land(LOOK_S)
+            watch.beat(flight.underway, destination)
+
+
+class _Watch:
+    """Says now and then that a worker is alive, keeps its chunks, and sees whether the run still goes on."""
+
+    def __init__(self, run: Run, worker: str, claim: Claim) -> None:
+        self._run, self._worker, self._during = run, worker, claim.during
+        self._beaten = self._renewed = time.monotonic()
+        self.is_going = True
+
+    def beat(self, underway: Sequence[Underway], destination: Destination) -> None:
+        """Raises LeaseLost where a chunk went to another worker."""
+        now = time.monotonic()
+        if now - self._beaten < BEAT_S:
+            return
+        self._beaten = now
+        pace = [client.governor.content() for client in destination.clients]
+        going = Run.objects.filter(pk=self._run.pk, state__in=runs.GOING)
+        self.is_going = bool(going.update(heartbeat_at=timezone.now(), pace=pace))
+        if now - self._renewed > RENEW_AFTER_S:
+            self._renewed = now
+            ids = [one.chunk.pk for one in underway]
+            held = Chunk.objects.filter(pk__in=ids, worker=self._worker, state=self._during)
+            if held.update(lease_until=timezone.now() + LEASE) < len(ids):
+                raise ledger.LeaseLost(f"A chunk of {self._run} belongs to another worker now.")
 
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
@@ -112,38 +162,29 @@ def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
             return chunk
 
 
-def load_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> None:
-    """Send a chunk's rows and settle it. Rows whose parent was refused wait; equal ones are counted, not sent."""
-    started, chunk.phase = time.monotonic(), phase
+def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
+    """Send a chunk's rows. Rows whose parent was refused wait; equal ones are counted, not sent.
+
+    Settling raises LeaseLost where another worker took the chunk over.
+    """
+    chunk.phase = phase
     Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
-    before = destination.client.stats.snapshot()
     settlement = ledger.Settlement()
-    bound = bindings.late(destination.environment)
-    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound))
+    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bindings.late(destination.environment)))
     ready = _ready(chunk, rows, settlement)
-    for written in _sent(chunk, phase, destination, ready, lambda: _renew(chunk, worker, started)):
-        settlement.add(chunk, written.row, written.outcome, written.reason)
-    after = destination.client.stats.snapshot()
-    ledger.settle(
-        chunk,
-        worker,
-        settlement,
-        requests=after["requests"] - before["requests"],
-        retries=after["retries"] - before["retries"],
-        seconds=time.monotonic() - started,
-    )
-    log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
-    log.info("chunk settled: %s", settlement.counts)
+    if phase.kind == Phase.Kind.ROWS:
+        jobs = writer.jobs(destination, phase, ready, again=chunk.attempts > 1)
+    else:
+        jobs = messages.jobs(destination, phase, ready)
 
+    def settle(underway: Underway) -> None:
+        for written in underway.results:
+            settlement.add(chunk, written.row, written.outcome, written.reason)
+        ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
+        log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
+        log.info("chunk settled: %s", settlement.counts)
 
-def _sent(
-    chunk: Chunk, phase: Phase, destination: Destination, rows: list[staged.StagedRow], beat: Callable[[], None]
-) -> Iterator[Written]:
-    """What came of each row, sent as the phase's kind says."""
-    if phase.kind != Phase.Kind.ROWS:
-        return messages.carry_out(messages.message_of(phase, destination), rows, destination.client, beat)
-    table, stamp = destination.table(phase.table), destination.stamp(phase.table, phase.run.key)
-    return Writer(destination.client, table, stamp).write(rows, again=chunk.attempts > 1, beat=beat)
+    return Underway(chunk, list(jobs), settle)
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:
@@ -168,15 +209,6 @@ def _needed(phase: Phase, row: staged.StagedRow) -> tuple[str, ...]:
     return row.parents if phase.kind == Phase.Kind.ROWS else (*row.parents, f"{phase.table}:{row.row_id}")
 
 
-def _renew(chunk: Chunk, worker: str, started: float) -> None:
-    """Keep the lease while calls are answered. Raises LeaseLost where it went to another worker."""
-    if time.monotonic() - started < RENEW_AFTER_S:
-        return
-    until = timezone.now() + LEASE
-    if not Chunk.objects.filter(pk=chunk.pk, worker=worker, state=Chunk.State.LEASED).update(lease_until=until):
-        raise ledger.LeaseLost(f"{chunk} belongs to another worker now.")
-
-
 def release(worker: str) -> None:
     """Give back what this worker holds, so that others need not wait for its leases."""
     held = (Chunk.State.LEASED, Chunk.State.CHECKING)
@@ -184,8 +216,8 @@ def release(worker: str) -> None:
     Run.objects.filter(worker=worker).update(lease_until=None)
 
 
-SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, load_chunk)
-READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), verification.read_chunk)
+SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send)
+READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), verification.read)
 
 
 def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:

@@ -73,8 +73,16 @@ def blocked_parents(run_id: int, parents: Iterable[str]) -> set[str]:
     """Of "table:row id" parents, those whose row was refused or waits itself."""
     wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}
     blocked = (LedgerEntry.Outcome.REFUSED, LedgerEntry.Outcome.WAITING)
+    if not wanted or not LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__isnull=False).exists():
+        return set()
     found = LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__in=list(wanted)).values_list("row_id", flat=True)
     return {wanted[row_id] for row_id in found if row_id}
+
+
+def absent(phase: Phase, row_ids: Iterable[UUID]) -> set[UUID]:
+    """Of a phase's rows, those that aren't at the destination as planned."""
+    found = LedgerEntry.objects.filter(phase=phase, row_id__in=list(row_ids)).values_list("row_id", flat=True)
+    return {row_id for row_id in found if row_id}
 
 
 def totals(phase: Phase) -> dict[str, int]:

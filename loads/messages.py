@@ -5,8 +5,8 @@ None of it has an id of ours: after any doubt the state is read, and only what i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from connectors.dataverse.client import NS, Client, Operation, Outcome
@@ -14,12 +14,13 @@ from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
 from loads.destination import Destination
+from loads.flight import Job
 from loads.models import Phase
 from loads.reasons import refusal
 from loads.staged import StagedRow
-from loads.writer import CREATE_ROWS, MOST_THREADS, Written
+from loads.writer import Written, parts
 
-BATCH, MEMBERS_AT_ONCE, TRIES = 50, 500, 3
+BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE, TRIES = 50, 500, 100, 3
 
 
 class Message(Protocol):
@@ -37,31 +38,29 @@ class Message(Protocol):
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
 
 
-def message_of(phase: Phase, destination: Destination) -> Message:
-    """The message that a phase's kind needs."""
-    return MESSAGES[phase.kind](destination, phase.table)
+def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
+    """The message that a phase's kind needs. client: of the application user that sends it, else the first one."""
+    return MESSAGES[phase.kind](destination, phase.table, client or destination.client)
 
 
-def carry_out(message: Message, rows: Sequence[StagedRow], client: Client, beat: Callable[[], None]) -> Iterator[Written]:
-    """Do it for every row for which it isn't done yet; those are `equal`. beat is called after each answer. Raises Retryable."""
+def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
+    """The calls that do it for a chunk's rows."""
+    for part in message_of(phase, destination).parts(rows):
+        yield partial(_carried_out, phase, destination, part)
+
+
+def _carried_out(phase: Phase, destination: Destination, rows: list[StagedRow], client: Client) -> list[Written]:
+    """Do it for every row for which it isn't done yet; those are `equal`. Raises Retryable."""
+    message = message_of(phase, destination, client)
     there = message.present(rows)
-    yield from (Written(row, "equal") for row in rows if row.row_id in there)
-    parts = message.parts([row for row in rows if row.row_id not in there])
-    with ThreadPoolExecutor(max(1, min(client.dop_hint, MOST_THREADS))) as pool:
-        futures = [pool.submit(_settled, message, part) for part in parts]
-        try:
-            for future in as_completed(futures):
-                yield from future.result()
-                beat()
-        finally:
-            for future in futures:
-                future.cancel()
+    equal = [Written(row, "equal") for row in rows if row.row_id in there]
+    return equal + _settled(message, [row for row in rows if row.row_id not in there])
 
 
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
     """One Written per row: after a lost answer the service is asked which are done, and only the others are sent again."""
     left, done = rows, []
-    for attempt in range(TRIES):
+    for attempt in range(TRIES if rows else 0):
         try:
             outcomes = message.send(left)
         except OutcomeUnknown:
@@ -79,24 +78,20 @@ def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
     return done
 
 
-def _batches(rows: Sequence[StagedRow], size: int) -> list[list[StagedRow]]:
-    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
-
-
 class _OfTable(ABC):
     """What messages on rows of one table share."""
 
     outcome = "updated"
 
-    def __init__(self, destination: Destination, table: str) -> None:
-        self.destination, self.client, self.name = destination, destination.client, table
+    def __init__(self, destination: Destination, table: str, client: Client) -> None:
+        self.destination, self.client, self.name = destination, client, table
 
     @property
     def table(self) -> Table:
         return self.destination.table(self.name)
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        return _batches(rows, BATCH)
+        return list(parts(rows, BATCH))
 
     def states(self, rows: Sequence[StagedRow]) -> dict[str, tuple[Any, Any]]:
         """Row id -> (statecode, statuscode), of the rows that exist."""
@@ -126,7 +121,7 @@ class _States(_OfTable):
         return {row.row_id for row in rows if states.get(row.row_id) == (row.values["statecode"], row.values["statuscode"])}
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        return _batches(rows, CREATE_ROWS)
+        return list(parts(rows, STATES_AT_ONCE))
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
@@ -217,7 +212,7 @@ class _Members(_OfTable):
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         found: set[str] = set()
         for list_id, members in _by_list(rows).items():
-            for part in _batches(members, MEMBERS_AT_ONCE):
+            for part in parts(members, MEMBERS_AT_ONCE):
                 ids = ",".join(f'"{row.values["member"]}"' for row in part)
                 wanted = f"_listid_value eq {list_id} and {NS}.In(PropertyName='entityid',PropertyValues=[{ids}])"
                 there = {row["_entityid_value"] for row in self.client.rows("listmembers", select=["_entityid_value"], filter=wanted)}
@@ -225,7 +220,7 @@ class _Members(_OfTable):
         return found
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        return [part for members in _by_list(rows).values() for part in _batches(members, MEMBERS_AT_ONCE)]
+        return [part for members in _by_list(rows).values() for part in parts(members, MEMBERS_AT_ONCE)]
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
@@ -247,7 +242,7 @@ def _by_list(rows: Sequence[StagedRow]) -> dict[str, list[StagedRow]]:
     return lists
 
 
-MESSAGES: Mapping[str, Callable[[Destination, str], Message]] = {
+MESSAGES: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.STATES: _States,
     Phase.Kind.PUBLISH: _Publish,
     Phase.Kind.CLOSE: _Close,

@@ -89,6 +89,7 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    pace = models.JSONField(default=list, editable=False, help_text="How fast each application user calls and why, see Governor.content.")
     datasets = models.JSONField(default=dict, help_text="Object -> the dataset that this run stages.")
     staged = models.JSONField(default=list, help_text="Objects that are staged; a second try goes on after them.")
     measured_at = models.DateTimeField("data quality measured at", null=True, blank=True, editable=False)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Column, Table
 from loads import bindings, ledger, staged
 from loads.destination import Destination
-from loads.models import Chunk, LedgerEntry, Phase, VerifiedRow
+from loads.flight import Underway
+from loads.models import Chunk, Phase, VerifiedRow
 from loads.staged import StagedRow
 
 BIND = "@odata.bind"
@@ -24,7 +25,12 @@ MOVED = {"overriddencreatedon": "createdon"}
 EQUAL, TRANSFORMED, LOSSY, WRONG = VERDICTS = ("equal", "transformed", "lossy", "wrong")
 PLACES = {verdict: place for place, verdict in enumerate(VERDICTS)}
 MEASURED = ("Integer", "BigInt", "Decimal", "Double", "Money")
+READ_ROWS = 500  # at once; their ids make an address of some 21,000 characters
+CLAIMS = 2  # of a chunk that nothing disturbs: to send it and to read it
 KEPT = 50  # wrong rows of a chunk that are kept value by value; all are counted
+
+
+Compared = tuple[StagedRow, dict[str, Any], Mapping[str, Any] | None]
 
 
 class ReadBack:
@@ -56,7 +62,7 @@ class ReadBack:
         name = column_name(key)
         return LOSSY if name in row.lossy else EQUAL if name in row.literal else TRANSFORMED
 
-    def compared(self, rows: Sequence[StagedRow]) -> Iterator[tuple[StagedRow, dict[str, Any], Mapping[str, Any] | None]]:
+    def compared(self, rows: Sequence[StagedRow]) -> Iterator[Compared]:
         """Each row with what it must hold and what was read; None where there is no such row."""
         wanted = {row.row_id: self.meant(row) for row in rows}
         select = sorted({key for values in wanted.values() for key in values})
@@ -173,14 +179,26 @@ class Tally:
         return {verdict: sum(counts[place] for counts in self.columns.values()) for place, verdict in enumerate(VERDICTS)}
 
 
-def read_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> None:
+def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
     """Read every row that a chunk wrote back, compare each value, and keep the counts; rows of the sample and wrong ones value by value.
 
-    Raises LeaseLost where another worker took the chunk over.
+    Settling raises LeaseLost where another worker took the chunk over.
     """
-    rows, tally, kept = _written(chunk, phase), Tally(), list[VerifiedRow]()
-    back = ReadBack(destination.client, destination.table(phase.table), destination.stamp(phase.table, phase.run.key))
-    for row, meant, found in back.compared(rows):
+    rows, table, stamp = _written(chunk, phase), destination.table(phase.table), destination.stamp(phase.table, phase.run.key)
+
+    def job(part: list[StagedRow], client: Client) -> list[Compared]:
+        return list(ReadBack(client, table, stamp).compared(part))
+
+    def settle(underway: Underway) -> None:
+        _keep(chunk, phase, ReadBack(destination.client, table, stamp), underway.results, worker)
+
+    parts = [rows[start : start + READ_ROWS] for start in range(0, len(rows), READ_ROWS)]
+    return Underway(chunk, [partial(job, part) for part in parts], settle)
+
+
+def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], worker: str) -> None:
+    tally, kept = Tally(), list[VerifiedRow]()
+    for row, meant, found in read:
         verdicts = {key: back.verdict(row, key, value, found) for key, value in meant.items()}
         wrong = WRONG in verdicts.values()
         tally.take_row(verdicts, wrong=wrong)
@@ -189,7 +207,8 @@ def read_chunk(chunk: Chunk, phase: Phase, destination: Destination, worker: str
             kept.append(_verified(phase, row, meant, found or {}, verdicts))
     with transaction.atomic():
         ledger.checked(chunk, worker, tally.content())
-        VerifiedRow.objects.filter(phase=phase, row_id__in=[UUID(row.row_id) for row in rows]).delete()
+        if chunk.attempts > CLAIMS:  # it was read before, by a worker that died or until a difference was put right
+            VerifiedRow.objects.filter(phase=phase, row_id__in=[UUID(row.row_id) for row, *_ in read]).delete()
         VerifiedRow.objects.bulk_create(kept, batch_size=200)
 
 
@@ -198,7 +217,7 @@ def _written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
     bound = bindings.late(phase.run.environment)
     rows = [row for row in staged.read_phase(phase, chunk.start, chunk.stop, late=bound) if row.action in ("create", "update")]
     ids = [UUID(row.row_id) for row in rows]
-    absent = set(LedgerEntry.objects.filter(phase=phase, row_id__in=ids).values_list("row_id", flat=True))
+    absent = ledger.absent(phase, ids) if chunk.refused or chunk.waiting else set()
     return [row for row, row_id in zip(rows, ids, strict=True) if row_id not in absent]
 
 

@@ -7,8 +7,8 @@ rows land and each bad one is named with the service's own reason. Existing rows
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
@@ -16,12 +16,15 @@ from connectors.dataverse.client import Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
+from loads.destination import Destination
+from loads.flight import Job
+from loads.models import Phase
 from loads.reasons import VERSION_MISMATCH, refusal
 from loads.staged import StagedRow
+from loads.tuning import rows_per_call
 from loads.verification import ReadBack
 
-CREATE_ROWS, UPDATE_ROWS = 100, 50
-MOST_THREADS = 16
+UPDATE_ROWS = 50
 PASSING = (429, 502, 503, 504)
 TRIES, FIRST_WAIT_S = 4, 0.25
 NEEDS_REVISION = "0x8004f995"  # of a product that is active
@@ -44,36 +47,23 @@ class Writer:
         """Keep what every call needs."""
         self.client, self.table, self.stamp = client, table, stamp
 
-    def write(self, rows: Sequence[StagedRow], *, again: bool, beat: Callable[[], None]) -> Iterator[Written]:
-        """One Written per row, in no particular order. again: rows may be there already from an attempt that was cut off.
+    def create(self, rows: list[StagedRow]) -> list[Written]:
+        """One Written per row, of rows that can't be there yet. Raises Retryable where the service can't be reached.
 
-        beat is called from the calling thread after each call. Raises Retryable where the service can't be reached:
-        rows that were not answered for stay unsettled, and writing them again is safe.
+        Then rows stay unsettled, and `upsert` writes them again without doubling any.
         """
-        creates = [row for row in rows if row.action == "create"]
-        updates = [row for row in rows if row.action == "update"]
-        create = self._upsert if again else self._create
-        jobs = [(create, part) for part in _parts(creates, CREATE_ROWS)] + [(self._update, part) for part in _parts(updates, UPDATE_ROWS)]
-        with ThreadPoolExecutor(max(1, min(self.client.dop_hint, MOST_THREADS))) as pool:
-            futures = [pool.submit(job, part) for job, part in jobs]
-            try:
-                for future in as_completed(futures):
-                    yield from future.result()
-                    beat()
-            finally:
-                for future in futures:
-                    future.cancel()
-
-    def _create(self, rows: list[StagedRow]) -> list[Written]:
         try:
             self.client.create_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
         except OutcomeUnknown:
-            return self._upsert(rows)
+            return self.upsert(rows)
         except DataverseRefused:
             return self._one_by_one(rows)
+        finally:
+            rows_per_call(self.client.base_url, self.table.name).took(len(rows), self.client.governor.last_s)
         return [Written(row, "created") for row in rows]
 
-    def _upsert(self, rows: list[StagedRow]) -> list[Written]:
+    def upsert(self, rows: list[StagedRow]) -> list[Written]:
+        """One Written per row, of rows that may be there from an attempt that was cut off. Raises Retryable, as `create`."""
         try:
             self.client.upsert_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
         except DataverseRefused:
@@ -91,7 +81,9 @@ class Writer:
         outcomes = self._batch(rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp}))
         return [Written(row, "created") if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes]
 
-    def _update(self, rows: list[StagedRow]) -> list[Written]:
+    def update(self, rows: list[StagedRow]) -> list[Written]:
+        """One Written per row that was there before, each on the version that was read. Raises Retryable, as `create`."""
+
         def operation(row: StagedRow) -> Operation:
             return Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": row.etag or "*"})
 
@@ -140,6 +132,25 @@ class Writer:
         return [(row, settled[row.row_id]) for row in rows]
 
 
-def _parts(rows: list[StagedRow], size: int) -> Iterator[list[StagedRow]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, again: bool) -> Iterator[Job]:
+    """The calls that write a chunk's rows. again: rows may be there already from an attempt that was cut off."""
+    table, stamp = destination.table(phase.table), destination.stamp(phase.table, phase.run.key)
+    creates = [row for row in rows if row.action == "create"]
+    updates = [row for row in rows if row.action == "update"]
+    size = rows_per_call(destination.client.base_url, table.name).size
+    write = Writer.upsert if again else Writer.create
+    for act, part in (*((write, part) for part in parts(creates, size)), *((Writer.update, part) for part in parts(updates, UPDATE_ROWS))):
+        yield partial(_written, act, part, table, stamp)
+
+
+def _written(
+    act: Callable[[Writer, list[StagedRow]], list[Written]], rows: list[StagedRow], table: Table, stamp: dict[str, str], client: Client
+) -> list[Written]:
+    return act(Writer(client, table, stamp), rows)
+
+
+def parts(rows: Sequence[StagedRow], size: int) -> Iterator[list[StagedRow]]:
+    """The rows in runs of at most so many, all about equally long."""
+    count = -(-len(rows) // size)
+    for number in range(count):
+        yield list(rows[len(rows) * number // count : len(rows) * (number + 1) // count])

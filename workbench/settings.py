@@ -106,6 +106,8 @@ Q_CLUSTER = {
     "timeout": env.int("TASK_TIMEOUT_S", default=120),
     "retry": env.int("TASK_RETRY_S", default=180),
     "max_attempts": env.int("TASK_MAX_ATTEMPTS", default=5),
+    # What a task took isn't all given back to the system: a worker that took so much makes room for a new one.
+    "max_rss": env.int("TASK_MAX_RSS_MB", default=400) * 1024,
     "poll": 0.2,
     "catch_up": False,
     "save_limit": 1000,

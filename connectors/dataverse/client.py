@@ -13,7 +13,8 @@ import requests
 from connectors.dataverse import errors
 from connectors.dataverse.auth import SignInRefused, credentials_of, tokens_for
 from connectors.dataverse.batch import ChangeSet, Operation, Outcome, read_parts, write_batch
-from connectors.http import HttpRefused, HttpSession, OutcomeUnknown, Pace, Unauthorized
+from connectors.dataverse.governor import Governor, governor_of
+from connectors.http import HttpRefused, HttpSession, OutcomeUnknown, Unauthorized
 
 if TYPE_CHECKING:
     from workbench.engagements.models import Connection
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 NS = "Microsoft.Dynamics.CRM"
 API = "api/data/v9.2/"
 _LONGEST_URL = 30_000  # the service takes 32,768 characters
-_DEFAULT_HINT = 4  # requests at once until the service has said its own number
 _HEADERS = {"Accept": "application/json", "OData-MaxVersion": "4.0", "OData-Version": "4.0"}
 _NOT_ACCEPTED = (
     "Check in the environment that the application user exists, is enabled and has a security role, and the connection's address."
@@ -45,20 +45,20 @@ class Client:
         self._quiet: Quiet = quiet if callable(quiet) else lambda path: QUIET if quiet else {}
         self.base_url = session.base_url + API
         self.stats = session.stats
-        self.dop_hint = _DEFAULT_HINT
+        self.governor = session.pace if isinstance(session.pace, Governor) else Governor()
 
     @classmethod
-    def from_connection(cls, connection: "Connection", bypass: bool | Quiet = False, pace: Pace | None = None, **patience: Any) -> "Client":
-        """The client of a connection.
+    def from_connection(cls, connection: "Connection", bypass: bool | Quiet = False, **patience: Any) -> "Client":
+        """The client of a connection, which shares its application user's governor with the process's other clients.
 
-        bypass: writes are quiet. pace: one that several processes share, else the process's own. patience: attempts,
-        patience_s, backoff_s, timeout_s of its HttpSession. Raises BadInput where the connection isn't complete.
+        bypass: writes are quiet. patience: attempts, patience_s, backoff_s, timeout_s of its HttpSession.
+        Raises BadInput where the connection isn't complete.
         """
         root = environment_url(connection.base_url)
         tokens = tokens_for(credentials_of(connection), f"{root}/.default")
         session = HttpSession(
             root, name=connection.name, headers=_HEADERS, authorise=tokens.header, reauthorise=tokens.forget,
-            ca_file=connection.ca_file(), pace=pace or Pace(connection.settings.get("limits")), **patience,
+            ca_file=connection.ca_file(), pace=governor_of(connection), **patience,
         )  # fmt: skip
         return cls(session, quiet=bypass)
 
@@ -182,7 +182,9 @@ class Client:
     def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> requests.Response:
         targets = [{"@odata.type": f"{NS}.{table}", **row} for row in rows]
         # The same rows by primary key: an upsert or update whose answer got lost may be sent again.
-        return self.post(f"{entity_set}/{NS}.{message}Multiple", {"Targets": targets}, repeatable=message != "Create")
+        repeatable, bucket = message != "Create", f"{message} {table} {len(rows)}"
+        path = f"{entity_set}/{NS}.{message}Multiple"
+        return self._send("POST", path, json={"Targets": targets}, headers=self._quiet(path), repeatable=repeatable, bucket=bucket)
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
@@ -195,7 +197,7 @@ class Client:
             raise Unauthorized(str(error), remedy=_NOT_ACCEPTED) from None
         hint = response.headers.get("x-ms-dop-hint", "")
         if hint.isdigit() and int(hint) > 0:
-            self.dop_hint = int(hint)
+            self.governor.hear(int(hint))
         return response
 
     def _relative(self, link: str | None) -> str | None:

@@ -134,7 +134,7 @@ class TableWriter:
         if applied == draft.applied_hash:
             return "equal"
         ours = draft.origin == Crosswalk.Origin.CREATED
-        edited = ours and there is not None and str(there.get(EDITOR, "")).lower() != self.context.destination.user_id
+        edited = ours and there is not None and str(there.get(EDITOR, "")).lower() not in self.context.destination.user_ids
         return "conflict" if edited else "update"
 
     def _merged(self, draft: Draft, there: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,9 +111,9 @@ def test_a_server_failure_without_dataverses_words_leaves_a_write_in_doubt(servi
 def test_the_hint_for_parallel_requests_is_kept_and_writes_can_be_quiet(service: Service):
     service.replies(Reply(json={}, headers={"x-ms-dop-hint": "17"}))
     client = Client(HttpSession(service.url, name="test"), quiet=True)
-    assert client.dop_hint == 4
+    assert client.governor.hint == 4
     client.who_am_i()
-    assert client.dop_hint == 17
+    assert client.governor.hint == 17
     client.send("PATCH", f"contacts({IDS[0]})", json={})
     read, written = service.received
     assert "MSCRM.BypassBusinessLogicExecution" not in read.headers

@@ -54,7 +54,7 @@ def contacts(count: int) -> list[dict[str, str]]:
 
 def test_signing_in_says_who_we_are_and_how_many_requests_may_run_at_once(client: Client):
     assert uuid.UUID(client.who_am_i()["UserId"])
-    assert client.dop_hint > 4
+    assert client.governor.hint > 4
 
 
 def test_a_wrong_secret_is_refused_with_a_remedy(servers: simulated.Simulated):

@@ -137,7 +137,8 @@ class Invitation(models.Model):
 class Connection(models.Model):
     """How to reach a source project or a Dataverse environment. `settings` holds what isn't secret:
 
-    iterable: limits {bucket: [calls, seconds]}. dataverse: authority, client_id, certificate_thumbprint, limits.
+    iterable: limits {bucket: [calls, seconds]}. dataverse: authority, client_id, certificate_thumbprint, limits {"window_s": seconds}
+    where service protection counts in another window than the published one.
     """
 
     KINDS = [*PLATFORMS, ("dataverse", "Dataverse")]
@@ -191,6 +192,13 @@ class Environment(models.Model):
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="environments")
     kind = models.CharField(max_length=12, choices=Kind)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="environments")
+    further_connections = models.ManyToManyField(
+        Connection,
+        blank=True,
+        related_name="+",
+        verbose_name="further application users",
+        help_text="Connections to the same address as other application users: each may call as often as the first; they share the load.",
+    )
     # What no call gives: a person reads it in the admin centre and enters it.
     edition = models.CharField(max_length=12, choices=Edition, default=Edition.UNKNOWN, blank=True)
     licences = models.PositiveIntegerField(

@@ -4,6 +4,7 @@ Those of a run are written when it ends, for the customer to sign by, certificat
 hand-off. What was written of the same content stands: it isn't written again.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,7 @@ from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
 
 Write = Callable[[Any], object]
+LOOK_S = 0.2
 FORMATS = {"xlsx": " workbook", "pdf": " PDF", "csv": " as CSV"}
 
 
@@ -85,13 +87,24 @@ def parts(step: Step) -> list[Part]:
     kinds += OF_MESSAGES if engagement.platform in MESSAGE_READERS else ()
     kinds += OF_CATALOGS if catalog_xref.item_rule(engagement) else ()
     found = [part for kind in kinds for part in _parts(kind, engagement, engagement, "")]
-    return [*found, *_of_runs(documents.runs_to_report(engagement)), *_of_signatures(engagement)]
+    runs = documents.runs_to_report(engagement)
+    return [*found, Part("what is being written", _await_others), *_of_runs(runs), *_of_signatures(engagement)]
 
 
 def at_once(step: Step) -> list[Part]:
     """What is written without being asked for: the documents of the environment's newest run, where the step has one, and certificates."""
     runs = documents.runs_to_report(step.engagement).filter(environment=step.environment)
     return [*_of_runs(runs.reverse()[:1]), *_of_signatures(step.engagement)]
+
+
+def _await_others(work: Work) -> bool:
+    """Wait while another worker writes the documents of a run, so that none is written twice."""
+    others = Step.objects.filter(engagement=work.step.engagement, name=Step.Name.DOCUMENTS, state=Step.State.RUNNING)
+    while any(not step.is_silent for step in others.all()):
+        if time.monotonic() >= work.time.until:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def _of_runs(runs: Iterable[Run]) -> Iterator[Part]:

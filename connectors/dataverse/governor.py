@@ -1,0 +1,217 @@
+"""How fast one application user calls an environment: at most the service's own hint at once, less where that is too much.
+
+What the service says and measures (facts, section 4): a recommended number of requests at once in `x-ms-dop-hint`, above which pauses of
+some 30 s follow; 429 with Retry-After where a user's requests or their execution time within 300 s are used up, per web server. How many
+servers there are nobody says: what a user may use is learned from the first refusal and tried again a little higher after a quiet window.
+"""
+
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from connectors.pace import Pace
+from connectors.slots import Slots
+
+if TYPE_CHECKING:
+    from workbench.engagements.models import Connection
+
+FIRST_HINT = 4  # requests at once until the service has said its own number
+MOST = 52  # the service refuses more of one user at once, whatever it hints
+WINDOW_S = 300.0
+PUBLISHED_REQUESTS, PUBLISHED_WORK = 6000, 1200 / WINDOW_S  # per window; seconds of work per second
+ENOUGH = 1 / 8  # of what is published: processes share a user
+KEPT_BELOW = 0.98  # of what was learned: refused requests would lengthen the pause
+RISE = 1.02  # of what was learned, after a window without a refusal
+SLOW = 3.0  # times the quickest average of a kind of request: more at once only makes them wait for each other
+WEIGHT = 0.1  # of the newest in an average
+AT_ONCE, REQUESTS, SECONDS = "0x80072326", "0x80072322", "0x80072321"
+LOOK_S = 0.05
+
+
+@dataclass(slots=True)
+class Kind:
+    """Requests of one kind: their average time, and the least that it was."""
+
+    seconds: float
+    least: float
+    count: int = 1
+
+    def add(self, seconds: float) -> None:
+        """Take one more into the average."""
+        self.count += 1
+        self.seconds += (seconds - self.seconds) * WEIGHT
+        if self.count > 1 / WEIGHT:
+            self.least = min(self.least, self.seconds)
+
+
+class Governor(Pace):
+    """One application user of one environment, for all threads of a process; processes of one machine share its slots.
+
+    hint: as the service last said it. limit: requests at once now. said: why it is lower, in words.
+    """
+
+    def __init__(self, slots: Slots | None = None, *, window_s: float = WINDOW_S, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start at FIRST_HINT, without knowing what may be used in a window. slots: None where nobody else shares the user."""
+        super().__init__()
+        self.hint = self.limit = FIRST_HINT
+        self.machines = 1
+        self.said, self.throttled = "", 0
+        self._slots, self._window_s, self._clock = slots, window_s, clock
+        self._guard = threading.Lock()
+        self._mine = threading.local()
+        self._log: deque[tuple[float, float]] = deque()  # when each request ended, and the seconds that it took
+        self._used_s, self._running, self._asked = 0.0, 0, 0
+        self._learned: dict[str, float] = {}  # REQUESTS, SECONDS -> what a window holds
+        self._quiet_since = clock()
+        self._kinds: dict[str, Kind] = {}
+        self._settled = 0
+
+    @property
+    def ceiling(self) -> int:
+        """The hint's share of this machine."""
+        return max(1, min(self.hint, MOST) // self.machines)
+
+    def hear(self, hint: int) -> None:
+        """Take the number that the service recommends."""
+        with self._guard:
+            if hint == self.hint:
+                return
+            held_back = self.limit < min(self.hint, MOST)
+            self.hint = hint
+            self.limit = min(self.limit, self.ceiling) if held_back else self.ceiling
+
+    def wait(self, bucket: str = "") -> float:
+        """Wait for a pause that the service asked for, for room in the window, and for a slot; `done` must follow. Returns the seconds."""
+        began = self._clock()
+        with self._guard:
+            self._asked += 1
+        while (pause := self._pause(self._clock())) > 0:
+            time.sleep(min(pause, max(LOOK_S, pause / 2)))
+        self._mine.slot = self._slots.take(min(self.limit, self.ceiling)) if self._slots else None
+        self._mine.began = self._clock()
+        with self._guard:
+            self._running += 1
+        return self._mine.began - began
+
+    def done(self, bucket: str = "") -> None:
+        """Give the slot back and count what the request took. bucket: its kind, whose times are compared."""
+        now = self._clock()
+        seconds = self._mine.took = now - self._mine.began
+        if self._slots:
+            self._slots.give_back(self._mine.slot)
+        with self._guard:
+            self._running -= 1
+            self._asked -= 1
+            self._log.append((now, seconds))
+            self._used_s += seconds
+            self._forget(now)
+            if bucket:
+                self._follow(bucket, seconds)
+
+    def hold(self, bucket: str, seconds: float, *, code: str = "") -> None:
+        """The service refused a request for so long: learn what it allows, and let nobody call until then. code: which limit it was."""
+        now = self._clock()
+        with self._guard:
+            held = self._held_until.get("", 0.0)
+            self._held_until[""] = max(held, now + seconds)
+            self.throttled += 1
+            self._quiet_since = now
+            if code == AT_ONCE:
+                self.limit = max(1, min(self.limit, self.ceiling) - 1)
+                self.said = f"{self.limit} at once: the service refused more."
+            elif held <= now:  # of all that were under way the first one says most
+                self._learn(code)
+
+    @property
+    def load(self) -> float:
+        """Requests that are out or wait to go, as a share of those that may be out at once."""
+        return self._asked / max(1, min(self.limit, self.ceiling))
+
+    @property
+    def last_s(self) -> float:
+        """Seconds that the calling thread's last request took, without what it waited before."""
+        return float(getattr(self._mine, "took", 0.0))
+
+    def held_s(self) -> float:
+        """Seconds for which the service asked to wait, from now."""
+        return max(0.0, self._held_until.get("", 0.0) - self._clock())
+
+    def content(self) -> dict[str, Any]:
+        """What was chosen and why, for people: at_once, hint, throttled, said."""
+        return {"at_once": min(self.limit, self.ceiling), "hint": self.hint, "throttled": self.throttled, "said": self.said}
+
+    def _pause(self, now: float) -> float:
+        with self._guard:
+            held = self._after_hold("", now) - now
+            if held > 0:
+                return held
+            self._forget(now)
+            if self._learned and now - self._quiet_since > self._window_s:
+                self._learned = {name: most * RISE for name, most in self._learned.items()}
+                self._quiet_since = now
+            return self._window_full(now)
+
+    def _window_full(self, now: float) -> float:
+        """Seconds until the window has room for one more request, by what was learned."""
+        count = len(self._log) + self._running
+        average = self._used_s / len(self._log) if self._log else 0.0
+        requests, spent = self._learned.get(REQUESTS), self._learned.get(SECONDS)
+        full = (requests is not None and count >= requests * KEPT_BELOW) or (
+            spent is not None and self._used_s + (self._running + 1) * average > spent * KEPT_BELOW
+        )
+        return max(LOOK_S, self._log[0][0] + self._window_s - now) if full and self._log else 0.0
+
+    def _learn(self, code: str) -> None:
+        """Where we used far less than is published, somebody else uses the rest: that says nothing of what a window holds."""
+        requests, seconds = len(self._log), self._used_s
+        if code == REQUESTS and requests > PUBLISHED_REQUESTS * ENOUGH:
+            self._learned[REQUESTS] = requests
+            self.said = f"{requests:,} requests in {self._window_s:g} s: the service allows no more."
+        elif code == SECONDS and seconds > PUBLISHED_WORK * self._window_s * ENOUGH:
+            self._learned[SECONDS] = seconds
+            self.said = f"{seconds:,.0f} s of work in {self._window_s:g} s: the service allows no more."
+
+    def _forget(self, now: float) -> None:
+        while self._log and self._log[0][0] <= now - self._window_s:
+            self._used_s -= self._log.popleft()[1]
+
+    def _follow(self, bucket: str, seconds: float) -> None:
+        """Fewer at once while answers take far longer than they can, and more again when they don't; a step at a time."""
+        kind = self._kinds.get(bucket)
+        if kind is None:
+            self._kinds[bucket] = Kind(seconds, seconds)
+            return
+        kind.add(seconds)
+        self._settled += 1
+        if self._settled < 2 * self.limit or kind.count <= 1 / WEIGHT:
+            return
+        self._settled = 0
+        if kind.seconds > SLOW * kind.least and self.limit > 1:
+            self.limit -= 1
+            self.said = f"{self.limit} at once: answers took {kind.seconds / kind.least:.1f} times as long as the quickest."
+        elif self.limit < self.ceiling:
+            self.limit += 1
+            self.said = "" if self.limit == self.ceiling else self.said
+
+
+_kept: dict[tuple[str, str], Governor] = {}
+
+
+def governor_of(connection: "Connection") -> Governor:
+    """The governor of a connection's application user, one for all clients of the process.
+
+    Settings of the connection: limits {"window_s": seconds} where the service's window isn't the published one.
+    """
+    key = (connection.base_url.rstrip("/"), str(connection.settings.get("client_id", "")))
+    if key not in _kept:
+        name = hashlib.sha256("|".join(key).encode()).hexdigest()[:24]
+        window_s = float(connection.settings.get("limits", {}).get("window_s", WINDOW_S))
+        _kept[key] = Governor(Slots(Path(settings.VAR_DIR) / "slots" / name), window_s=window_s)
+    return _kept[key]
