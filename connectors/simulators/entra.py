@@ -66,9 +66,11 @@ def read_token(token: str, key: bytes) -> dict[str, Any]:
     return dict(claims)
 
 
-def build_app(*, signing_key: bytes, tenant: str, client_id: str, client_secret: str) -> Starlette:
-    """The application of one tenant with one app registration."""
-    endpoint = _Tenant(signing_key, tenant, client_id, client_secret)
+def build_app(
+    *, signing_key: bytes, tenant: str, client_id: str, client_secret: str, more_clients: Mapping[str, str] | None = None
+) -> Starlette:
+    """The application of one tenant with its app registrations. more_clients: client id -> secret, besides the first."""
+    endpoint = _Tenant(signing_key, tenant, {client_id: client_secret, **(more_clients or {})})
     return Starlette(routes=[
         Route("/{tenant}/v2.0/.well-known/openid-configuration", endpoint.discovery),
         Route("/{tenant}/oauth2/v2.0/token", endpoint.token, methods=["POST"]),
@@ -78,8 +80,9 @@ def build_app(*, signing_key: bytes, tenant: str, client_id: str, client_secret:
 
 
 class _Tenant:
-    def __init__(self, key: bytes, tenant: str, client_id: str, client_secret: str) -> None:
-        self._key, self._tenant, self._client_id, self._secret = key, tenant, client_id.lower(), client_secret
+    def __init__(self, key: bytes, tenant: str, clients: Mapping[str, str]) -> None:
+        self._key, self._tenant = key, tenant
+        self._clients = {client_id.lower(): secret for client_id, secret in clients.items()}
         self._lifetime_s: float = LIFETIME_S
         self._certificates: dict[str, x509.Certificate] = {}
 
@@ -126,26 +129,27 @@ class _Tenant:
     def _grant(self, form: Mapping[str, str]) -> dict[str, Any]:
         if form.get("grant_type") != "client_credentials":
             raise _Refused("unsupported_grant_type", 70003, f"The app requested an unsupported grant type '{form.get('grant_type')}'.")
-        if form.get("client_id", "").lower() != self._client_id:
+        client_id = form.get("client_id", "").lower()
+        if client_id not in self._clients:
             raise _Refused("unauthorized_client", 700016, f"Application with identifier '{form.get('client_id')}' was not found.")
-        self._prove(form)
+        self._prove(form, client_id)
         resource = _resource(form.get("scope", ""))
         now, lifetime = time.time(), int(self._lifetime_s)
         claims = {"aud": resource, "iss": f"https://sts.windows.net/{self._tenant}/", "iat": int(now), "exp": now + self._lifetime_s,
-                  "appid": self._client_id, "tid": self._tenant, "uti": uuid.uuid4().hex}  # fmt: skip
+                  "appid": client_id, "tid": self._tenant, "uti": uuid.uuid4().hex}  # fmt: skip
         token = issue_token(claims, self._key)
         return {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
 
-    def _prove(self, form: Mapping[str, str]) -> None:
+    def _prove(self, form: Mapping[str, str], client_id: str) -> None:
         if form.get("client_assertion_type") == _ASSERTION:
-            self._check_assertion(form.get("client_assertion", ""))
+            self._check_assertion(form.get("client_assertion", ""), client_id)
         elif "client_secret" not in form:
             raise _Refused("invalid_client", 7000218, "The request body must contain 'client_assertion' or 'client_secret'.", 401)
-        elif not hmac.compare_digest(form["client_secret"].encode(), self._secret.encode()):
+        elif not hmac.compare_digest(form["client_secret"].encode(), self._clients[client_id].encode()):
             raise _Refused("invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the"
-                           f" client secret value, not the client secret ID, of app {self._client_id}.", 401)  # fmt: skip
+                           f" client secret value, not the client secret ID, of app {client_id}.", 401)  # fmt: skip
 
-    def _check_assertion(self, assertion: str) -> None:
+    def _check_assertion(self, assertion: str, client_id: str) -> None:
         try:
             head, body, signature = assertion.split(".")
             header, claims = json.loads(_unpack(head)), json.loads(_unpack(body))
@@ -154,7 +158,7 @@ class _Tenant:
             raise _Refused("invalid_client", 50027, "JWT token is invalid or malformed.", 401) from error
         if claims.get("exp", 0) < time.time():
             raise _Refused("invalid_client", 700024, "Client assertion is not within its valid time range.", 401)
-        if claims.get("iss", "").lower() != self._client_id or claims.get("sub", "").lower() != self._client_id:
+        if claims.get("iss", "").lower() != client_id or claims.get("sub", "").lower() != client_id:
             raise _Refused("invalid_client", 700021, "Client assertion's issuer or subject isn't the app's identifier.", 401)
         if not any(_signed_by(c, header, f"{head}.{body}".encode(), signed) for c in self._certificates.values()):
             raise _Refused("invalid_client", 700027, "The certificate with identifier used to sign the client assertion is not registered"

@@ -16,8 +16,10 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -58,12 +60,18 @@ class Options:
     limits: str = "none"
     state: Path | None = None
     port_base: int | None = None
+    application_users: int = 1  # app registrations, each with a user in both organisations
+    control: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # server -> control path -> what is posted there at start
 
     def servers(self) -> list[str]:
         """Names of the servers to start. Raises ValueError for an unknown name."""
         if unknown := set(self.only) - set(GROUPS):
             raise ValueError(f"unknown simulator: {', '.join(sorted(unknown))}; known are {', '.join(GROUPS)}")
         wanted = {server for group in self.only or GROUPS for server in GROUPS[group]}
+        if strange := set(self.control) - wanted:
+            raise ValueError(f"control names a server that isn't started: {', '.join(sorted(strange))}")
+        if not 1 <= self.application_users <= 100:
+            raise ValueError("application users are 1 to 100")
         return [server for server in SERVERS if server in wanted]
 
 
@@ -78,6 +86,7 @@ class Settings:
     state: str | None
     origin: str
     tls: str | None  # the file with its key and certificate
+    application_users: int = 1
 
 
 class Running:
@@ -109,12 +118,15 @@ class Running:
 
 
 def start(options: Options, *, as_threads: bool = False) -> Running:
-    """Start the servers and wait until each answers. Raises NotStarted, ValueError (a wrong option), OSError (a port in use)."""
+    """Start the servers and wait until each answers.
+
+    Raises NotStarted, ValueError (a wrong option, a refused control), OSError (a port in use).
+    """
     names = options.servers()
     sockets = _listen(names, options.port_base)
     folder = tempfile.TemporaryDirectory(prefix="simulators-")
     ca, certificate = _authority(options.state / "tls" if options.state else Path(folder.name))
-    addresses = _addresses(sockets, ca)
+    addresses = _addresses(sockets, ca, options.application_users)
     hosts: list[_Process | _Thread] = []
     running = Running(addresses, hosts, folder)
     try:
@@ -123,10 +135,12 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
             hosts.append((_Thread if as_threads else _Process)(settings, listening))
         for host in hosts:
             _wait_until_ready(host, ca)
+            for path, body in options.control.get(host.name, {}).items():
+                _post(host.origin, ca, path, body)
     except BaseException:
+        running.stop()
         for listening in sockets.values():
             listening.close()
-        running.stop()
         raise
     return running
 
@@ -148,25 +162,29 @@ def build(settings: Settings) -> tuple[ASGIApp, Callable[[], None]]:
 def _build_entra(settings: Settings, signing_key: bytes) -> ASGIApp:
     from connectors.simulators import entra
 
-    client = {key: CREDENTIALS[key] for key in ("client_id", "client_secret")}
+    (client_id, secret), *more = registrations(settings.application_users)
     control = Control(error_body=_entra_error, latency_ms=settings.latency_ms)
-    return control.wrap(entra.build_app(signing_key=signing_key, tenant=TENANT, **client))
+    app = entra.build_app(signing_key=signing_key, tenant=TENANT, client_id=client_id, client_secret=secret, more_clients=dict(more))
+    return control.wrap(app)
 
 
 def _build_dataverse(settings: Settings, signing_key: bytes) -> tuple[ASGIApp, Callable[[], None]]:
     from connectors.simulators import dataverse
 
+    (client_id, _), *more = registrations(settings.application_users)
     app = dataverse.build_app(
         Path(settings.data),
         sandbox=settings.name == "dataverse_sandbox",
         limits=settings.limits,
-        latency_ms=int(settings.latency_ms),
+        latency_ms=settings.latency_ms,
         state=Path(settings.state) if settings.state else None,
         signing_key=signing_key,
         audience=settings.origin,
-        client_id=CREDENTIALS["client_id"],
+        client_id=client_id,
+        more_client_ids=[other for other, _ in more],
     )
-    control = Control(app.state.advance, error_body=_dataverse_error)  # it counts its latency itself, inside its slots
+    # Latency isn't Control's here: it is spent inside the execution slots.
+    control = Control(app.state.advance, error_body=_dataverse_error, stats=app.state.stats)
     return control.wrap(app), getattr(app.state, "close", _nothing)
 
 
@@ -174,15 +192,25 @@ def _nothing() -> None:
     """Nothing is to be closed."""
 
 
-def _entra_error(status: int) -> dict[str, Any]:
+def registrations(count: int) -> list[tuple[str, str]]:
+    """Client id and secret of so many app registrations, the same at every start."""
+    first = CREDENTIALS["client_id"], CREDENTIALS["client_secret"]
+    space = uuid.UUID(TENANT)
+    return [first, *((str(uuid.uuid5(space, f"client {n}")), f"{first[1]}.{n}") for n in range(2, count + 1))]
+
+
+def _entra_error(status: int, code: str | None) -> dict[str, Any]:
     text = f"AADSTS90033: A transient error has occurred (injected, status {status}). Please try again."
     return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90033]}
 
 
-def _dataverse_error(status: int) -> dict[str, Any]:
-    code, message = "0x80040216", "An unexpected error occurred."
-    if status == 429:
-        code, message = "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."
+def _dataverse_error(status: int, code: str | None) -> dict[str, Any]:
+    from connectors.simulators.dataverse.protection import CONCURRENCY_LIMIT, REQUEST_LIMIT, TIME_LIMIT, Limits
+
+    code = code or (REQUEST_LIMIT if status == 429 else "0x80040216")
+    if code in {REQUEST_LIMIT, TIME_LIMIT, CONCURRENCY_LIMIT}:
+        return {"error": {"code": code, "message": Limits().message(code)}}
+    message = "SQL timeout expired." if code == "0x80044151" else "An unexpected error occurred."
     return {"error": {"code": code, "message": message}}
 
 
@@ -303,17 +331,19 @@ def _settings(name: str, options: Options, origin: str, certificate: Path) -> Se
         state=str(options.state.resolve()) if options.state else None,
         origin=origin,
         tls=str(certificate) if name == "entra" else None,
+        application_users=options.application_users,
     )
 
 
-def _addresses(sockets: Mapping[str, socket.socket], ca: Path) -> dict[str, Any]:
+def _addresses(sockets: Mapping[str, socket.socket], ca: Path, application_users: int) -> dict[str, Any]:
     """The line that `simulate` prints."""
     addresses: dict[str, Any] = {name: _origin(name, listening) for name, listening in sockets.items()}
-    credentials = {name: CREDENTIALS[name] for name in sockets if name in CREDENTIALS}
+    credentials: dict[str, Any] = {name: CREDENTIALS[name] for name in sockets if name in CREDENTIALS}
     if "entra" in addresses:
         addresses["entra"] += f"/{TENANT}"
         addresses["ca"] = str(ca)
-        credentials = {key: CREDENTIALS[key] for key in ("client_id", "client_secret")} | credentials
+        clients = [{"client_id": client_id, "client_secret": secret} for client_id, secret in registrations(application_users)]
+        credentials = clients[0] | ({"more_clients": clients[1:]} if clients[1:] else {}) | credentials
     return addresses | {"credentials": credentials}
 
 
@@ -341,19 +371,28 @@ def _wait_until_ready(host: _Process | _Thread, ca: Path) -> None:
 
 
 def _is_healthy(origin: str, ca: Path) -> bool:
-    place = urlsplit(origin)
-    connection: http.client.HTTPConnection
-    if place.scheme == "https":
-        connection = http.client.HTTPSConnection(HOST, place.port or 0, timeout=5, context=ssl.create_default_context(cafile=str(ca)))
-    else:
-        connection = http.client.HTTPConnection(HOST, place.port or 0, timeout=5)
     try:
-        connection.request("GET", "/_simulator/health")
-        return connection.getresponse().status == 200
+        with closing(_connection(origin, ca)) as connection:
+            connection.request("GET", "/_simulator/health")
+            return connection.getresponse().status == 200
     except OSError:
         return False
-    finally:
-        connection.close()
+
+
+def _post(origin: str, ca: Path, path: str, body: Mapping[str, Any]) -> None:
+    """Tell a server how to behave. Raises ValueError with its words where it refuses."""
+    with closing(_connection(origin, ca)) as connection:
+        connection.request("POST", f"/_simulator/{path}", json.dumps(body))
+        answer = connection.getresponse()
+        if answer.status >= 400:
+            raise ValueError(f"POST /_simulator/{path} was refused: {answer.read().decode()}")
+
+
+def _connection(origin: str, ca: Path) -> http.client.HTTPConnection:
+    place = urlsplit(origin)
+    if place.scheme == "https":
+        return http.client.HTTPSConnection(HOST, place.port or 0, timeout=5, context=ssl.create_default_context(cafile=str(ca)))
+    return http.client.HTTPConnection(HOST, place.port or 0, timeout=5)
 
 
 if __name__ == "__main__":

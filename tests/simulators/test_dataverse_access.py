@@ -88,9 +88,9 @@ def test_every_answer_carries_the_version_and_the_hint(org):
     assert int(answer.headers["x-ms-dop-hint"]) > 0
 
 
-def test_requests_over_the_limit_wait_for_the_window(tmp_path, monkeypatch):
-    monkeypatch.setattr("connectors.simulators.dataverse.protection.REQUESTS", 3)
-    with organisation(tmp_path, limits="scaled") as org:
+def test_requests_over_the_limit_wait_for_the_window(tmp_path):
+    with organisation(tmp_path) as org:
+        org.control("limits", {"pace": "scaled", "requests": 3})
         answers = [org.call("GET", "WhoAmI") for _ in range(4)]
         assert [a.status_code for a in answers] == [200, 200, 200, 429]
         assert answers[3].json()["error"]["code"] == "0x80072322"

@@ -13,7 +13,7 @@ APPLICATION = "11111111-2222-4333-8444-555555555555"
 @pytest.fixture(scope="module")
 def org(tmp_path_factory):
     folder = simulated.world(tmp_path_factory.mktemp("world"), people=20)
-    return Service(folder, sandbox=False, client_id=APPLICATION).org
+    return Service(folder, sandbox=False, client_ids=[APPLICATION]).org
 
 
 def fired(org, headers, table="lead", message="Create", changed=()):

@@ -45,7 +45,7 @@ class Access:
             raise errors.ServiceError(403, "0x80072560", "The user is not a member of the organization.")
         if row.get("isdisabled"):
             raise errors.ServiceError(403, "0x80040225", f"The user with SystemUserId={row['systemuserid']} is disabled.")
-        return self._org.caller(row["systemuserid"])
+        return replace(self._org.caller(row["systemuserid"]), application_id=application_id.lower())
 
 
 def impersonated(org: Organisation, caller: Caller, headers: Mapping[str, str]) -> Caller:

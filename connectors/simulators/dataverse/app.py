@@ -1,29 +1,31 @@
 """One organisation as a Starlette application: the Web API under /api/data/v9.x/ and the simulator's own paths."""
 
 import asyncio
+import re
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
-from . import dump, errors
+from . import errors
 from .access import Access
 from .calls import Answer, Call, Caller, refused
+from .capacity import Capacity, Slots
+from .controls import Controls
 from .identifiers import new_id
 from .organisation import moment
-from .protection import HINT, ServiceProtection
+from .protection import ServiceProtection
 from .service import Service
 
 VERSIONS = ("v9.0", "v9.1", "v9.2")
-AFFINITY = "ARRAffinity=simulated; path=/; HttpOnly"  # a client that keeps it stays on one web server
 LONGEST_URL = 32768  # of a plain request; inside a batch 64 KB
+_AFFINITY = re.compile(r"ARRAffinity=server(\d+)")
 
 
 def build_app(
@@ -31,66 +33,78 @@ def build_app(
     *,
     sandbox: bool,
     limits: str = "none",
-    latency_ms: int = 0,
+    latency_ms: float = 0,
     state: Path | None = None,
     signing_key: bytes,
     audience: str | None = None,
     client_id: str,
+    more_client_ids: Sequence[str] = (),
 ) -> Starlette:
-    """The application of one organisation; `app.state.service` has `advance()` for a control endpoint.
+    """The application of one organisation; `app.state` has what a control endpoint calls: `advance`, `stats`, and `close` at the end.
 
     limits: real, scaled or none. latency_ms: how long each request holds an execution slot. signing_key: of the tokens that Entra
-    issues. audience: the base URL that tokens must be for; None: any loopback address. client_id: of the organisation's application user.
+    issues. audience: the base URL that tokens must be for; None: any loopback address. client_id: of the organisation's application user;
+    more_client_ids: of further ones.
     """
-    service = Service(data, sandbox=sandbox, client_id=client_id, state=state)
-    server = _Server(service, Access(service.org, signing_key=signing_key, audience=audience), ServiceProtection(limits), latency_ms / 1000)
+    service = Service(data, sandbox=sandbox, client_ids=(client_id, *more_client_ids), state=state)
+    protection, slots = ServiceProtection(limits), Slots(Capacity(latency_ms=latency_ms))
+    server = _Server(service, Access(service.org, signing_key=signing_key, audience=audience), protection, slots)
+    controls = Controls(service, protection, slots)
     methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
-    app = Starlette(routes=[
-        Route("/api/data/{version}/{path:path}", server.api, methods=methods),
-        Route("/_simulator/tables/{table}", server.tables),
-        Route("/_simulator/fired", server.fired),
-        Route("/_simulator/edit", server.edit, methods=["POST"]),
-        Route("/_simulator/privileges", server.privileges, methods=["POST"]),
-    ])  # fmt: skip
+    app = Starlette(routes=[Route("/api/data/{version}/{path:path}", server.api, methods=methods), *controls.routes()])
     app.state.service = service
     app.state.advance = service.advance
     app.state.close = service.close
+    app.state.stats = controls.stats
     return app
 
 
 class _Server:
-    def __init__(self, service: Service, access: Access, protection: ServiceProtection, latency_s: float) -> None:
-        self._service, self._access, self._protection, self._latency_s = service, access, protection, latency_s
-        self._slots = asyncio.Semaphore(HINT)
+    def __init__(self, service: Service, access: Access, protection: ServiceProtection, slots: Slots) -> None:
+        self._service, self._access, self._protection, self._slots = service, access, protection, slots
+        self._turns = count()
 
     async def api(self, request: Request) -> Response:
         body = await request.body()
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in request.headers.raw}
+        web_server = self._web_server(headers)
+        shown = {"Set-Cookie": f"ARRAffinity=server{web_server}; path=/; HttpOnly"}  # a client that keeps it stays on one web server
         try:
             if request.path_params["version"] not in VERSIONS:
                 raise errors.missing_resource(request.path_params["version"])
             if len(str(request.url)) > LONGEST_URL:
                 raise errors.ServiceError(414, "0x80060888", f"The request URL is longer than {LONGEST_URL} characters.")
             caller = self._access.caller(headers)
-            self._protection.enter(caller.user_id)
+            hint, slots = self._slots.capacity.of(caller.application_id, caller.user_id)
+            shown["x-ms-dop-hint"] = str(hint)
+            self._protection.enter(caller.user_id, web_server)
         except errors.ServiceError as error:
-            return _response(refused(error), {})
+            return _response(refused(error), shown)
+        start, operations = time.monotonic(), 1
         try:
-            answer, seconds = await self._execute(self._call(request, headers, body, caller))
-        except BaseException:
-            self._protection.leave(caller.user_id, 0)
-            raise
-        self._protection.leave(caller.user_id, seconds)
-        return _response(answer, self._protection.remaining(caller.user_id))
+            answer = await self._execute(self._call(request, headers, body, caller), slots)
+            operations = max(1, answer.written)
+        finally:
+            self._protection.leave(caller.user_id, time.monotonic() - start, web_server, operations)
+        return _response(answer, shown | self._protection.remaining(caller.user_id, web_server))
 
-    async def _execute(self, call: Call) -> tuple[Answer, float]:
-        """Do the work in one of the execution slots; others wait, as they do at the service."""
-        async with self._slots:
-            start = time.monotonic()
-            if self._latency_s:
-                await asyncio.sleep(self._latency_s)
+    def _web_server(self, headers: dict[str, str]) -> int:
+        """The one that the client's cookie names, else each in turn."""
+        limits = self._protection.limits
+        servers = limits.web_servers if limits is not None else 1
+        kept = _AFFINITY.search(headers.get("cookie", ""))
+        return int(kept.group(1)) % servers if kept else next(self._turns) % servers
+
+    async def _execute(self, call: Call, slots: int) -> Answer:
+        """Do the work in one of the execution slots; others wait, which counts as execution time (*assumed*)."""
+        capacity = self._slots.capacity
+        async with self._slots.hold(call.caller.user_id, slots):
+            if capacity.latency_ms:
+                await asyncio.sleep(capacity.latency_ms / 1000)
             answer = self._service.handle(call)
-            return answer, time.monotonic() - start
+            if pause_ms := answer.written * capacity.row_ms + answer.read * capacity.read_row_ms:
+                await asyncio.sleep(pause_ms / 1000)
+            return answer
 
     def _call(self, request: Request, headers: dict[str, str], body: bytes, caller: Caller) -> Call:
         query = request.url.query
@@ -98,41 +112,9 @@ class _Server:
         return Call(request.method, request.path_params["path"], dict(parse_qsl(query, keep_blank_values=True)), headers, body, root,
                     caller, moment(), query)  # fmt: skip
 
-    async def tables(self, request: Request) -> Response:
-        org = self._service.org
-        table = org.catalog.tables.get(request.path_params["table"])
-        if table is None:
-            return JSONResponse({"error": f"no table {request.path_params['table']}"}, 404)
-        canonical = request.query_params.get("canonical") == "1"
-        lines = dump.canonical(org, table) if canonical else dump.plain(org, table)
-        return StreamingResponse(_chunks(lines), media_type="application/x-ndjson")
-
-    async def edit(self, request: Request) -> Response:
-        given = orjson.loads(await request.body())
-        try:
-            self._service.edit(given["table"], given["id"], given["values"], given["user"])
-        except errors.ServiceError as error:
-            return JSONResponse(error.body(), error.status)
-        return Response(status_code=204)
-
-    async def fired(self, request: Request) -> Response:
-        return JSONResponse(dict(self._service.org.fired))
-
-    async def privileges(self, request: Request) -> Response:
-        given = orjson.loads(await request.body())
-        org = self._service.org
-        user = given.get("user") or (org.application_user(org.client_id) or {}).get("systemuserid")
-        self._service.set_missing(str(user), list(given.get("missing", [])))
-        return JSONResponse({"user": user, "missing": given.get("missing", [])})
-
-
-def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
-    while chunk := b"".join(islice(lines, 1000)):
-        yield chunk
-
 
 def _response(answer: Answer, extra: dict[str, str]) -> Response:
-    headers = {"OData-Version": "4.0", "x-ms-dop-hint": str(HINT), "REQ_ID": new_id(), "Set-Cookie": AFFINITY, **extra, **answer.headers}
+    headers = {"OData-Version": "4.0", "REQ_ID": new_id(), **extra, **answer.headers}
     content = answer.content()
     if content and "Content-Type" not in headers:
         headers["Content-Type"] = "application/json; odata.metadata=minimal"

@@ -25,9 +25,9 @@ class _Maker:
         unit = self._org.root_unit or self._row("businessunit", "root", {"name": "migration", "isdisabled": False})
         currency = self._currency()
         self._organization(currency)
-        user = self._application_user(unit)
-        self._team(unit, user)
-        self._roles(unit, user)
+        users = [self._application_user(unit, number) for number in range(len(self._org.client_ids))]
+        self._team(unit, users[0])
+        self._roles(unit, users)
         self._solutions()
         self._messages()
 
@@ -63,15 +63,18 @@ class _Maker:
             "blockedattachments": "ade;adp;app;asp;bat;chm;cmd;com;cpl;exe;hta;inf;jar;js;jse;lnk;msi;ps1;reg;scr;vb;vbe;vbs;wsf;wsh",
         })  # fmt: skip
 
-    def _application_user(self, unit: str) -> str:
-        found = self._org.application_user(self._org.client_id)
+    def _application_user(self, unit: str, number: int) -> str:
+        client_id = self._org.client_ids[number]
+        found = self._org.application_user(client_id)
         if found is not None:
             return str(found["systemuserid"])
-        name = f"migration-workbench@{self._org.name}.example.com"
-        return self._row("systemuser", "application", {
-            "fullname": APPLICATION_NAME, "firstname": "#", "lastname": "Migration Workbench", "domainname": name,
-            "applicationid": self._org.client_id.lower(), "isdisabled": False, "accessmode": 4, "islicensed": False,
-            "azureactivedirectoryobjectid": self._org.id_of("entra", "application"), "_businessunitid_value": unit,
+        tail = f" {number + 1}" if number else ""
+        natural = f"application{tail}"
+        return self._row("systemuser", natural, {
+            "fullname": APPLICATION_NAME + tail, "firstname": "#", "lastname": f"Migration Workbench{tail}",
+            "domainname": f"migration-workbench{tail.strip()}@{self._org.name}.example.com",
+            "applicationid": client_id.lower(), "isdisabled": False, "accessmode": 4, "islicensed": False,
+            "azureactivedirectoryobjectid": self._org.id_of("entra", natural), "_businessunitid_value": unit,
         })  # fmt: skip
 
     def _team(self, unit: str, user: str) -> None:
@@ -82,12 +85,12 @@ class _Maker:
         values = {"name": name, "isdefault": True, "teamtype": 0, "_businessunitid_value": unit, "_administratorid_value": user}
         self._row("team", "default", values)
 
-    def _roles(self, unit: str, application: str) -> None:
+    def _roles(self, unit: str, applications: list[str]) -> None:
         given = bool(self._org.rows("systemuserroles"))
         admin = self._row("role", "System Administrator", {"name": "System Administrator", "_businessunitid_value": unit})
         sales = self._row("role", "Salesperson", {"name": "Salesperson", "_businessunitid_value": unit})
-        for user in [application] if given else list(self._org.rows("systemuser")):
-            role = admin if user == application else sales
+        for user in applications if given else list(self._org.rows("systemuser")):
+            role = admin if user in applications else sales
             self._row("systemuserroles", f"{user}:role", {"systemuserid": user, "roleid": role})
         owning = [] if self._org.rows("teamroles") else [i for i, row in self._org.rows("team").items() if row.get("teamtype", 0) != 1]
         for team in owning:

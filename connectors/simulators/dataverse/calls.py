@@ -20,6 +20,7 @@ class Caller:
     user_id: str
     missing: frozenset[str] = frozenset()  # privileges taken from the user
     behalf: str | None = None  # the real caller where a user is impersonated
+    application_id: str = ""  # of the app registration that signed in
 
     def may(self, privilege: str) -> bool:
         """Whether the user has a privilege."""
@@ -82,11 +83,13 @@ class Call:
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back. A body of bytes is sent as it is, any other as JSON."""
+    """What goes back. A body of bytes is sent as it is, any other as JSON. The rows written and read are what it cost."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    written: int = 0
+    read: int = 0
 
     def content(self) -> bytes:
         """The body's bytes."""

@@ -10,6 +10,7 @@ from .tables import Relationship, Table
 
 def delete(org: Organisation, table: Table, row_id: str, now: str, user: str) -> None:
     """Delete a row that exists. Raises ServiceError 405 where a relationship forbids it, and changes nothing then."""
+    org.written += 1
     with org.store.transaction():
         _Deletion(org, now, user).take(table, row_id)
 

@@ -92,6 +92,7 @@ def _add(org: Organisation, call: Call, list_id: str, members: Iterable[tuple[st
                     kind: member,
                     "entitytype": member,
                 }
+                org.written += 1
                 made.make(org, call, listmember, f"{list_id}:{entity_id}", values)
         consequences.count_members(org, list_id)
 

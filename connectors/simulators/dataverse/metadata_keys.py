@@ -34,10 +34,29 @@ def create_key(org: Organisation, call: Call, table: Table, shape: Mapping[str, 
 
 
 def _start_index(org: Organisation, table: Table, key: Key) -> None:
-    index: KeyIndex = org.store.follow_key(table.name, tuple(table.columns[n].read_name for n in key.columns))
-    key.failed = index.duplicates > 0
-    key.active_at = org.clock() + org.key_build_s
+    """Ask for the index; half of its time it waits to be built (*assumed*), and at its end it is active or failed."""
+    now = org.clock()
+    key.begins_at, key.ready_at = now + org.key_build_s / 2, now + org.key_build_s
+    key.settled, key.failed = False, org.key_failures > 0
+    org.key_failures = max(0, org.key_failures - 1)
     table.keys[key.name] = key
+    org.building.append((table, key))
+    settle(org)
+
+
+def settle(org: Organisation) -> None:
+    """End the building of the indexes whose time has come; an index fails where rows clash by then."""
+    now = org.clock()
+    for table, key in [each for each in org.building if now >= each[1].ready_at]:
+        end_building(org, table, key, failed=key.failed)
+
+
+def end_building(org: Organisation, table: Table, key: Key, *, failed: bool) -> None:
+    """Let a key be active, or failed where it is to fail or rows clash. Until then the key neither forbids nor finds a row (*assumed*)."""
+    _drop(org, key)
+    org.settled.append((table, key))
+    index: KeyIndex = org.store.follow_key(table.name, tuple(table.columns[n].read_name for n in key.columns))
+    key.settled, key.failed = True, failed or index.duplicates > 0
     if key.failed:
         org.store.unfollow(table.name, index)
     else:
@@ -47,15 +66,21 @@ def _start_index(org: Organisation, table: Table, key: Key) -> None:
 def delete_key(org: Organisation, call: Call, table: Table, segment: Segment) -> Answer:
     """DELETE …/Keys(key)."""
     key = _find_key(table, arguments(segment.inside).get("LogicalName") or read_guid(segment.inside))
-    _stop_index(org, table, key)
+    stop_index(org, table, key)
     del table.keys[key.name]
     return Answer(204)
 
 
-def _stop_index(org: Organisation, table: Table, key: Key) -> None:
+def stop_index(org: Organisation, table: Table, key: Key) -> None:
+    """Forget a key's index, built or not."""
+    _drop(org, key)
     index = org.key_indexes.pop((table.name, key.name), None)
     if index is not None:
         org.store.unfollow(table.name, index)
+
+
+def _drop(org: Organisation, key: Key) -> None:
+    org.building = [each for each in org.building if each[1] is not key]
 
 
 def _find_key(table: Table, wanted: str | None) -> Key:
@@ -70,6 +95,6 @@ def reactivate_key(org: Organisation, call: Call) -> Answer:
     body = call.json()
     table = org.table(str(body.get("EntityLogicalName")))
     key = _find_key(table, str(body.get("EntityKeyLogicalName")).lower())
-    _stop_index(org, table, key)
+    stop_index(org, table, key)
     _start_index(org, table, key)
     return Answer(204)

@@ -14,7 +14,7 @@ from .catalog import GlobalChoice
 from .columns import Column
 from .components import created, prefixes, record_component
 from .identifiers import read_guid, stable_id
-from .metadata_keys import reactivate_key
+from .metadata_keys import reactivate_key, stop_index
 from .metadata_reading import find_relationship
 from .organisation import Organisation
 from .paths import Segment, arguments
@@ -290,6 +290,8 @@ def delete_table(org: Organisation, call: Call, table: Table) -> Answer:
     """DELETE /EntityDefinitions(key): a custom table with its rows; nothing else may refer to it."""
     if not table.custom or any(r.referencing != table.name for r in table.children):
         raise errors.ServiceError(400, "0x8004f01f", f"The entity '{table.name}' can't be deleted: others depend on it.")
+    for key in table.keys.values():
+        stop_index(org, table, key)
     for row_id in list(org.rows(table.name)):
         org.store.remove(table.name, row_id)
     for relation in [r for r in org.catalog.relationships.values() if table.name in {r.referencing, r.referenced}]:

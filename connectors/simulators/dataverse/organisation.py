@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from .builtin import build_catalog
 from .calls import Call, Caller
 from .identifiers import stable_id
 from .store import KeyIndex, Row, Store
-from .tables import Relationship, Table
+from .tables import Key, Relationship, Table
 
 ACTIVITIES = ("task", "phonecall", "email", "appointment", "campaignresponse", "opportunityclose", "orderclose")
 
@@ -24,11 +24,11 @@ def moment() -> str:
 class Organisation:
     """The state that all requests share."""
 
-    def __init__(self, *, sandbox: bool, client_id: str) -> None:
-        """An organisation with metadata and no rows."""
+    def __init__(self, *, sandbox: bool, client_ids: Sequence[str]) -> None:
+        """An organisation with metadata and no rows. client_ids: of its application users, at least one."""
         self.sandbox = sandbox
         self.name = "sandbox" if sandbox else "production"
-        self.client_id = client_id
+        self.client_ids = tuple(client_ids)
         self.catalog = build_catalog()
         self.store = Store()
         self.metadata_changes: list[Call] = []  # of the request being answered, for the journal
@@ -39,6 +39,10 @@ class Organisation:
         self.fired: Counter[str] = Counter()  # custom logic that writes set off, by name
         self.logic: dict[tuple[str, str], list[Any]] = {}  # what a write of a table sets off, found out once; see logic.py
         self.key_build_s = 0.0  # how long an alternate key's index is built
+        self.key_failures = 0  # how many of the next builds fail
+        self.building: list[tuple[Table, Key]] = []  # keys whose index isn't ready
+        self.settled: list[tuple[Table, Key]] = []  # keys whose index came to an end, for the journal
+        self.written = 0  # rows created, changed and deleted so far
         self.clock: Callable[[], float] = time.monotonic
 
     # Names and rows ------------------------------------------------------------------------------------------------

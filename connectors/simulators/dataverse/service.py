@@ -1,10 +1,11 @@
 """One organisation at work: starts from a folder and a journal, answers calls, and keeps what it answered."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import builtin_rows, dispatch, errors, folder, metadata_writing, security, writing
+from . import builtin_rows, dispatch, errors, folder, metadata_keys, metadata_writing, people, security
 from .builtin import finish, install_apps
 from .calls import Answer, Call, Caller, refused
 from .columns import Column
@@ -18,10 +19,13 @@ ROOT = "http://127.0.0.1/api/data/v9.2/"
 class Service:
     """The simulated organisation without HTTP around it."""
 
-    def __init__(self, data: Path, *, sandbox: bool, client_id: str, state: Path | None = None) -> None:
-        """data: the folder of a world. state: folder of the journal; None: nothing survives. Raises BadData."""
-        self.org = Organisation(sandbox=sandbox, client_id=client_id)
-        self._data, self._sandbox, self._client_id = data, sandbox, client_id
+    def __init__(self, data: Path, *, sandbox: bool, client_ids: Sequence[str], state: Path | None = None) -> None:
+        """data: the folder of a world. client_ids: of the application users. state: folder of the journal; None: nothing survives.
+
+        Raises BadData.
+        """
+        self.org = Organisation(sandbox=sandbox, client_ids=client_ids)
+        self._data, self._sandbox = data, sandbox
         self._files = folder.files(data, sandbox=sandbox)
         self._journal = Journal(state / f"dataverse_{self.org.name}.jsonl") if state else None
         lines = self._journal.lines() if self._journal else iter(())
@@ -38,16 +42,22 @@ class Service:
 
     def handle(self, call: Call) -> Answer:
         """Answer one request; what it changed is in the journal before this returns."""
+        metadata_keys.settle(self.org)
+        self._keep_settled_keys()
+        before = self.org.written
         try:
             with self.org.store.transaction():
                 answer = dispatch.run(self.org, call)
         except errors.ServiceError as error:
             answer = refused(error)
         for change in self.org.metadata_changes:
-            if self._journal:
-                self._journal.append({"metadata": _kept(change)})
+            self._keep({"metadata": _kept(change)})
         self.org.metadata_changes.clear()
+        self._keep_settled_keys()
         self.org.store.commit()
+        answer.written = self.org.written - before
+        if call.method == "GET" and isinstance(answer.body, dict):
+            answer.read = len(answer.body.get("value") or ())
         return answer
 
     def close(self) -> None:
@@ -62,18 +72,30 @@ class Service:
         self._files = {**self._files, **later}
         self.org.store.commit()
 
-    def edit(self, table_name: str, row_id: str, values: Mapping[str, Any], user: str) -> None:
-        """Change a row as another user would. Raises ServiceError."""
-        table = self.org.table(table_name)
-        self.org.row(self.org.table("systemuser"), user)
-        call = Call("PATCH", "", {}, {}, b"", ROOT, Caller(user), moment())
-        writing.update(self.org, call, table, row_id.lower(), values)
+    def meddle(self, deed: people.Deed, given: Mapping[str, Any]) -> list[str]:
+        """Let a person do something to rows; ids of what was changed, made or deleted. Raises ServiceError, and nothing was done then."""
+        self._keep_settled_keys()
+        with self.org.store.transaction():
+            ids = deed(self.org, given)
         self.org.store.commit()
+        return ids
 
     def set_missing(self, principal: str, privileges: list[str]) -> None:
         """Take privileges from a user or a team, by a role of its own; an empty list gives its roles back."""
         owner = "team" if principal in self.org.rows("team") else "systemuser"
         security.take(self.org, owner, principal, privileges)
+        lacks = {role: sorted(names) for role, names in self.org.role_lacks.items()}
+        self._keep({"role_lacks": lacks, "put_aside": self.org.put_aside})
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        if self._journal:
+            self._journal.append(line)
+
+    def _keep_settled_keys(self) -> None:
+        """An index that became active, or failed, does so at the same place of a replay."""
+        for table, key in self.org.settled:
+            self._keep({"key": [table.name, key.name, key.failed]})
+        self.org.settled.clear()
 
     def _start(self, started: str) -> None:
         given = folder.metadata(self._files)
@@ -103,14 +125,28 @@ class Service:
         return Call("POST", "", {}, {}, b"", ROOT, Caller(""), moment())
 
     def _replay(self, lines: Iterable[dict[str, Any]]) -> None:
+        self.org.key_build_s = math.inf  # indexes are ready where the journal says so
         for line in lines:
             if "metadata" in line:
                 self._repeat(line["metadata"])
+            elif "key" in line:
+                self._settle(*line["key"])
+            elif "role_lacks" in line:
+                self.org.role_lacks = {role: frozenset(names) for role, names in line["role_lacks"].items()}
+                self.org.put_aside = line["put_aside"]
             else:
                 self.org.store.apply(line)
+        self.org.key_build_s = 0.0
+        for _, key in self.org.building:
+            key.ready_at = 0.0
+        self.org.settled.clear()
+
+    def _settle(self, table: str, name: str, failed: bool) -> None:
+        found = self.org.table(table)
+        metadata_keys.end_building(self.org, found, found.keys[name], failed=failed)
 
     def _repeat(self, kept: Mapping[str, Any]) -> None:
-        user = self.org.application_user(self._client_id) or {}
+        user = self.org.application_user(self.org.client_ids[0]) or {}
         call = Call(kept["method"], kept["path"], kept["query"], kept["headers"], kept["body"].encode(), ROOT,
                     Caller(str(user.get("systemuserid", ""))), moment())  # fmt: skip
         dispatch.run(self.org, call)

@@ -12,21 +12,23 @@ CASCADES = ("Assign", "Delete", "Merge", "Reparent", "Share", "Unshare")
 
 @dataclass(slots=True)
 class Key:
-    """An alternate key. Its index is built a while after it is asked for: `active_at` in seconds of the monotonic clock."""
+    """An alternate key. Its index is built after it is asked for, `begins_at` to `ready_at` in seconds of the organisation's clock."""
 
     name: str
     schema_name: str
     columns: tuple[str, ...]
     metadata_id: str
     display_name: str = ""
-    active_at: float = 0.0
+    begins_at: float = 0.0
+    ready_at: float = 0.0
+    settled: bool = False  # built, or given up
     failed: bool = False
 
     def status(self, now: float) -> str:
         """Pending, InProgress, Active or Failed."""
-        if now < self.active_at:
-            return "Pending" if self.active_at - now > 0.5 else "InProgress"
-        return "Failed" if self.failed else "Active"
+        if self.settled:
+            return "Failed" if self.failed else "Active"
+        return "Pending" if now < self.begins_at else "InProgress"
 
 
 @dataclass(slots=True)

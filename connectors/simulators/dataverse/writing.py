@@ -21,6 +21,7 @@ Writer = Callable[[Draft, Any], str | None]
 def create(org: Organisation, call: Call, table: Table, body: Mapping[str, Any]) -> str:
     """Create a row and what is nested in it; its id. Raises ServiceError and leaves nothing behind."""
     demand(call, table, "Create")
+    org.written += 1
     with org.store.transaction():
         draft = Draft(org, call, table, None, dict(_defaults(table)))
         _write(draft, body)
@@ -44,6 +45,7 @@ def update(org: Organisation, call: Call, table: Table, row_id: str, body: Mappi
     if table.name in NOT_CHANGEABLE:
         raise errors.ServiceError(400, "0x80040800", f"The 'Update' method does not support entities of type '{table.name}'.")
     before = org.row(table, row_id)
+    org.written += 1
     with org.store.transaction():
         draft = Draft(org, call, table, before, dict(before), row_id)
         _write(draft, body)

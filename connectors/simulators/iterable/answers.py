@@ -32,12 +32,12 @@ def envelope(message: str, code: str = "Success", params: Any = None) -> dict[st
     return {"msg": message, "code": code, "params": params}
 
 
-def injected(status: int) -> dict[str, Any]:
-    """The body of an injected status."""
+def injected(status: int, code: str | None = None) -> dict[str, Any]:
+    """The body of an injected status; code: Iterable's own, that of the status when left out."""
     if status == 429:
-        return {"msg": "Exceeded rate limit.", "code": "RateLimitExceeded"}
+        return {"msg": "Exceeded rate limit.", "code": code or "RateLimitExceeded"}
     message = "An error occurred. Please try again later." if status >= 500 else "Injected fault."
-    return envelope(message, CODES.get(status, "GenericError"))
+    return envelope(message, code or CODES.get(status, "GenericError"))
 
 
 def raw_json(body: bytes) -> Response:

@@ -32,6 +32,8 @@ class Command(BaseCommand):
         parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds added to every answer")
         parser.add_argument("--limits", choices=["real", "scaled", "none"], default="none", help="scaled: windows 60 times shorter")
         parser.add_argument("--state", type=Path, metavar="DIR", help="keep the destination's rows here, over a kill too")
+        parser.add_argument("--application-users", type=int, default=1, metavar="N", help="app registrations with their users")
+        parser.add_argument("--control", type=Path, metavar="FILE", help="JSON: server -> control path -> what to post there")
         parser.add_argument("--port-base", type=int, metavar="P", help="first port; free ones without it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -74,4 +76,6 @@ def _read(options: dict[str, Any], data: Path) -> Options:
         limits=options["limits"],
         state=options["state"],
         port_base=options["port_base"],
+        application_users=options["application_users"],
+        control=json.loads(options["control"].read_text(encoding="utf-8")) if options["control"] else {},
     )
