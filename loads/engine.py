@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 RENEW_AFTER_S = 20
 BEAT_S = 1.0
 LOOK_S = 1.0  # for an answer, before the worker says again that it is alive
-WAITS = "Staged; nothing is loaded yet. {count} groups of the data-quality report wait for the customer's decision. Then resume the run."
+WAITS = (
+    "Staged; nothing is loaded yet. {count} groups of the data-quality report wait for the customer's decision. "
+    "With the last one the run goes on by itself."
+)
 
 
 def work(run_id: int, worker: str, seconds: float) -> bool:

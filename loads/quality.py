@@ -1,15 +1,14 @@
 """The data-quality report: what of a run's staged records fails which rule of the destination, before anything is loaded.
 
 It is counted from what staging said of each record, so that it can't disagree with the load. A run waits here until the customer has
-decided about every group; decisions that change what staging does take a new run.
+decided about every group (`loads.quality_decisions`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
@@ -22,24 +21,24 @@ from mapping import plan
 from mapping.quality import deciding, rules
 from mapping.quality.deciding import Subject
 from mapping.quality.models import QualityDecision
-from mapping.workshop.tables import Known
 from workbench.engagements.models import Engagement, Environment
 
 measured = Signal()  # run
 
 SAMPLES = 5
-SKIPPED = "quality.skipped"
+SKIPPED, UNFIT = "quality.skipped", "quality.default_unfit"
 SEVERITIES = ("loss", "hold", "reject")
 Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A group of the report with what was decided about it."""
+    """A group of the report with what was decided about it. settled: another decision since then has answered it too."""
 
     group: QualityGroup
     decision: QualityDecision | None
     mapped: bool
+    settled: bool = False
 
     @property
     def severity(self) -> str:
@@ -54,7 +53,7 @@ class Line:
     @property
     def is_open(self) -> bool:
         """Whether it waits for a decision."""
-        return self.asks and self.decision is None
+        return self.asks and self.decision is None and not self.settled
 
     @property
     def choices(self) -> list[rules.Choice]:
@@ -84,7 +83,7 @@ class Line:
             return f"{self.decision.get_choice_display()}{value}"
         if not self.asks:
             return "Follows a signed rule or another record"
-        return "Open"
+        return "The default was changed since" if self.settled else "Open"
 
 
 def measure(run: Run) -> None:
@@ -132,10 +131,16 @@ def lines(run: Run) -> list[Line]:
     """The report of a run: open groups first, then those with the most records; none before it is measured."""
     if run.measured_at is None:
         return []
-    known, mapped = deciding.decided(run.engagement), _mapped(run)
+    known, mapped, groups = deciding.decided(run.engagement), _mapped(run), list(run.quality_groups.all())
+    changed = _changed_defaults(run, known) if any(group.code == UNFIT for group in groups) else set()
     found = [
-        Line(group, known.get((group.object_name, group.field, group.code)), (group.object_name, group.field) in mapped)
-        for group in run.quality_groups.all()
+        Line(
+            group,
+            known.get((group.object_name, group.field, group.code)),
+            mapped=(group.object_name, group.field) in mapped,
+            settled=group.code == UNFIT and (group.object_name, group.field) in changed,
+        )
+        for group in groups
     ]
     return sorted(found, key=lambda line: (not line.is_open, not line.asks, -line.group.records, line.group.object_name, line.group.code))
 
@@ -144,6 +149,17 @@ def _mapped(run: Run) -> set[tuple[str, str]]:
     """(object, source field) of the confirmed field maps that the run follows."""
     fields = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["fields"]
     return {(row["object"], row["source"]) for row in fields if row["state"] == "confirmed"}
+
+
+def _changed_defaults(run: Run, known: Mapping[Key, QualityDecision]) -> set[tuple[str, str]]:
+    """(object, source field) of the defaults by which the run was staged and that aren't decided so any more."""
+    staged_by = plan.content_of(run.engagement, {"quality": run.parts["quality"]})["quality"]["decisions"]
+    changed = set()
+    for one in staged_by:
+        now = known.get((one["object_name"], one["field"], one["code"]))
+        if one["choice"] == rules.DEFAULT and (now is None or (now.choice, now.value) != (one["choice"], one["value"])):
+            changed.add((one["object_name"], one["field"]))
+    return changed
 
 
 def newest(engagement: Engagement) -> Run | None:
@@ -165,6 +181,11 @@ def waits(run: Run) -> bool:
     return not later.exists()
 
 
+def takes_decisions(run: Run) -> bool:
+    """Whether the run stands still before its first row, so that a decision still says what becomes of its records."""
+    return run.state == Run.State.PAUSED and run.measured_at is not None and not has_begun(run)
+
+
 def has_begun(run: Run) -> bool:
     """Whether any of its chunks was ever taken up."""
     return Chunk.objects.filter(phase__run=run).exclude(state=Chunk.State.WAITING).exists()
@@ -181,25 +202,10 @@ def waiting(environment: Environment) -> list[Line]:
     return open_lines(run) if run and waits(run) else []
 
 
-def decide(run: Run, chosen: Sequence[Line], choice: str, *, user: User, value: str = "", comment: str = "") -> int:
-    """Decide about groups of a run's report; how many decisions changed. Raises BadInput, MayNotDecide; then nothing is decided."""
-    require_possible(run, chosen, choice, value)
-    with transaction.atomic():
-        changed = deciding.decide(run.engagement, [line.subject for line in chosen], choice, user=user, value=value, comment=comment)
-        plan.revise(run.engagement, "quality", actor=user)
-    return changed
-
-
-def require_possible(run: Run, chosen: Sequence[Line], choice: str, value: str) -> None:
-    """Raises BadInput where one of the groups doesn't offer the answer, or the default doesn't fit."""
-    maps = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]
-    deciding.require_possible([line.subject for line in chosen], choice, value, maps, Known(run.engagement))
-
-
-def proposals(found: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
+def proposals(found: Sequence[Line]) -> list[tuple[str, list[Line]]]:
     """(choice, groups) as it is proposed for those that are open."""
     grouped: dict[str, list[Line]] = {}
     for line in found:
         if line.is_open:
             grouped.setdefault(line.choices[0].name, []).append(line)
-    yield from sorted(grouped.items())
+    return sorted(grouped.items())

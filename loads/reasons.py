@@ -13,6 +13,7 @@ REFUSAL_LIMIT = 500  # characters kept of the service's own words
 # Codes that staging and the load give, beside those of the mapping.
 OF_THE_LOAD: dict[str, str] = {
     "cluster.last_names_differ": "Records with one e-mail address or user id have different last names; they may be two people.",
+    "cluster.with_survivor": "The record was merged into another one; what the customer decided about that one holds for it too.",
     "company.ambiguous": "The person is in several organisation lists and none of them has the person's e-mail domain.",
     "company.name_blank": "The list's name has nothing behind the organisation prefix.",
     "conflict.edited": "A person edited the row since it was loaded; nothing was written over it.",
@@ -49,6 +50,7 @@ OF_THE_LOAD: dict[str, str] = {
     "parent.rejected": "A record that this one belongs to can't load, so that it waits with it.",
     "parent.skipped": "A record that this one belongs to is left out, and this one with it.",
     "parent.unnamed": "The record doesn't say to which other one it belongs.",
+    "quality.default_unfit": "This environment's column doesn't take the default that the customer decided on; it needs another decision.",
     "quality.defaulted": "The value doesn't fit its column; the default that the customer decided on was taken.",
     "quality.skipped": "The customer decided to leave records with this problem out.",
     "person.forgotten": "The person is on the source's register of forgotten people.",
@@ -68,6 +70,7 @@ WORDS = EXPLANATIONS | OF_THE_LOAD | SETTLED_LATER
 
 # All other codes that decide on a record hold it.
 SEVERITIES: dict[str, Severity] = {
+    "cluster.with_survivor": "note",
     "company.name_blank": "reject",
     "email.too_long": "reject",
     "record.unreadable": "reject",
@@ -119,7 +122,7 @@ _BEGINNINGS: Mapping[str, str] = {
 _SETTLED = frozenset(
     {"email.role_address", "match.removed", "parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped", "purchase.of_lead"}
 )
-_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.", "split.")
+_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "split.")
 
 
 def rule_of(code: str) -> str:

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -53,6 +54,7 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
             path("<int:pk>/live/", view(self.live_view), name="loads_run_live"),
             path("<int:pk>/pause/", view(require_POST(self.pause_view)), name="loads_run_pause"),
             path("<int:pk>/resume/", view(require_POST(self.resume_view)), name="loads_run_resume"),
+            path("<int:pk>/quality/", view(self.quality_view), name="loads_run_quality"),
             *super().get_urls(),
         ]
 
@@ -81,6 +83,28 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
         from loads.runs import resume  # the engine loads on first use
 
         return self._do(request, pk, resume, "The run goes on where it was.")
+
+    def quality_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Record what the customer decided about the chosen groups of the report: their scope first."""
+        from loads import quality_admin, quality_choosing  # the engine loads on first use
+
+        run, given, error = self._run(request, pk), request.POST or request.GET, ""
+        here = reverse("admin:loads_run_change", args=[run.pk])
+        try:
+            found = quality_choosing.chosen(run, given)
+        except WorkbenchError as nothing:
+            messages.error(request, f"{nothing} {nothing.remedy}")
+            return redirect(f"{here}#quality")
+        if request.method == "POST":
+            try:
+                changed = quality_admin.record(request, found)
+                messages.success(request, f"Recorded for {changed} group{'s' * (changed != 1)}, with who said it and when.")
+                return redirect(f"{here}#quality")
+            except WorkbenchError as refused:
+                error = f"{refused} {refused.remedy}"
+        context = {**self.admin_site.each_context(request), "title": "Record the customer's decision", "opts": self.opts}
+        context |= quality_admin.page(request, found) | {"error": error}
+        return TemplateResponse(request, "admin/workbench/decide_quality.html", context, status=400 if error else 200)
 
     def _do(self, request: HttpRequest, pk: int, service: Callable[..., Any], said: str) -> HttpResponse:
         run = self._run(request, pk)
@@ -126,7 +150,8 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "objects": sorted({item.phase.object_name for item in phases}),
         "find": find(run, request),
         "documents": run.documents.newest(),
-        "quality": quality.lines(run) if run.measured_at else [],
+        "quality": (lines := quality.lines(run)),
+        "records_decisions": any(line.asks for line in lines) and quality.newest(run.engagement) == run,
     }
 
 

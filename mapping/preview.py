@@ -1,5 +1,6 @@
 """What the customer signs as the split matrix: stages and outcomes with counts and sample people, and the company rule."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -46,25 +47,18 @@ def matrix_content(engagement: Engagement) -> dict[str, Any]:
             add_memberships(con, path, companies_part["lists"])
         cluster(con)
         [(people,)] = con.execute("SELECT count(*) FROM clusters").fetchall()
-        stages = _stages(con)
-        companies = _companies(con, engagement, companies_part, split["matrix"])
+        companies = company_preview(con, engagement, companies_part, split["matrix"])
         purchases = who_bought(con, files.purchases, split)
+        stages, buyers = _stages(con, split["matrix"], moved=purchases is not None and purchases["rule"] == "contact")
     current = {part: version for part, version in plan.current(engagement).items() if part in plan.MATRIX_PARTS}
     rules = SplitRule.objects.filter(engagement=engagement)
-    rows = [
-        {
-            "stage": rule.stage,
-            "outcome": rule.outcome,
-            "count": stages.get(rule.stage, (0, []))[0],
-            "samples": stages.get(rule.stage, (0, []))[1],
-        }
-        for rule in rules
-    ]
+    rows = [_row(rule.stage, rule.outcome, stages) for rule in rules]
     return {
         "engagement": engagement.name,
         "stage_field": split["stage_field"],
         "people": people,
         "rows": sorted(rows, key=lambda row: (row["outcome"], -row["count"], row["stage"])),
+        "buyers": [_row(stage, "contact", buyers) for stage in sorted(buyers)],
         "companies": companies,
         "purchases": purchases,
         "fill_rule": split["fill_rule"],
@@ -72,15 +66,34 @@ def matrix_content(engagement: Engagement) -> dict[str, Any]:
     }
 
 
-def _stages(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, list[dict[str, str]]]]:
-    rows = con.execute(f"""
-        SELECT k.stage, count(*), list({{name: k.shown_name, email: coalesce(k.email, '')}} ORDER BY k.position)[:{SAMPLES}]
-        FROM clusters c JOIN keys k ON k.position = c.survivor GROUP BY 1
-    """).fetchall()  # noqa: S608 - a number of our own
-    return {stage: (count, list(samples)) for stage, count, samples in rows}
+Stages = dict[str, tuple[int, list[dict[str, str]]]]  # stage -> people of it, and a few of them
 
 
-def _companies(con: duckdb.DuckDBPyConnection, engagement: Engagement, content: dict[str, Any], matrix: dict[str, str]) -> dict[str, Any]:
+def _row(stage: str, outcome: str, stages: Stages) -> dict[str, Any]:
+    count, samples = stages.get(stage, (0, []))
+    return {"stage": stage, "outcome": outcome, "count": count, "samples": samples}
+
+
+def _stages(con: duckdb.DuckDBPyConnection, matrix: Mapping[str, str], *, moved: bool) -> tuple[Stages, Stages]:
+    """People by stage; and apart from them, where the purchaser rule makes contacts of leads who bought, those people."""
+    buyers = "c.cluster IN (SELECT cluster FROM bought)" if moved else "false"
+    counted = f"""
+        SELECT k.stage, k.stage IN (SELECT unnest($leads::VARCHAR[])) AND {buyers} AS moves, count(*),
+               list({{name: k.shown_name, email: coalesce(k.email, '')}} ORDER BY k.position)[:{SAMPLES}]
+        FROM clusters c JOIN keys k ON k.position = c.survivor GROUP BY 1, 2
+    """  # noqa: S608 - text of our own
+    rows = con.execute(counted, {"leads": [stage for stage, outcome in matrix.items() if outcome == "lead"]}).fetchall()
+    stages, apart = ({stage: (count, list(samples)) for stage, moves, count, samples in rows if moves is of} for of in (False, True))
+    return stages, apart
+
+
+def company_preview(
+    con: duckdb.DuckDBPyConnection, engagement: Engagement, content: dict[str, Any], matrix: dict[str, str]
+) -> dict[str, Any]:
+    """What the company rule makes of the people: companies by where they come from, people without one, and the lists.
+
+    con: with the tables that mapping.clusters.cluster leaves. content: the `companies` plan part.
+    """
     load_organisations(con, content["lists"], load_playbook(engagement.platform).free_mail_domains)
     con.execute("CREATE TABLE placed (stage VARCHAR)")
     stages = [(stage,) for stage, outcome in matrix.items() if outcome in ("lead", "contact")]

@@ -15,8 +15,9 @@ from mapping.clusters import add_memberships, cluster, load_keys
 from mapping.consent import MEDIA
 from mapping.discovery.keys import ready_files
 from mapping.flattening import events_content
-from mapping.models import EventType, FieldMap
+from mapping.models import EventType, FieldMap, ObjectMap
 from mapping.playbooks import ObjectRule, load_playbook
+from mapping.preview import company_preview
 from workbench.engagements.models import Engagement
 
 # What a rule may be answered with: the answers with their meaning, or None for a whole number.
@@ -61,11 +62,12 @@ def _events(engagement: Engagement, names: Mapping[str, str]) -> list[dict[str, 
         row["object_name"]: row for row in counted.annotate(events=Sum("count"), types=Count("pk"), lost=Sum(lost)).order_by()
     }
     lines = FieldMap.objects.filter(engagement=engagement, object_name__in=content["objects"])
-    rows = list(lines.values_list("object_name", "table", "column", "state", "new_column__isnull"))
-    new = [(name, table, column) for name, table, column, state, not_new in rows if column and not not_new and state != FieldMap.State.LEFT]
+    making = lines.filter(new_column__isnull=False).exclude(state=FieldMap.State.LEFT)
+    new = list(making.values_list("object_name", "table", "column"))
     made = Counter(name for name, _, _ in new)
-    left = Counter(name for name, _, _, state, _ in rows if state == FieldMap.State.LEFT)
-    tables = {name: table for name, table, *_ in rows}
+    left = Counter(lines.filter(state=FieldMap.State.LEFT).values_list("object_name", flat=True))
+    becoming = ObjectMap.objects.filter(engagement=engagement).values_list("object_name", "tables")
+    tables = {name: str(found[0]) for name, found in becoming if found}
     on_table = Counter(table for table, _ in {(table, column) for _, table, column in new})  # objects of one table share its budget
     found = []
     for name in content["objects"]:
@@ -100,15 +102,15 @@ def _stored(rule: ObjectRule, events: int) -> dict[str, int]:
 
 
 def _people(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any] | None:
-    """{"people", "consent": [{"medium", "in", "unknown", "out", "opted_out"}], "purchases"}; one person counts once."""
+    """{"people", "consent": [{"medium", "in", "unknown", "out", "opted_out"}], "companies", "purchases"}; one person counts once."""
     files = ready_files(engagement, Dataset.Purpose.DISCOVERY)
     if files is None:
         return None
-    split, lists = plan.BUILDERS["split"](engagement), plan.BUILDERS["companies"](engagement)["lists"]
+    split, companies_part = plan.BUILDERS["split"](engagement), plan.BUILDERS["companies"](engagement)
     with store.database() as con:
         load_keys(con, files.people)
         for path in files.members:
-            add_memberships(con, path, lists)
+            add_memberships(con, path, companies_part["lists"])
         cluster(con)
         [(people,)] = con.execute("SELECT count(*) FROM clusters").fetchall()
         consent = []
@@ -118,6 +120,7 @@ def _people(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any] 
             opted_in, unknown, out = (counts.get(number, 0) for number in (0, 1, 2))
             unknown_out = unknown if names["consent_unknown"] == "out" else 0
             consent.append({"medium": medium, "in": opted_in, "unknown": unknown, "out": out, "opted_out": out + unknown_out})
+        companies = company_preview(con, engagement, companies_part, split["matrix"])
         rule = {**split, "purchasers": {"leads": names["purchasing_leads"]}}
         purchases = who_bought(con, files.purchases, rule)
-    return {"people": people, "consent": consent, "purchases": purchases}
+    return {"people": people, "consent": consent, "companies": companies, "purchases": purchases}

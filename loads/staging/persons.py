@@ -16,7 +16,7 @@ from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import companies, deciding, existing, phases, placing
+from loads.staging import companies, deciding, existing, following, phases, placing
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
 from loads.staging.quality import Quality
@@ -73,6 +73,7 @@ def stage(context: StagingContext) -> bool:
     if number * RANGE < landing.positions(dataset) or number == 0:
         _stage_range(context, dataset, number)
         return False
+    following.follow(context, OBJECT)
     phases.record(context.run, OBJECT, [(table, Phase.Kind.ROWS) for table in (*TABLES, "")], context.worker)
     return True
 

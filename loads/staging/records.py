@@ -14,7 +14,7 @@ from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import judging, phases
+from loads.staging import following, judging, phases
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
@@ -34,6 +34,7 @@ def stage(context: StagingContext, object_name: str, kind: Kind) -> bool:
     if number * RANGE < landing.positions(dataset) or number == 0:
         _stage_range(context, object_name, kind, dataset, number)
         return False
+    following.follow(context, object_name)
     phases.record(context.run, object_name, _phases(context, object_name, kind), context.worker)
     return True
 

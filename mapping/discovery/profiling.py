@@ -1,15 +1,17 @@
 """Profiles of landed datasets, kept as fields of the source."""
 
-from collections.abc import Collection, Iterable, Mapping
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from django.db import transaction
 
-from connectors import landing
+from connectors import landing, store
 from connectors.base import Finding
 from connectors.models import Dataset
 from mapping.issues import brief
 from mapping.models import SourceField
-from mapping.playbooks import load_playbook
+from mapping.playbooks import ListedRule, load_playbook
 from mapping.profiles import FieldProfile, profile
 
 FIELD_NAME_LIMIT = 300
@@ -22,9 +24,31 @@ def keep_profiles(dataset: Dataset, declared: Mapping[str, str] | None = None) -
     """
     profiles = profile(landing.files(dataset) if dataset.rows else [], declared)
     profiles += _computed(dataset, {one.name for one in profiles})
+    return _kept(dataset, dataset.object_name, profiles)
+
+
+def keep_listed_profiles(dataset: Dataset, rule: ListedRule) -> list[Finding]:
+    """Profile an object whose records lie in a list of the dataset's, as its maps see them: each item under the rule's name for it."""
+    with store.database() as con, tempfile.TemporaryDirectory(prefix="listed-") as folder:
+        path, sources = Path(folder) / "items.parquet", [str(file) for file in landing.files(dataset)]
+        if dataset.rows:
+            con.execute(_ITEMS, {"sources": sources, "path": f'$."{rule.list}"[*]', "item": rule.item})
+            store.copy(con, "SELECT * FROM items", path)
+        profiles = profile([path] if dataset.rows else [])
+    return _kept(dataset, rule.object, profiles)
+
+
+_ITEMS = """
+    CREATE TABLE items AS
+    SELECT CAST(json_object($item, item) AS VARCHAR) AS raw, CAST(NULL AS VARCHAR) AS problem FROM (
+        SELECT unnest(TRY(json_extract(decode(raw), $path))) AS item FROM read_parquet($sources) WHERE problem IS NULL)
+"""
+
+
+def _kept(dataset: Dataset, object_name: str, profiles: Sequence[FieldProfile]) -> list[Finding]:
     with transaction.atomic():
-        _keep_fields(dataset, [one for one in profiles if _can_be_named(one.name)])
-    return list(_unnamable(dataset.object_name, profiles))
+        _keep_fields(dataset, object_name, [one for one in profiles if _can_be_named(one.name)])
+    return list(_unnamable(object_name, profiles))
 
 
 def _computed(dataset: Dataset, known: Collection[str]) -> list[FieldProfile]:
@@ -55,15 +79,15 @@ def _unnamable(object_name: str, profiles: Iterable[FieldProfile]) -> Iterable[F
         )
 
 
-def _keep_fields(dataset: Dataset, profiles: Iterable[FieldProfile]) -> None:
-    SourceField.objects.filter(engagement=dataset.engagement, object_name=dataset.object_name).delete()
+def _keep_fields(dataset: Dataset, object_name: str, profiles: Iterable[FieldProfile]) -> None:
+    SourceField.objects.filter(engagement=dataset.engagement, object_name=object_name).delete()
     rows = []
     for one in profiles:
         rows.append(
             SourceField(
                 engagement=dataset.engagement,
                 dataset=dataset,
-                object_name=dataset.object_name,
+                object_name=object_name,
                 name=one.name,
                 declared_type=one.declared_type,
                 rows=one.rows,

@@ -22,7 +22,7 @@ from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
 from mapping.discovery.keys import PERSON, make_files, people_keys
 from mapping.discovery.objects import keep_objects
-from mapping.discovery.profiling import keep_profiles
+from mapping.discovery.profiling import keep_listed_profiles, keep_profiles
 from mapping.fieldmaps import reader
 from mapping.identity import id_text, source_id
 from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
@@ -103,9 +103,15 @@ def profiled_objects(playbook: Playbook) -> list[str]:
 
 
 def profile_object(engagement: Engagement, name: str, purpose: str, *, at_most: int | None = None) -> list[Finding]:
-    """Profile the newest dataset of an object; nothing where it wasn't landed, or has more than `at_most` records."""
-    dataset = landing.latest(engagement, name, purpose)
-    return [] if dataset is None or (at_most is not None and dataset.rows > at_most) else keep_profiles(dataset)
+    """Profile the newest dataset of an object, or of the one in whose list its records lie.
+
+    Nothing where it wasn't landed, or has more than `at_most` records.
+    """
+    listed = next((rule for rule in load_playbook(engagement.platform).listed if rule.object == name), None)
+    dataset = landing.latest(engagement, listed.of if listed else name, purpose)
+    if dataset is None or (at_most is not None and dataset.rows > at_most):
+        return []
+    return keep_listed_profiles(dataset, listed) if listed else keep_profiles(dataset)
 
 
 def audit(engagement: Engagement, source: Source, progress: Progress) -> list[Finding]:

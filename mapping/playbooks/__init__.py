@@ -14,6 +14,7 @@ from mapping.playbooks.rules import (
     Identity,
     KnownField,
     LeftField,
+    ListedRule,
     MemberRule,
     ObjectRule,
     ParentRule,
@@ -26,8 +27,8 @@ from mapping.playbooks.rules import (
 from workbench.engagements.errors import BadInput
 
 __all__ = [
-    "BuyerRule", "ComputedRule", "DatasetRule", "Identity", "KnownField", "LeftField", "MemberRule", "ObjectRule", "ParentRule", "Playbook",
-    "RecordRule", "StandingColumn", "TableRule", "field_key", "load_playbook", "platforms", "read_playbook",
+    "BuyerRule", "ComputedRule", "DatasetRule", "Identity", "KnownField", "LeftField", "ListedRule", "MemberRule", "ObjectRule",
+    "ParentRule", "Playbook", "RecordRule", "StandingColumn", "TableRule", "field_key", "load_playbook", "platforms", "read_playbook",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent

@@ -13,6 +13,7 @@ from mapping.playbooks.rules import (
     Identity,
     KnownField,
     LeftField,
+    ListedRule,
     MemberRule,
     ObjectRule,
     ParentRule,
@@ -53,7 +54,7 @@ def read_playbook(path: Path, prefix: str = PREFIX) -> Playbook:
 
 def _playbook(content: dict[str, Any], mistakes: list[str]) -> Playbook | None:
     more = {"tables": TableRule, "datasets": DatasetRule, "records": RecordRule, "parents": ParentRule, "computed": ComputedRule}
-    more |= {"buyers": BuyerRule, "members": MemberRule}
+    more |= {"buyers": BuyerRule, "members": MemberRule, "listed": ListedRule}
     lists = {"objects": ObjectRule, **more, "columns": StandingColumn, "fields": KnownField, "left": LeftField}
     known = {"platform", "title", "settings", "identity", "split", "consent", "role_addresses", "free_mail_domains", *lists}
     mistakes += [f"unknown key {key!r}" for key in sorted(set(content) - known)]
@@ -180,7 +181,8 @@ def _wrong_choices(playbook: Playbook) -> Iterable[str]:
 
 def _wrong_records(playbook: Playbook) -> Iterable[str]:
     names = {rule.name for rule in playbook.objects}
-    rules: tuple[RecordRule | ParentRule | ComputedRule, ...] = (*playbook.records, *playbook.parents, *playbook.computed)
+    rules: tuple[RecordRule | ParentRule | ComputedRule | ListedRule, ...]
+    rules = (*playbook.records, *playbook.parents, *playbook.computed, *playbook.listed)
     yield from (f"a rule is of the object {rule.object!r}, which there is not" for rule in rules if rule.object not in names)
     yield from (f"{rule.object} looks up to {rule.parent!r}, which there is not" for rule in playbook.parents if rule.parent not in names)
     before = [(rule.name, name) for rule in playbook.objects for name in rule.after]

@@ -152,6 +152,16 @@ class MemberRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedRule:
+    """An object whose records lie in a list of another object's: `of` and its field `list`; a record has the item under the name `item`."""
+
+    object: str
+    of: str
+    list: str
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
 class KnownField:
     """Source names that mean one thing, and its column per table; `{prefix}` stands for the publisher's, `@name` for a setting's field."""
 
@@ -220,6 +230,7 @@ class Playbook:
     computed: tuple[ComputedRule, ...]
     buyers: tuple[BuyerRule, ...]
     members: tuple[MemberRule, ...]
+    listed: tuple[ListedRule, ...]
     matrix: Mapping[str, Outcome]
     consent_arrays: Mapping[str, str]
     columns: tuple[StandingColumn, ...]

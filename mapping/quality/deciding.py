@@ -1,7 +1,11 @@
-"""Taking decisions about groups of the data-quality report: checked first, all or none, each batch an entry of the history."""
+"""Taking decisions about groups of the data-quality report: checked first, all or none, each batch an entry of the history.
+
+The customer's approver decides; an engineer may record what the approver said elsewhere, such as on the telephone.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -13,7 +17,7 @@ from mapping.quality import rules
 from mapping.quality.models import QualityDecision
 from mapping.transforms import ColumnLike, TimeRules, compile_transform
 from workbench.engagements import history
-from workbench.engagements.access import roles_of
+from workbench.engagements.access import roles_of, workable_by
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Role
 
@@ -38,6 +42,14 @@ class Subject:
     def key(self) -> tuple[str, str, str]:
         """Object, field and code."""
         return self.object_name, self.field, self.code
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Who of the customer said the decision that an engineer records, and on which day (UTC)."""
+
+    by: User
+    on: date
 
 
 Columns = Callable[[str], Mapping[str, ColumnLike]]  # of a table, by logical name
@@ -85,34 +97,65 @@ def _require_fitting(subject: Subject, value: str, maps: Mapping[str, Any], colu
 
 
 @transaction.atomic
-def decide(engagement: Engagement, subjects: Sequence[Subject], choice: str, *, user: User, value: str = "", comment: str = "") -> int:
-    """Take one decision about all subjects, or take decisions back (choice ''); how many changed. Raises MayNotDecide.
+def decide(
+    engagement: Engagement,
+    subjects: Sequence[Subject],
+    choice: str,
+    *,
+    user: User,
+    value: str = "",
+    comment: str = "",
+    said: Said | None = None,
+) -> int:
+    """Take one decision about all subjects, or take decisions back (choice ''); how many changed. Raises MayNotDecide, BadInput.
 
-    The answer must be possible: see `require_possible`.
+    said: whose decision it is, where an engineer records it. The answer must be possible: see `require_possible`.
     """
-    if Role.APPROVER not in roles_of(user, engagement):
-        raise MayNotDecide("The customer's approver decides about the quality of the data.")
+    _require_right(engagement, user, said)
     Engagement.objects.select_for_update().get(pk=engagement.pk)
-    known, now, value = decided(engagement), timezone.now(), value.strip() if choice == rules.DEFAULT else ""
+    known, value = decided(engagement), value.strip() if choice == rules.DEFAULT else ""
     wanted = (choice, value, comment.strip())
     changed = [one for one in subjects if (was := known.get(one.key)) is None or (was.choice, was.value, was.comment) != wanted]
     changed = [one for one in changed if choice or one.key in known]
     if not changed:
         return 0
     before = [{"object": one.object_name, "field": one.field, "code": one.code, "was": _told(known.get(one.key))} for one in changed]
+    given = {"choice": choice, "value": value, "comment": comment.strip(), **_signature(user, said)}
     for subject in changed:
-        # What is decided already keeps the severity that the reason has by itself.
-        severity = known[subject.key].severity if subject.key in known else subject.severity
         place: dict[str, Any] = {"engagement": engagement, "object_name": subject.object_name, "field": subject.field, "code": subject.code}
         if not choice:
             QualityDecision.objects.filter(**place).delete()
             continue
-        given = {"choice": choice, "value": value, "comment": comment.strip(), "severity": severity}
-        QualityDecision.objects.update_or_create(**place, defaults={**given, "decided_by": str(user)[:150], "decided_at": now})
+        # What is decided already keeps the severity that the reason has by itself.
+        severity = known[subject.key].severity if subject.key in known else subject.severity
+        QualityDecision.objects.update_or_create(**place, defaults={**given, "severity": severity})
     action = f"decided {choice}" if choice else "took decisions back"
-    detail = {"value": value, "comment": comment.strip(), "decided": before}
+    detail: dict[str, Any] = {"value": value, "comment": comment.strip(), "decided": before}
+    detail |= {"said_by": str(said.by), "said_on": said.on.isoformat()} if said else {}
     history.record(engagement, actor=user, action=action, subject=f"data quality, {len(changed)} groups", detail=detail)
     return len(changed)
+
+
+def _require_right(engagement: Engagement, user: User, said: Said | None) -> None:
+    if said is None:
+        if Role.APPROVER not in roles_of(user, engagement):
+            raise MayNotDecide("The customer's approver decides about the quality of the data.")
+        return
+    if not workable_by(user).filter(pk=engagement.pk).exists():
+        raise MayNotDecide("An engineer of the engagement records what the customer decided.")
+    if Role.APPROVER not in roles_of(said.by, engagement):
+        raise BadInput(f"{said.by} isn't an approver of {engagement}.", remedy="Choose who of the customer's approvers said it.")
+    if said.on > timezone.now().date():
+        raise BadInput("The day on which it was said is still to come.", remedy="Enter the day on which the customer said it.")
+
+
+def _signature(user: User, said: Said | None) -> dict[str, Any]:
+    """Who decided, and when: of what was said elsewhere the end of that day, as far as it is over."""
+    now = timezone.now()
+    if said is None:
+        return {"decided_by": str(user)[:150], "decided_at": now}
+    by = f"{str(said.by)[:60]}, recorded by {str(user)[:60]}"
+    return {"decided_by": by, "decided_at": min(now, datetime.combine(said.on, time.max, tzinfo=UTC))}
 
 
 def _told(decision: QualityDecision | None) -> str:

@@ -39,12 +39,12 @@ def _facts(column: Column) -> dict[str, Any]:
     return {key: value for key, value in asdict(column).items() if key != "table" and value not in (None, "", (), {})}
 
 
-def columns(engagement: Engagement, table: str) -> dict[str, ColumnLike]:
+def columns(engagement: Engagement, table: str, environment: Environment | None = None) -> dict[str, ColumnLike]:
     """A table's columns by name: production's as last read, else the sandbox's, else the built-in ones; and those that will be made.
 
-    Made are the columns that every table gets, the playbook's own, and those of field maps.
+    environment: whose columns come first instead. Made are the columns that every table gets, the playbook's own, and those of field maps.
     """
-    found: dict[str, ColumnLike] = dict(_read(engagement, table) or _built_in(table))
+    found: dict[str, ColumnLike] = dict(_read(engagement, table, environment) or _built_in(table))
     playbook = load_playbook(engagement.platform, engagement.prefix)
     for planned in (*tracking_columns(engagement.prefix), *standing_columns(playbook, table, engagement.prefix)):
         found.setdefault(planned.name, planned)
@@ -58,15 +58,15 @@ def columns(engagement: Engagement, table: str) -> dict[str, ColumnLike]:
 class Known:
     """The columns of an engagement's tables, each table read once."""
 
-    def __init__(self, engagement: Engagement) -> None:
-        """Nothing is read yet."""
-        self.engagement = engagement
+    def __init__(self, engagement: Engagement, environment: Environment | None = None) -> None:
+        """Nothing is read yet. environment: whose columns come first."""
+        self.engagement, self.environment = engagement, environment
         self._read: dict[str, dict[str, ColumnLike]] = {}
 
     def __call__(self, table: str) -> dict[str, ColumnLike]:
         """A table's columns by name."""
         if table not in self._read:
-            self._read[table] = columns(self.engagement, table)
+            self._read[table] = columns(self.engagement, table, self.environment)
         return self._read[table]
 
 
@@ -75,8 +75,9 @@ def was_read(engagement: Engagement, table: str) -> bool:
     return DestinationTable.objects.filter(environment__engagement=engagement, name=table).exists()
 
 
-def _read(engagement: Engagement, table: str) -> dict[str, Column]:
-    kept = DestinationTable.objects.filter(environment__engagement=engagement, name=table).order_by("environment__kind").first()
+def _read(engagement: Engagement, table: str, environment: Environment | None) -> dict[str, Column]:
+    found = DestinationTable.objects.filter(environment__engagement=engagement, name=table).order_by("environment__kind")
+    kept = (found.filter(environment=environment).first() if environment else None) or found.first()
     return {name: _column(table, facts) for name, facts in kept.columns.items()} if kept else {}
 
 

@@ -64,8 +64,9 @@ def moment_to_the_second(value: str) -> str:
 def _matrix(content: Mapping[str, Any]) -> Iterator[Part]:
     """What the signer of the split matrix was shown."""
     columns = [Column("Lifecycle stage", 80), number("People", 30), Column("Outcome", 60)]
-    rows = ([one["stage"] if one["stage"].strip() else "(blank)", one["count"], OUTCOMES[one["outcome"]]] for one in content["rows"])
-    counts = {name: sum(one["count"] for one in content["rows"] if one["outcome"] == name) for name in ("lead", "contact", "review")}
+    everyone = [*content["rows"], *({**one, "stage": f"{one['stage']} (bought)"} for one in content.get("buyers", ()))]
+    rows = ([one["stage"] if one["stage"].strip() else "(blank)", one["count"], OUTCOMES[one["outcome"]]] for one in everyone)
+    counts = {name: sum(one["count"] for one in everyone if one["outcome"] == name) for name in ("lead", "contact", "review")}
     figures = [
         Figure(content["people"], "people at the source"),
         Figure(counts["lead"], "become leads"),

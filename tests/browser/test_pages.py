@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from connectors.base import Finding
 from mapping import plan
 from mapping.checks.keeping import keep
-from mapping.models import SplitRule
+from mapping.models import EventType, SplitRule
 from tests.pages import cast
 from workbench.engagements.models import SignOff
 from workbench.pipeline.models import Step
@@ -38,6 +38,24 @@ def test_the_approver_signs_the_matrix_on_a_phone(northwind, people, signed_in):
     expect(page.get_by_text("nothing that it covers has changed since")).to_be_visible()
     signoff = SignOff.objects.get(engagement=northwind)
     assert (signoff.signed_by, signoff.note) == (people.approver, "Agreed with sales.")
+
+
+def test_the_rules_are_read_on_a_phone_by_the_customer_and_the_engineer(northwind, people, signed_in):
+    for number, name in enumerate(("customEvent", "subscriptionEvent")):
+        given = {"engagement": northwind, "dataset": northwind.datasets.first(), "object_name": name}
+        EventType.objects.create(name=f"aVeryLongNameOfAnEvent{number}", count=1_300_000, samples=1_000, unflattenable=10, **given)
+    page = signed_in(people.viewer, width=390)
+    page.goto("/engagements/northwind/")
+    page.get_by_role("link", name="Rules of the move").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rules of the move")
+    expect(page.get_by_text("1,300,000 events of 1 name").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    engineer = signed_in(people.engineer, width=390)
+    engineer.goto(f"/admin/engagements/engagement/{northwind.pk}/rules/")
+    expect(engineer.get_by_text("companies of e-mail domains")).to_be_visible()
+    assert engineer.evaluate("document.documentElement.scrollWidth") <= 390
+    inside = "[...document.querySelectorAll('.mw-scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
+    assert engineer.evaluate(inside) == 0
 
 
 def test_the_engineer_edits_a_split_rule(northwind, people, signed_in):

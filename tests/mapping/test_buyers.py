@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 PEOPLE = [
     cast.person(1, "customer"), cast.person(2, "subscriber"), cast.person(3, "subscriber"), cast.person(4, None),
     cast.person(5, "customer", email="ADA2@customer-2.test", profileUpdatedAt="2020-01-01 00:00:00 +00:00", lastName="Lovelace2"),
+    cast.person(6, "subscriber"),
 ]  # fmt: skip
 
 
@@ -66,7 +67,23 @@ def test_the_page_shows_what_leads_bought(northwind, client):
     people = cast.make_cast(northwind)
     client.force_login(people.approver)
     text = client.get("/engagements/northwind/matrix/", secure=True).content.decode()
-    assert "2 people who become leads made 5 purchases of" in text
+    assert "2 people whose stage makes them leads made 5 purchases of" in text
     assert "33.00 EUR" in text
     SplitRule.objects.filter(engagement=northwind, stage="subscriber").update(outcome="contact")
     assert "Nobody who becomes a lead bought anything" in client.get("/engagements/northwind/matrix/", secure=True).content.decode()
+
+
+def test_leads_who_bought_stand_among_the_contacts_where_the_rule_makes_them_such(northwind, client):
+    found = matrix_content(northwind)
+    assert {row["stage"]: row["count"] for row in found["rows"]} == {"subscriber": 3, "customer": 1, "": 1}
+    assert found["buyers"] == []
+    northwind.options["purchasing_leads"] = "contact"
+    northwind.save()
+    found = matrix_content(northwind)
+    assert {row["stage"]: row["count"] for row in found["rows"]} == {"subscriber": 1, "customer": 1, "": 1}
+    [moved] = found["buyers"]
+    assert (moved["stage"], moved["outcome"], moved["count"]) == ("subscriber", "contact", 2)
+    assert [person["email"] for person in moved["samples"]] == ["ada2@customer-2.test", "ada3@customer-3.test"]
+    client.force_login(cast.make_cast(northwind).approver)
+    groups = client.get("/engagements/northwind/matrix/", secure=True).context["groups"]
+    assert {group["outcome"]: group["count"] for group in groups} == {"lead": 1, "contact": 3, "review": 1}

@@ -2,9 +2,10 @@
 
 import pytest
 
-from loads.models import QualityGroup
+from loads.models import QualityGroup, Run
 from mapping.models import QualityDecision
 from tests.pages import cast
+from workbench.engagements.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 PAGE, DECIDE = "/engagements/northwind/quality/", "/engagements/northwind/quality/decide/"
@@ -76,6 +77,8 @@ def test_all_are_decided_as_proposed_and_taken_back_at_once(run, people, as_user
     client = as_user(people.approver)
     send(client, {"all": "1", "show": "open"}, choice="proposed")
     assert choices() == {"number.unparseable": "text", "text.shortened": "text", "email.missing": "clean"}
+    # Nothing is provisioned here, so that a gate is closed.
+    assert "The run doesn&#x27;t go on by itself: Load can&#x27;t start:" in client.get(PAGE).content.decode()
     send(client, {"all": "1", "show": "decided"}, choice="")
     assert not choices()
 
@@ -130,3 +133,45 @@ def test_an_answer_is_given_to_the_groups_that_were_shown_and_to_no_others(run, 
     assert answer.status_code == 400
     assert "The report changed while this page was open." in answer.content.decode()
     assert not choices()
+
+
+def test_an_engineer_records_what_the_customer_said_with_who_and_when(run, people, as_user):
+    page, client = f"/admin/loads/run/{run.pk}/quality/", as_user(people.engineer)
+    given = {"group": group("number.unparseable")}
+    shown = client.get(page, given)
+    assert "1,200 records" in shown.content.decode()
+    sent = {**given, "shown": shown.context["found"].digest, "choice": "clean", "comment": "On the telephone"}
+    for who, day in (("", "2026-05-04"), (people.viewer.pk, "2026-05-04"), (people.approver.pk, ""), (people.approver.pk, "2999-01-01")):
+        assert client.post(page, {**sent, "said_by": who, "said_on": day}).status_code == 400
+    assert not choices()
+    answer = client.post(page, {**sent, "said_by": people.approver.pk, "said_on": "2026-05-04"}, follow=True)
+    assert "Recorded for 1 group" in answer.content.decode()
+    decision = QualityDecision.objects.get()
+    assert decision.decided_by == f"{people.approver}, recorded by {people.engineer}"
+    assert decision.decided_at.date().isoformat() == "2026-05-04"
+    entry = AuditEntry.objects.get(action="decided clean")
+    assert (entry.actor, entry.detail["said_by"], entry.detail["said_on"]) == (str(people.engineer), str(people.approver), "2026-05-04")
+
+
+def test_a_report_that_is_closed_is_read_and_an_engineer_alone_records_for_the_next_run(run, people, as_user):
+    Run.objects.filter(pk=run.pk).update(state="done")
+    client, given = as_user(people.approver), {"group": group("number.unparseable")}
+    assert 'name="group"' not in client.get(PAGE).content.decode()
+    answer = send(client, given, choice="clean")
+    assert "its report is closed" in answer.content.decode()
+    assert answer.status_code == 400
+    assert 'name="choice"' not in client.get(DECIDE, given).content.decode()
+    assert not choices()
+    page, client = f"/admin/loads/run/{run.pk}/quality/", as_user(people.engineer)
+    shown = client.get(page, given)
+    assert "next run" in shown.content.decode()
+    sent = {**given, "shown": shown.context["found"].digest, "choice": "clean"}
+    client.post(page, {**sent, "said_by": people.approver.pk, "said_on": "2026-05-04"})
+    assert choices() == {"number.unparseable": "clean"}
+
+
+def test_others_engineers_and_customers_have_no_page_to_record_on(run, people, as_user):
+    other = cast.make_cast(cast.make_engagement("Southwind"))
+    page = f"/admin/loads/run/{run.pk}/quality/?all=1"
+    assert as_user(other.engineer).get(page).status_code == 404
+    assert as_user(people.approver).get(page).status_code == 302

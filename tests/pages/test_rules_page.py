@@ -5,9 +5,12 @@ import pytest
 from mapping import plan
 from mapping.discovery.lines import propose
 from mapping.models import EventType, FieldMap, ObjectMap, SourceField
+from mapping.preview import matrix_content
+from mapping.workshop import decisions
 from mapping.workshop.tables import Known
 from tests.pages import cast
 from tests.pages.cast import person
+from workbench.engagements import signoffs
 from workbench.engagements.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -149,3 +152,45 @@ def test_a_changed_budget_proposes_the_open_keys_anew_and_leaves_decided_ones(wi
     as_user(people.engineer).post(page(with_events), {**AS_IT_IS, "event_budget": "3", "do": "save"})
     found = lines(with_events)
     assert sorted(found[source][2] for source in ("tier", "kind")) == ["left", "proposed"]
+
+
+def test_the_objects_of_one_table_share_its_budget_and_columns_that_are_there_take_nothing_of_it(with_events, people, as_user):
+    given = {"engagement": with_events, "dataset": with_events.datasets.first(), "declared_type": "string", "rows": 60, "max_length": 9}
+    for name, source, filled in (("customEvent", "tier", 40), ("customEvent", "kind", 40), ("subscriptionEvent", "origin", 50)):
+        SourceField.objects.create(object_name=name, name=source, filled=filled, types={"string": 60}, **given)
+    FieldMap.objects.filter(source="plan").update(state="proposed")
+    decisions.decide(FieldMap.objects.filter(source="plan"), "confirmed", user=people.engineer)
+    propose(with_events, {"task": Known(with_events)("task")})
+    client = as_user(people.engineer)
+    client.post(page(with_events), {**AS_IT_IS, "event_budget": "3", "do": "save"})
+    states = dict(FieldMap.objects.filter(engagement=with_events).values_list("source", "state"))
+    assert [states[source] for source in ("plan", "seats", "origin", "kind", "tier")] == [
+        "confirmed",
+        "confirmed",
+        "proposed",
+        "proposed",
+        "left",
+    ]
+    shown = client.get(page(with_events)).context["preview"]["events"]
+    assert [(row["columns"], row["on_table"], row["budget"]) for row in shown] == [(2, 3, 3), (1, 3, 3)]
+
+
+def test_the_customer_reads_the_rules_with_what_they_do_and_how_they_stand(with_events, people, as_user):
+    client = as_user(people.viewer)
+    text = client.get("/engagements/northwind/rules/").content.decode()
+    assert "Their account becomes the customer; without one the purchase is held" in text
+    assert "seats → <code>mwb_seats</code>" in text
+    assert "1 of at most 40 new columns on task" in text
+    assert (text.count("Proposed"), text.count("Being edited")) == (3, 2)  # lines were decided since their parts were made
+    assert not cast.INLINE_CODE.search(text)
+    plan.confirm(with_events, plan.PARTS, user=people.engineer)
+    matrix = matrix_content(with_events)
+    signoffs.sign(
+        engagement=with_events, kind="matrix", covers=matrix["parts"], content=matrix, user=people.approver,
+        shown_sha256=signoffs.content_hash(matrix), address=None,
+    )  # fmt: skip
+    shown = {part.title: (part.confirmed, bool(part.signoff)) for part in client.get("/engagements/northwind/rules/").context["standings"]}
+    assert shown["Companies"] == shown["Leads who bought"] == (True, True)
+    assert shown["Consent"] == shown["Payloads of events"] == (True, False)
+    other = cast.make_cast(cast.make_engagement("Southwind"))
+    assert as_user(other.approver).get("/engagements/northwind/rules/").status_code == 404

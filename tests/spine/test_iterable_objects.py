@@ -54,7 +54,8 @@ EVENTS = [
 ]
 PURCHASES = [
     {"id": "pu-1", "userId": "u-c", "orderId": "A-1", "currency": "EUR", "total": 25.5, "createdAt": MORNING, "campaignId": 71,
-     "shoppingCartItems": [line("P-1"), line("P-9", name="No longer sold", price=5.5, quantity=1)]},
+     "shoppingCartItems": [line("P-1", colour="red", options={"size": "L"}, weight=1.25),
+                           line("P-9", name="No longer sold", price=5.5, quantity=1)]},
     {"id": "pu-usd", "userId": "u-c", "orderId": "A-2", "currency": "usd", "total": 20, "createdAt": MORNING,
      "shoppingCartItems": [line("P-2")]},
     {"id": "pu-lead", "email": "leo@south.example", "currency": "EUR", "total": 9, "createdAt": MORNING, "shoppingCartItems": []},
@@ -273,6 +274,14 @@ def test_lines_name_their_product_or_are_write_ins(played):
     assert (second["isproductoverridden"], second["productdescription"]) == (True, "No longer sold")
     usd = played.row("opportunityproduct", "purchaseLine:pu-usd:1")
     assert products[usd["_productid_value"]] == "products/P-2"  # retired only after it was sold
+
+
+def test_further_fields_of_a_line_arrive_in_columns_of_their_own(played):
+    first, second = played.row("opportunityproduct", "purchaseLine:pu-1:1"), played.row("opportunityproduct", "purchaseLine:pu-1:2")
+    assert (first["mwb_line_colour"], first["mwb_line_options_size"], first["mwb_line_weight"]) == ("red", "L", 1.25)
+    assert second.get("mwb_line_colour") is None
+    assert json.loads(first["mwb_source_line"])["options"] == {"size": "L"}
+    assert not [name for name in first if name.startswith(("mwb_line_price", "mwb_line_name", "mwb_line_id"))]
 
 
 def test_a_leads_purchase_goes_to_its_account_and_is_held_without_one(played):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +33,16 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 TABLES = ("account", "contact", "lead")
 
 
+@contextmanager
+def unqueued() -> Iterator[None]:
+    """Runs wait for the test to work on them."""
+    runs.queue_work, queue = lambda run: None, runs.queue_work
+    try:
+        yield
+    finally:
+        runs.queue_work = queue
+
+
 class Prepared:
     """An engagement whose sandbox is ready to be loaded. leave: objects that are documented only."""
 
@@ -51,11 +62,8 @@ class Prepared:
 
     def open(self) -> Run:
         """A run, its work not yet taken up."""
-        runs.queue_work, queue = lambda run: None, runs.queue_work
-        try:
+        with unqueued():
             return runs.open_run(self.sandbox, self.cast.engineer)
-        finally:
-            runs.queue_work = queue
 
     def staged(self) -> Run:
         """A run that is staged and not loaded."""
@@ -69,12 +77,9 @@ class Prepared:
     def finish_staging(self) -> Run:
         """A run that is staged, its data-quality report answered as proposed, and not loaded."""
         run = self.staged()
-        if demonstration.decide_quality(run, self.cast):
-            runs.queue_work, queue = lambda run: None, runs.queue_work
-            try:
-                runs.resume(run, self.cast.engineer)
-            finally:
-                runs.queue_work = queue
+        with unqueued():
+            decided = demonstration.decide_quality(run, self.cast)
+        if decided:
             destination = engine.Destination(run.environment)
             run.refresh_from_db()
             while run.state in (Run.State.QUEUED, Run.State.STAGING):
@@ -85,9 +90,8 @@ class Prepared:
     def finish(self, run: Run) -> Run:
         """Work until the run ends; what the data-quality report asks is answered as proposed."""
         self.work(run)
-        if demonstration.decide_quality(run, self.cast):
-            runs.resume(run, self.cast.engineer)
-            self.work(run)
+        if demonstration.decide_quality(run, self.cast):  # goes on by itself
+            run.refresh_from_db()
         return run
 
     def work(self, run: Run) -> Run:

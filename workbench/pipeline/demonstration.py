@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors import store
-from loads import quality, runs
+from loads import quality, quality_decisions
 from loads.acceptance import everything_content, phase_content, sandbox_content
 from loads.models import Phase, Run
 from mapping import plan
@@ -175,9 +175,8 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
         run = Run.objects.filter(environment=environment).latest("pk")
         _follow_run(run, say)
         if decide_quality(run, cast):
-            say("The customer decides about the data-quality report as it is proposed")
-            runs.resume(run, cast.engineer)
-            run.refresh_from_db()
+            say("The customer decides about the data-quality report as it is proposed; the run goes on")
+            run = Run.objects.filter(environment=environment).latest("pk")
             _follow_run(run, say)
         _require_done(run)
         _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
@@ -293,7 +292,7 @@ def decide_quality(run: Run, cast: Cast) -> int:
     """The customer's answers to what the run's data-quality report asks, as proposed; how many were given."""
     found = quality.open_lines(run) if quality.waits(run) else []
     comment = "Decided by the demonstration's script."
-    return sum(quality.decide(run, lines, choice, user=cast.approver, comment=comment) for choice, lines in quality.proposals(found))
+    return quality_decisions.decide(run, quality.proposals(found), user=cast.approver, comment=comment) if found else 0
 
 
 def summary(engagement: Engagement) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class MatrixPage(SigningPage):
 
     def more(self, content: Mapping[str, Any], signoff: SignOff | None) -> dict[str, Any]:
         """Lines per outcome, and what differs from what was signed."""
-        rows = content["rows"]
+        rows = [*content["rows"], *({**row, "bought": True} for row in content["buyers"])]
         groups = [
             {"outcome": outcome, "label": label, "rows": found, "count": sum(row["count"] for row in found)}
             for outcome, label in OUTCOMES.items()

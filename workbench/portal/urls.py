@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, documents, invitation, owners, quality, signing, tickets, views
+from workbench.portal import decisions, documents, invitation, owners, quality, rules, signing, tickets, views
 
 app_name = "portal"
 urlpatterns = [
@@ -22,6 +22,7 @@ urlpatterns = [
     path("engagements/<slug:slug>/owners/many/", owners.AnswerPage.as_view(), name="owners_many"),
     path("engagements/<slug:slug>/owners/<int:pk>/", owners.AnswerPage.as_view(), name="owner"),
     path("engagements/<slug:slug>/owners/take-back/<uuid:batch>/", owners.take_back, name="owners_take_back"),
+    path("engagements/<slug:slug>/rules/", rules.listing, name="rules"),
     path("engagements/<slug:slug>/quality/", quality.report, name="quality"),
     path("engagements/<slug:slug>/quality/decide/", quality.DecidePage.as_view(), name="quality_decide"),
     path("engagements/<slug:slug>/tickets/", tickets.listing, name="tickets"),
