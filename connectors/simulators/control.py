@@ -18,7 +18,7 @@ import re
 import socket
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -42,6 +42,13 @@ def path_pattern(path: str) -> str:
 def plain_error(status: int, code: str | None) -> dict[str, Any]:
     """The body of an injected status where the platform gave no shape of its own."""
     return {"error": {"code": code or str(status), "message": "Injected fault."}}
+
+
+def spelled(response: Response, names: Iterable[str]) -> Response:
+    """The response with these headers spelled so: Starlette writes them in lower case, and some clients look for the platform's way."""
+    known = {name.lower().encode(): name.encode() for name in names}
+    response.raw_headers = [(known.get(name, name), value) for name, value in response.raw_headers]
+    return response
 
 
 class Counters:
@@ -173,7 +180,7 @@ class Control:
         await _body(receive)
         headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
         answer = JSONResponse(self._error_body(fault.status, fault.code), status_code=fault.status, headers=headers)
-        await answer(scope, receive, send)
+        await spelled(answer, headers)(scope, receive, send)
 
     def _counting(self, kind: str, send: Send) -> Send:
         by_status = self.counters.answers[kind]

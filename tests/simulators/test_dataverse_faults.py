@@ -9,6 +9,7 @@ import requests
 
 from connectors.simulators.control import Control
 from connectors.simulators.dataverse import build_app
+from connectors.simulators.servers import Options, start
 from tests import simulated
 from tests.simulators.dataverse_organisation import CLIENT_ID, KEY, Organisation, publisher, token
 
@@ -233,8 +234,6 @@ def test_a_person_can_edit_a_row_between_a_clients_read_and_its_write(org):
 
 
 def test_further_application_users_sign_in_with_their_own_secrets(tmp_path):
-    from connectors.simulators.servers import Options, start
-
     control = {"dataverse": {"capacity": {"hint": 3}, "limits": {"pace": "scaled", "requests": 50}}}
     options = Options(data=tmp_path, only=["dataverse"], application_users=3, control=control)
     with start(options, as_threads=True) as running, requests.Session() as session:
@@ -255,7 +254,5 @@ def test_further_application_users_sign_in_with_their_own_secrets(tmp_path):
 
 
 def test_a_control_that_a_server_refuses_stops_the_start(tmp_path):
-    from connectors.simulators.servers import Options, start
-
     with pytest.raises(ValueError, match="hint is a whole number"):
         start(Options(data=tmp_path, only=["dataverse"], control={"dataverse": {"capacity": {"hint": 0}}}), as_threads=True)
