@@ -211,7 +211,7 @@ async def _break(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
         return
     if fault.do == "cut":
         await _send_half(answer, send)
-    await _hang_up(send)
+    await _hang_up(send, reset=fault.do != "cut")
 
 
 async def _send_half(answer: list[Message], send: Send) -> None:
@@ -219,7 +219,6 @@ async def _send_half(answer: list[Message], send: Send) -> None:
     if body:
         await send(answer[0])
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        await asyncio.sleep(0.05)  # a reset would overtake what the client hasn't read
 
 
 async def _call(controlled: ASGIApp, fault: Fault) -> None:
@@ -249,13 +248,16 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _hang_up(send: Send) -> None:
+async def _hang_up(send: Send, *, reset: bool = True) -> None:
     # ASGI knows no way to close a connection without an answer; uvicorn's `send` is a method of the request, which has the transport.
     request: Any = getattr(send, "__self__", None)
     transport = getattr(request, "transport", None)
     if transport is None:
         raise RuntimeError("faults that close the connection need uvicorn, with nothing around its send")
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    transport.abort()
+    if reset:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+    else:
+        transport.close()  # what was sent arrives; a reset would overtake it
     while not request.disconnected:  # else uvicorn takes the silence for a mistake and answers 500
         await asyncio.sleep(0)
