@@ -55,7 +55,7 @@ class Simulated:
         return str(self.addresses["ca"])
 
     @property
-    def credentials(self) -> dict[str, str]:
+    def credentials(self) -> dict[str, Any]:
         return dict(self.addresses["credentials"])
 
     def fault(self, server: str, *faults: dict[str, Any]) -> None:
@@ -65,6 +65,10 @@ class Simulated:
     def stats(self, server: str) -> dict[str, Any]:
         """The counters of a server."""
         return self._control(server, "GET", "stats")
+
+    def control(self, server: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Post to a control path of a server: capacity, limits, keys, edit, build_upon, delete, users, ..."""
+        return self._control(server, "POST", name, body)
 
     def advance(self, server: str) -> None:
         """Have the files under `later/` served."""
@@ -89,9 +93,17 @@ class Simulated:
         return dict(answer.json())
 
 
-def start(data: Path, *, only: Sequence[str] = (), limits: str = "none", latency_ms: float = 0, state: Path | None = None) -> Simulated:
+def start(
+    data: Path,
+    *,
+    only: Sequence[str] = (),
+    limits: str = "none",
+    latency_ms: float = 0,
+    state: Path | None = None,
+    application_users: int = 1,
+) -> Simulated:
     """Serve a folder; a context manager, or call `stop()`."""
-    options = Options(data=data, only=only, limits=limits, latency_ms=latency_ms, state=state)
+    options = Options(data, only, limits=limits, latency_ms=latency_ms, state=state, application_users=application_users)
     return Simulated(start_servers(options, as_threads=True))
 
 

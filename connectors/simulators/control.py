@@ -18,7 +18,7 @@ import re
 import socket
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -42,6 +42,13 @@ def path_pattern(path: str) -> str:
 def plain_error(status: int, code: str | None) -> dict[str, Any]:
     """The body of an injected status where the platform gave no shape of its own."""
     return {"error": {"code": code or str(status), "message": "Injected fault."}}
+
+
+def spelled(response: Response, names: Iterable[str]) -> Response:
+    """The response with these headers spelled so: Starlette writes them in lower case, and some clients look for the platform's way."""
+    known = {name.lower().encode(): name.encode() for name in names}
+    response.raw_headers = [(known.get(name, name), value) for name, value in response.raw_headers]
+    return response
 
 
 class Counters:
@@ -173,7 +180,7 @@ class Control:
         await _body(receive)
         headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
         answer = JSONResponse(self._error_body(fault.status, fault.code), status_code=fault.status, headers=headers)
-        await answer(scope, receive, send)
+        await spelled(answer, headers)(scope, receive, send)
 
     def _counting(self, kind: str, send: Send) -> Send:
         by_status = self.counters.answers[kind]
@@ -204,7 +211,7 @@ async def _break(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
         return
     if fault.do == "cut":
         await _send_half(answer, send)
-    await _hang_up(send)
+    await _hang_up(send, reset=fault.do != "cut")
 
 
 async def _send_half(answer: list[Message], send: Send) -> None:
@@ -212,7 +219,6 @@ async def _send_half(answer: list[Message], send: Send) -> None:
     if body:
         await send(answer[0])
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        await asyncio.sleep(0.05)  # a reset would overtake what the client hasn't read
 
 
 async def _call(controlled: ASGIApp, fault: Fault) -> None:
@@ -242,13 +248,16 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def _hang_up(send: Send) -> None:
+async def _hang_up(send: Send, *, reset: bool = True) -> None:
     # ASGI knows no way to close a connection without an answer; uvicorn's `send` is a method of the request, which has the transport.
     request: Any = getattr(send, "__self__", None)
     transport = getattr(request, "transport", None)
     if transport is None:
         raise RuntimeError("faults that close the connection need uvicorn, with nothing around its send")
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    transport.abort()
+    if reset:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+    else:
+        transport.close()  # what was sent arrives; a reset would overtake it
     while not request.disconnected:  # else uvicorn takes the silence for a mistake and answers 500
         await asyncio.sleep(0)

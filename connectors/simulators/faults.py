@@ -9,7 +9,7 @@
     drop    the connection is reset, no work done
     lose    the work is done, then the connection is reset
     hang    the work is done, and nothing comes back until the client hangs up
-    cut     the work is done, and the connection is reset in the middle of the answer's body
+    cut     the work is done, and the connection is closed in the middle of the answer's body
     call    before the request, a POST of `body` to /_simulator/`call`: what others do at just that moment
 
 The first `after` requests that match pass; of the others each is struck with the probability `rate`, and with it the `burst` - 1 that

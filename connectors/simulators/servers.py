@@ -6,7 +6,6 @@ A server process gets its listening socket from here and its settings on standar
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import socket
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -25,22 +23,15 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import trustme
 import uvicorn
 from starlette.types import ASGIApp
 
 from connectors.simulators.control import Control
+from connectors.simulators.credentials import CREDENTIALS, TENANT, certificates, registrations, signing_key
 
 HOST = "127.0.0.1"
 SERVERS = ("dataverse", "dataverse_sandbox", "entra", "iterable")  # in the order of their ports
 GROUPS: Mapping[str, tuple[str, ...]] = {"dataverse": ("dataverse", "dataverse_sandbox", "entra"), "iterable": ("iterable",)}
-# The credentials are the same at every start, so that a client set up once still signs in; they open nothing but these servers.
-TENANT = "6f1c1f4e-2f0b-4b53-9c0e-5f0f3d1a7a10"
-CREDENTIALS: Mapping[str, str] = {
-    "client_id": "b3a9c9d2-7d4e-4e3a-8f55-0c1f6f2f9e21",
-    "client_secret": "simulated~client.secret-5WQ8dQ0ZC3w",
-    "iterable": "simulated-key-0f6d2b7c9a1e4853b6d0",
-}
 READY_S = 120
 JOB_S = {"real": 2.0, "scaled": 0.3, "none": 0.02}  # how long an export runs (*assumed*: real ones take longer)
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +89,11 @@ class Running:
         self._hosts = hosts
         self._folder = folder
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process of each server, for who wants to kill one; none for threads."""
+        return {host.name: host.pid for host in self._hosts if isinstance(host, _Process)}
+
     def ended(self) -> list[str]:
         """Names of servers that stopped by themselves."""
         return [host.name for host in self._hosts if not host.is_running()]
@@ -125,7 +121,7 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
     names = options.servers()
     sockets = _listen(names, options.port_base)
     folder = tempfile.TemporaryDirectory(prefix="simulators-")
-    ca, certificate = _authority(options.state / "tls" if options.state else Path(folder.name))
+    ca, certificate = certificates(options.state / "tls" if options.state else Path(folder.name))
     addresses = _addresses(sockets, ca, options.application_users)
     hosts: list[_Process | _Thread] = []
     running = Running(addresses, hosts, folder)
@@ -155,20 +151,19 @@ def build(settings: Settings) -> tuple[ASGIApp, Callable[[], None]]:
         key = CREDENTIALS["iterable"]
         jobs = Jobs(seconds=JOB_S[settings.limits])
         return iterable.build_app(data, limits=settings.limits, latency_ms=settings.latency_ms, api_key=key, jobs=jobs), _nothing
-    signing_key = hashlib.sha256(CREDENTIALS["client_secret"].encode()).digest()
-    return (_build_entra(settings, signing_key), _nothing) if settings.name == "entra" else _build_dataverse(settings, signing_key)
+    return (_build_entra(settings, signing_key()), _nothing) if settings.name == "entra" else _build_dataverse(settings, signing_key())
 
 
-def _build_entra(settings: Settings, signing_key: bytes) -> ASGIApp:
+def _build_entra(settings: Settings, key: bytes) -> ASGIApp:
     from connectors.simulators import entra
 
     (client_id, secret), *more = registrations(settings.application_users)
     control = Control(error_body=_entra_error, latency_ms=settings.latency_ms)
-    app = entra.build_app(signing_key=signing_key, tenant=TENANT, client_id=client_id, client_secret=secret, more_clients=dict(more))
+    app = entra.build_app(signing_key=key, tenant=TENANT, client_id=client_id, client_secret=secret, more_clients=dict(more))
     return control.wrap(app)
 
 
-def _build_dataverse(settings: Settings, signing_key: bytes) -> tuple[ASGIApp, Callable[[], None]]:
+def _build_dataverse(settings: Settings, key: bytes) -> tuple[ASGIApp, Callable[[], None]]:
     from connectors.simulators import dataverse
 
     (client_id, _), *more = registrations(settings.application_users)
@@ -178,7 +173,7 @@ def _build_dataverse(settings: Settings, signing_key: bytes) -> tuple[ASGIApp, C
         limits=settings.limits,
         latency_ms=settings.latency_ms,
         state=Path(settings.state) if settings.state else None,
-        signing_key=signing_key,
+        signing_key=key,
         audience=settings.origin,
         client_id=client_id,
         more_client_ids=[other for other, _ in more],
@@ -190,13 +185,6 @@ def _build_dataverse(settings: Settings, signing_key: bytes) -> tuple[ASGIApp, C
 
 def _nothing() -> None:
     """Nothing is to be closed."""
-
-
-def registrations(count: int) -> list[tuple[str, str]]:
-    """Client id and secret of so many app registrations, the same at every start."""
-    first = CREDENTIALS["client_id"], CREDENTIALS["client_secret"]
-    space = uuid.UUID(TENANT)
-    return [first, *((str(uuid.uuid5(space, f"client {n}")), f"{first[1]}.{n}") for n in range(2, count + 1))]
 
 
 def _entra_error(status: int, code: str | None) -> dict[str, Any]:
@@ -241,6 +229,7 @@ class _Process:
         self.name, self.origin = settings.name, settings.origin
         command = [sys.executable, "-m", "connectors.simulators.servers", str(listening.fileno())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()], cwd=ROOT)  # noqa: S603 our own module
+        self.pid = self._process.pid
         listening.close()
         assert self._process.stdin is not None  # noqa: S101 asked for above
         self._input = self._process.stdin
@@ -345,18 +334,6 @@ def _addresses(sockets: Mapping[str, socket.socket], ca: Path, application_users
         clients = [{"client_id": client_id, "client_secret": secret} for client_id, secret in registrations(application_users)]
         credentials = clients[0] | ({"more_clients": clients[1:]} if clients[1:] else {}) | credentials
     return addresses | {"credentials": credentials}
-
-
-def _authority(folder: Path) -> tuple[Path, Path]:
-    """The certificate of a throwaway authority, and a server's key with its chain; kept where the folder has them already."""
-    ca, server = folder.resolve() / "ca.pem", folder.resolve() / "server.pem"
-    if not (ca.exists() and server.exists()):
-        folder.mkdir(parents=True, exist_ok=True)
-        authority = trustme.CA(organization_name="Simulated certificate authority")
-        server.touch(mode=0o600)
-        authority.issue_cert(HOST, "localhost").private_key_and_cert_chain_pem.write_to_path(str(server))
-        authority.cert_pem.write_to_path(str(ca))
-    return ca, server
 
 
 def _wait_until_ready(host: _Process | _Thread, ca: Path) -> None:

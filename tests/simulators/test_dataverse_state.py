@@ -1,8 +1,16 @@
 """What an organisation starts from and what it keeps: the data folder, `later/`, the journal, and its dumps."""
 
 import json
+import os
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import requests
+
+from connectors.simulators.credentials import CREDENTIALS, signing_key
+from connectors.simulators.entra import issue_token
+from connectors.simulators.servers import Options, start
 from tests.simulators.dataverse_organisation import CLIENT_ID, NS, guid, label, organisation, publisher
 
 UNIT, USER = "b0000000-0000-4000-8000-000000000001", "d0000000-0000-4000-8000-000000000001"
@@ -86,14 +94,103 @@ def test_what_was_answered_survives_a_kill(tmp_path):
     time.sleep(1.1)  # a start in another second
     journal = next(state.glob("*.jsonl"))
     journal.write_bytes(journal.read_bytes() + b'{"rows": {"contact": {"torn')
-    for start in range(2):  # the torn line is cut off for good: what is written after it can be read
+    for attempt in range(2):  # the torn line is cut off for good: what is written after it can be read
         with organisation(data, state=state) as org:
             assert {t: org.dump(t) for t in before} == before
-            assert org.get("leads?$filter=lastname eq 'Restart'&$count=true")["@odata.count"] == start
+            assert org.get("leads?$filter=lastname eq 'Restart'&$count=true")["@odata.count"] == attempt
             org.create("leads", {"subject": "after", "lastname": "Restart"})
             assert org.refusal("POST", "contacts", {"mwb_sourceid": "s3"}) == (412, "0x80060892")
             assert org.get("contacts(mwb_sourceid='s1')")["lastname"] == "Changed"
             assert org.get(f"contacts({ids[2]})")["versionnumber"]
+
+
+def key_states(org):
+    return {k["LogicalName"]: k["EntityKeyIndexStatus"] for k in org.get("EntityDefinitions(LogicalName='contact')/Keys")["value"]}
+
+
+def ask_for_key(org, name):
+    assert org.column("contact", "String", f"mwb_{name}id", MaxLength=50).status_code == 204
+    key = {"SchemaName": f"mwb_{name}", "KeyAttributes": [f"mwb_{name}id"]}
+    assert org.call("POST", "EntityDefinitions(LogicalName='contact')/Keys", key).status_code == 204
+
+
+def test_keys_are_after_a_restart_what_they_were_when_their_index_was_built(tmp_path):
+    with organisation(tmp_path, state=tmp_path / "state") as org:
+        publisher(org)
+        clock = [0.0]
+        org.app.state.service.org.clock = lambda: clock[0]
+        org.control("keys", {"build_s": 60})
+        ask_for_key(org, "clash")
+        twins = [org.create("contacts", {"lastname": "Twin", "mwb_clashid": "same"}) for _ in range(2)]
+        clock[0] = 60.0
+        assert key_states(org) == {"mwb_clash": "Failed"}
+        org.call("DELETE", f"contacts({twins[0]})")  # now nothing clashes any more, but the key has failed
+        org.control("keys", {"build_s": 0, "fail": 1})
+        ask_for_key(org, "doomed")
+        ask_for_key(org, "fine")
+        org.control("keys", {"build_s": 60})
+        ask_for_key(org, "slow")
+        assert key_states(org) == {"mwb_clash": "Failed", "mwb_doomed": "Failed", "mwb_fine": "Active", "mwb_slow": "Pending"}
+    with organisation(tmp_path, state=tmp_path / "state") as org:
+        assert key_states(org) == {"mwb_clash": "Failed", "mwb_doomed": "Failed", "mwb_fine": "Active", "mwb_slow": "Active"}
+
+
+def test_files_and_taken_privileges_survive_a_restart_and_an_upload_goes_on(tmp_path):
+    chunk = {"x-ms-transfer-mode": "chunked", "x-ms-file-name": "b.txt"}
+    with organisation(tmp_path, state=tmp_path / "state") as org:
+        publisher(org)
+        org.column("account", "File", "mwb_doc")
+        one, other = (org.create("accounts", {"name": name}) for name in ("One", "Other"))
+        whole = org.session.patch(f"{org.root}accounts({one})/mwb_doc", data=b"whole", headers={"x-ms-file-name": "a.txt"}, timeout=10)
+        begun = org.session.patch(f"{org.root}accounts({other})/mwb_doc", headers=chunk, timeout=10)
+        place = begun.headers["Location"].removeprefix(org.root)
+        first = org.session.patch(org.root + place, data=b"12345", headers={"Content-Range": "bytes 0-4/10"}, timeout=10)
+        assert [a.status_code for a in (whole, begun, first)] == [204, 200, 206]
+        org.control("privileges", {"missing": ["prvCreateLead"]})
+    with organisation(tmp_path, state=tmp_path / "state") as org:
+        assert org.refusal("POST", "leads", {"subject": "s"})[0] == 403
+        again = org.session.patch(org.root + place, data=b"12345", headers={"Content-Range": "bytes 0-4/10"}, timeout=10)
+        rest = org.session.patch(org.root + place, data=b"67890", headers={"Content-Range": "bytes 5-9/10"}, timeout=10)
+        assert (again.status_code, rest.status_code) == (400, 204)
+        assert [org.call("GET", f"accounts({i})/mwb_doc/$value").content for i in (one, other)] == [b"whole", b"1234567890"]
+        digests = {row["name"]: row["mwb_doc"] for row in org.dump("account", canonical=True)}
+        assert digests["One"].startswith("sha256:")
+        assert digests["One"] != digests["Other"]
+        org.control("privileges", {"missing": []})
+        org.create("leads", {"subject": "s"})
+
+
+def test_a_server_that_is_killed_while_it_is_written_to_keeps_all_that_it_answered(tmp_path):
+    options = Options(data=tmp_path, only=["dataverse"], state=tmp_path / "state", control={"dataverse": {"capacity": {"latency_ms": 2}}})
+    answered = {}
+
+    def write(address, headers, worker):
+        """Creates until the server is gone."""
+        for number in range(10_000):
+            row = {"@odata.type": f"{NS}.contact", "contactid": guid(), "lastname": f"{worker}-{number}"}
+            body = {"Targets": [row, {**row, "contactid": guid()}]}
+            try:
+                answer = requests.post(f"{address}contacts/{NS}.CreateMultiple", json=body, headers=headers, timeout=10)
+            except requests.ConnectionError:
+                return
+            answered.update(dict.fromkeys(answer.json()["Ids"], row["lastname"]))
+
+    def headers_for(running):
+        claims = {"aud": running.addresses["dataverse"], "appid": CREDENTIALS["client_id"], "exp": time.time() + 600}
+        return {"Authorization": f"Bearer {issue_token(claims, signing_key())}"}
+
+    with start(options) as running, ThreadPoolExecutor(4) as pool:
+        for worker in range(4):
+            pool.submit(write, f"{running.addresses['dataverse']}/api/data/v9.2/", headers_for(running), worker)
+        while len(answered) < 100:
+            time.sleep(0.01)
+        os.kill(running.pids["dataverse"], signal.SIGKILL)
+    with start(options) as running:
+        lines = requests.get(f"{running.addresses['dataverse']}/_simulator/tables/contact", timeout=10).text.splitlines()
+    kept = {row["contactid"]: row["lastname"] for row in map(json.loads, lines)}
+    assert answered.items() <= kept.items()
+    assert len(kept) - len(answered) <= 2 * 4  # at most what each writer had in flight
+    assert len(kept) % 2 == 0  # a call's rows are all there, or none
 
 
 def test_the_canonical_dumps_of_two_equal_loads_are_equal(tmp_path):

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.simulators.control import spelled
+
 from . import errors
 from .access import Access
 from .calls import Answer, Call, Caller, refused
@@ -118,4 +120,4 @@ def _response(answer: Answer, extra: dict[str, str]) -> Response:
     content = answer.content()
     if content and "Content-Type" not in headers:
         headers["Content-Type"] = "application/json; odata.metadata=minimal"
-    return Response(content, answer.status, headers)
+    return spelled(Response(content, answer.status, headers), headers)

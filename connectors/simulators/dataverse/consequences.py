@@ -1,6 +1,6 @@
 """What follows for other rows when one is deleted: the number of a list's members, the totals of a deal or an order."""
 
-from . import lines
+from . import files, lines
 from .organisation import Organisation
 from .store import Row
 from .tables import Table
@@ -16,6 +16,9 @@ def count_members(org: Organisation, list_id: str) -> None:
 
 def removed(org: Organisation, table: Table, row: Row, now: str, user: str) -> None:
     """What follows from a row that is gone."""
+    for column in table.columns.values():
+        if column.kind == "File":
+            files.forget(org, row.get(column.name))
     if table.name in lines.PARENTS:
         lines.sum_up(org, table.name, row, now, user)
     if table.name == "listmember" and row.get("_listid_value"):

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from . import errors
 from .catalog import Catalog
 from .columns import Column
 from .identifiers import stable_id
-from .metadata_shapes import TYPES, read_label
+from .metadata_shapes import TYPES, column_shape, read_label
 from .paths import NAMESPACE
 from .tables import Table
 
@@ -76,9 +77,21 @@ def tails(kind: str) -> tuple[str, ...]:
     """What a column type adds names with (virtual name columns, base amounts)."""
     if kind == "Money":
         return ("_base",)
+    if kind == "File":
+        return ("_name",)
     if kind in {"Lookup", "Customer", "Owner"}:
         return ("name", "yominame")
     return ("name",) if kind in {"Choice", "MultiChoice", "Boolean", "State", "Status"} else ()
+
+
+def change_limits(catalog: Catalog, table: Table, column: Column, shape: Mapping[str, Any]) -> None:
+    """Take lengths, limits and format of a changed definition; what isn't given stays. Raises ServiceError, and nothing is changed then."""
+    if column.kind not in {"String", "Memo", "Integer", "Decimal", "Double", "Money"}:
+        return
+    changed = replace(column)
+    _READERS[column.kind](catalog, table, changed, {**column_shape(table, column), **shape})
+    for name in ("max_length", "min", "max", "precision", "precision_source", "format"):
+        setattr(column, name, getattr(changed, name))
 
 
 def _nothing(catalog: Catalog, table: Table, column: Column, shape: Mapping[str, Any]) -> None:

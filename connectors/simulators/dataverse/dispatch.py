@@ -15,6 +15,7 @@ from . import (
     metadata_writing,
     queries,
     records,
+    sql,
     writing,
 )
 from .calls import Answer, Call
@@ -86,6 +87,8 @@ def _collection(org: Organisation, call: Call, table: Table, rest: list[Segment]
         raise errors.missing_resource(rest[0].name)
     if call.method == "GET":
         writing.demand(call, table, "Read")
+        if "sql" in call.query:
+            return sql.query(org, call, table)
         return fetchxml.run(org, call, table) if "fetchXml" in call.query else queries.query(org, call, table)
     if call.method == "POST":
         return records.create(org, call, table)

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from . import files
 from .columns import LOGICAL_NAME_ANNOTATION, Column
 from .organisation import Organisation
 from .reading import columns_by_read_name, read_names, target_of
@@ -24,13 +25,13 @@ def plain(org: Organisation, table: Table) -> Iterator[bytes]:
 
 
 def canonical(org: Organisation, table: Table) -> Iterator[bytes]:
-    """Rows without what differs between two equal runs, sorted by id; service-made rows go by `table:natural key`."""
+    """Rows without what differs between two equal runs, sorted by id; service-made rows go by `table:natural key`, files by digest."""
     known = columns_by_read_name(table)
     kept: dict[str, Column | None] = {}  # names that stay; the column where the value may point at a service-made row
     for name in {name for _, row in list(org.scan(table)) for name in row}:
         column = known.get(name)
         if not _skipped(name):
-            kept[name] = column if column is not None and column.is_lookup else None
+            kept[name] = column if column is not None and (column.is_lookup or column.kind == "File") else None
     named = sorted(((str(_stable(org, table.name, row_id)), row) for row_id, row in list(org.scan(table))), key=lambda pair: pair[0])
     for name, row in named:
         shown = _canonical(org, row, kept) | {table.primary_id: name}
@@ -41,7 +42,7 @@ def _canonical(org: Organisation, row: Row, kept: dict[str, Column | None]) -> d
     shown = {name: value for name, value in row.items() if value is not None and name in kept}
     for name in shown:
         if (column := kept[name]) is not None:
-            shown[name] = _stable(org, target_of(column, row), shown[name])
+            shown[name] = files.digest(org, shown[name]) if column.kind == "File" else _stable(org, target_of(column, row), shown[name])
     if row.get("overriddencreatedon") is None:
         shown.pop("createdon", None)
     return shown

@@ -1,13 +1,16 @@
 """$expand: related rows inside their row, by lookup or by the collection of a 1:N relationship."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from . import errors
 from .calls import Call
+from .filters import compile_filter
 from .organisation import Organisation
 from .reading import Reader, compile_reader, selected, target_of
+from .row_names import RowNames, sort_rows
 from .tables import Relationship, Table
 
 _OPTION = re.compile(r"\$(\w+)=([^;]*)")
@@ -65,15 +68,29 @@ class _Expansion:
 
     def collection(self, relation: Relationship, items: list[dict[str, Any]]) -> None:
         other = self.org.table(relation.referencing)
-        reader, rows = self._reader(other), self.org.rows(other.name)
         index = self.org.store.by_value(other.name, other.columns[relation.column].read_name).ids
-        top = int(self.options["top"]) if self.options.get("top", "").isdigit() else None
+        pick = self._picker(other)
         for item in items:
-            item[relation.collection] = [reader(rows[i]) for i in sorted(index.get(item[self.table.primary_id], ()))[:top]]
+            item[relation.collection] = pick(sorted(index.get(item[self.table.primary_id], ())))
 
     def links(self, relation: Relationship, items: list[dict[str, Any]]) -> None:
         other = self.org.table(relation.other(self.table.name))
-        reader, rows = self._reader(other), self.org.rows(other.name)
+        pick = self._picker(other)
         for item in items:
-            ids = self.org.linked(relation, self.table.name, item[self.table.primary_id])
-            item[relation.schema_name] = [reader(rows[i]) for i in ids if i in rows]
+            item[relation.schema_name] = pick(self.org.linked(relation, self.table.name, item[self.table.primary_id]))
+
+    def _picker(self, other: Table) -> Callable[[list[str]], list[dict[str, Any]]]:
+        """From ids of related rows to those that the options ask for."""
+        reader, rows, names = self._reader(other), self.org.rows(other.name), RowNames(self.org, other)
+        text, order, top = (self.options.get(name) for name in ("filter", "orderby", "top"))
+        test = compile_filter(text, names, self.call.aliases).matches if text else None
+        if top is not None and not top.isdigit():
+            raise errors.bad_query("$top is a whole number.")
+
+        def pick(ids: list[str]) -> list[dict[str, Any]]:
+            pairs = [(i, rows[i]) for i in ids if i in rows and (test is None or test(rows[i]))]
+            if order:
+                sort_rows(pairs, order, names)
+            return [reader(row) for _, row in pairs[: int(top) if top else None]]
+
+        return pick

@@ -12,8 +12,9 @@ from .calls import JSON, Answer, Call
 from .columns import Column
 from .filters import Predicate, fold
 from .organisation import Organisation
-from .queries import PAGE, RowNames
+from .queries import PAGE
 from .reading import compile_reader
+from .row_names import RowNames
 from .store import Row
 from .tables import Table
 

@@ -180,6 +180,8 @@ class _Parser:
                 raise errors.bad_query(f"Missing value for parameter alias '{text}'.")
             inner = _Parser(self._aliases[text], self._names, {})
             return inner._value()
+        if kind == "name" and text.startswith("Microsoft.Dynamics.CRM.") and self._peek()[0] == "text":  # a member of an enumeration
+            kind, text = self._take()
         return _literal(kind, text)
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
-from . import cascades, closing, errors, marketing, metadata_writing, security
+from . import cascades, closing, errors, marketing, metadata_changes, metadata_writing, security
 from .calls import JSON, Answer, Call
 from .identifiers import new_id, read_guid
 from .organisation import Organisation
 from .paths import Segment, arguments
-from .queries import RowNames
+from .row_names import RowNames
 from .tables import Table
 
 Message = Callable[[Organisation, Call, Segment], Answer]
@@ -85,7 +85,11 @@ def _metadata(action: Callable[[Organisation, Call], Answer]) -> Message:
     return lambda org, call, segment: action(org, call)
 
 
-FUNCTIONS: Mapping[str, Message] = {"WhoAmI": who_am_i, "RetrieveTotalRecordCount": total_record_count}
+FUNCTIONS: Mapping[str, Message] = {
+    "WhoAmI": who_am_i,
+    "RetrieveTotalRecordCount": total_record_count,
+    "RetrieveMetadataChanges": metadata_changes.retrieve,
+}
 ACTIONS: Mapping[str, Message] = {
     "BulkDelete": bulk_delete,
     "AddListMembersList": marketing.add_members,

@@ -6,7 +6,7 @@ Every change is journalled as the request that made it and replayed at start; id
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import builtin, definitions, errors
+from . import builtin, definitions, errors, files
 from . import metadata_shapes as shapes
 from .builtin_rows import add_message_filters
 from .calls import Answer, Call
@@ -95,6 +95,11 @@ def _put_column(table: Table, column: Column) -> None:
         base.metadata_id = stable_id("column", table.name, base.name)
         table.columns[base.name] = base
         _need_currency(table)
+    if column.kind == "File":
+        name = Column(f"{column.name}_name", "String", f"{column.schema_name}_Name", f"{column.display_name} (Name)", max_length=200,
+                      custom=True, valid_for_create=False, valid_for_update=False)  # fmt: skip
+        name.metadata_id = stable_id("column", table.name, name.name)
+        table.columns[name.name] = name
     table.changed()
 
 
@@ -110,18 +115,13 @@ def _need_currency(table: Table) -> None:
 
 
 def change_column(org: Organisation, call: Call, table: Table, segment: Segment, shape: Mapping[str, Any]) -> Answer:
-    """PUT …/Attributes(key): display name, description, required level, and a longer MaxLength."""
+    """PUT …/Attributes(key): display name, description, required level, lengths, limits and formats."""
     column = find_column(table, segment)
+    definitions.change_limits(org.catalog, table, column, shape)
     if "RequiredLevel" in shape and column.required != "SystemRequired":
         column.required = definitions.required_level(shape)
     column.display_name = shapes.read_label(shape.get("DisplayName")) or column.display_name
     column.description = shapes.read_label(shape.get("Description")) or column.description
-    length = shape.get("MaxLength")
-    if column.kind in {"String", "Memo"} and isinstance(length, int):
-        most = 4000 if column.kind == "String" else 1048576
-        if not 1 <= length <= most:
-            raise errors.invalid_argument(f"MaxLength of '{column.name}' is 1 to {most}.")
-        column.max_length = length
     table.changed()
     return Answer(204)
 
@@ -136,14 +136,19 @@ def find_column(table: Table, segment: Segment) -> Column:
 
 
 def delete_column(org: Organisation, call: Call, table: Table, segment: Segment) -> Answer:
-    """DELETE …/Attributes(key): the column and its values."""
+    """DELETE …/Attributes(key): the column and its values, with the column that its type brought along."""
     column = find_column(table, segment)
     if not column.custom or any(column.name in key.columns for key in table.keys.values()):
         raise errors.ServiceError(400, "0x8004f01f", f"The attribute '{column.name}' can't be deleted: others depend on it.")
-    org.catalog.drop_column(table, column)
+    gone = [column, *(table.columns[name] for tail in definitions.tails(column.kind) if (name := f"{column.name}{tail}") in table.columns)]
+    for one in gone:
+        org.catalog.drop_column(table, one)
+    names = {one.read_name for one in gone}
     for row_id, row in list(org.rows(table.name).items()):
-        if column.read_name in row:
-            org.store.put(table.name, row_id, {k: v for k, v in row.items() if k.partition("@")[0] != column.read_name})
+        if column.kind == "File":
+            files.forget(org, row.get(column.name))
+        if names & set(row):
+            org.store.put(table.name, row_id, {k: v for k, v in row.items() if k.partition("@")[0] not in names})
     return Answer(204)
 
 

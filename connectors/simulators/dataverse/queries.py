@@ -1,17 +1,16 @@
 """Reading collections: $select, $filter, $orderby, $top, $count, paging by an opaque $skiptoken (facts, section 5)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
 from . import errors, expansion
 from .calls import JSON, Answer, Call
-from .columns import Column
-from .filters import Filter, Getter, compile_filter, fold
+from .filters import Filter, compile_filter
 from .identifiers import new_id
 from .organisation import Organisation
-from .reading import columns_by_read_name, compile_reader, selected, target_of, unknown_property
+from .reading import compile_reader, selected
+from .row_names import RowNames, sort_rows
 from .store import Row
 from .tables import Table
 
@@ -19,45 +18,6 @@ PAGE = 5000
 CURSORS = 200  # results that clients may be paging through at a time; beyond them the oldest is made anew
 _PATH = "/()=',-_.~@"  # what a path keeps as it is
 _OPTIONS = {"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken", "fetchXml", "$apply", "tag", "$format"}
-
-
-@dataclass(frozen=True, slots=True)
-class RowNames:
-    """Property paths of a table for the filter: `name`, `_x_value`, `navigation/column`."""
-
-    org: Organisation
-    table: Table
-
-    def getter(self, path: str) -> Getter:
-        """How to read a property of a row. Raises ServiceError for an unknown one."""
-        head, slash, rest = path.partition("/")
-        if slash and rest == "Value" and head in self.table.columns:  # a managed property, such as ishidden
-            return lambda row: value.get("Value") if isinstance(value := row.get(head), dict) else value
-        if slash:
-            return self._through(head, rest)
-        column = columns_by_read_name(self.table).get(path) or self._lookup(path)
-        if column is None:
-            raise unknown_property(self.table, path)
-        name = column.read_name
-        return lambda row: row.get(name)
-
-    def _lookup(self, path: str) -> Column | None:
-        column = self.table.columns.get(path)
-        return column if column is not None and column.is_lookup else None
-
-    def _through(self, head: str, rest: str) -> Getter:
-        if head not in self.table.navigations:
-            raise unknown_property(self.table, head)
-        column, targets = self.table.navigations[head]
-        inner = {name: RowNames(self.org, self.org.table(name)).getter(rest) for name in targets}
-        name = column.read_name
-
-        def get(row: Row) -> Any:
-            target = target_of(column, row)
-            found = self.org.rows(target).get(row.get(name) or "") if target in inner else None
-            return inner[target](found) if found is not None else None
-
-        return get
 
 
 def query(org: Organisation, call: Call, table: Table, within: Iterable[str] | None = None) -> Answer:
@@ -77,7 +37,7 @@ def query(org: Organisation, call: Call, table: Table, within: Iterable[str] | N
     body = _body(call, table, names, items, ids)
     if start + size < len(ids) and "$top" not in call.query:
         _keep_cursor(org, token, ids)
-        body["@odata.nextLink"] = _next_link(call, token, page + 1, start + size)
+        body["@odata.nextLink"] = next_link(call, token, page + 1, start + size)
     return Answer(200, body, _headers(call))
 
 
@@ -119,7 +79,8 @@ def _page_size(call: Call) -> int:
     return size if top is None else min(top, PAGE)
 
 
-def _next_link(call: Call, token: str, page: int, start: int) -> str:
+def next_link(call: Call, token: str, page: int, start: int) -> str:
+    """The address of the page that begins at row `start` of a result."""
     kept = "&".join(f"{quote(k, safe='$@')}={quote(v, safe='')}" for k, v in call.query.items() if k != "$skiptoken")
     cookie = f'<cookie pagenumber="{page}" pagingcookie="{token}.{start}" istracking="False" />'
     return f"{call.root}{quote(call.path.strip('/'), safe=_PATH)}?{kept}{'&' if kept else ''}$skiptoken={quote(cookie, safe='')}"
@@ -128,7 +89,7 @@ def _next_link(call: Call, token: str, page: int, start: int) -> str:
 def _result(org: Organisation, call: Call, table: Table, within: Iterable[str] | None) -> tuple[list[str], int, str, int]:
     """All ids of the result, where this page starts, the cursor's token, the page's number."""
     skip = call.query.get("$skiptoken")
-    token, start, page = _cookie(skip) if skip else (new_id(), 0, 1)
+    token, start, page = read_cookie(skip) if skip else (new_id(), 0, 1)
     ids = org.cursors.get(token) if skip else None
     return ids if ids is not None else find_ids(org, call, table, within), start, token, page
 
@@ -140,7 +101,8 @@ def _keep_cursor(org: Organisation, token: str, ids: list[str]) -> None:
         org.cursors.popitem(last=False)
 
 
-def _cookie(text: str) -> tuple[str, int, int]:
+def read_cookie(text: str) -> tuple[str, int, int]:
+    """Token, start and page number of a $skiptoken. Raises ServiceError."""
     try:
         body = unquote(text)
         token, _, start = body.split('pagingcookie="')[1].split('"')[0].rpartition(".")
@@ -159,7 +121,7 @@ def find_ids(org: Organisation, call: Call, table: Table, within: Iterable[str] 
         given = org.scan(table) if found is None else _candidates(org, table, found)
     pairs = [(row_id, row) for row_id, row in given if found is None or found.matches(row)]
     if order := call.query.get("$orderby"):
-        _sort(pairs, order, RowNames(org, table))
+        sort_rows(pairs, order, RowNames(org, table))
     return [row_id for row_id, _ in pairs]
 
 
@@ -175,16 +137,3 @@ def _candidates(org: Organisation, table: Table, found: Filter) -> Iterable[tupl
             index = org.store.by_value(table.name, lookups[0]).ids
             ids = sorted(i for value in found.equal[lookups[0]] for i in index.get(value, ()))
     return org.scan(table) if ids is None else [(i, rows[i]) for i in ids]
-
-
-def _sort(pairs: list[tuple[str, Row]], order: str, names: RowNames) -> None:
-    for part in reversed(order.split(",")):
-        name, _, direction = part.strip().partition(" ")
-        if direction.strip() not in {"", "asc", "desc"}:
-            raise errors.bad_query(f"Syntax error in $orderby: '{order}'.")
-        get = names.getter(name)
-        pairs.sort(key=lambda pair: _sortable(get(pair[1])), reverse=direction.strip() == "desc")
-
-
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return (value is not None, fold(value) if value is not None else 0)

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from . import binding, bulk, cascades, errors, expansion, logic, writing
+from . import binding, bulk, cascades, errors, expansion, files, logic, writing
 from .calls import JSON, Answer, Call
 from .organisation import Organisation
 from .paths import Segment, key_of
@@ -78,6 +78,8 @@ def property_(org: Organisation, call: Call, table: Table, row_id: str, rest: li
     column = table.columns.get(name)
     if column is None or column.is_lookup:
         raise errors.missing_resource(name)
+    if column.kind == "File":
+        return files.property_(org, call, table, row_id, column, rest)
     if call.method == "GET":
         return _column_value(call, table, org.row(table, row_id), rest)
     if call.method not in {"PUT", "DELETE"}:
