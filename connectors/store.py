@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -154,15 +155,31 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict]:
     """Rows `start` to `stop` (not included) of a Parquet file, reading only the row groups that hold them."""
+    for table in read_tables(path, start=start, stop=stop, columns=columns):
+        yield from table.to_pylist()
+
+
+def read_tables(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The same rows, column by column, a table per row group. The group read last is kept: who comes back for its next rows has it."""
+    at = 0
+    for group, size in enumerate(_group_sizes(path, path.stat().st_mtime_ns)):
+        if at + size > start and (stop is None or at < stop):
+            table = _group(path, path.stat().st_mtime_ns, group, tuple(columns) if columns else None)
+            first, last = max(start - at, 0), size if stop is None else min(stop - at, size)
+            yield table.slice(first, last - first)
+        at += size
+
+
+@lru_cache(maxsize=64)
+def _group_sizes(path: Path, written: int) -> tuple[int, ...]:
+    metadata = pq.read_metadata(path)
+    return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+
+
+@lru_cache(maxsize=1)
+def _group(path: Path, written: int, group: int, columns: tuple[str, ...] | None) -> pa.Table:
     with pq.ParquetFile(path) as file:
-        at = 0
-        for group in range(file.num_row_groups):
-            size = file.metadata.row_group(group).num_rows
-            if at + size > start and (stop is None or at < stop):
-                table = file.read_row_group(group, columns=columns)
-                first, last = max(start - at, 0), size if stop is None else min(stop - at, size)
-                yield from table.slice(first, last - first).to_pylist()
-            at += size
+        return file.read_row_group(group, columns=columns)
 
 
 def fill(con: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: Iterable[Sequence]) -> None:

@@ -173,7 +173,8 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     chunk.phase = phase
     Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
     settlement = ledger.Settlement()
-    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bindings.late(destination.environment)))
+    bound = bindings.late(destination.environment)
+    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=staged.TO_SEND))
     ready = _ready(chunk, rows, settlement)
     if phase.kind == Phase.Kind.ROWS:
         jobs = writer.jobs(destination, phase, ready, again=chunk.attempts > 1)

@@ -71,10 +71,10 @@ def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any]) -> None:
 
 def blocked_parents(run_id: int, parents: Iterable[str]) -> set[str]:
     """Of "table:row id" parents, those whose row was refused or waits itself."""
-    wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}
     blocked = (LedgerEntry.Outcome.REFUSED, LedgerEntry.Outcome.WAITING)
-    if not wanted or not LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__isnull=False).exists():
+    if not LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__isnull=False).exists():
         return set()
+    wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}
     found = LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__in=list(wanted)).values_list("row_id", flat=True)
     return {wanted[row_id] for row_id in found if row_id}
 

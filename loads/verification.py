@@ -1,10 +1,12 @@
 """Reading back: every row that a phase wrote against what was meant, value by value, by the column's type."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -39,28 +41,32 @@ class ReadBack:
     def __init__(self, client: Client, table: Table, stamp: Mapping[str, Any]) -> None:
         """Know the table's lookups and types."""
         self.client, self.table, self.stamp = client, table, stamp
+        self._names: dict[str, str] = {}
         self._lookups = {navigation: column.name for column in table.columns.values() for navigation in column.navigation.values()}
 
     def meant(self, row: StagedRow) -> dict[str, Any]:
         """Read form of a row's body: column (or `_column_value`) -> what should be found there."""
         found: dict[str, Any] = {}
-        for key, value in {**row.values, **self.stamp}.items():
-            if key.endswith(BIND):
-                found[f"_{self._lookups[key.removesuffix(BIND)]}_value"] = value.rpartition("(")[2].rstrip(")").lower()
-            else:
-                found[MOVED.get(key, key)] = value
+        for key, value in chain(row.values.items(), self.stamp.items()):
+            name = self._names.get(key)
+            if name is None:
+                name = self._names[key] = self._read_form(key)
+            found[name] = value if name[0] != "_" else value.rpartition("(")[2].rstrip(")").lower()
         return found
+
+    def _read_form(self, key: str) -> str:
+        return f"_{self._lookups[key.removesuffix(BIND)]}_value" if key.endswith(BIND) else MOVED.get(key, key)
 
     def column(self, key: str) -> Column | None:
         """The column that a read form names."""
         return self.table.columns.get(column_name(key))
 
-    def verdict(self, row: StagedRow, key: str, wanted: Any, found: Mapping[str, Any] | None) -> str:
-        """What became of one value of a row."""
-        if found is None or not same(self.column(key), wanted, found.get(key)):
-            return WRONG
-        name = column_name(key)
-        return LOSSY if name in row.lossy else EQUAL if name in row.literal else TRANSFORMED
+    def wrong(self, meant: Mapping[str, Any], found: Mapping[str, Any] | None) -> list[str]:
+        """The keys whose values aren't what was meant; all of them where there is no such row."""
+        if found is None:
+            return list(meant)
+        odd = [key for key, wanted in meant.items() if (read := found.get(key)) != wanted or type(read) is not type(wanted)]
+        return [key for key in odd if not same(self.column(key), meant[key], found.get(key))]
 
     def compared(self, rows: Sequence[StagedRow]) -> Iterator[Compared]:
         """Each row with what it must hold and what was read; None where there is no such row."""
@@ -73,7 +79,7 @@ class ReadBack:
     def differing(self, rows: Sequence[StagedRow]) -> Iterator[tuple[StagedRow, set[str]]]:
         """Each row with the columns that hold something else than was meant; all of them where the row is missing."""
         for row, meant, found in self.compared(rows):
-            yield row, {key for key, value in meant.items() if found is None or not same(self.column(key), value, found.get(key))}
+            yield row, set(self.wrong(meant, found))
 
 
 @lru_cache(maxsize=10_000)
@@ -146,12 +152,12 @@ class Tally:
     columns: dict[str, list[int]] = field(default_factory=dict)
     ranges: dict[str, list[Decimal]] = field(default_factory=dict)
 
-    def take_row(self, verdicts: Mapping[str, str], *, wrong: bool) -> None:
-        """Count one row. verdicts: read form of each column -> what became of the value."""
-        self.rows += 1
-        self.wrong_rows += wrong
+    def take_rows(self, count: int, verdicts: Mapping[str, str]) -> None:
+        """Count so many rows that are alike. verdicts: read form of each column -> what became of the value."""
+        self.rows += count
+        self.wrong_rows += count if WRONG in verdicts.values() else 0
         for key, verdict in verdicts.items():
-            self.columns.setdefault(column_name(key), [0] * len(VERDICTS))[PLACES[verdict]] += 1
+            self.columns.setdefault(column_name(key), [0] * len(VERDICTS))[PLACES[verdict]] += count
 
     def measure(self, name: str, number: Decimal) -> None:
         """Take a number that was read into the column's range and sum."""
@@ -197,14 +203,20 @@ def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
 
 
 def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], worker: str) -> None:
-    tally, kept = Tally(), list[VerifiedRow]()
+    tally, kept, shapes, wrong_rows = Tally(), list[VerifiedRow](), Counter[Shape](), 0
+    numbers = [name for name, column in back.table.columns.items() if column.kind in MEASURED]
     for row, meant, found in read:
-        verdicts = {key: back.verdict(row, key, value, found) for key, value in meant.items()}
-        wrong = WRONG in verdicts.values()
-        tally.take_row(verdicts, wrong=wrong)
-        _measure(back, tally, found or {}, meant)
-        if row.sample is not None or (wrong and tally.wrong_rows <= KEPT):
-            kept.append(_verified(phase, row, meant, found or {}, verdicts))
+        wrong = back.wrong(meant, found)
+        shape = (tuple(meant), row.literal, row.lossy, tuple(wrong))
+        shapes[shape] += 1
+        wrong_rows += bool(wrong)
+        for name in numbers:
+            if name in meant and found is not None and (number := found.get(name)) is not None:
+                tally.measure(name, Decimal(str(number)))
+        if row.sample is not None or (wrong and wrong_rows <= KEPT):
+            kept.append(_verified(phase, row, meant, found or {}, _verdicts(shape)))
+    for shape, count in shapes.items():
+        tally.take_rows(count, _verdicts(shape))
     with transaction.atomic():
         ledger.checked(chunk, worker, tally.content())
         if chunk.attempts > CLAIMS:  # it was read before, by a worker that died or until a difference was put right
@@ -215,17 +227,25 @@ def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], 
 def _written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
     """The rows of a chunk that were sent and taken."""
     bound = bindings.late(phase.run.environment)
-    rows = [row for row in staged.read_phase(phase, chunk.start, chunk.stop, late=bound) if row.action in ("create", "update")]
-    ids = [UUID(row.row_id) for row in rows]
-    absent = ledger.absent(phase, ids) if chunk.refused or chunk.waiting else set()
-    return [row for row, row_id in zip(rows, ids, strict=True) if row_id not in absent]
+    read = staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=staged.TO_READ_BACK)
+    rows = [row for row in read if row.action in ("create", "update")]
+    if not (chunk.refused or chunk.waiting):
+        return rows
+    absent = ledger.absent(phase, (UUID(row.row_id) for row in rows))
+    return [row for row in rows if UUID(row.row_id) not in absent]
 
 
-def _measure(back: ReadBack, tally: Tally, found: Mapping[str, Any], meant: Iterable[str]) -> None:
-    for key in meant:
-        column = back.table.columns.get(key)
-        if column is not None and column.kind in MEASURED and (number := found.get(key)) is not None:
-            tally.measure(key, Decimal(str(number)))
+# What decides the verdicts of a row: its keys, the literal and the lossy columns, the keys of wrong values. Most rows are alike in it.
+Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def _verdicts(shape: Shape) -> dict[str, str]:
+    keys, literal, lossy, wrong = shape
+    found = {}
+    for key in keys:
+        name = column_name(key)
+        found[key] = WRONG if key in wrong else LOSSY if name in lossy else EQUAL if name in literal else TRANSFORMED
+    return found
 
 
 def _verified(phase: Phase, row: StagedRow, meant: Mapping[str, Any], found: Mapping[str, Any], verdicts: Mapping[str, str]) -> VerifiedRow:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
-from connectors.dataverse.client import Client, Operation, Outcome
+from connectors.dataverse.client import Client, Operation, Outcome, Target, joined
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
@@ -20,7 +19,7 @@ from loads.destination import Destination
 from loads.flight import Job
 from loads.models import Phase
 from loads.reasons import VERSION_MISMATCH, refusal
-from loads.staged import StagedRow
+from loads.staged import Body, StagedRow
 from loads.tuning import rows_per_call
 from loads.verification import ReadBack
 
@@ -70,8 +69,10 @@ class Writer:
             return self._one_by_one(rows)
         return [Written(row, "created") for row in rows]
 
-    def _target(self, row: StagedRow) -> dict[str, Any]:
-        return {self.table.primary_id: row.row_id, **row.values, **self.stamp}
+    def _target(self, row: StagedRow) -> Target:
+        """Id, values and stamp; values that are JSON already stay as they are."""
+        own = {self.table.primary_id: row.row_id, **self.stamp}
+        return joined(own, row.values.raw) if isinstance(row.values, Body) else {**row.values, **own}
 
     def _address(self, row: StagedRow) -> str:
         return f"{self.table.entity_set}({row.row_id})"

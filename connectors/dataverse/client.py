@@ -30,6 +30,7 @@ QUIET = {
     "MSCRM.BypassBusinessLogicExecution": "CustomSync,CustomAsync",
     "MSCRM.SuppressCallbackRegistrationExpanderJob": "true",
 }
+Target = dict[str, Any] | bytes  # a row of a bulk message; bytes: as a JSON object already
 Quiet = Callable[[str], Mapping[str, str]]  # path of a write -> the headers that leave logic out of it
 
 
@@ -125,17 +126,17 @@ class Client:
         """Rows that match, exactly: their ids are paged, since the service's own counts end at 5,000 or are a day old."""
         return sum(len(page) for page in self.pages(entity_set, select=[primary_key], filter=filter or None))
 
-    def create_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def create_multiple(self, table: str, entity_set: str, rows: Sequence[Target]) -> None:
         """Create rows of one table in one transaction: all or none. Raises OutcomeUnknown where the answer got lost."""
         answer = _parsed(self._multiple("Create", table, entity_set, rows))
         if rows and len(answer.get("Ids", ())) != len(rows):
             raise errors.ShortAnswer(f"{len(rows)} rows of {table} sent, {len(answer.get('Ids', ()))} ids came back.")
 
-    def upsert_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def upsert_multiple(self, table: str, entity_set: str, rows: Sequence[Target]) -> None:
         """Create or update rows by primary key in one transaction; the answer doesn't say which were created."""
         self._multiple("Upsert", table, entity_set, rows)
 
-    def update_multiple(self, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def update_multiple(self, table: str, entity_set: str, rows: Sequence[Target]) -> None:
         """Update rows by primary key in one transaction: all or none. Of a row that occurs twice the service applies the first only.
 
         The same values again do no harm, so a call whose answer got lost is sent again.
@@ -179,8 +180,9 @@ class Client:
         """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them."""
         return self._send(method, path, json=json, headers={**self._quiet(path), **(headers or {})}, repeatable=repeatable)
 
-    def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Mapping[str, Any]]) -> requests.Response:
-        targets = [{"@odata.type": f"{NS}.{table}", **row} for row in rows]
+    def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Target]) -> requests.Response:
+        kind = {"@odata.type": f"{NS}.{table}"}
+        targets = [orjson.Fragment(joined(kind, row)) if isinstance(row, bytes) else kind | row for row in rows]
         # The same rows by primary key: an upsert or update whose answer got lost may be sent again.
         repeatable, bucket = message != "Create", f"{message} {table} {len(rows)}"
         path = f"{entity_set}/{NS}.{message}Multiple"
@@ -207,6 +209,11 @@ class Client:
         parts = urlsplit(link)
         path = parts.path.partition(API)[2] or parts.path.lstrip("/")
         return f"{path}?{parts.query}" if parts.query else path
+
+
+def joined(first: Mapping[str, Any], rest: bytes) -> bytes:
+    """One JSON object of some values, at least one, and of an object that is JSON already; no key may stand in both."""
+    return orjson.dumps(first)[:-1] + (b"}" if rest == b"{}" else b"," + rest[1:])
 
 
 def literal(text: str) -> str:

@@ -9,7 +9,7 @@ import os
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ class Bench:
 
     engagement: Engagement
     servers: Running
-    pattern: Mapping[str, Any]
+    pattern: dict[str, Any]
 
     @property
     def sandbox(self) -> Environment:
@@ -243,7 +243,7 @@ def microsoft(bench: Bench, rows: int) -> dict[str, Any]:
             await client.records.create(TABLE, lists[0][:1])
             slots = asyncio.Semaphore(HINT)
 
-            async def create(rows: Sequence[Any]) -> None:
+            async def create(rows: list[dict[str, Any]]) -> None:
                 async with slots:
                     await client.records.create(TABLE, rows)
 

@@ -19,7 +19,7 @@ from workbench.management.cluster import task_cluster
 INSIDE = "BENCH_FOLDER"
 SERVICE = {"hint": 8, "slots": None, "latency_ms": 40, "row_ms": 1}
 IDLE = {"hint": 8, "slots": None, "latency_ms": 0, "row_ms": 0}
-UNFAILING = {"faults": []}
+UNFAILING: Mapping[str, Any] = {"faults": []}
 FAILING = {
     "faults": [{"path": "/api/data", "do": "lose", "rate": 0.1}, {"path": "/api/data", "do": "status", "status": 503, "rate": 0.05}],
     "seed": 1,
