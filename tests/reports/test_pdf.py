@@ -1,7 +1,6 @@
 """PDF documents: they say what the data says, whatever others wrote is printed as text, and the same content gives the same bytes."""
 
 import json
-import re
 from datetime import UTC, datetime
 
 import pypdf
@@ -11,9 +10,11 @@ from connectors import store
 from loads.acceptance import verified_content
 from loads.models import Phase
 from reports import certificate, diff, pdf, reconciliation
-from reports.book import Book, Column, Cover, Kind, Note, Part, Stacked, Status, Table, Tone, number
+from reports.book import Book, Column, Cover, Kind, Note, PageOf, Part, Stacked, Status, Table, Tone, number
 from reports.printable import shown
+from reports.printout import printed
 from tests.pages import cast
+from tests.reports.paper import run_together, words
 from workbench.engagements import signoffs
 from workbench.engagements.models import SignOff
 
@@ -27,13 +28,9 @@ HOSTILE = (
 )
 
 
-def words(path) -> str:
-    """The text of a PDF without what only lays it out: line ends and places to break a word."""
-    return re.sub(r"[\u200b\s]+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(path).pages))
-
-
-def run_together(path) -> str:
-    return words(path).replace(" ", "")
+def write(path, book) -> None:
+    with printed(book, COVER) as printout:
+        pdf.write(path, printout)
 
 
 def test_what_others_wrote_is_printed_as_text_wherever_it_stands(tmp_path):
@@ -41,7 +38,7 @@ def test_what_others_wrote_is_printed_as_text_wherever_it_stands(tmp_path):
         [Column(HOSTILE[0], 1), Column("C", 1, Kind.CODE), number("N", 1)], [[Stacked(text, text), text, 1234567] for text in HOSTILE]
     )
     parts = [Part(text, text=[text], notes=[Note(text)], facts=[(text, Status(text, Tone.BAD))], table=table) for text in HOSTILE]
-    pdf.write(tmp_path / "a.pdf", Book(HOSTILE[0], HOSTILE[1], parts), COVER)
+    write(tmp_path / "a.pdf", Book(HOSTILE[0], HOSTILE[1], parts))
     found = run_together(tmp_path / "a.pdf")
     for text in HOSTILE:
         assert found.count(text.replace(" ", "")) >= 5 + 3 * len(HOSTILE)
@@ -52,7 +49,7 @@ def test_what_others_wrote_is_printed_as_text_wherever_it_stands(tmp_path):
 def test_long_words_break_and_what_nobody_can_see_or_print_is_replaced_or_kept_to_be_copied(tmp_path):
     odd = "a\x00b\x1bc\ud800d\u202ee"
     rows = [["x" * 10_000, odd], ["W" * 300, "\N{PARTY POPPER} \u05e2\u05d1\u05e8\u05d9\u05ea"], ["", "\u4e2d"]]
-    pdf.write(tmp_path / "a.pdf", Book("Odd", "", [Part("Odd", table=Table([Column("A", 1), Column("B", 1)], rows))]), COVER)
+    write(tmp_path / "a.pdf", Book("Odd", "", [Part("Odd", table=Table([Column("A", 1), Column("B", 1)], rows))]))
     found = run_together(tmp_path / "a.pdf")
     assert found.count("x") >= 10_000
     assert "a\ufffdb\ufffdc\ufffdd\ufffde" in found
@@ -75,13 +72,26 @@ def test_values_are_printed_as_people_read_them(value, text):
 
 def test_a_long_table_repeats_its_header_and_one_that_is_cut_says_where_the_rest_is(tmp_path):
     table = Table([number("Count of things", 1), Column("Words", 3)], ([n, f"row {n} end"] for n in range(10**9)), most=130)
-    pdf.write(tmp_path / "a.pdf", Book("Long", "", [Part("Long", table=table)]), COVER)
+    write(tmp_path / "a.pdf", Book("Long", "", [Part("Long", table=table)]))
     pages = [page.extract_text() for page in pypdf.PdfReader(tmp_path / "a.pdf").pages]
     assert all("Count of things" in page for page in pages[1:])
     assert [f"{n} of {len(pages)}" in page for n, page in enumerate(pages, 1)] == [True] * len(pages)
     assert "row 129 end" in pages[-1]
     assert "row 130 end" not in pages[-1]
     assert "The first 130 rows are shown. The workbook holds all of them." in words(tmp_path / "a.pdf")
+
+
+def test_a_reference_says_on_which_page_its_part_begins(tmp_path):
+    keys = [f"part{n}" for n in range(40)]
+    index = Table([Column("Part", 1), number("Page", 1)], [[key, PageOf(key)] for key in keys])
+    parts = [Part("Index", table=index), *(Part(f"Heading of {key}", key=key, text=["words " * 150] * 2) for key in keys)]
+    write(tmp_path / "a.pdf", Book("Referring", "", parts))
+    pages = [page.extract_text().split("\n") for page in pypdf.PdfReader(tmp_path / "a.pdf").pages]
+    begins = {key: n for n, lines in enumerate(pages, 1) for key in keys if n > 4 and f"Heading of {key}" in lines}
+    told = " ".join(" ".join(lines) for lines in pages[:5])
+    assert len(set(begins.values())) > 5
+    for key, page in begins.items():
+        assert f"{key} {page} " in told
 
 
 @pytest.fixture
