@@ -11,12 +11,15 @@ from loads.acceptance import verified_content
 from loads.models import Phase
 from reports import certificate, diff, pdf, reconciliation
 from reports.book import Book, Column, Cover, Kind, Note, PageOf, Part, Stacked, Status, Table, Tone, number
+from reports.documents import write_book, write_json
 from reports.printable import shown
 from reports.printout import printed
 from tests.pages import cast
 from tests.reports.paper import run_together, words
 from workbench.engagements import signoffs
 from workbench.engagements.models import SignOff
+from workbench.pipeline import tasks
+from workbench.pipeline.models import Step
 
 COVER = Cover("Northwind <b>&", 3, datetime(2026, 5, 4, 12, tzinfo=UTC), "ab" * 32)
 HOSTILE = (
@@ -136,14 +139,19 @@ def test_the_sample_diff_shows_source_mapped_and_read_back_with_the_wrong_rows_f
     assert sheets["Values"][0][-5:] == ["lastname", "Lovelace-Byron", "Lovelace", "Love#lace", "wrong"]
 
 
-@pytest.mark.django_db
-def test_the_certificate_says_who_signed_what_and_its_json_holds_what_its_hash_is_of(run):
+def sign_sandbox(run) -> SignOff:
     content = {"run": run.key, "phases": [], "verified": verified_content(run), "exceptions": [], "owners": [], "parts": run.parts}
     approver = run.engagement.memberships.get(role="approver").user
-    signed = signoffs.sign(
+    return signoffs.sign(
         engagement=run.engagement, kind=SignOff.Kind.SANDBOX, covers=run.parts, content=content, user=approver,
         shown_sha256=signoffs.content_hash(content), address="2001:db8::7", note="#Fine",
     )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_the_certificate_says_who_signed_what_and_its_json_holds_what_its_hash_is_of(run):
+    signed = sign_sandbox(run)
+    approver = signed.signed_by
     document = certificate.write_pdf(signed)
     assert document.run == run
     text, entry = words(store.root() / document.path), run.engagement.history.get(action="signed sandbox")
@@ -159,3 +167,13 @@ def test_the_certificate_says_who_signed_what_and_its_json_holds_what_its_hash_i
         assert word in text
     as_json = json.loads((store.root() / run.documents.get(kind="certificate", format="json").path).read_text())
     assert signoffs.content_hash(as_json["content"]) == as_json["content_sha256"] == signed.content_sha256
+
+
+@pytest.mark.django_db
+def test_the_certificate_of_a_run_is_written_though_the_engagement_has_one_that_is_up_to_date(run):
+    matrix = write_book(write_json(run.engagement, "certificate", {}), Book("Certificate", "", []))
+    signed = sign_sandbox(run)
+    step = Step.objects.create(engagement=run.engagement, name=Step.Name.DOCUMENTS, requested_by="ada")
+    tasks.carry_out(step.pk)
+    [written] = run.documents.filter(kind="certificate", format="pdf")
+    assert (written.written_at, matrix.run) == (signed.signed_at, None)

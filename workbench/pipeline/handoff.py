@@ -122,7 +122,7 @@ def _of_signatures(engagement: Engagement) -> Iterator[Part]:
 
 def _parts(kind: Written, engagement: Engagement, of: Run | Engagement | SignOff, suffix: str) -> list[Part]:
     """The content first: by it the other formats are known to be up to date."""
-    run = of if isinstance(of, Run) else None
+    run = of if isinstance(of, Run) else certificate.run_of(of) if isinstance(of, SignOff) else None
 
     def written(work: Work, *, write: Write, format: str, name: str) -> None:
         if format == "json" or not documents.is_up_to_date(engagement, kind.kind, format, run):
