@@ -1,4 +1,4 @@
-"""The versions of a document: each content once, with the formats that it was written in."""
+"""The versions of a document: each content that was set on paper, with the formats that it was written in."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,19 +28,14 @@ class Version:
 def versions(documents: Iterable[Document]) -> list[Version]:
     """The versions of one kind of document, the latest first. documents: of one engagement, or of one run of it.
 
-    A content begins a version and its PDF, which is written last, ends it. A content that came again is a version of its own, and leaves
-    the PDF that it had before alone in the first one.
+    A version is a content that was set on paper; those that never were, such as those of a run under way, count as drafts of the next one.
     """
     held: list[list[Document]] = []
     for row in sorted(documents, key=_in_order):
-        if not held or (row.format in _BEGINS and any(one.format in _BEGINS[row.format] for one in held[-1])):
+        if not held or (row.format == CONTENT and any(one.format == PAPER for one in held[-1])):
             held.append([])
         held[-1].append(row)
     return [_version(number, rows) for number, rows in reversed(list(enumerate(held, 1)))]
-
-
-# A document of this format stands in a new version where the version in hand has one of these.
-_BEGINS = {CONTENT: (CONTENT, PAPER), PAPER: (PAPER,)}
 
 
 def _in_order(row: Document) -> tuple[datetime, bool, int]:
@@ -49,13 +44,13 @@ def _in_order(row: Document) -> tuple[datetime, bool, int]:
 
 
 def number_of(content: Document) -> int:
-    """The number of a content among those of its kind, from 1."""
+    """The number of the version that a content is, from 1."""
     alike = Document.objects.filter(engagement=content.engagement, kind=content.kind, run=content.run)
-    return len(versions(row for row in alike.filter(written_at__lte=content.written_at) if _in_order(row) <= _in_order(content)))
+    return sum(one.readable is not None for one in versions(alike.filter(written_at__lt=content.written_at))) + 1
 
 
 def _version(number: int, rows: Sequence[Document]) -> Version:
     newest = {row.format: row for row in rows}
     digest = newest[CONTENT].sha256 if CONTENT in newest else ""
     order = sorted(newest.values(), key=lambda row: (FORMATS.index(row.format) if row.format in FORMATS else len(FORMATS), row.format))
-    return Version(number, rows[0].written_at, digest, order)
+    return Version(number, rows[-1].written_at, digest, order)

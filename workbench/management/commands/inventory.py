@@ -25,7 +25,7 @@ INVENTORIES: Mapping[str, Mapping[str, Callable[[Engagement], Document]]] = {
 class Command(BaseCommand):
     """Writes one document of an engagement, as the hand-off does."""
 
-    help = "Write an inventory of an engagement and print as JSON where it lies, its size, the seconds, and the peak memory in MB."
+    help = "Write an inventory of an engagement; print its place, size, seconds and peak memory in MB as JSON, with what was used before."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The engagement and the document."""
@@ -38,14 +38,15 @@ class Command(BaseCommand):
         engagement = Engagement.objects.filter(slug=options["engagement"]).first()
         if engagement is None:
             raise CommandError(f"There is no engagement {options['engagement']}.")
-        started = time.monotonic()
+        before, started = _peak_mb(), time.monotonic()
         try:
             document = INVENTORIES[options["name"]][options["format"]](engagement)
         except WorkbenchError as error:
             raise CommandError(f"{error} {error.remedy}") from error
         seconds = round(time.monotonic() - started, 2)
         told = {"path": document.path, "sha256": document.sha256, "bytes": document.size, "seconds": seconds}
-        self.stdout.write(json.dumps({"inventory": options["name"], "format": options["format"], **told, "peak_rss_mb": _peak_mb()}))
+        memory = {"peak_rss_mb": _peak_mb(), "of_it_before_mb": before}
+        self.stdout.write(json.dumps({"inventory": options["name"], "format": options["format"], **told, **memory}))
 
 
 def _peak_mb() -> int:
