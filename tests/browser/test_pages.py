@@ -8,7 +8,7 @@ from connectors.base import Finding
 from mapping import plan
 from mapping.checks.keeping import keep
 from mapping.models import EventType, SplitRule
-from reports.book import Book, Column, PageOf, Part, Table, number
+from reports.book import Book, Column, PageOf, Part, Table
 from reports.documents import write_book, write_json
 from tests.pages import cast
 from workbench.engagements.models import SignOff
@@ -89,7 +89,7 @@ def test_the_dynamics_admin_decides_about_findings_on_a_phone(northwind, people,
 
 def test_the_viewer_reads_a_long_document_on_a_phone_and_follows_its_references(northwind, people, signed_in):
     longest = "W" * 400
-    index = Table([Column("Part", 2), Column("Words", 2), number("Page", 1)], [[longest, longest, PageOf("last")]])
+    index = Table([Column("Part", 2), Column("Words", 2), Column("Page", 1)], [[longest, longest, PageOf("last")]])
     rows = [[f"row {n}", longest] for n in range(100)]
     long = [Part(f"Chapter {n}", table=Table([Column("Row", 1), Column("Words", 1)], rows)) for n in range(2)]
     parts = [Part("Index", facts=[(longest, longest)], table=index), *long, Part("Last", key="last", text=["The end."]), Part(longest)]
