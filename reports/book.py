@@ -29,10 +29,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A state in a word or two."""
+    """A state in a word or two, and a quieter line below it."""
 
     words: str
     tone: Tone = Tone.PLAIN
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,14 @@ class Code:
     text: str
 
 
-Cell = Any  # text, a number, a moment, yes or no, None, Status, Stacked or Code
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """Where the part with this key begins: on paper its page."""
+
+    key: str
+
+
+Cell = Any  # text, a number, a moment, yes or no, None, Status, Stacked, Code or PageOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +109,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A heading with what stands below it, in this order. level: 1 for a chapter, 2 and 3 below it; the contents list 1 and 2."""
+    """A heading with what stands below it, in this order. level: 1 for a chapter, 2 and 3 below it; the contents list 1 and 2.
+
+    key: by which a PageOf refers to it; letters and digits, each once in a book.
+    """
 
     heading: str
     level: int = 1
+    key: str = ""
     text: Sequence[str] = ()
     notes: Sequence[Note] = ()
     figures: Sequence[Figure] = ()

@@ -5,7 +5,7 @@ It is read from what the newest run staged and from the crosswalk, a batch of it
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
@@ -25,7 +25,8 @@ from mapping.fieldmaps import reader
 from mapping.jsontext import plain_text
 from mapping.playbooks import ObjectRule, load_playbook
 from reports import delimited, losses
-from reports.documents import keep, write_lines, write_sheets
+from reports.books.catalog_xref import book
+from reports.documents import keep, write_book, write_lines, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
 from workbench.engagements.models import Engagement, Environment
@@ -255,6 +256,13 @@ def write_workbook(engagement: Engagement) -> Document:
     return write_sheets(engagement, KIND, sheets(Basis.of(engagement)))
 
 
+def write_pdf(engagement: Engagement) -> Document:
+    """The same on paper: the first items; the workbook has them all."""
+    basis = Basis.of(engagement)
+    source = write_lines(engagement, KIND, lines(basis))
+    return write_book(source, book(list(_made_from(basis)), _notes(basis), partial(lines, basis)))
+
+
 def sheets(basis: Basis) -> Iterator[Sheet]:
     """What it is made from, then an item a row."""
     yield Sheet("About", ["What", "Value"], _about(basis), [26, 120])
@@ -263,14 +271,22 @@ def sheets(basis: Basis) -> Iterator[Sheet]:
 
 
 def _about(basis: Basis) -> Iterator[Sequence[Cell]]:
-    rule, run, dataset = item_rule(basis.engagement), basis.run, basis.dataset
-    yield from (["Engagement", basis.engagement.name], ["Source", basis.engagement.get_platform_display()])
-    yield ["Prices and dispositions of", f"run {run.key} into {run.environment.get_kind_display().lower()}" if run else "no run yet"]
-    yield [
-        "Items",
-        f"{dataset.rows:,}, landed {dataset.started_at:%Y-%m-%d %H:%M} UTC, SHA-256 {dataset.sha256}" if dataset else "not landed",
-    ]
-    yield from (["Note", sentence] for sentence in (*HOW, rule.note if rule else "") if sentence)
+    yield ["Engagement", basis.engagement.name]
+    yield from map(list, _made_from(basis))
+    yield from (["Note", sentence] for sentence in _notes(basis))
+
+
+def _made_from(basis: Basis) -> Iterator[tuple[str, str]]:
+    run, dataset = basis.run, basis.dataset
+    yield "Source", basis.engagement.get_platform_display()
+    yield "Prices and dispositions of", f"run {run.key} into {run.environment.get_kind_display().lower()}" if run else "no run yet"
+    items = f"{dataset.rows:,}, landed {dataset.started_at:%Y-%m-%d %H:%M} UTC, SHA-256 {dataset.sha256}" if dataset else "not landed"
+    yield "Items", items
+
+
+def _notes(basis: Basis) -> list[str]:
+    rule = item_rule(basis.engagement)
+    return [*HOW, *([rule.note] if rule and rule.note else [])]
 
 
 def _header(basis: Basis) -> list[str]:

@@ -57,10 +57,14 @@ def signatures(engagement: Engagement) -> list[SignOff]:
     return list(found.order_by("signed_at", "pk"))
 
 
+def run_of(signoff: SignOff) -> Run | None:
+    """The run that was signed, beside whose documents the certificate stands; None where it is of the engagement."""
+    return Run.objects.filter(engagement=signoff.engagement, key=signoff.content.get("run", "")).first()
+
+
 def write(signoff: SignOff) -> Document:
-    """The certificate as JSON, beside the run where a run was signed."""
-    run = Run.objects.filter(engagement=signoff.engagement, key=signoff.content.get("run", "")).first()
-    return write_json(signoff.engagement, KIND, content(signoff), run, at=signoff.signed_at)
+    """The certificate as JSON."""
+    return write_json(signoff.engagement, KIND, content(signoff), run_of(signoff), at=signoff.signed_at)
 
 
 def write_pdf(signoff: SignOff) -> Document:

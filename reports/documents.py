@@ -11,9 +11,11 @@ from django.utils import timezone
 
 from connectors import store
 from loads.models import Phase, Run
-from reports import pdf, xlsx
+from reports import pdf, preview, xlsx
 from reports.book import Book, Cell, Cover
 from reports.models import Document
+from reports.printout import printed
+from reports.versions import number_of
 from workbench.engagements.models import Engagement
 
 
@@ -45,9 +47,11 @@ def _newest(engagement: Engagement, kind: str, format: str, run: Run | None) -> 
 
 
 def is_up_to_date(engagement: Engagement, kind: str, format: str, run: Run | None) -> bool:
-    """Whether the newest content of a kind is written in this format, and the file is there."""
+    """Whether the newest content of a kind is written in this format, and the file is there, with the pages of a PDF."""
     content, written = (_newest(engagement, kind, one, run) for one in ("json", format))
-    return bool(content and written and written.written_at >= content.written_at and (store.root() / written.path).is_file())
+    if content is None or written is None or written.written_at < content.written_at:
+        return False
+    return (store.root() / written.path).is_file() and (format != "pdf" or preview.path_of(written).is_file())
 
 
 def write_json(
@@ -82,7 +86,9 @@ def write_sheets(engagement: Engagement, kind: str, sheets: Iterable[xlsx.Sheet]
 
 
 def write_book(source: Document, book: Book, *, at: datetime | None = None) -> Document:
-    """Write the PDF of a content and record it. source: its JSON, whose hash and date the title page shows. at: see `keep`.
+    """Write the PDF of a content and record it, with the pages that the portal shows.
+
+    source: the content as JSON, whose hash and date the title page shows. at: see `keep`.
 
     The same content gives the same bytes, whenever it is written again. Raises CannotTypeset, StoreFull, StoreUnwritable.
     """
@@ -90,14 +96,11 @@ def write_book(source: Document, book: Book, *, at: datetime | None = None) -> D
     facts: list[tuple[str, Cell]] = [("From", f"{engagement.get_platform_display()} to Dynamics 365 Sales")]
     if run:
         facts.append(("Run", f"{run.key}, {run.environment.get_kind_display().lower()}"))
-    cover = Cover(engagement.name, _version(source), source.written_at, source.sha256, facts)
-    return keep(engagement, source.kind, "pdf", lambda path: pdf.write(path, book, cover), run, at=at)
-
-
-def _version(source: Document) -> int:
-    """The number of the PDF of this content, from 1: one more than the PDFs that were written before this content was first there."""
-    alike = Document.objects.filter(engagement=source.engagement, kind=source.kind, run=source.run, format="pdf")
-    return alike.filter(written_at__lt=source.written_at).count() + 1
+    cover = Cover(engagement.name, number_of(source), source.written_at, source.sha256, facts)
+    with printed(book, cover) as printout:
+        document = keep(engagement, source.kind, "pdf", lambda path: pdf.write(path, printout), run, at=at)
+        preview.keep(document, printout)
+    return document
 
 
 def runs_to_report(engagement: Engagement) -> QuerySet[Run]:

@@ -6,6 +6,7 @@ from typing import Any
 from connectors.journeys import ARCHIVED, CHANNELS, DRAFT, OFF, RUNNING
 from mapping.journeys.joining import ENTERED, ORIGINS, UNKNOWN
 from mapping.journeys.words import KINDS, REENTRY, TRIGGERS
+from reports.printable import moment
 from reports.xlsx import Cell, Sheet
 
 STATES = {RUNNING: "Running", OFF: "Switched off", DRAFT: "Draft", ARCHIVED: "Archived", "": "Not known"}
@@ -34,21 +35,27 @@ def sheets(told: Mapping[str, Any]) -> Iterator[Sheet]:
 
 
 def _about(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
-    landed, definition, known_of = told["landed"], told["definition"], told["licences"]
-    yield from (["Engagement", told["engagement"]], ["Source", told["platform"]])
-    yield ["API's journeys", f"{landed['journeys']:,}, landed {landed['at']} ({landed['purpose']})" if landed else "not landed"]
-    if landed and landed["unreadable"]:
-        yield ["Lines that are no journey", landed["unreadable"]]
-    file = f"version {definition['version']}, {definition['file_name']}, SHA-256 {definition['sha256']}" if definition else "none was given"
-    yield ["Definition file", file]
-    yield ["Entered by hand", sum(_is_entered(row) for row in told["journeys"])]
-    yield ["Edition", f"{known_of['edition_title']} ({known_of['environment']})" if known_of["environment"] else "no environment yet"]
-    yield ["Sales sequences", _licensed(known_of["sequences"])]
-    yield ["Customer Insights - Journeys", _licensed(known_of["journeys"], known_of["journeys_by"])]
+    yield ["Engagement", told["engagement"]]
+    yield from map(list, basis(told))
     for title in ("states", "steps", "tools"):
         for name, count in told["counts"][title].items():
             yield [{"states": "State: ", "steps": "Steps: ", "tools": "Rebuild with: "}[title] + name, count]
     yield from (["Conflicts", told["counts"]["conflicts"]], ["Note", told["note"]])
+
+
+def basis(told: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
+    """What the inventory is made from, and which licences its recommendations count on."""
+    landed, definition, known_of = told["landed"], told["definition"], told["licences"]
+    yield "Source", told["platform"]
+    yield "API's journeys", f"{landed['journeys']:,}, landed {moment(landed['at'])} ({landed['purpose']})" if landed else "not landed"
+    if landed and landed["unreadable"]:
+        yield "Lines that are no journey", landed["unreadable"]
+    file = f"version {definition['version']}, {definition['file_name']}, SHA-256 {definition['sha256']}" if definition else "none was given"
+    yield "Definition file", file
+    yield "Entered by hand", sum(_is_entered(row) for row in told["journeys"])
+    yield "Edition", f"{known_of['edition_title']} ({known_of['environment']})" if known_of["environment"] else "no environment yet"
+    yield "Sales sequences", _licensed(known_of["sequences"])
+    yield "Customer Insights - Journeys", _licensed(known_of["journeys"], known_of["journeys_by"])
 
 
 def _is_entered(row: Mapping[str, Any]) -> bool:
@@ -119,7 +126,7 @@ def _steps(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Cell]]:
     for row in rows:
         for one in row["steps"]["rows"]:
             named = [_word(one["kind"], KINDS), _word(one["channel"], CHANNELS), one["campaign"], one["template"], one["wait"]]
-            catalogs = ", ".join(_catalog(reference) for reference in one["catalogs"])
+            catalogs = ", ".join(catalog_words(reference) for reference in one["catalogs"])
             paths = "; ".join(f"{path['when']} -> {path['to'] or 'next step'}".removeprefix(" ") for path in one["paths"])
             place = one["number"] if one["number"] is not None else STATES[""]
             yield [row["id"], row["name"]["value"], place, one["name"] or one["id"], *named, catalogs, paths, one["note"],
@@ -130,7 +137,8 @@ def _word(key: str, words: Mapping[str, str]) -> str:
     return words.get(key, key)
 
 
-def _catalog(reference: Mapping[str, str]) -> str:
+def catalog_words(reference: Mapping[str, str]) -> str:
+    """A catalog, with its item where one is named."""
     return f"{reference['catalog']}: {reference['item']}" if reference["item"] else reference["catalog"]
 
 

@@ -16,7 +16,8 @@ from mapping.journeys.joining import ORIGINS, UNKNOWN, Joined, Line, Lookup, Mes
 from mapping.journeys.models import JourneyDefinition
 from mapping.journeys.words import REENTRY, TRIGGERS, Path
 from mapping.models import EventType
-from reports.documents import write_json, write_sheets
+from reports.books.journeys import book
+from reports.documents import write_book, write_json, write_sheets
 from reports.journey_sheets import STATES, sheets
 from reports.models import Document
 from workbench.engagements.models import Engagement
@@ -218,3 +219,9 @@ def write(engagement: Engagement) -> Document:
 def write_workbook(engagement: Engagement) -> Document:
     """The same as a workbook."""
     return write_sheets(engagement, KIND, sheets(content(engagement)))
+
+
+def write_pdf(engagement: Engagement) -> Document:
+    """The same on paper."""
+    told = content(engagement)
+    return write_book(write_json(engagement, KIND, told), book(told))

@@ -48,8 +48,8 @@ class JourneyPages(ModelAdmin):
         file = request.FILES.get("file")
         try:
             if "write" in request.POST:
-                document = journeys.write_workbook(engagement)
                 journeys.write(engagement)
+                document = journeys.write_workbook(engagement)
                 history.record(engagement, actor=request.user, action="wrote the journey inventory", subject=document.sha256[:12])
                 return redirect(reverse("admin:reports_document_download", args=[document.pk]))
             if file is None:

@@ -16,7 +16,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         return self.filter(engagement__in=Engagement.objects.visible_to(user))
 
     def newest(self) -> list["Document"]:
-        """The newest version of each; earlier ones stay in the store and in the list of documents."""
+        """The current version of each; earlier ones stay in the store and in the list of documents."""
         return list({(row.kind, row.format, row.run_id): row for row in self.order_by("written_at", "pk")}.values())
 
 

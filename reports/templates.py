@@ -14,7 +14,8 @@ from typing import IO, Any
 import orjson
 
 from connectors.storable import storable_json
-from reports.documents import keep, write_sheets
+from reports.books.templates import book
+from reports.documents import keep, write_book, write_sheets
 from reports.messages import entries
 from reports.messages.destinations import Destinations
 from reports.messages.rebuild import table
@@ -41,30 +42,42 @@ class Inventory:
 
     head: dict[str, Any]
     _file: IO[bytes]
+    _places: Sequence[tuple[int, str]]  # where each template's line begins, and what is recommended
 
     def templates(self) -> Iterator[dict[str, Any]]:
         """Every template, one at a time; again from the first at each call."""
-        for line in self.lines():
-            yield orjson.loads(line)
+        for _, entry in self.numbered():
+            yield entry
+
+    def numbered(self, recommended: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The same with their numbers from 0; or only those with a recommendation, by its title."""
+        for number, (start, title) in enumerate(self._places):
+            if recommended in (None, title):
+                yield number, orjson.loads(self._line(start))
 
     def lines(self) -> Iterator[bytes]:
-        """The same, each as a line of JSON."""
-        self._file.seek(0)
-        for line in self._file:
-            yield line.rstrip(b"\n")
+        """Every template as a line of JSON."""
+        for start, _ in self._places:
+            yield self._line(start).rstrip(b"\n")
+
+    def _line(self, start: int) -> bytes:
+        self._file.seek(start)
+        return self._file.readline()
 
 
 @contextmanager
 def gathered(engagement: Engagement) -> Iterator[Inventory]:
     """Read everything once. Raises BadInput where the platform's templates can't be read."""
     sources, destinations, counts = Sources(engagement), Destinations(engagement), _Counts()
+    places: list[tuple[int, str]] = []
     with tempfile.TemporaryFile() as file:
         for message in sources.messages():
             entry = entries.template(message, sources, destinations)
             counts.add(entry)
+            places.append((file.tell(), entry["recommendation"]["title"]))
             file.write(_line(entry) + b"\n")
         head = orjson.loads(_line(_head(engagement, sources, destinations, counts)))
-        yield Inventory(head, file)
+        yield Inventory(head, file, places)
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
@@ -140,7 +153,11 @@ def _head(engagement: Engagement, sources: Sources, destinations: Destinations, 
 def write(engagement: Engagement) -> Document:
     """The inventory as JSON, a template on each line."""
     with gathered(engagement) as found:
-        return keep(engagement, KIND, "json", lambda path: _write(path, found))
+        return _written(engagement, found)
+
+
+def _written(engagement: Engagement, found: Inventory) -> Document:
+    return keep(engagement, KIND, "json", lambda path: _write(path, found))
 
 
 def _write(path: Path, found: Inventory) -> None:
@@ -157,6 +174,12 @@ def write_workbook(engagement: Engagement) -> Document:
     """The same as a workbook."""
     with gathered(engagement) as found:
         return write_sheets(engagement, KIND, sheets(found))
+
+
+def write_pdf(engagement: Engagement) -> Document:
+    """The same on paper."""
+    with gathered(engagement) as found:
+        return write_book(_written(engagement, found), book(found.head, found.numbered))
 
 
 def sheets(found: Inventory) -> Iterator[Sheet]:

@@ -1,9 +1,10 @@
 """Words that several books share."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reports.book import Column, Kind, Status, Tone
+from reports.book import Column, Kind, Status, Table, Tone, number
 
 VERDICTS = {
     "equal": ("Equal", Tone.GOOD),
@@ -42,3 +43,11 @@ def balance(holds: bool) -> Status:
 def verdict(value: str) -> Status:
     """What came of comparing a value that was read back."""
     return Status(*VERDICTS.get(value, (value, Tone.PLAIN)))
+
+
+def by_effort(first: str, efforts: Sequence[str], counts: Counter[tuple[str, str]], whole: str) -> Table:
+    """How many things of which effort are recommended for what. counts: by (recommendation, effort). efforts: the smallest first."""
+    columns = [Column(first, 80), *(number(effort, 14) for effort in efforts), number(whole, 24)]
+    sums = Counter({title: sum(count for (other, _), count in counts.items() if other == title) for title, _ in counts})
+    rows = ([title, *(counts[title, effort] for effort in efforts), count] for title, count in sums.most_common())
+    return Table(columns, rows, "Nothing to rebuild.")

@@ -130,4 +130,5 @@ def snippet(one: Snippet, scan: Scan, used: int, destinations: Destinations) -> 
 def words_of(reasons: Iterable[Mapping[str, str]]) -> str:
     """Reasons in one line of words."""
     known = table().reasons
-    return " ".join(f"{known[one['code']].words[:-1]}: {one['detail']}." if one["detail"] else known[one["code"]].words for one in reasons)
+    told = ((known[one["code"]].words, one["detail"].removesuffix(".")) for one in reasons)
+    return " ".join(f"{words[:-1]}: {detail}." if detail else words for words, detail in told)

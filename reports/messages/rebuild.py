@@ -19,7 +19,7 @@ STATUSES = ("by_hand", "replaced", "resolved", "ignored")  # the worst first
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A line of the table. when: (what was counted, comparison, value); why has what was counted in braces."""
+    """A line of the table. when: (what was counted, comparison, value); why has what was counted in braces, with a noun or without."""
 
     name: str
     title: str
@@ -78,12 +78,20 @@ def _rule(entry: Mapping[str, Any], limits: Mapping[str, int], efforts: Mapping[
     return Rule(entry["name"], entry["title"], when, entry["why"], entry["effort"])
 
 
+class _Counted(int):
+    """A number that is told with a noun: {loops:place} is 1 place, 2 places."""
+
+    def __format__(self, noun: str) -> str:
+        return f"{int(self):,}" + (f" {noun}{'s' * (self != 1)}" if noun else "")
+
+
 def recommend(counted: Mapping[str, Count], characters: int) -> Recommendation:
     """The recommendation for a template. counted: what the rules ask for; characters: of its HTML."""
     rules = table()
     rule = next(rule for rule in rules.rules if all(COMPARISONS[by](counted[what], value) for what, by, value in rule.when))
+    told = {name: _Counted(value) if isinstance(value, int) else value for name, value in counted.items()}
     classes = list(rules.efforts)
     place = classes.index(rule.effort)
     if place and characters >= rules.limits["large"]:
         place = min(place + 1, len(classes) - 1)
-    return Recommendation(rule.name, rule.title, rule.why.format(**counted), classes[place], rules.efforts[classes[place]])
+    return Recommendation(rule.name, rule.title, rule.why.format(**told), classes[place], rules.efforts[classes[place]])

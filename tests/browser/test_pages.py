@@ -1,4 +1,5 @@
-"""What a person does in a browser: the approver signs the matrix on a phone, the engineer edits a split rule."""
+"""What a person does in a browser: the approver signs the matrix on a phone, the engineer edits a split rule,
+a viewer reads a document."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,6 +8,8 @@ from connectors.base import Finding
 from mapping import plan
 from mapping.checks.keeping import keep
 from mapping.models import EventType, SplitRule
+from reports.book import Book, Column, PageOf, Part, Table
+from reports.documents import write_book, write_json
 from tests.pages import cast
 from workbench.engagements.models import SignOff
 from workbench.pipeline.models import Step
@@ -82,3 +85,19 @@ def test_the_dynamics_admin_decides_about_findings_on_a_phone(northwind, people,
     card.get_by_role("button", name="Decide").click()
     expect(page.get_by_text("2 open")).to_be_visible()
     assert [row.subject for row in northwind.findings.filter(decision="bypass")] == ["Contoso.Plugins.Step1"]
+
+
+def test_the_viewer_reads_a_long_document_on_a_phone_and_follows_its_references(northwind, people, signed_in):
+    longest = "W" * 400
+    index = Table([Column("Part", 2), Column("Words", 2), Column("Page", 1)], [[longest, longest, PageOf("last")]])
+    rows = [[f"row {n}", longest] for n in range(100)]
+    long = [Part(f"Chapter {n}", table=Table([Column("Row", 1), Column("Words", 1)], rows)) for n in range(2)]
+    parts = [Part("Index", facts=[(longest, longest)], table=index), *long, Part("Last", key="last", text=["The end."]), Part(longest)]
+    write_book(write_json(northwind, "journeys", {}), Book("Journey inventory", longest, parts))
+    page = signed_in(people.viewer, width=390)
+    page.goto(f"/engagements/{northwind.slug}/documents/")
+    page.get_by_role("link", name="Journeys", exact=True).click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("cell").get_by_role("link").click()
+    expect(page.get_by_text("The end.")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -13,6 +13,7 @@ from connectors import store
 from loads.models import Crosswalk
 from reports import catalog_xref, delimited
 from tests.pages import cast
+from tests.reports import paper
 from tests.spine.hostile_source import TEXTS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -54,6 +55,8 @@ def test_before_any_run_prices_are_as_they_will_be_and_nothing_is_loaded():
     assert (told["Price at the source"], told["Price EUR"], told["Price USD missing"], told["Disposition"]) == (
         "12.50", "12.5", "yes", "not loaded yet",
     )  # fmt: skip
+    text = paper.run_together(store.root() / catalog_xref.write_pdf(engagement).path)
+    assert "Sensorproducts:P-1products/P-1EUR12.5USDmissingbasecurrencymissingatthesource:12.50eur–Notloadedyet" in text
 
 
 def test_the_row_of_each_environment_comes_from_the_crosswalk():
@@ -63,6 +66,7 @@ def test_the_row_of_each_environment_comes_from_the_crosswalk():
         environment=sandbox, object_name="catalogItem", source_id="services/P-1", table="product", row_id=row, state="present"
     )
     assert [line["rows"] for line in lines(engagement)] == [{}, {"sandbox": {"id": str(row), "state": "present"}}]
+    assert f"{row}sandbox" in paper.run_together(store.root() / catalog_xref.write_pdf(engagement).path)
 
 
 def test_hostile_names_and_values_stay_text_in_every_format():

@@ -13,6 +13,7 @@ from mapping.journeys.models import EnteredJourney
 from mapping.models import DiscoveryFinding
 from reports import journeys
 from tests.pages import cast
+from tests.reports import paper
 from tests.spine.hostile_source import TEXTS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -251,6 +252,41 @@ def test_an_engagement_without_any_source_has_an_empty_inventory(db):
     told = written(engagement)
     assert (told["landed"], told["definition"], told["journeys"]) == (None, None, [])
     assert sheet(engagement, "Journeys") == []
+    assert "No journey was found." in " ".join(paper.pages(journeys.write_pdf(engagement)))
+
+
+def test_the_pdf_tells_each_journey_with_steps_branches_catalogs_origins_and_what_to_rebuild_it_with(northwind):
+    licensed(northwind)
+    give(northwind, {"id": 55, "name": "Welcome", "complete": True, "steps": STEPS}, {**MAILS, "note": "Marketing owns it."})
+    pages = paper.pages(journeys.write_pdf(northwind))
+    text = " ".join(pages)
+    told = {row["id"]: row for row in written(northwind)["journeys"]}
+    welcome = text[text.index("Id 55") :]
+    for words in (
+        "State Running API",
+        "Started by An event happens: signup, neverTracked API",
+        "Counted at the source signup 1, neverTracked 0 Discovery",
+        "Entry and re-entry An event happens (signup, neverTracked). Entries: once in a lifetime; 1 at one time. API",
+        "1 Send a message hello looks up products: P-404 E-mail Welcome 1 (71) template Hello (81) – Definition file",
+        "2 Wait pause waits 3 days – – – Definition file",
+        "3 Branch on a condition opened – – opened → end else → again Definition file",
+        "4 Send a message again Push Welcome 2 (72) template 81 – Definition file",
+        "products, not at the source P-404 step hello Definition file",
+        "Products computed template 81 API",
+        told["55"]["recommendation"]["title"],
+        told["55"]["recommendation"]["reason"],
+        told["55"]["retrigger"]["tool"],
+        *told["55"]["recommendation"]["limits"],
+        told["55"]["recommendation"]["effort"]["rule"],
+    ):
+        assert words in welcome
+    for words in told["55"]["conflicts"]:
+        assert words in text
+    assert "Note Marketing owns it. Definition file" in text
+    assert "No source says what it does" in text  # of journey 57
+    assert "A sales sequence is cadence-based, not event-triggered" in text
+    begins = next(number for number, page in enumerate(pages, 1) if "Id 56" in page)
+    assert f"effort M {begins} " in text[text.index("All journeys", text.index("Summary The API")) :]
 
 
 HOSTILE = [
@@ -291,6 +327,9 @@ def test_hostile_journeys_campaigns_and_templates_are_told_as_text_with_what_can
     names = {line[0]: line[1] for line in sheet(engagement, "Journeys", formulas)}
     assert formulas == []
     assert names[TEXTS["plus"]] == TEXTS["formula"]
+    text = paper.run_together(store.root() / journeys.write_pdf(engagement).path)
+    for name in ("formula", "plus", "minus", "at", "markup"):
+        assert TEXTS[name].replace(" ", "") in text
 
 
 def test_the_full_extraction_counts_before_discovery_and_only_the_records_asked_for_are_read(northwind):

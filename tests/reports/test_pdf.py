@@ -1,7 +1,6 @@
 """PDF documents: they say what the data says, whatever others wrote is printed as text, and the same content gives the same bytes."""
 
 import json
-import re
 from datetime import UTC, datetime
 
 import pypdf
@@ -11,11 +10,16 @@ from connectors import store
 from loads.acceptance import verified_content
 from loads.models import Phase
 from reports import certificate, diff, pdf, reconciliation
-from reports.book import Book, Column, Cover, Kind, Note, Part, Stacked, Status, Table, Tone, number
+from reports.book import Book, Column, Cover, Kind, Note, PageOf, Part, Stacked, Status, Table, Tone, number
+from reports.documents import write_book, write_json
 from reports.printable import shown
+from reports.printout import printed
 from tests.pages import cast
+from tests.reports.paper import run_together, words
 from workbench.engagements import signoffs
 from workbench.engagements.models import SignOff
+from workbench.pipeline import tasks
+from workbench.pipeline.models import Step
 
 COVER = Cover("Northwind <b>&", 3, datetime(2026, 5, 4, 12, tzinfo=UTC), "ab" * 32)
 HOSTILE = (
@@ -27,13 +31,9 @@ HOSTILE = (
 )
 
 
-def words(path) -> str:
-    """The text of a PDF without what only lays it out: line ends and places to break a word."""
-    return re.sub(r"[\u200b\s]+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(path).pages))
-
-
-def run_together(path) -> str:
-    return words(path).replace(" ", "")
+def write(path, book) -> None:
+    with printed(book, COVER) as printout:
+        pdf.write(path, printout)
 
 
 def test_what_others_wrote_is_printed_as_text_wherever_it_stands(tmp_path):
@@ -41,7 +41,7 @@ def test_what_others_wrote_is_printed_as_text_wherever_it_stands(tmp_path):
         [Column(HOSTILE[0], 1), Column("C", 1, Kind.CODE), number("N", 1)], [[Stacked(text, text), text, 1234567] for text in HOSTILE]
     )
     parts = [Part(text, text=[text], notes=[Note(text)], facts=[(text, Status(text, Tone.BAD))], table=table) for text in HOSTILE]
-    pdf.write(tmp_path / "a.pdf", Book(HOSTILE[0], HOSTILE[1], parts), COVER)
+    write(tmp_path / "a.pdf", Book(HOSTILE[0], HOSTILE[1], parts))
     found = run_together(tmp_path / "a.pdf")
     for text in HOSTILE:
         assert found.count(text.replace(" ", "")) >= 5 + 3 * len(HOSTILE)
@@ -52,7 +52,7 @@ def test_what_others_wrote_is_printed_as_text_wherever_it_stands(tmp_path):
 def test_long_words_break_and_what_nobody_can_see_or_print_is_replaced_or_kept_to_be_copied(tmp_path):
     odd = "a\x00b\x1bc\ud800d\u202ee"
     rows = [["x" * 10_000, odd], ["W" * 300, "\N{PARTY POPPER} \u05e2\u05d1\u05e8\u05d9\u05ea"], ["", "\u4e2d"]]
-    pdf.write(tmp_path / "a.pdf", Book("Odd", "", [Part("Odd", table=Table([Column("A", 1), Column("B", 1)], rows))]), COVER)
+    write(tmp_path / "a.pdf", Book("Odd", "", [Part("Odd", table=Table([Column("A", 1), Column("B", 1)], rows))]))
     found = run_together(tmp_path / "a.pdf")
     assert found.count("x") >= 10_000
     assert "a\ufffdb\ufffdc\ufffdd\ufffde" in found
@@ -75,13 +75,26 @@ def test_values_are_printed_as_people_read_them(value, text):
 
 def test_a_long_table_repeats_its_header_and_one_that_is_cut_says_where_the_rest_is(tmp_path):
     table = Table([number("Count of things", 1), Column("Words", 3)], ([n, f"row {n} end"] for n in range(10**9)), most=130)
-    pdf.write(tmp_path / "a.pdf", Book("Long", "", [Part("Long", table=table)]), COVER)
+    write(tmp_path / "a.pdf", Book("Long", "", [Part("Long", table=table)]))
     pages = [page.extract_text() for page in pypdf.PdfReader(tmp_path / "a.pdf").pages]
     assert all("Count of things" in page for page in pages[1:])
     assert [f"{n} of {len(pages)}" in page for n, page in enumerate(pages, 1)] == [True] * len(pages)
     assert "row 129 end" in pages[-1]
     assert "row 130 end" not in pages[-1]
     assert "The first 130 rows are shown. The workbook holds all of them." in words(tmp_path / "a.pdf")
+
+
+def test_a_reference_says_on_which_page_its_part_begins(tmp_path):
+    keys = [f"part{n}" for n in range(40)]
+    index = Table([Column("Part", 1), number("Page", 1)], [[key, PageOf(key)] for key in keys])
+    parts = [Part("Index", table=index), *(Part(f"Heading of {key}", key=key, text=["words " * 150] * 2) for key in keys)]
+    write(tmp_path / "a.pdf", Book("Referring", "", parts))
+    pages = [page.extract_text().split("\n") for page in pypdf.PdfReader(tmp_path / "a.pdf").pages]
+    begins = {key: n for n, lines in enumerate(pages, 1) for key in keys if n > 4 and f"Heading of {key}" in lines}
+    told = " ".join(" ".join(lines) for lines in pages[:5])
+    assert len(set(begins.values())) > 5
+    for key, page in begins.items():
+        assert f"{key} {page} " in told
 
 
 @pytest.fixture
@@ -126,14 +139,19 @@ def test_the_sample_diff_shows_source_mapped_and_read_back_with_the_wrong_rows_f
     assert sheets["Values"][0][-5:] == ["lastname", "Lovelace-Byron", "Lovelace", "Love#lace", "wrong"]
 
 
-@pytest.mark.django_db
-def test_the_certificate_says_who_signed_what_and_its_json_holds_what_its_hash_is_of(run):
+def sign_sandbox(run) -> SignOff:
     content = {"run": run.key, "phases": [], "verified": verified_content(run), "exceptions": [], "owners": [], "parts": run.parts}
     approver = run.engagement.memberships.get(role="approver").user
-    signed = signoffs.sign(
+    return signoffs.sign(
         engagement=run.engagement, kind=SignOff.Kind.SANDBOX, covers=run.parts, content=content, user=approver,
         shown_sha256=signoffs.content_hash(content), address="2001:db8::7", note="#Fine",
     )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_the_certificate_says_who_signed_what_and_its_json_holds_what_its_hash_is_of(run):
+    signed = sign_sandbox(run)
+    approver = signed.signed_by
     document = certificate.write_pdf(signed)
     assert document.run == run
     text, entry = words(store.root() / document.path), run.engagement.history.get(action="signed sandbox")
@@ -149,3 +167,13 @@ def test_the_certificate_says_who_signed_what_and_its_json_holds_what_its_hash_i
         assert word in text
     as_json = json.loads((store.root() / run.documents.get(kind="certificate", format="json").path).read_text())
     assert signoffs.content_hash(as_json["content"]) == as_json["content_sha256"] == signed.content_sha256
+
+
+@pytest.mark.django_db
+def test_the_certificate_of_a_run_is_written_though_the_engagement_has_one_that_is_up_to_date(run):
+    matrix = write_book(write_json(run.engagement, "certificate", {}), Book("Certificate", "", []))
+    signed = sign_sandbox(run)
+    step = Step.objects.create(engagement=run.engagement, name=Step.Name.DOCUMENTS, requested_by="ada")
+    tasks.carry_out(step.pk)
+    [written] = run.documents.filter(kind="certificate", format="pdf")
+    assert (written.written_at, matrix.run) == (signed.signed_at, None)

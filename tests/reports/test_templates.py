@@ -14,6 +14,7 @@ from mapping.models import SourceField
 from mapping.workshop import tables
 from reports import templates
 from tests.pages import cast
+from tests.reports import paper
 from tests.spine.hostile_source import TEXTS
 from workbench.engagements.errors import BadInput
 
@@ -235,6 +236,35 @@ def test_the_workbook_says_the_same_in_cells_that_are_text():
     assert {row["Which"] for row in rows(book, "Summary") if row["What"] == "Recommendation"} == {"Rebuild by hand"}
 
 
+def test_the_pdf_tells_each_template_with_its_structure_expressions_tokens_and_recommendation():
+    html = "<h1>Hello {{firstName}}</h1><a class='btn' href='https://x.test/{{petName}}'>Buy</a>{{secretScore}}{{firstName}}{{#if z}}"
+    feeds = {"dataFeedIds": [3], "mergeDataFeedContext": True}
+    engagement = made(email(1, html, subject="Hi {{defaultIfEmpty firstName 'there'}}", **feeds), email(2, html="<p>{{firstName}}</p>"))
+    pages = paper.pages(templates.write_pdf(engagement))
+    text = " ".join(pages)
+    told = one(engagement)
+    first = text[text.index("Id 1 ") :]
+    for words in (
+        "Email, Blast",
+        "Used by 2 campaigns, 1 running, last 2026-03-31 23:33 UTC Spring (71), Autumn (72)",
+        "Hello {{firstName}} 1 8 0 0 1 5 1",  # the section: level, characters, links, images, buttons, expressions, blocks
+        "Button Buy https://x.test/{{petName}}",
+        "{{defaultIfEmpty firstName 'there'}} subject, line 1 contact.firstname lead.firstname display name of lead assumed"
+        " {!Contact:First Name;there} {!Lead:First Name;there} {{contact.firstname}} {{lead.firstname}} Column",
+        "{{secretScore}} html, line 1 – – By hand The field is left behind: Nobody may see it.",
+        "html, line 1 The block isn't closed.",
+    ):
+        assert words in first
+    assert text.count("{{firstName}} html, line 1") == 2  # once in each template, though the first has it twice
+    assert "Subject Hi {{defaultIfEmpty firstName 'there'}} Id 1 " in text
+    assert "1 place can't be read" in text
+    assert "Reads data feeds: 3, mixed into the person's own fields." in text
+    assert told["recommendation"]["why"] in text
+    assert "secretScore 1" in text  # a field without a column
+    begins = next(number for number, page in enumerate(pages, 1) if "Id 2 Medium" in page)
+    assert f"Rebuild as a Dynamics e-mail template effort S: under an hour {begins} " in text
+
+
 def test_records_of_any_shape_are_told_and_written():
     odd = [
         {},
@@ -248,6 +278,9 @@ def test_records_of_any_shape_are_told_and_written():
     assert len(written["templates"]) == len(odd)
     book = load_workbook(store.root() / templates.write_workbook(engagement).path)
     assert len(rows(book, "Templates")) == len(odd)
+    text = paper.run_together(store.root() / templates.write_pdf(engagement).path)
+    for name in ("formula", "minus", "at", "markup", "handlebars", "liquid", "quotes", "path", "odata", "entity"):
+        assert TEXTS[name].replace(" ", "") in text
 
 
 def test_templates_of_the_full_extraction_take_the_place_of_discovery_s():
@@ -262,6 +295,7 @@ def test_an_engagement_without_templates_has_an_empty_inventory_and_other_platfo
     found = templates.content(engagement)
     assert (found["templates"], found["snippets"], found["read_at"], found["maps"]) == ([], [], None, None)
     templates.write_workbook(engagement)
+    assert "No template was found." in " ".join(paper.pages(templates.write_pdf(engagement)))
     engagement.platform = "wetroo"
     with pytest.raises(BadInput):
         templates.content(engagement)

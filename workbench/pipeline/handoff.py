@@ -48,19 +48,21 @@ class Written:
 
 OF_ENGAGEMENTS: Sequence[Written] = (
     Written("scope", scope.KIND, scope.write_scope, (("pdf", scope.write_pdf),)),
-    Written("journey inventory", journeys.KIND, journeys.write, (("xlsx", journeys.write_workbook),)),
+    Written("journey inventory", journeys.KIND, journeys.write, (("xlsx", journeys.write_workbook), ("pdf", journeys.write_pdf))),
 )
 OF_MAPS: Sequence[Written] = (
     Written("schema plan", schema.KIND, schema.write, (("xlsx", schema.write_workbook), ("pdf", schema.write_pdf))),
     Written("admin sheet", admin_sheet.KIND, admin_sheet.write, (("xlsx", admin_sheet.write_workbook), ("pdf", admin_sheet.write_pdf))),
 )
-OF_MESSAGES: Sequence[Written] = (Written("template inventory", templates.KIND, templates.write, (("xlsx", templates.write_workbook),)),)
+OF_MESSAGES: Sequence[Written] = (
+    Written("template inventory", templates.KIND, templates.write, (("xlsx", templates.write_workbook), ("pdf", templates.write_pdf))),
+)
 OF_CATALOGS: Sequence[Written] = (
     Written(
         "catalog cross-reference",
         catalog_xref.KIND,
         catalog_xref.write,
-        (("csv", catalog_xref.write_csv), ("xlsx", catalog_xref.write_workbook)),
+        (("csv", catalog_xref.write_csv), ("xlsx", catalog_xref.write_workbook), ("pdf", catalog_xref.write_pdf)),
     ),
 )
 OF_RUNS: Sequence[Written] = (
@@ -120,7 +122,7 @@ def _of_signatures(engagement: Engagement) -> Iterator[Part]:
 
 def _parts(kind: Written, engagement: Engagement, of: Run | Engagement | SignOff, suffix: str) -> list[Part]:
     """The content first: by it the other formats are known to be up to date."""
-    run = of if isinstance(of, Run) else None
+    run = of if isinstance(of, Run) else certificate.run_of(of) if isinstance(of, SignOff) else None
 
     def written(work: Work, *, write: Write, format: str, name: str) -> None:
         if format == "json" or not documents.is_up_to_date(engagement, kind.kind, format, run):

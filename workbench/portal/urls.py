@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, documents, invitation, owners, quality, rules, signing, tickets, views
+from workbench.portal import decisions, documents, invitation, owners, quality, reading, rules, signing, tickets, views
 
 app_name = "portal"
 urlpatterns = [
@@ -31,6 +31,7 @@ urlpatterns = [
     path("engagements/<slug:slug>/scope/", views.scope, name="scope"),
     path("engagements/<slug:slug>/documents/", documents.listing, name="documents"),
     path("engagements/<slug:slug>/documents/<int:pk>/", documents.download, name="document"),
+    path("engagements/<slug:slug>/documents/<int:pk>/read/", reading.read, name="read"),
     path("engagements/<slug:slug>/matrix/", signing.MatrixPage.as_view(), name="matrix"),
     path("engagements/<slug:slug>/sandbox/", signing.SandboxPage.as_view(), name="sandbox"),
 ]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import ArgumentParser
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from workbench.management.footprint import bytes_per_row
+from workbench.management.inventories import write_many
 
 STEPS = """
     SELECT s.name, coalesce(e.kind, ''), (julianday(s.finished_at) - julianday(s.started_at)) * 86400
@@ -34,12 +36,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Sizes in people."""
-        parser.add_argument("--people", default="2000,20000,100000", help="sizes, with commas between")
+        parser.add_argument("--people", default="2000,20000,100000", help="sizes, with commas between; '' for none")
+        parser.add_argument(
+            "--inventories", type=int, default=0, metavar="N", help="measure the inventories of N journeys and N templates too"
+        )
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and print."""
-        figures = {"sizes": [self._measure(int(size)) for size in options["people"].split(",")]}
+        figures = {"sizes": [self._measure(int(size)) for size in options["people"].split(",") if size]}
+        if options["inventories"]:
+            figures["inventories"] = self._inventories(options["inventories"])
         text = json.dumps(figures, indent=2)
         if options["json"]:
             options["json"].write_text(text, encoding="utf-8")
@@ -48,39 +55,40 @@ class Command(BaseCommand):
     def _measure(self, people: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             summary = Path(folder) / "summary.json"
-            command = [
-                sys.executable,
-                str(Path(settings.BASE_DIR) / "manage.py"),
-                "demo",
-                "--no-serve",
-                "--people",
-                str(people),
-                "--json",
-                str(summary),
-            ]
-            environment = {
-                **os.environ,
-                "VAR_DIR": folder,
-                "STORE_URL": f"{folder}/store",
-                "DATABASE_URL": f"sqlite:///{folder}/workbench.sqlite3",
-            }
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-            if done.returncode:
-                raise CommandError(done.stderr[-2000:] or done.stdout[-2000:])
+            _manage(folder, "demo", "--no-serve", "--people", str(people), "--json", str(summary))
             told = json.loads(summary.read_text(encoding="utf-8"))
-            report = [*command[:2], "data_quality", "demo-iterable"]
-            quality = subprocess.run(report, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+            quality = _manage(folder, "data_quality", "demo-iterable")
             return {
                 "people": people,
                 "seconds": told["seconds"],
                 "peak_rss_mb": told["peak_rss_mb"],
                 "balanced": all(phase["balanced"] for phase in told["phases"]),
-                "quality_report_seconds": json.loads(quality.stdout)["seconds"],
+                "quality_report_seconds": json.loads(quality)["seconds"],
                 "database_mb": _size_mb(Path(folder), "*.sqlite3*"),
                 "store_mb": _size_mb(Path(folder) / "store", "**/*.parquet"),
                 "bytes_per_row": bytes_per_row(Path(folder) / "workbench.sqlite3", Path(folder) / "store"),
                 "steps": _steps(Path(folder) / "workbench.sqlite3", people),
             }
+
+    def _inventories(self, count: int) -> list[dict[str, Any]]:
+        """Seconds, memory and size of each inventory, each written by a process of its own."""
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            world = Path(folder) / "world"
+            definition = write_many(world, count)
+            _manage(folder, "demo", "--no-serve", "--data", str(world))
+            _manage(folder, "journey_definitions", "demo-iterable", str(definition))
+            written = product(("journeys", "templates"), ("pdf", "xlsx"))
+            return [json.loads(_manage(folder, "inventory", "demo-iterable", name, form)) for name, form in written]
+
+
+def _manage(folder: str, *command: str) -> str:
+    """What a command printed that ran on the embedded defaults in a folder. Raises CommandError with what it said instead."""
+    places = {"VAR_DIR": folder, "STORE_URL": f"{folder}/store", "DATABASE_URL": f"sqlite:///{folder}/workbench.sqlite3"}
+    line = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *command]
+    done = subprocess.run(line, env=os.environ | places, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    if done.returncode:
+        raise CommandError(done.stderr[-2000:] or done.stdout[-2000:])
+    return done.stdout
 
 
 def _size_mb(folder: Path, pattern: str) -> float:

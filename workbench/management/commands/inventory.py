@@ -1,0 +1,55 @@
+"""`manage.py inventory ENGAGEMENT NAME FORMAT`: writes one inventory, and says as JSON how long that took and how much memory."""
+
+import json
+import resource
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from reports import catalog_xref, journeys, templates
+from reports.models import Document
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement
+
+FORMATS = ("pdf", "xlsx", "json")
+INVENTORIES: Mapping[str, Mapping[str, Callable[[Engagement], Document]]] = {
+    "journeys": dict(zip(FORMATS, (journeys.write_pdf, journeys.write_workbook, journeys.write), strict=True)),
+    "templates": dict(zip(FORMATS, (templates.write_pdf, templates.write_workbook, templates.write), strict=True)),
+    "catalogs": dict(zip(FORMATS, (catalog_xref.write_pdf, catalog_xref.write_workbook, catalog_xref.write), strict=True)),
+}
+
+
+class Command(BaseCommand):
+    """Writes one document of an engagement, as the hand-off does."""
+
+    help = "Write an inventory of an engagement; print its place, size, seconds and peak memory in MB as JSON, with what was used before."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The engagement and the document."""
+        parser.add_argument("engagement", metavar="ENGAGEMENT", help="the engagement's slug, as in its addresses")
+        parser.add_argument("name", choices=INVENTORIES)
+        parser.add_argument("format", choices=FORMATS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Write and print."""
+        engagement = Engagement.objects.filter(slug=options["engagement"]).first()
+        if engagement is None:
+            raise CommandError(f"There is no engagement {options['engagement']}.")
+        before, started = _peak_mb(), time.monotonic()
+        try:
+            document = INVENTORIES[options["name"]][options["format"]](engagement)
+        except WorkbenchError as error:
+            raise CommandError(f"{error} {error.remedy}") from error
+        seconds = round(time.monotonic() - started, 2)
+        told = {"path": document.path, "sha256": document.sha256, "bytes": document.size, "seconds": seconds}
+        memory = {"peak_rss_mb": _peak_mb(), "of_it_before_mb": before}
+        self.stdout.write(json.dumps({"inventory": options["name"], "format": options["format"], **told, **memory}))
+
+
+def _peak_mb() -> int:
+    """The larger one of this process and of the typesetter that it started."""
+    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return max(peaks) // 1024  # ru_maxrss is in kB on Linux
