@@ -197,7 +197,7 @@ def _literal(source: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
 
 def _shown(value: Any) -> Any:
     """A source value as the field diff shows it; what a signature's canonical JSON has no form for is shown as text."""
-    if isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < EXACT):
+    if value is None or isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < EXACT):
         return value
     return storable(str(value)[:500])
 
