@@ -190,7 +190,7 @@ def project(service: Service, key: str = "iterable-key-1", fields: int = 10) -> 
     bodies = {
         "/api/channels": {"channels": []},
         "/api/users/getFields": {"fields": {f"field{n}": "string" for n in range(fields)}},
-        "/api/users/forgotten": {"hashedEmails": ["ab"]},
+        "/api/users/forgotten": {"hashedEmails": ["0A" * 32]},
         "/api/users/forgottenUserIds": {"hashedUserIds": []},
     }
 
