@@ -10,7 +10,7 @@ from connectors import landing
 from connectors.models import Dataset
 from loads import crosswalk, leases, staged
 from loads.destination import Destination
-from loads.models import Binding, Run
+from loads.models import Binding, Crosswalk, Run
 from mapping import plan
 from mapping.consent import ConsentRules
 from mapping.people import PersonRules, forgotten_hashes, moments_reader, person_rules
@@ -101,6 +101,13 @@ class StagingContext:
         """ISO code of each currency of the environment, and 'base', -> row id."""
         rows = Binding.objects.filter(environment=self.run.environment, kind=Binding.Kind.CURRENCY, row_id__isnull=False)
         return {row.name: str(row.row_id) for row in rows}
+
+    @cached_property
+    def former_leads(self) -> dict[str | None, str]:
+        """Source id of a person who is a contact now -> the lead that it was before."""
+        people = [name for name in self.objects if self.kind_of(name) == "person"]
+        rows = Crosswalk.objects.filter(environment=self.run.environment, object_name__in=people, table="lead", current=False, alias=False)
+        return {source_id: str(row_id) for source_id, row_id in rows.values_list("source_id", "row_id").iterator()}
 
     def dataset(self, object_name: str) -> Dataset:
         """The dataset of an object that this run stages."""

@@ -38,7 +38,8 @@ def folder(path):
         user("u-3", "eva@west.example", "lead"),
     ]
     stopped = {"userId": "u-1", "createdAt": MORNING, "messageTypeIds": [901]}
-    first = {"customEvent": [login(MORNING), login(MORNING), login(EVENING, n=1)], "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
+    logins = [login(MORNING), login(MORNING), login(EVENING, n=1), login(MORNING, userId="u-3")]
+    first = {"customEvent": logins, "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
     more = {f"export/{name}.ndjson": rows for name, rows in first.items()}
     more["catalogs.json"] = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}}
     more["catalogs/products/items.ndjson"] = [item("P-1", name="Sensor", price=10), item("P-2", name="Gateway", price=20)]
@@ -47,7 +48,7 @@ def folder(path):
     later.mkdir(parents=True)
     again = {
         "user": [users[0], {**users[1], "emailListIds": [7], "profileUpdatedAt": "2026-01-01 00:00:00 +00:00"}, users[2]],
-        "customEvent": [*first["customEvent"], login(MORNING, n=2)],
+        "customEvent": [*logins, login(MORNING, n=2), login(EVENING, userId="u-3")],
         "purchase": [*first["purchase"], purchase(2), purchase(3, userId="u-3")],
     }
     for name, rows in again.items():
@@ -88,7 +89,7 @@ def test_the_second_run_balances(twice):
 
 
 NEW = [
-    ("task", "customEvent", 1),
+    ("task", "customEvent", 2),
     ("task", "subscriptionEvent", 0),
     ("opportunity", "purchase", 2),
     ("opportunityproduct", "purchaseLine", 2),
@@ -135,3 +136,8 @@ def test_a_lead_of_the_first_run_who_bought_since_is_a_contact_now_and_the_lead_
     assert twice.before.row("lead", "user:u-3", "sandbox")["leadid"] == lead["leadid"]
     assert (lead["statecode"], lead["statuscode"], lead["_parentcontactid_value"]) == (1, 3, contact["contactid"])
     assert twice.after.row("opportunity", "purchase:pu-3", "sandbox")["_customerid_value"] == contact["contactid"]
+    assert contact["_originatingleadid_value"] == lead["leadid"]
+    assert lead["_parentaccountid_value"] == contact["_parentcustomerid_value"] is not None
+    told = [(row["_regardingobjectid_value"], row["actualend"][11:13]) for row in rows(twice.after, "task", "customEvent").values()]
+    events = {hour: row_id for row_id, hour in told if row_id in (lead["leadid"], contact["contactid"])}
+    assert events == {"09": lead["leadid"], "19": contact["contactid"]}
