@@ -12,6 +12,7 @@ from connectors import store
 from connectors.dataverse.metadata import Table
 from connectors.storable import storable
 from loads import staged
+from loads.destination import EDITOR
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
 from loads.verification import BIND
@@ -19,7 +20,6 @@ from mapping.consent import consent_columns, stricter_values
 
 CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25
-EDITOR = "_modifiedby_value"
 EXACT = 2**53
 BATCH = 500  # rows that are read from the service together
 GROUP = 2_000  # rows that are compressed together
