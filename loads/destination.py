@@ -10,6 +10,7 @@ from mapping.quiet import quiet_by_path
 from workbench.engagements.models import Environment
 
 SOURCE_ID, RUN_ID = "sourceid", "runid"
+EDITOR = "_modifiedby_value"
 KEPT_S = 300.0  # for so long what was read of a table serves the tasks of a process; a provisioning makes it void at once
 _read: dict[tuple[str, str, int, str], tuple[float, Table]] = {}
 

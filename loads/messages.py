@@ -13,14 +13,17 @@ from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
-from loads.destination import Destination
+from loads.destination import EDITOR, Destination
 from loads.flight import Job
 from loads.models import Phase
-from loads.reasons import refusal
+from loads.reasons import reason, refusal
 from loads.staged import StagedRow
-from loads.writer import Written, parts
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, Written, parts
 
 BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE, TRIES = 50, 500, 100, 3
+# Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
+DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
+THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
 
 
 class Message(Protocol):
@@ -30,6 +33,9 @@ class Message(Protocol):
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Row ids of those for which it is done already, read from the service."""
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """Row id -> reason code of those for which it must not be done, though it isn't done yet."""
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""
@@ -50,11 +56,14 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> I
 
 
 def _carried_out(phase: Phase, destination: Destination, rows: list[StagedRow], client: Client) -> list[Written]:
-    """Do it for every row for which it isn't done yet; those are `equal`. Raises Retryable."""
+    """Do it for every row for which it isn't done yet (else it is `equal`) and may be done. Raises Retryable."""
     message = message_of(phase, destination, client)
     there = message.present(rows)
-    equal = [Written(row, "equal") for row in rows if row.row_id in there]
-    return equal + _settled(message, [row for row in rows if row.row_id not in there])
+    left = [row for row in rows if row.row_id not in there]
+    barred = message.barred(left)
+    settled = [Written(row, "equal") for row in rows if row.row_id in there]
+    settled += [Written(row, "refused", reason(barred[row.row_id])) for row in left if row.row_id in barred]
+    return settled + _settled(message, [row for row in left if row.row_id not in barred])
 
 
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
@@ -95,14 +104,22 @@ class _OfTable(ABC):
 
     def states(self, rows: Sequence[StagedRow]) -> dict[str, tuple[Any, Any]]:
         """Row id -> (statecode, statuscode), of the rows that exist."""
+        found = self.read(rows, ["statecode", "statuscode"])
+        return {row_id: (row.get("statecode"), row.get("statuscode")) for row_id, row in found.items()}
+
+    def read(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Row id -> these columns, of the rows that exist."""
         table = self.table
-        select = [table.primary_id, "statecode", "statuscode"]
-        found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], select)
-        return {row[table.primary_id].lower(): (row.get("statecode"), row.get("statuscode")) for row in found}
+        found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], [table.primary_id, *columns])
+        return {row[table.primary_id].lower(): row for row in found}
 
     @abstractmethod
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Those for which it is done already."""
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """None, as a rule."""
+        return {}
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         outcomes = self.client.batch([self.operation(row) for row in rows])
@@ -136,14 +153,28 @@ class _States(_OfTable):
 
 
 class _Publish(_OfTable):
-    """Drafts become active; one that was retired since was published before."""
+    """Products go on sale: drafts, and those that an earlier run retired and the source sells again. Retired ones that it doesn't stay so.
+
+    What others retired or have under revision is theirs to publish; our own revisions end in the change set that begins them.
+    Each by its state: PublishProductHierarchy is for families alone (learn.microsoft.com/dynamics365/sales/developer,
+    publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
+    """
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         states = self.states(rows)
-        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] in (0, 1)}
+        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] in DONE_AT[row.values["for_sale"]]}
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        found = self.read(rows, ["statecode", EDITOR]) if rows else {}
+        there = [(row, found[row.row_id]) for row in rows if row.row_id in found]
+        theirs = [(row, product) for row, product in there if not (row.values["ours"] and self._is_our_edit(product))]
+        return {row.row_id: THEIRS[state] for row, product in theirs if (state := product["statecode"]) in THEIRS}
+
+    def _is_our_edit(self, product: Mapping[str, Any]) -> bool:
+        return str(product.get(EDITOR)).lower() in self.destination.user_ids
 
     def operation(self, row: StagedRow) -> Operation:
-        return Operation("POST", f"{self.table.entity_set}({row.row_id})/{NS}.PublishProductHierarchy", {})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, {"If-Match": "*"})
 
 
 @dataclass(frozen=True, slots=True)

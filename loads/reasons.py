@@ -16,6 +16,8 @@ OF_THE_LOAD: dict[str, str] = {
     "cluster.with_survivor": "The record was merged into another one; what the customer decided about that one holds for it too.",
     "company.ambiguous": "The person is in several organisation lists and none of them has the person's e-mail domain.",
     "company.name_blank": "The list's name has nothing behind the organisation prefix.",
+    "conflict.retired": "Someone retired the product at the destination, and the source still sells it; a person must say which holds.",
+    "conflict.under_revision": "Someone has the product under revision; publishing it would put their unfinished changes on sale.",
     "conflict.edited": "A person edited the row since it was loaded; nothing was written over it.",
     "email.role_address": "The address belongs to a function, such as info@, and not to a person.",
     "match.lead_untouched": "An open lead has this e-mail address too; the contact is the person's row and the lead was left as it is.",

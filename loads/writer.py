@@ -6,7 +6,7 @@ rows land and each bad one is named with the service's own reason. Existing rows
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,7 +27,8 @@ UPDATE_ROWS = 50
 PASSING = (429, 502, 503, 504)
 TRIES, FIRST_WAIT_S = 4, 0.25
 NEEDS_REVISION = "0x8004f995"  # of a product that is active
-UNDER_REVISION = {"statecode": 3, "statuscode": 3}
+RETIRED = 1  # statecode of a product
+ON_SALE, UNDER_REVISION = {"statecode": 0, "statuscode": 1}, {"statecode": 3, "statuscode": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Writer:
 
     def _one_by_one(self, rows: list[StagedRow]) -> list[Written]:
         """Each row by its own PATCH, which creates what is missing; the service says of each what it thinks of it."""
-        outcomes = self._batch(rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp}))
+        outcomes = self._revised(self._batch(rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp})))
         return [Written(row, "created") if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes]
 
     def update(self, rows: list[StagedRow]) -> list[Written]:
@@ -97,21 +98,33 @@ class Writer:
         ]
 
     def _revised(self, outcomes: list[tuple[StagedRow, Outcome]]) -> list[tuple[StagedRow, Outcome]]:
-        """The outcomes, those rows written again that the service changes only under revision, as active products; publishing ends it.
+        """The outcomes, those rows written again that the service changes only under revision: products on sale, and retired ones.
 
-        Both are one change set on the version that was read: nobody's edit since is written over, and a product whose change is refused, or
-        whose worker dies, stays on sale as it was.
+        Opened, changed and back in the state that it had, all in one change set on the version that was read: nobody's edit since is
+        written over, and whatever is refused or killed, no product stays under revision. A retired one is revised by way of active.
         """
         refused = [row for row, outcome in outcomes if outcome.code == NEEDS_REVISION]
         if not refused:
             return outcomes
+        retired = self._retired(refused)
 
         def revision(row: StagedRow) -> ChangeSet:
-            opening = Operation("PATCH", self._address(row), UNDER_REVISION, {"If-Match": row.etag or "*"})
-            return opening, Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": "*"})
+            bodies: list[Mapping[str, Any]] = [UNDER_REVISION, {**row.values, **self.stamp}, ON_SALE]
+            if row.row_id in retired:
+                bodies = [ON_SALE, *bodies, retired[row.row_id]]
+            versions = [row.etag or "*", *("*" for _ in bodies[1:])]
+            return tuple(
+                Operation("PATCH", self._address(row), body, {"If-Match": version}) for body, version in zip(bodies, versions, strict=True)
+            )
 
         settled = {row.row_id: outcome for row, outcome in self._batch(refused, revision)}
         return [(row, settled.get(row.row_id, outcome)) for row, outcome in outcomes]
+
+    def _retired(self, rows: list[StagedRow]) -> dict[str, dict[str, Any]]:
+        """Row id -> state and status of those products that are retired."""
+        select, ids = ["statecode", "statuscode"], [row.row_id for row in rows]
+        found = self.client.retrieve(self.table.entity_set, self.table.primary_id, ids, [self.table.primary_id, *select])
+        return {row[self.table.primary_id].lower(): {name: row[name] for name in select} for row in found if row["statecode"] == RETIRED}
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:
         """Rows whose version moved because our own earlier write, whose answer was lost, did move it."""

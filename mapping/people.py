@@ -5,7 +5,7 @@ over these rows, so that a million people cost disk and not memory.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -185,6 +185,11 @@ def owner_key(value: Any) -> str:
 def _shown(first: Any, last: Any) -> str:
     parts = (value.strip() for value in (first, last) if isinstance(value, str))
     return storable(" ".join(part for part in parts if part)[:100])
+
+
+def forgotten_hashes(register: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The hashes of a landed register of forgotten people; what can't be one is left out, of which the source's check tells."""
+    return frozenset(entry["hash"].strip().lower() for entry in register if isinstance(entry["hash"], str))
 
 
 def is_forgotten(hashes: frozenset[str], *keys: str | None) -> bool:

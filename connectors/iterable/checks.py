@@ -1,6 +1,8 @@
 """What a run should know of an Iterable project before it starts."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -14,6 +16,7 @@ DATA_CENTRES: Mapping[str, str] = {"US": "https://api.iterable.com", "EU": "http
 PROBE = "api/channels"  # every server-side key may read it, and it costs least
 PUBLISHED_FIELDS, SEED_FIELDS = 1_000, 8_000
 _NEAR = 0.8
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def confirm_data_centre(session: HttpSession, others: Mapping[str, HttpSession]) -> Finding:
@@ -60,10 +63,18 @@ def field_findings(fields: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("field_limit", "info", evidence)
 
 
-def forgotten_findings(emails: Sequence[str], user_ids: Sequence[str]) -> Iterator[Finding]:
-    """How many people asked to be forgotten: they are skipped."""
-    if emails or user_ids:
-        evidence = f"{len(emails):,} e-mail addresses and {len(user_ids):,} user ids are on the forgotten register."
+def forgotten_findings(emails: Sequence[Any], user_ids: Sequence[Any]) -> Iterator[Finding]:
+    """How many people asked to be forgotten: they are skipped. Entries of another form than the assumed one find nobody."""
+    if not (emails or user_ids):
+        return
+    evidence = f"{len(emails):,} e-mail addresses and {len(user_ids):,} user ids are on the forgotten register."
+    strange = sum(not (isinstance(entry, str) and _SHA256.fullmatch(entry.strip())) for entry in (*emails, *user_ids))
+    if strange:
+        evidence += f" {strange:,} of them are no hexadecimal SHA-256, so that nobody is found by them."
+        yield Finding(
+            "forgotten", "warning", evidence, "Ask Iterable's support what they are, and have those people left out before loading."
+        )
+    else:
         yield Finding("forgotten", "info", evidence, "They are skipped; nothing to do.")
 
 

@@ -3,13 +3,16 @@
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from http import HTTPStatus
 
 from connectors import rawjson
-from connectors.base import Reading, Slice
+from connectors.base import Finding, Reading, Slice
+from connectors.http import HttpRefused
 from connectors.iterable.exports import Exports, Jobs
 from connectors.iterable.windows import OPEN, Window, windows
 
 JOBS_AT_ONCE = 4
+REFUSED = "A record that claims a date in these years isn't extracted. Compare the counts with what Iterable shows."
 
 
 class Exported:
@@ -35,11 +38,22 @@ class Exported:
     def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:
         """The raw JSON lines of a slice, malformed ones too; blank lines are left out.
 
-        The jobs stand in the reading's memory until their lines are read, so that another task finds them again.
+        The jobs stand in the reading's memory until their lines are read, so that another task finds them again. Years that the source
+        takes no export of are told in a finding.
         """
         jobs, data_type, window = Jobs(reading.memory.setdefault("jobs", {}), reading.fields), self._type_of(piece), _window(piece, reading)
         with self._lock:
-            for each in _due(self._order, piece):
+            try:
+                self._exports.begin(data_type, window, jobs)
+            except HttpRefused as refused:
+                if refused.status != HTTPStatus.BAD_REQUEST or not window.is_odd:
+                    raise
+                evidence = f"Iterable exports no {data_type} from {window.start.date()} to {window.end.date()}."
+                reading.findings.append(
+                    Finding("years that aren't exported", "warning", evidence, REFUSED, subject=f"{data_type} {piece.name}")
+                )
+                return
+            for each in _ahead(self._order, piece):
                 self._exports.begin(self._type_of(each), _window(each, reading), jobs)
         lines = self._exports.lines(data_type, window, jobs, until=reading.until) if window.start < window.end else iter(())
         yield from lines if len(self._data_types) == 1 else (named(line, data_type) for line in lines)
@@ -76,10 +90,10 @@ def _window(piece: Slice, reading: Reading) -> Window:
     return window.after(datetime.fromisoformat(read_until)) if reading.once and read_until else window
 
 
-def _due(order: Sequence[Slice], piece: Slice) -> list[Slice]:
-    """This slice and the next ones, whose jobs run while it is read."""
+def _ahead(order: Sequence[Slice], piece: Slice) -> list[Slice]:
+    """The next slices, whose jobs run while this one is read; one of odd dates, which may be refused, is begun for itself."""
     if piece not in order:
-        return [piece]
+        return []
     position = order.index(piece)
     ahead = order[position + 1 : position + JOBS_AT_ONCE]
-    return [piece, *(each for each in ahead if not each.name.endswith(OPEN))]
+    return [each for each in ahead if not (each.name.endswith(OPEN) or Window.of(each).is_odd)]

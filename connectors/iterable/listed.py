@@ -13,6 +13,7 @@ from connectors.http import HttpRefused, HttpSession
 from connectors.iterable.answers import opened, page
 from connectors.iterable.paging import Listing, rows
 from connectors.iterable.slicing import items, named_slice
+from connectors.storable import storable
 from connectors.store import batched
 
 CAMPAIGNS = Listing("api/campaigns", "campaigns", "totalCampaignsCount", "id", 1_000, {"sort": "id"})
@@ -101,18 +102,25 @@ class Templates:
         medium = piece.params["medium"]
         beside = {"messageMedium": medium, "templateType": piece.params["type"]}
         for row in map(_row, items(piece)):
-            yield rawjson.write({**row, **self._content(row["templateId"], medium, reading), **beside})
+            yield rawjson.write({**row, **self._content(row.get("templateId"), medium, reading), **beside})
 
     def _of(self, kind: str, medium: str) -> Iterator[Slice]:
         given = {"templateType": kind, "messageMedium": medium, "sort": "id"}
         listing = Listing("api/templates", "templates", "totalTemplatesCount", "templateId", 1_000, given)
-        known = [row for row in rows(self._session, listing) if isinstance(row, dict) and isinstance(row.get("templateId"), int)]
-        for some in batched(sorted(known, key=lambda row: row["templateId"]), TEMPLATES_A_SLICE):
-            name = f"{kind} {medium} {some[0]['templateId']} to {some[-1]['templateId']}"
+        known = [row for row in rows(self._session, listing) if isinstance(row, dict)]
+        numbered = [row for row in known if isinstance(row.get("templateId"), int)]
+        nameless = [row for row in known if not isinstance(row.get("templateId"), int)]
+        for some in batched([*sorted(numbered, key=lambda row: row["templateId"]), *nameless], TEMPLATES_A_SLICE):
+            name = f"{kind} {medium} {some[0].get('templateId')} to {some[-1].get('templateId')}"
             texts = (rawjson.write(row).decode("utf-8", "surrogatepass") for row in some)
             yield named_slice(name, texts, {"type": kind, "medium": medium})
 
-    def _content(self, template_id: int, medium: str, reading: Reading) -> dict[str, Any]:
+    def _content(self, template_id: Any, medium: str, reading: Reading) -> dict[str, Any]:
+        if not isinstance(template_id, int):
+            shown = storable(str(template_id)[:100])
+            evidence = f"A template of {medium} in the list has no number as its id ({shown}), so that its content can't be asked for."
+            reading.findings.append(Finding("template without content", "warning", evidence, "Look at it in Iterable.", subject=shown))
+            return {}
         try:
             answer = self._session.request("GET", f"api/templates/{MEDIA[medium]}/get", params={"templateId": template_id}, bucket="reads")
         except HttpRefused as refused:

@@ -62,7 +62,7 @@ ANSWERS: Mapping[str, Answer] = {
 class IterableSource:
     """One Iterable project. Thread-safe.
 
-    *assumed*: every profile has a profileUpdatedAt from 1970 on; the export can't be asked for others.
+    *assumed*: every profile has a profileUpdatedAt in the years 1 to 9999; the export can't be asked for others.
     """
 
     platform = "iterable"

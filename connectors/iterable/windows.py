@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 from connectors.base import Slice
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_FUTURE = datetime(2200, 1, 1, tzinfo=UTC)  # a profile whose clock runs ahead must not be lost
+# The first and the last moment that can be asked for. The end of a window isn't in it, and 9999-12-31 23:59:59 often stands for 'never'
+# at the source, so that the end is given in a zone where it is later.
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-12)))
 _LATE = timedelta(minutes=5)  # rows arrive late: the open slice begins so much before now
 _YEARS = 3  # the last so many years have a slice each, all before them one: a slice that the source cuts off is halved anyway
 _SHORTEST = timedelta(seconds=60)
@@ -26,7 +30,7 @@ class Window:
         """Two windows that are this one together; None where it is too short to divide."""
         if self.end - self.start <= _SHORTEST:
             return None
-        middle = self.start + timedelta(seconds=int((self.end - self.start).total_seconds()) // 2)
+        middle = self.end - timedelta(seconds=int((self.end - self.start).total_seconds()) // 2)  # in the end's zone: it may be the last
         return Window(self.start, middle), Window(middle, self.end)
 
     def as_params(self) -> dict[str, str]:
@@ -37,6 +41,11 @@ class Window:
         """The part of this window that lies after a moment; an empty one where none does."""
         return Window(min(max(self.start, moment), self.end), self.end)
 
+    @property
+    def is_odd(self) -> bool:
+        """Whether only records with an unlikely date are in it: before 1970 or after 2199."""
+        return self.end <= _BEGINNING or self.start >= _FAR_FUTURE
+
     @classmethod
     def of(cls, piece: Slice) -> "Window":
         """The window of a slice."""
@@ -44,18 +53,20 @@ class Window:
 
 
 def windows(now: datetime) -> Iterator[tuple[str, Window]]:
-    """Named windows from 1970 to `now`, in order without gaps, and an open one from shortly before `now` on.
+    """Named windows of all time up to `now`, in order without gaps, one of the far future, and an open one from shortly before `now` on.
 
     now: an aware datetime.
     """
     now = now.astimezone(UTC).replace(microsecond=0)
     years = (datetime(year, 1, 1, tzinfo=UTC) for year in range(now.year - _YEARS + 1, now.year + 1))
-    edges = [_BEGINNING, *years, now]
+    edges = [_FIRST, _BEGINNING, *years, now]
     for start, end in pairwise(edges):
         if start < end:
-            yield f"{start:%Y-%m-%d}", Window(start, end)
+            yield start.date().isoformat(), Window(start, end)
+    yield _FAR_FUTURE.date().isoformat(), Window(_FAR_FUTURE, _LAST)
     yield OPEN, Window(now - _LATE, _FAR_FUTURE)
 
 
 def _written(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} +00:00"
+    text = moment.isoformat(" ", "seconds")
+    return f"{text[:19]} {text[19:]}"

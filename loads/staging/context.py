@@ -10,10 +10,10 @@ from connectors import landing
 from connectors.models import Dataset
 from loads import crosswalk, leases, staged
 from loads.destination import Destination
-from loads.models import Binding, Run
+from loads.models import Binding, Crosswalk, Run
 from mapping import plan
 from mapping.consent import ConsentRules
-from mapping.people import PersonRules, moments_reader, person_rules
+from mapping.people import PersonRules, forgotten_hashes, moments_reader, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.transforms import TimeRules
 from workbench.engagements.errors import WorkbenchError
@@ -102,6 +102,13 @@ class StagingContext:
         rows = Binding.objects.filter(environment=self.run.environment, kind=Binding.Kind.CURRENCY, row_id__isnull=False)
         return {row.name: str(row.row_id) for row in rows}
 
+    @cached_property
+    def former_leads(self) -> dict[str | None, str]:
+        """Source id of a person who is a contact now -> the lead that it was before."""
+        people = [name for name in self.objects if self.kind_of(name) == "person"]
+        rows = Crosswalk.objects.filter(environment=self.run.environment, object_name__in=people, table="lead", current=False, alias=False)
+        return {source_id: str(row_id) for source_id, row_id in rows.values_list("source_id", "row_id").iterator()}
+
     def dataset(self, object_name: str) -> Dataset:
         """The dataset of an object that this run stages."""
         return Dataset.objects.get(pk=self.run.datasets[object_name])
@@ -121,7 +128,7 @@ class StagingContext:
     @cached_property
     def person_rules(self) -> PersonRules:
         """How a person's record is read, by the signed plan."""
-        forgotten = frozenset(entry["hash"] for entry in self.answers("forgotten"))
+        forgotten = forgotten_hashes(self.answers("forgotten"))
         consent = ConsentRules.from_content(self.contents["consent"])
         names = {"lifecycle_field": self.contents["split"]["stage_field"], "owner_field": self.contents["owners"]["owner_field"]}
         return person_rules(self.playbook, names, consent, self.time, forgotten)

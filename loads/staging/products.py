@@ -33,7 +33,7 @@ CLASHES = "product-clashes.json"
 NUMBER_LIMIT, DECIMALS = 100, 5  # of product.productnumber; of quantities
 MOST = 100_000_000_000_000  # that a price may be, by the column's own limit
 NO_WORDS = ("false", "no", "0", "inactive", "retired", "discontinued")
-PUBLISHED, RETIRED = {"statecode": 0, "statuscode": 1}, (1, 2)
+RETIRED = (1, 2)  # state and status of a product
 
 
 def currency_code(value: Any) -> str:
@@ -130,8 +130,9 @@ class ProductRows(RecordRows):
         if others := sorted(item.role for item in decision.rows if item.table == "productpricelevel" and item.role != own):
             built.issues.append(Issue("price.none", "price", ", ".join(others), "note"))
         parents = [f"productpricelevel:{row.row_id}" for row in decision.rows if row.table != "product"]
-        built.late.append(Late(Phase.Kind.PUBLISH, "product", product.row_id, PUBLISHED, parents))
-        if self._inactive(record):
+        inactive, ours = self._inactive(record), product.origin == Crosswalk.Origin.CREATED
+        built.late.append(Late(Phase.Kind.PUBLISH, "product", product.row_id, {"for_sale": not inactive, "ours": ours}, parents))
+        if inactive:
             product.state = RETIRED
         return built
 

@@ -108,6 +108,7 @@ class RecordRows:
         self.finish(record, decision, of, values, found)
         lossy = {issue.field for issue in found if issue.severity == "loss"}
         issues += [issue for issue in found if issue not in issues]
+        former = self._formerly(decision) if row and row.present else None
         return Draft(
             row_id=row.row_id if row else "",
             source_id=decision.source_id,
@@ -121,7 +122,19 @@ class RecordRows:
             lossy=sorted(column for column, source in of.sources.items() if source in lossy),
             source=lambda: {column: of.readers[source](record) for column, source in of.sources.items() if column in values},
             role=row.role if row else "",
+            former=self.draft(record, former, row, table, []) if former else None,
         )
+
+    def _formerly(self, decision: Decision) -> Decision | None:
+        """The decision with the leads that its people were before they became contacts; None where none was."""
+        leads = self.context.former_leads
+        parents = [
+            parent._replace(table="lead", row_id=leads[parent.source_id])
+            if parent.table == "contact" and parent.source_id in leads
+            else parent
+            for parent in decision.parents
+        ]
+        return decision._replace(parents=parents) if parents != decision.parents else None
 
     def set_name(self, record: Mapping[str, Any], of: TableRows, values: Values, issues: list[Issue]) -> None:
         """The primary name: by the rule's fields, else what the map gave, else the default; never empty, never too long."""

@@ -12,6 +12,7 @@ from connectors import store
 from connectors.dataverse.metadata import Table
 from connectors.storable import storable
 from loads import staged
+from loads.destination import EDITOR
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
 from loads.verification import BIND
@@ -19,7 +20,6 @@ from mapping.consent import consent_columns, stricter_values
 
 CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25
-EDITOR = "_modifiedby_value"
 EXACT = 2**53
 BATCH = 500  # rows that are read from the service together
 GROUP = 2_000  # rows that are compressed together
@@ -33,6 +33,7 @@ class Draft:
     always: values that are written into an existing row too, whatever it holds (stage lookups of a lead that became a contact).
     state: statecode and statuscode that the row gets once all rows are there.
     companions: columns that say something of another one's value, and go into an existing row only where that one does.
+    former: the same row tied to the lead that its person was before; a row that was loaded so stays so, as the lead's history.
     """
 
     row_id: str
@@ -50,6 +51,7 @@ class Draft:
     companions: Mapping[str, str] = field(default_factory=dict)
     role: str = ""
     state: tuple[int, int] | None = None
+    former: "Draft | None" = None
 
 
 class TableWriter:
@@ -88,19 +90,30 @@ class TableWriter:
             self._flush()
 
     def _flush(self) -> None:
-        drafts, self._drafts = self._drafts, []
+        drafts, self._drafts = [_as_applied(draft) for draft in self._drafts], []
         hashes = [_hash(draft) for draft in drafts]
         changing = [d for d, h in zip(drafts, hashes, strict=True) if _is_there(d) and h != d.applied_hash]
         there = self._read(changing) if changing else {}
         for draft, applied in zip(drafts, hashes, strict=True):
-            self._write(draft, applied, there.get(draft.row_id))
+            found = there.get(draft.row_id)
+            history = self._history(draft, found)
+            self._write(history or draft, _hash(history) if history else applied, found)
 
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
-        keys = sorted({key for draft in drafts for key in read_keys(self.table, {**draft.values, **draft.always})} | {EDITOR})
+        bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
+        keys = sorted({key for body in bodies for key in read_keys(self.table, body)} | {EDITOR})
         client = self.context.destination.client
         rows = client.retrieve(self.table.entity_set, self.table.primary_id, [draft.row_id for draft in drafts], keys)
         return {row[self.table.primary_id].lower(): row for row in rows}
+
+    def _history(self, draft: Draft, there: Mapping[str, Any] | None) -> Draft | None:
+        """The draft tied to the lead that its person was, where the row is; else None."""
+        former = draft.former
+        if former is None or there is None:
+            return None
+        leads = {parent.partition(":")[2] for parent in former.parents if parent.startswith("lead:")}
+        return former if any(str(there.get(key)).lower() in leads for key in read_keys(self.table, former.values)) else None
 
     def _write(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> None:
         values, action = {**draft.values, **draft.always}, "create"
@@ -197,9 +210,16 @@ def _literal(source: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
 
 def _shown(value: Any) -> Any:
     """A source value as the field diff shows it; what a signature's canonical JSON has no form for is shown as text."""
-    if isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < EXACT):
+    if value is None or isinstance(value, bool) or (isinstance(value, (int, float)) and abs(value) < EXACT):
         return value
     return storable(str(value)[:500])
+
+
+def _as_applied(draft: Draft) -> Draft:
+    """The draft, or the one tied to the former lead where that is what was applied."""
+    if draft.former is None or _hash(draft) == draft.applied_hash:
+        return draft
+    return draft.former if _hash(draft.former) == draft.applied_hash else draft
 
 
 def _is_there(draft: Draft) -> bool:

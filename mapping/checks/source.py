@@ -4,7 +4,12 @@ from mapping.checks.registry import Check, Choice, Decision, register
 from workbench.engagements.models import Role
 
 SOURCE = "Source"
-TOLD_WHILE_LANDING = ("list members withheld", "catalog without items", "template without content")  # by the connector itself
+TOLD_WHILE_LANDING = (
+    "list members withheld",
+    "catalog without items",
+    "template without content",
+    "years that aren't exported",
+)  # by the connector itself
 
 FIELD_LIMIT = Decision(
     "The project is near its limit of unique fields, and fields can't be deleted there. What happens until the move is over?",
@@ -43,6 +48,7 @@ register(
     ),
     Check("orphaned_metrics", "Metrics of deleted campaigns", "source", SOURCE, "Metrics of campaigns that no longer exist."),
     Check("catalog without items", "Empty catalogs", "source", SOURCE, "Catalogs that hold no item."),
+    Check("years that aren't exported", "Years without exports", "source", SOURCE, "Unlikely years that the source exports nothing of."),
     Check("template without content", "Templates without content", "source", SOURCE, "Templates that have no content in their own locale."),
     Check("purchases_without_order", "Purchases without order number", "source", SOURCE, "Purchases that only their id tells apart."),
     Check("purchases_without_currency", "Purchases without currency", "source", SOURCE, "Purchases whose money is of no stated currency."),

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connectors.base import Reading, Slice, StillPreparing
-from connectors.http import Unauthorized, Unreachable
+from connectors.http import HttpRefused, Unauthorized, Unreachable
 from connectors.iterable.answers import StrangeAnswer
 from connectors.iterable.exports import ExportCancelled, ExportFailed
 from connectors.iterable.source import LIMITS, IterableSource
@@ -129,6 +129,23 @@ def test_the_jobs_of_the_next_slices_run_while_one_is_read_but_the_open_one_star
     assert exporter.jobs[3000 + len(pieces)]["window"]["endDateTime"].startswith("2200")
 
 
+def test_years_that_the_source_takes_no_export_of_are_empty_and_all_others_are_read(exporter: Exporter, service: Service):
+    answered = exporter.answer
+
+    def script(request: Received) -> Reply:
+        asked = request.json if request.method == "POST" else {}
+        odd = asked.get("startDateTime", "")[:4] in ("0001", "2200") or "soon" in asked.get("onlyFields", "")
+        return Reply(400, json={"msg": "Invalid startDateTime", "code": "BadParams"}) if odd else answered(request)
+
+    service.script = script
+    source, reading = source_at(service.url), Reading()
+    read = {piece.name: len(list(source.read("user", piece, reading))) for piece in source.slices("user", NOW)}
+    assert [name for name, lines in read.items() if not lines] == ["0001-01-01", "2200-01-01"]
+    assert [finding.subject for finding in reading.findings] == ["user 0001-01-01", "user 2200-01-01"]
+    with pytest.raises(HttpRefused):
+        list(source.read("user", WHOLE, Reading({}, fields=("soon",))))
+
+
 def test_a_job_that_takes_longer_than_a_task_is_waited_for_by_the_next_one_and_not_started_again(exporter: Exporter, service: Service):
     exporter.states, kept = ["running"], {}
     pieces = source_at(service.url).slices("user", NOW)
@@ -173,7 +190,7 @@ def project(service: Service, key: str = "iterable-key-1", fields: int = 10) -> 
     bodies = {
         "/api/channels": {"channels": []},
         "/api/users/getFields": {"fields": {f"field{n}": "string" for n in range(fields)}},
-        "/api/users/forgotten": {"hashedEmails": ["ab"]},
+        "/api/users/forgotten": {"hashedEmails": ["0A" * 32]},
         "/api/users/forgottenUserIds": {"hashedUserIds": []},
     }
 

@@ -150,7 +150,7 @@ def test_a_window_that_overlaps_the_one_before_is_not_counted_twice():
     from connectors.base import Reading
 
     exported, now = Exported(Exports(), "customEvent"), datetime(2026, 11, 25, 12, tzinfo=UTC)
-    *_, closed, last = exported.slices(now)
+    *_, closed, _, last = exported.slices(now)
     for piece in (closed, last):
         list(exported.read(piece, Reading(once=True)))
     list(exported.read(last, Reading()))

@@ -1,5 +1,4 @@
 import json
-import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,13 +95,11 @@ def test_several_files_are_one_dataset_and_none_is_an_empty_one(tmp_path):
     assert profile([land(tmp_path, [], "3.parquet")], {"a": "long"})[0].rows == 0
 
 
-def test_thousands_of_fields_and_long_texts_stay_within_time_and_memory(tmp_path):
+def test_thousands_of_fields_and_long_texts_stay_within_memory(tmp_path):
     records = [
         {f"field {(number * 7 + k) % 4_000}": k for k in range(20)} | {"long": f"{number}" + "y" * 30_000} for number in range(2_000)
     ]
-    started = time.perf_counter()
-    found = profile([land(tmp_path, records)])
-    assert time.perf_counter() - started < 10
+    found = profile([land(tmp_path, records)], memory_mb=128)
     assert len(found) == 4_001
     assert (found[-1].name, found[-1].distinct, len(found[-1].top[0][0])) == ("long", 2_000, 200)
 

@@ -137,3 +137,30 @@ def test_metadata_tables_have_keys_and_values(get):
     assert get("metadata/rates/EUR").json()["value"] == {"rate": 1}
     assert get("metadata/rates/USD").status_code == 404
     assert get("metadata/none").json() == {"results": []}
+
+
+def test_a_strangers_folder_is_served_whatever_its_rows_and_ids_are(tmp_path):
+    odd = [{"id": 7, "name": "a", "createdAt": "soon"}, {"id": "seven"}, {"id": None}, {"id": [7]}, {"id": 1.5}, {}, "text", None, [1]]
+    (tmp_path / "iterable/templates/email").mkdir(parents=True)
+    (tmp_path / "iterable/catalogs/products").mkdir(parents=True)
+    for name in ("journeys", "campaigns", "lists"):
+        (tmp_path / f"iterable/{name}.json").write_text(json.dumps({name: odd}))
+    (tmp_path / "iterable/snippets.json").write_text(json.dumps({"snippets": odd}))
+    (tmp_path / "iterable/catalogs.json").write_text(json.dumps({"params": {"catalogNames": [{"name": "products"}, {}, {"name": 7}, "x"]}}))
+    items = [{"itemId": 1, "value": None}, {"itemId": "1", "value": {"a": 1}}, {"value": [1]}, [1]]
+    (tmp_path / "iterable/catalogs/products/items.ndjson").write_text("".join(json.dumps(one) + "\n" for one in items))
+    for number, one in enumerate(odd):
+        template = {**one, "templateId": one.get("id")} if isinstance(one, dict) else one
+        (tmp_path / f"iterable/templates/email/{number}.json").write_text(json.dumps(template))
+    paths = ["journeys", "journeys?state=Archived", "campaigns", "campaigns?campaignState=Draft", "campaigns?page=1", "lists", "templates",
+             "templates?startDateTime=2023-01-01 00:00:00", "templates/email/get?templateId=0", "snippets/seven", "catalogs",
+             "catalogs/products/items?orderBy=itemId", "catalogs/products/fieldMappings", "templates/getByClientTemplateId"]  # fmt: skip
+    with address_of(tmp_path) as address, requests.Session() as session:
+        session.trust_env = False
+        session.headers["Api-Key"] = "a-key"
+        for sort in ("id", "-id", "templateId", "name"):
+            for path in paths:
+                answer = session.get(f"{address}/api/{path}{'&' if '?' in path else '?'}sort={sort}", timeout=10)
+                assert answer.status_code == 200, f"{path}: {answer.text}"
+        assert session.get(f"{address}/api/templates?pageSize=50").json()["totalTemplatesCount"] == 6
+        assert session.get(f"{address}/api/journeys?pageSize=50").json()["totalJourneysCount"] == len(odd)

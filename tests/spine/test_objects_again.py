@@ -1,16 +1,19 @@
 """A second extraction and run of events, subscriptions, lists and purchases: what is there stays as it is, and only what is new is made."""
 
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from django.core.management import call_command
 
 from loads.models import Crosswalk, Run
+from loads.reconciliation import phase_closed
 from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import collect, engagement_on
+from tests.playing import collect, dump, engagement_on
 from tests.spine.test_load_engine import Prepared
+from tests.spine.test_second_run import SELLER, edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 MORNING, EVENING = "2024-03-05 09:10:11 +00:00", "2024-03-05 19:10:11 +00:00"
@@ -38,21 +41,30 @@ def folder(path):
         user("u-3", "eva@west.example", "lead"),
     ]
     stopped = {"userId": "u-1", "createdAt": MORNING, "messageTypeIds": [901]}
-    first = {"customEvent": [login(MORNING), login(MORNING), login(EVENING, n=1)], "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
+    logins = [login(MORNING), login(MORNING), login(EVENING, n=1), login(MORNING, userId="u-3")]
+    first = {"customEvent": logins, "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
     more = {f"export/{name}.ndjson": rows for name, rows in first.items()}
     more["catalogs.json"] = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}}
-    more["catalogs/products/items.ndjson"] = [item("P-1", name="Sensor", price=10), item("P-2", name="Gateway", price=20)]
-    folders.write(path, users, lists=[organisation_list(7, "Newsletter")], more=more)
+    more["catalogs/products/items.ndjson"] = [
+        item("P-1", name="Sensor", price=10), item("P-2", name="Gateway", price=20), item("P-gone", name="Gone", active=False),
+        item("P-still-gone", name="Lamp", active=False), item("P-back", name="Back", active=False),
+        item("P-retired", name="Retired", price=5), item("P-revising", name="Revising", price=6),
+    ]  # fmt: skip
+    seller = {"systemuserid": SELLER, "fullname": "Sam Seller", "internalemailaddress": "sam@customer.example", "isdisabled": False}
+    rows = {"dataverse/systemuser": [{**seller, "accessmode": 0}]}
+    folders.write(path, users, lists=[organisation_list(7, "Newsletter")], more=more, rows=rows)
     later = path / "later" / "iterable" / "export"
     later.mkdir(parents=True)
     again = {
         "user": [users[0], {**users[1], "emailListIds": [7], "profileUpdatedAt": "2026-01-01 00:00:00 +00:00"}, users[2]],
-        "customEvent": [*first["customEvent"], login(MORNING, n=2)],
-        "purchase": [*first["purchase"], purchase(2), purchase(3, userId="u-3")],
+        "customEvent": [*logins, login(MORNING, n=2), login(EVENING, userId="u-3")],
+        "purchase": [*first["purchase"], purchase(2), purchase(3, userId="u-3"), purchase(4, shoppingCartItems=[{"id": "P-retired"}])],
     }
     for name, rows in again.items():
         (later / f"{name}.ndjson").write_text("".join(json.dumps(one) + "\n" for one in rows))
-    changed = [item("P-1", name="Sensor of the second kind", price=12), item("P-2", name="Gateway", price=20)]
+    changed = [item("P-1", name="Sensor of the second kind", price=12), *more["catalogs/products/items.ndjson"][1:3]]
+    changed += [item("P-still-gone", name="Lamp of the second kind", active=False), item("P-back", name="Back again", active=True)]
+    changed += more["catalogs/products/items.ndjson"][5:]
     items = path / "later" / "iterable" / "catalogs" / "products"
     items.mkdir(parents=True)
     (items / "items.ndjson").write_text("".join(json.dumps(one) + "\n" for one in changed))
@@ -68,14 +80,44 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 prepared = Prepared(engagement, cast, servers, leave=())
                 assert prepared.finish(prepared.open()).state == Run.State.DONE
                 before = collect(engagement, servers)
+                ids = {name: row["productid"] for name, row in products(before).items()}
+                edit(servers, "product", ids["P-retired"], {"statecode": 1, "statuscode": 2})
+                edit(servers, "product", ids["P-revising"], {"statecode": 3, "statuscode": 3})
+                edit(servers, "product", ids["P-revising"], {"description": "half a sentence"})
                 servers.advance("iterable")
                 prepared.prepare()
-                second = prepared.finish(prepared.open())
+                states = {}
+                with each_closing(lambda phase: states.setdefault(phase.kind, states_of_products(servers))):
+                    second = prepared.finish(prepared.open())
                 phases = {(one.object_name, one.table, one.kind): one for one in second.phases.all()}
                 kept = set(Crosswalk.objects.values_list("object_name", flat=True))
-                yield SimpleNamespace(before=before, after=collect(engagement, servers), run=second, phases=phases, kept=kept)
+                after = collect(engagement, servers)
+                yield SimpleNamespace(before=before, after=after, run=second, phases=phases, kept=kept, states=states)
         finally:
             call_command("flush", verbosity=0, interactive=False)
+
+
+@contextmanager
+def each_closing(act):
+    """Do something whenever a phase of products closes."""
+
+    def closed(sender, phase, **_):
+        if phase.table == "product":
+            act(phase)
+
+    phase_closed.connect(closed)
+    try:
+        yield
+    finally:
+        phase_closed.disconnect(closed)
+
+
+def states_of_products(servers):
+    return {row["mwb_catalog_id"]: row["statecode"] for row in dump(servers.dataverse_sandbox, "product")}
+
+
+def products(played):
+    return {row["mwb_catalog_id"]: row for row in played.of_source("product", "catalogItem", "sandbox")}
 
 
 def rows(played, table, object_name):
@@ -88,9 +130,9 @@ def test_the_second_run_balances(twice):
 
 
 NEW = [
-    ("task", "customEvent", 1),
+    ("task", "customEvent", 2),
     ("task", "subscriptionEvent", 0),
-    ("opportunity", "purchase", 2),
+    ("opportunity", "purchase", 3),
     ("opportunityproduct", "purchaseLine", 2),
 ]
 
@@ -105,20 +147,42 @@ def test_rows_that_are_there_stay_and_new_records_get_theirs(twice, table, objec
 
 
 def test_a_product_on_sale_is_revised_and_published_again(twice):
-    before, after = rows(twice.before, "product", "catalogItem"), rows(twice.after, "product", "catalogItem")
-    assert before.keys() == after.keys()
-    assert {row["name"] for row in after.values()} == {"Sensor of the second kind", "Gateway"}
-    assert {row["statecode"] for row in after.values()} == {0}
+    before, after = products(twice.before), products(twice.after)
+    assert {name: row["productid"] for name, row in before.items()} == {name: row["productid"] for name, row in after.items()}
+    told = {name: (after[name]["name"], after[name]["statecode"]) for name in ("P-1", "P-2")}
+    assert told == {"P-1": ("Sensor of the second kind", 0), "P-2": ("Gateway", 0)}
     phase = twice.phases["catalogItem", "product", "rows"]
-    assert (phase.created, phase.updated, phase.equal, phase.refused) == (0, 1, 1, 0)
+    assert (phase.created, phase.updated, phase.equal, phase.refused) == (0, 3, 4, 0)
     amounts = [row["amount"] for row in twice.after.rows("productpricelevel", "sandbox")]
-    assert sorted(amounts) == [12, 20]
+    assert sorted(amounts) == [0, 0, 0, 5, 6, 12, 20]
+
+
+def test_a_product_on_sale_stays_so_while_it_is_changed_and_a_retired_one_stays_retired(twice):
+    written = twice.states["rows"]
+    assert (written["P-1"], written["P-still-gone"], written["P-back"]) == (0, 1, 1)
+
+
+def test_retired_products_take_changes_and_those_that_the_source_sells_again_are_on_sale(twice):
+    after = products(twice.after)
+    told = {name: (after[name]["name"], after[name]["statecode"]) for name in ("P-gone", "P-still-gone", "P-back")}
+    assert told == {"P-gone": ("Gone", 1), "P-still-gone": ("Lamp of the second kind", 1), "P-back": ("Back again", 0)}
+
+
+def test_what_a_person_retired_or_is_revising_is_left_so_and_says_why(twice):
+    after = products(twice.after)
+    assert (after["P-retired"]["statecode"], after["P-revising"]["statecode"]) == (1, 3)
+    assert after["P-revising"]["description"] == "half a sentence"
+    assert twice.after.reasons("products/P-retired", "catalogItem", "sandbox") == ["conflict.retired"]
+    assert twice.after.reasons("products/P-revising", "catalogItem", "sandbox") == ["conflict.under_revision"]
+    phase = twice.phases["catalogItem", "product", "publish"]
+    assert (phase.updated, phase.equal, phase.refused, phase.at_destination) == (1, 4, 2, 5)
+    assert twice.after.reasons("pu-4:1", "purchaseLine", "sandbox") == ["parent.not_loaded"]
 
 
 def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
     assert {row["statecode"] for row in twice.after.rows("task", "sandbox")} == {1}
     assert {row["statecode"] for row in rows(twice.after, "opportunity", "purchase").values()} == {1}
-    assert len(twice.after.rows("opportunityclose", "sandbox")) == 3
+    assert len(twice.after.rows("opportunityclose", "sandbox")) == 4
 
 
 def test_who_came_onto_a_list_is_added_to_it(twice):
@@ -134,4 +198,9 @@ def test_a_lead_of_the_first_run_who_bought_since_is_a_contact_now_and_the_lead_
     lead, contact = twice.after.row("lead", "user:u-3", "sandbox"), twice.after.row("contact", "user:u-3", "sandbox")
     assert twice.before.row("lead", "user:u-3", "sandbox")["leadid"] == lead["leadid"]
     assert (lead["statecode"], lead["statuscode"], lead["_parentcontactid_value"]) == (1, 3, contact["contactid"])
+    assert contact["_originatingleadid_value"] == lead["leadid"]
+    assert lead["_parentaccountid_value"] == contact["_parentcustomerid_value"] is not None
+    told = [(row["_regardingobjectid_value"], row["actualend"][11:13]) for row in rows(twice.after, "task", "customEvent").values()]
+    events = {hour: row_id for row_id, hour in told if row_id in (lead["leadid"], contact["contactid"])}
+    assert events == {"09": lead["leadid"], "19": contact["contactid"]}
     assert twice.after.row("opportunity", "purchase:pu-3", "sandbox")["_customerid_value"] == contact["contactid"]

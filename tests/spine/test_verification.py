@@ -26,6 +26,7 @@ def prepared(tmp_path):
         user("u-1", "ada@gmail.com", "customer", firstName=" Ada ", lastName="Lovelace", loyaltyPoints=12.5),
         user("u-2", "EVA@gmail.com", "customer", firstName=LONG, lastName="Marsh", loyaltyPoints=-3),
         user("u-3", "leo@gmail.com", "lead", lastName="Ray"),
+        user("u-4", "mia@northpine.example", "lead", lastName="Berg"),
     ]
     folder = folders.write(tmp_path / "source", users, rows={"dataverse/systemuser": [seller]})
     with engagement_on(folder, tmp_path) as (engagement, cast, servers):
@@ -63,6 +64,9 @@ def test_every_value_is_counted_by_what_became_of_it(prepared):
     assert counts(contacts, "emailaddress1") == {"equal": 1, "transformed": 1}
     assert counts(contacts, "ownerid") == {"transformed": 2}
     assert contacts.verified["ranges"]["mwb_loyaltypoints"] == ["-3.0", "12.5", "9.5"]
+    [lead] = VerifiedRow.objects.filter(run=run, source_id="u-4")
+    [company] = [one for one in lead.fields if one["column"] == "companyname"]
+    assert (company["source"], company["meant"], company["found"]) == (None, "northpine.example", "northpine.example")
     assert total(run.phases.all()).rows == sum(phase.created + phase.updated for phase in run.phases.filter(kind=Phase.Kind.ROWS))
 
 

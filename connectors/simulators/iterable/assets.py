@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors.simulators.iterable.answers import Refused, envelope
-from connectors.simulators.iterable.pages import missing, number_of, one_of, page_of
+from connectors.simulators.iterable.pages import in_order, missing, number_of, one_of, page_of, value_of
 from connectors.simulators.iterable.project import Project
 from connectors.simulators.iterable.rows import parse
-from connectors.simulators.iterable.times import parameter_time
+from connectors.simulators.iterable.times import parameter_time, row_time
 
 MEDIA = {"email": "Email", "push": "Push", "inapp": "InApp", "sms": "SMS", "embedded": "Embedded"}
 
@@ -25,7 +25,7 @@ async def templates(project: Project, request: Request) -> Response:
             found += [each for each in _templates(project, folder) if given.get("templateType") in (None, each.get("templateType"))]
     shown = ("templateId", "name", "createdAt", "updatedAt", "creatorUserId", "messageTypeId", "campaignId", "clientTemplateId")
     found = [each for each in found if _created_between(each, given.get("startDateTime"), given.get("endDateTime"))]
-    rows = [{key: each[key] for key in shown if key in each} for each in sorted(found, key=lambda each: each["templateId"])]
+    rows = [{key: each[key] for key in shown if key in each} for each in in_order(found, "templateId")]
     return JSONResponse(page_of(request, rows, "templates", "totalTemplatesCount", (20, 1000)))
 
 
@@ -33,9 +33,10 @@ async def template(project: Project, request: Request) -> Response:
     """One template of a medium; 404 where there is none."""
     number = number_of(request.query_params.get("templateId"), "templateId")
     path = project.folder.find(f"iterable/templates/{request.path_params['medium']}/{number}.json")
-    if path is None:
+    body = parse(path.read_bytes()) if path is not None else None
+    if not isinstance(body, dict):
         raise Refused(404, "Template not found")
-    body, locale = parse(path.read_bytes()), request.query_params.get("locale")
+    locale = request.query_params.get("locale")
     if locale and locale != body.get("locale"):
         raise Refused(404, f"Template has no content for the locale {locale}")
     return JSONResponse({key: value for key, value in body.items() if key != "templateType"})
@@ -54,7 +55,9 @@ async def snippet(project: Project, request: Request) -> Response:
     """One snippet by id or name, wrapped as the vendor's own client reads it."""
     wanted = request.path_params["key"]
     found = project.read_json("snippets.json", {"snippets": []})["snippets"]
-    return JSONResponse({"snippet": next((each for each in found if wanted in (str(each.get("id")), each.get("name"))), None) or missing()})
+    return JSONResponse(
+        {"snippet": next((each for each in found if wanted in (str(value_of(each, "id")), value_of(each, "name"))), None) or missing()}
+    )
 
 
 async def catalogs(project: Project, request: Request) -> Response:
@@ -70,13 +73,14 @@ async def catalog_items(project: Project, request: Request) -> Response:
     if "item_id" in request.path_params:
         return JSONResponse(one_of(items, "itemId", request.path_params["item_id"]))
     if order := request.query_params.get("orderBy"):
-        items.sort(key=lambda each: str(each.get(order, "")), reverse=request.query_params.get("sortAscending") == "false")
+        items = in_order(items, order, backwards=request.query_params.get("sortAscending") == "false")
     return JSONResponse(envelope("", params=page_of(request, items, "catalogItemsWithProperties", "totalItemsCount", (10, 1000))))
 
 
 async def field_mappings(project: Project, request: Request) -> Response:
     """The keys of a catalog's items: none has a type of its own (*assumed*: types are set by hand and the folder tells of none)."""
-    keys = {key for row in _catalog_items(project, request.path_params["name"]) for key in row.get("value", {})}
+    values = [row.get("value") for row in _catalog_items(project, request.path_params["name"])]
+    keys = {key for value in values if isinstance(value, dict) for key in value}
     return JSONResponse(envelope("", params={"definedMappings": {}, "undefinedFields": sorted(keys)}))
 
 
@@ -93,7 +97,7 @@ def _created_between(template: dict[str, Any], start: str | None, end: str | Non
     for text, bound in zip((start, end), bounds, strict=True):
         if text is not None and bound is None:
             raise Refused(400, f"Invalid date: {text}")
-    created = template.get("createdAt") or 0
+    created = row_time(template.get("createdAt"))
     return (bounds[0] is None or created >= bounds[0]) and (bounds[1] is None or created < bounds[1])
 
 
@@ -101,13 +105,14 @@ def _templates(project: Project, folder: str) -> Iterator[dict[str, Any]]:
     roots = [project.folder.root / "iterable" / "templates" / folder, project.folder.root / "later" / "iterable" / "templates" / folder]
     names = {path.name for root in roots for path in root.glob("*.json")}
     for name in sorted(names):
-        if path := project.folder.find(f"iterable/templates/{folder}/{name}"):
-            yield parse(path.read_bytes())
+        path = project.folder.find(f"iterable/templates/{folder}/{name}")
+        if path is not None and isinstance(body := parse(path.read_bytes()), dict):
+            yield body
 
 
 def _catalog_items(project: Project, name: str) -> Iterator[dict[str, Any]]:
     listed = project.read_json("catalogs.json", {"params": {"catalogNames": []}})
-    names = [each["name"] for each in listed.get("params", listed)["catalogNames"]]
+    names = [str(value_of(each, "name")) for each in listed.get("params", listed)["catalogNames"]]
     name = next((each for each in names if each.lower() == name.lower()), name)  # names of catalogs have no case
     path = project.folder.find(f"iterable/catalogs/{name}/items.ndjson")
     if path is not None:

@@ -16,7 +16,7 @@ def page_of(request: Request, rows: Sequence[Any], key: str, total: str, sizes: 
     given = request.query_params
     if sort := given.get("sort") or "":
         field = sort.lstrip("-")
-        rows = sorted(rows, key=lambda row: _place(row.get(field)), reverse=sort.startswith("-"))
+        rows = in_order(rows, field, backwards=sort.startswith("-"))
     if whole and "page" not in given and "pageSize" not in given:
         return {key: rows, total: len(rows)}
     size = max(1, min(number_of(given.get("pageSize", str(sizes[0])), "pageSize"), sizes[1]))
@@ -30,14 +30,24 @@ def page_of(request: Request, rows: Sequence[Any], key: str, total: str, sizes: 
     return answer
 
 
+def in_order(rows: Sequence[Any], key: str, *, backwards: bool = False) -> list[Any]:
+    """The rows by a key's value, whatever the types of the values are."""
+    return sorted(rows, key=lambda row: _place(value_of(row, key)), reverse=backwards)
+
+
+def value_of(row: Any, key: str) -> Any:
+    """What a row holds; None of a row that is no object, as a stranger's folder may have."""
+    return row.get(key) if isinstance(row, dict) else None
+
+
 def _place(value: Any) -> tuple[str, Any]:
     """Where a value sorts, beside values of any other type."""
     return ("", 0) if value is None else ("number", value) if isinstance(value, (int, float)) else ("text", str(value))
 
 
-def one_of(rows: Sequence[dict[str, Any]], key: str, wanted: Any) -> dict[str, Any]:
+def one_of(rows: Sequence[Any], key: str, wanted: Any) -> dict[str, Any]:
     """The row whose key has a value. Raises Refused (404)."""
-    return next((row for row in rows if row.get(key) == wanted), None) or missing()
+    return next((row for row in rows if value_of(row, key) == wanted), None) or missing()
 
 
 def missing() -> Any:

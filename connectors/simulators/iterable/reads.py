@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from connectors.simulators.iterable.answers import Refused, raw_json
-from connectors.simulators.iterable.pages import number_of, one_of, page_of
+from connectors.simulators.iterable.pages import number_of, one_of, page_of, value_of
 from connectors.simulators.iterable.people import People
 from connectors.simulators.iterable.project import Project
 
@@ -63,7 +63,7 @@ async def campaigns(project: Project, request: Request) -> Response:
     """The list, by pages where asked for, filtered by campaignState."""
     found = project.read_json("campaigns.json", {"campaigns": []})["campaigns"]
     if states := request.query_params.getlist("campaignState"):
-        found = [each for each in found if each.get("campaignState") in states]
+        found = [each for each in found if value_of(each, "campaignState") in states]
     return JSONResponse(page_of(request, found, "campaigns", "totalCampaignsCount", (20, 1000), whole=True))
 
 
@@ -71,7 +71,7 @@ async def campaign(project: Project, request: Request) -> Response:
     """The bare object, or the children of a recurring one."""
     wanted, found = request.path_params["campaign_id"], project.read_json("campaigns.json", {"campaigns": []})["campaigns"]
     if request.url.path.endswith("/childCampaigns"):
-        children = [each for each in found if each.get("recurringCampaignId") == wanted]
+        children = [each for each in found if value_of(each, "recurringCampaignId") == wanted]
         return JSONResponse(page_of(request, children, "campaigns", "totalCampaignsCount", (20, 1000)))
     return JSONResponse(one_of(found, "id", wanted))
 
@@ -88,7 +88,7 @@ async def journeys(project: Project, request: Request) -> Response:
     """By pages; archived ones only when asked for (*assumed*)."""
     found = project.read_json("journeys.json", {"journeys": []})["journeys"]
     wants_archived = request.query_params.get("state") == "Archived"
-    found = [each for each in found if bool(each.get("isArchived")) == wants_archived]
+    found = [each for each in found if bool(value_of(each, "isArchived")) == wants_archived]
     return JSONResponse(page_of(request, found, "journeys", "totalJourneysCount", (10, 50)))
 
 
@@ -99,7 +99,7 @@ def _members(project: Project, list_id: int, prefer_user_id: bool) -> list[str]:
         return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
     known = project.read_json("lists.json", {"lists": []})["lists"]
     people: People = project.people()
-    if list_id not in people.members and all(each.get("id") != list_id for each in known):
+    if list_id not in people.members and all(value_of(each, "id") != list_id for each in known):
         raise Refused(400, f"List {list_id} does not exist")
     return list(people.keys_of(list_id, prefer_user_id))
 
