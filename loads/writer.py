@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome, Target, joined
