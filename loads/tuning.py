@@ -30,14 +30,23 @@ class RowsPerCall:
         self._guard = threading.Lock()
 
     def took(self, rows: int, seconds: float) -> None:
-        """Take in what a call took, whether it was answered or given up."""
+        """Take in what a call took that was answered."""
         with self._guard:
-            if seconds > LONGEST_S and rows > LEAST:
-                self._most = min(self._most, max(LEAST, rows // 2))
-                self.size = min(self.size, self._most)
-                self.said = f"{self.size} rows a call: {rows} took {seconds:.0f} s."
-            elif rows == self.size:
+            if not self._too_long(rows, seconds) and rows == self.size:
                 self._compare(rows, seconds / rows)
+
+    def failed(self, rows: int, seconds: float) -> None:
+        """Take in how long a call was waited for whose answer never came; one that broke off at once says nothing of its size."""
+        with self._guard:
+            self._too_long(rows, seconds)
+
+    def _too_long(self, rows: int, seconds: float) -> bool:
+        if seconds <= LONGEST_S or rows <= LEAST:
+            return False
+        self._most = min(self._most, max(LEAST, rows // 2))
+        self.size = min(self.size, self._most)
+        self.said = f"{self.size} rows a call: {rows} took {seconds:.0f} s."
+        return True
 
     def _compare(self, rows: int, per_row: float) -> None:
         seen = self._sizes.setdefault(rows, _Size(per_row, 0))

@@ -53,14 +53,15 @@ class Writer:
 
         Then rows stay unsettled, and `upsert` writes them again without doubling any.
         """
+        size = rows_per_call(self.client.base_url, self.table.name)
         try:
             self.client.create_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
         except OutcomeUnknown:
+            size.failed(len(rows), self.client.governor.last_s)
             return self.upsert(rows)
         except DataverseRefused:
             return self._one_by_one(rows)
-        finally:
-            rows_per_call(self.client.base_url, self.table.name).took(len(rows), self.client.governor.last_s)
+        size.took(len(rows), self.client.governor.last_s)
         return [Written(row, "created") for row in rows]
 
     def upsert(self, rows: list[StagedRow]) -> list[Written]:
