@@ -40,8 +40,9 @@ serve: setup
 	$(BIN)/python manage.py migrate --verbosity 0
 	$(BIN)/python manage.py serve
 
-bench: setup
+bench: setup-dev
 	$(BIN)/python manage.py bench $(ARGS)
+	$(BIN)/python manage.py bench_load
 
 clean:
 	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache
