@@ -15,7 +15,7 @@ def played(request, django_db_setup, django_db_blocker, tmp_path_factory) -> Pla
     """One play per export."""
     with django_db_blocker.unblock():
         folder = folders.write(tmp_path_factory.mktemp("source"), EXPORTS[request.param])
-        return play(folder, tmp_path_factory.mktemp("work"))
+        return play(folder, tmp_path_factory.mktemp("work"), documents=True)
 
 
 def test_it_plays_to_the_end_and_every_line_is_counted(played):
