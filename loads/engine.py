@@ -18,6 +18,7 @@ from loads.flight import Flight, Underway
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
+from loads.rehearsal import predicting, scoring
 from loads.staging import stage_next
 from mapping import plan
 
@@ -90,6 +91,8 @@ def _stage(run: Run, destination: Destination, worker: str) -> None:
     if not stage_next(run, destination, worker):
         if run.measured_at is None:
             quality.measure(run)
+        if not predicting.predict(run, destination, lambda: leases.keep(run, worker)):
+            return  # goes on in the next step
         waiting = len(quality.open_lines(run))
         goes_on = {"state": Run.State.PAUSED, "message": WAITS.format(count=waiting)} if waiting else {"state": Run.State.LOADING}
         Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)
@@ -232,4 +235,5 @@ def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> Non
 def finish(run: Run) -> None:
     """Every phase balances: the run is done."""
     if Run.objects.filter(pk=run.pk, state=Run.State.LOADING).update(state=Run.State.DONE, finished_at=timezone.now(), message=""):
+        scoring.keep(run)
         reconciliation.run_finished.send(sender=Run, run=run)

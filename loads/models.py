@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from loads.rehearsal.models import Rehearsal
 from mapping.models import PlanVersion
 from workbench.engagements.models import Engagement, Environment
 
@@ -352,4 +353,6 @@ class QualityGroup(models.Model):
         return f"{self.object_name} {self.field} {self.code}: {self.records}"
 
 
-__all__ = ["Binding", "Chunk", "Crosswalk", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Run", "SchemaPlan", "VerifiedRow"]
+__all__ = [
+    "Binding", "Chunk", "Crosswalk", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal", "Run", "SchemaPlan", "VerifiedRow",
+]  # fmt: skip

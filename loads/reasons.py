@@ -14,6 +14,8 @@ REFUSAL_LIMIT = 500  # characters kept of the service's own words
 OF_THE_LOAD: dict[str, str] = {
     "cluster.last_names_differ": "Records with one e-mail address or user id have different last names; they may be two people.",
     "cluster.with_survivor": "The record was merged into another one; what the customer decided about that one holds for it too.",
+    "column.business_required": "The app's forms ask for a value here; the service takes the row without one.",
+    "column.ignored": "The service leaves values for this column out without saying so.",
     "company.ambiguous": "The person is in several organisation lists and none of them has the person's e-mail domain.",
     "company.name_blank": "The list's name has nothing behind the organisation prefix.",
     "conflict.retired": "Someone retired the product at the destination, and the source still sells it; a person must say which holds.",

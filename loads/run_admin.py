@@ -17,6 +17,7 @@ from unfold.decorators import display
 from loads import progress, quality
 from loads.acceptance import everything_content
 from loads.models import Phase, Run, VerifiedRow
+from loads.rehearsal import scoring
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
@@ -152,6 +153,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "documents": run.documents.newest(),
         "quality": (lines := quality.lines(run)),
         "records_decisions": any(line.asks for line in lines) and quality.newest(run.engagement) == run,
+        "rehearsal": scoring.content(run),
     }
 
 

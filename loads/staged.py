@@ -188,7 +188,7 @@ def read(
     for table in _tables(paths, start, stop, names):
         columns = (table.column(name).to_pylist() if name in names else repeat(UNREAD[name], table.num_rows) for name in FIELDS)
         for row_id, source_id, position, role, main_table, action, origin, values, parents, etag, *more in zip(*columns, strict=True):
-            body = Body(_bound(values, late) if late else values)
+            body = Body(bound(values, late) if late else values)
             yield StagedRow(row_id, source_id, position, role, main_table, action, origin, body, tuple(parents), etag, *_noted(*more))
 
 
@@ -224,7 +224,8 @@ def _row(row: Mapping[str, Any], values: bytes) -> StagedRow:
     )
 
 
-def _bound(values: bytes, late: Mapping[str, str]) -> bytes:
+def bound(values: bytes, late: Mapping[str, str]) -> bytes:
+    """A staged body with what a run binds itself in place of `(@name)`."""
     for name, row_id in late.items():
         values = values.replace(f"(@{name})".encode(), f"({row_id})".encode())
     return values
@@ -250,7 +251,7 @@ def find(phase: Phase, row_id: str, *, late: Mapping[str, str] | None = None) ->
     if found is None:
         return None
     row = dict(zip(names, found, strict=True))
-    return _row(row, _bound(row["values"], late) if late else row["values"])
+    return _row(row, bound(row["values"], late) if late else row["values"])
 
 
 def read_phase(

@@ -7,6 +7,7 @@ from loads.acceptance import exceptions_content, owners_content, phase_content, 
 from loads.models import Phase, Run, VerifiedRow
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
+from loads.rehearsal import scoring
 from loads.verification import VERDICTS
 from reports.books.reconciliation import book
 from reports.documents import write_book, write_json, write_sheets
@@ -43,8 +44,9 @@ def _read_back(verified: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def whole(run: Run) -> dict[str, Any]:
-    """The sample read back, exceptions, losses and notes, owners, versions: read once for a run, since it means to look at every record."""
+    """Rehearsal, sample read back, exceptions, losses and notes, owners, versions: read once for a run, since it looks at every record."""
     return {
+        "rehearsal": scoring.content(run),
         "verified": verified_content(run),
         "exceptions": exceptions_content(run),
         "remarks": remarks_content(run),
@@ -70,7 +72,7 @@ def write_pdf(run: Run) -> Document:
 
 
 def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
-    """Run, records, rows, exceptions, remarks, the sample read back, owners, versions of the plan."""
+    """Run, records, rows, exceptions, remarks, rehearsal, the sample read back, owners, versions of the plan."""
     yield Sheet("Run", ["What", "Value"], _head(run, told), [24, 60])
     yield Sheet(
         "Records",
@@ -85,6 +87,8 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     )
     header = ["Object", "Severity", "Code", "What it means", "Field", "Records", "For instance"]
     yield Sheet("Losses and notes", header, _remarks(told["remarks"]), [18, 10, 28, 70, 24, 10, 60])
+    header = ["Reason", "What it means", "Predicted", "Came so", "In both", "Precision", "Recall", "Missed", "Unfounded"]
+    yield Sheet("Rehearsal", header, _rehearsal(told["rehearsal"]), [28, 70, 12, 12, 12, 12, 12, 34, 34])
     header = ["Object", "Table", "Rows", "Column", *_titles(VERDICTS), "Least", "Most", "Sum"]
     yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 10, 36, *[12] * 4, *[18] * 3])
     header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
@@ -134,6 +138,16 @@ def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for one in remarks:
         words = explained(one["code"])
         yield [one["object"], one["severity"], one["code"], words, one["field"], one["count"], ", ".join(one["examples"])]
+
+
+def _rehearsal(told: Mapping[str, Any] | None) -> Iterator[Sequence[Cell]]:
+    """The score, whole and per reason."""
+    score = told["score"] if told else None
+    for outcome in ("refused", "waiting") if score else ():
+        yield [f"All {outcome}", "", *(score[outcome][name] for name in scoring.FIGURES), None, None]
+    for one in (score or {"reasons": ()})["reasons"]:
+        lists = [", ".join(one[name]) for name in ("missed", "unfounded")]
+        yield [one["code"], explained(one["code"]), *(one[name] for name in scoring.FIGURES), *lists]
 
 
 def _verified(run: Run) -> Iterator[Sequence[Cell]]:

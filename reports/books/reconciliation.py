@@ -7,7 +7,7 @@ from loads.models import Phase, Run
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from reports.book import Book, Cell, Column, Figure, Kind, Note, Part, Stacked, Status, Table, Tone, number
-from reports.books.words import balance, counted, listed, summed, sums
+from reports.books.words import balance, counted, listed, percent, summed, sums
 
 SUM_OF_RECORDS = f"Every source record has exactly one outcome: extracted = {' + '.join(RECORDS)}."
 SUM_OF_ROWS = (
@@ -134,6 +134,8 @@ def _whole(told: Mapping[str, Any]) -> Iterator[Part]:
         ),
     )
     yield _read_back(told["verified"])
+    if told["rehearsal"]:
+        yield _rehearsal(told["rehearsal"])
     yield Part(
         "Owners",
         text=["Who owns rows that another name owned at the source. The original name stays on each row."],
@@ -178,6 +180,47 @@ def _read_back(verified: Mapping[str, Any]) -> Part:
         notes=[Note(said, tone)] if every["rows"] else [Note("No row was read back.")],
         figures=[Figure(every[name], label) for name, label in READ_BACK],
         text=[f"The sample diff shows {counted(verified['rows'], 'row')} of them value by value; the workbook counts all by column."],
+    )
+
+
+def _rehearsal(told: Mapping[str, Any]) -> Part:
+    score = told["score"]
+    if not score:
+        return Part("Rehearsal", notes=[Note(f"The load wasn't predicted. {told['problem']}".strip(), Tone.WARN)])
+    refused = score["refused"]
+    return Part(
+        "Rehearsal",
+        text=[
+            "Before the first row was sent, every staged row was held against Dynamics as it was then, to predict which the service would "
+            "refuse and why. Precision says how many of the predicted came so, recall how many of those that came were predicted."
+        ],
+        figures=[
+            Figure(refused["predicted"], "refusals predicted"),
+            Figure(refused["found"], "rows that the service refused"),
+            Figure(percent(refused["precision"]), "precision"),
+            Figure(percent(refused["recall"]), "recall"),
+        ],
+        table=Table(
+            [
+                Column("Reason", 70),
+                Column("Outcome", 20),
+                *(number(title, 20) for title in ("Predicted", "Came so")),
+                Column("Precision", 20),
+                Column("Recall", 20),
+            ],
+            (
+                [
+                    Stacked(explained(one["code"]) or one["code"], one["code"]),
+                    one["outcome"].capitalize(),
+                    one["predicted"],
+                    one["found"],
+                    percent(one["precision"]),
+                    percent(one["recall"]),
+                ]
+                for one in score["reasons"]
+            ),
+            "Nothing was predicted to be refused, and nothing was.",
+        ),
     )
 
 

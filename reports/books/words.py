@@ -35,6 +35,11 @@ def listed(words: Iterable[Any]) -> str:
     return ", ".join(str(word) for word in words) or "–"
 
 
+def percent(share: float | None) -> str:
+    """A share in percent, a dash where there is nothing to divide by."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
 def balance(holds: bool) -> Status:
     """Whether a sum holds."""
     return Status("Balances", Tone.GOOD) if holds else Status("Doesn't", Tone.BAD)

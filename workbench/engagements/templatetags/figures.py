@@ -21,6 +21,12 @@ def thousands(value: Any) -> str:
 
 
 @register.filter
+def percent(share: float | None) -> str:
+    """A share in percent; a dash where there is nothing to divide by."""
+    return "–" if share is None or share == "" else f"{100 * share:.1f} %"
+
+
+@register.filter
 def shown(value: Any) -> str:
     """A JSON value as a person reads it: text as it is, blank written out, anything else as JSON; cut where it would fill the page."""
     if value is None:

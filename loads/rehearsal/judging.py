@@ -1,0 +1,242 @@
+"""Staged rows judged, many at once: which the service would refuse and why, and which wait for another row."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from connectors import store
+from loads import bindings, staged
+from loads.models import Phase, Run
+from loads.rehearsal.bodies import Bodies, Reference
+from loads.rehearsal.snapshot import OVERRIDE_CREATED, Row, Snapshot
+from loads.rehearsal.taken import taken
+from loads.rehearsal.values import ARGUMENT, Fault
+from loads.verification import BIND
+
+MISSING, OWNER_DISABLED, NO_PRIVILEGE, OTHER_CURRENCY = "0x80040217", "0x8004022b", "0x80040220", "0x80048cf6"
+VERSION, WRONG_MEMBER, LIST_LOCKED = "0x80060882", "0x80040301", "0x80040302"
+NOT_LOADED, EDITED = "parent.not_loaded", "conflict.edited"
+OWNER_FAULTS = {
+    "missing": (MISSING, "there is no such owner"),
+    "disabled": (OWNER_DISABLED, "the owner is disabled"),
+    "access_team": (ARGUMENT, "an access team owns nothing"),
+    "unread": (NO_PRIVILEGE, "the owner may not read such rows"),
+}
+MEMBERS = {1: "account", 2: "contact", 4: "lead"}  # createdfromcode -> what a list takes
+CLOSES = {"opportunity": "opportunityclose", "salesorder": "orderclose"}  # the activity whose columns a closing fills
+SMALL = ("pricelevel", "list")  # tables of ours of whose rows more is asked than that they are there
+Faults = dict[str, list[Fault]]  # by row id
+
+
+@dataclass(slots=True)
+class Judged:
+    """What is expected of one row. outcome: refused, waiting, or '' where it will be written."""
+
+    outcome: str = ""
+    faults: list[Fault] = field(default_factory=list)
+    remarks: list[Fault] = field(default_factory=list)
+
+
+class Judge:
+    """Judges a run's rows in load order. absent: ids of rows that won't be written, added to as rows are judged."""
+
+    def __init__(self, run: Run, snapshot: Snapshot, absent: set[str]) -> None:
+        """Nothing is read before it is needed."""
+        self.run, self.snapshot, self.absent = run, snapshot, absent
+        self._bodies: dict[tuple[str, bool], Bodies] = {}
+        self._phase = 0
+        self._taken: dict[str, Fault] = {}
+        self._rights: dict[tuple[str, str], Fault | None] = {}
+        self._small: dict[str, dict[str, Mapping[str, Any]]] = {}
+
+    def judge(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Judged]]:
+        """Each row with what is expected of it."""
+        if phase.kind == Phase.Kind.ROWS and phase.pk != self._phase:
+            self._phase = phase.pk
+            self._taken = taken(phase, self.snapshot.table(phase.table), self.snapshot, bindings.late(self.run.environment))
+        sent = [row for row in rows if row["values"] is not None and row["action"] != "conflict"]
+        found = KINDS[phase.kind](self, phase, sent) if sent else {}
+        for row in rows:
+            judged = self._judged(phase, row, found.get(row["row_id"], []))
+            if judged.outcome:
+                self.absent.add(row["row_id"])
+            yield row, judged
+
+    def _judged(self, phase: Phase, row: Mapping[str, Any], faults: list[Fault]) -> Judged:
+        needed = row["parents"] if phase.kind == Phase.Kind.ROWS else (*row["parents"], f"{phase.table}:{row['row_id']}")
+        blocking = next((parent for parent in needed if parent.partition(":")[2] in self.absent), None)
+        if blocking:
+            return Judged("waiting", [Fault(NOT_LOADED, "", blocking)])
+        if row["values"] is None:
+            return Judged()
+        if row["action"] == "conflict":
+            return Judged("refused", [Fault(EDITED)])
+        remarks = list(self.bodies(phase.table, row["action"] == "create").remarks(row["values"])) if phase.kind == Phase.Kind.ROWS else []
+        return Judged("refused" if faults else "", faults, remarks)
+
+    def bodies(self, table: str, create: bool) -> Bodies:
+        """The checks of a table's bodies."""
+        if (table, create) not in self._bodies:
+            self._bodies[table, create] = Bodies(self.snapshot.table(table), create=create, sets=self.snapshot.sets)
+        return self._bodies[table, create]
+
+    def rows(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """Rows that are created or updated."""
+        found: Faults = {row["row_id"]: self._of_body(phase, row) for row in rows}
+        self._versions(phase, [row for row in rows if row["action"] == "update"], found)
+        self._references(phase, rows, found)
+        for row in rows:
+            if row["row_id"] in self._taken:
+                found[row["row_id"]].append(self._taken[row["row_id"]])
+        return found
+
+    def _of_body(self, phase: Phase, row: Mapping[str, Any]) -> list[Fault]:
+        create = row["action"] == "create"
+        faults = self.bodies(phase.table, create).faults(row["values"])
+        lacking = self._right(phase.table, "Create" if create else "Write")
+        if lacking is None and create and row["values"].get("overriddencreatedon") and OVERRIDE_CREATED not in self.snapshot.privileges:
+            lacking = Fault(NO_PRIVILEGE, "overriddencreatedon", OVERRIDE_CREATED)
+        return [lacking, *faults] if lacking else faults
+
+    def _right(self, table: str, right: str) -> Fault | None:
+        if (table, right) not in self._rights:
+            lacks = self.snapshot.lacks(table, right)
+            self._rights[table, right] = Fault(NO_PRIVILEGE, "", f"the application user may not {right.lower()}") if lacks else None
+        return self._rights[table, right]
+
+    def _versions(self, phase: Phase, rows: Sequence[Mapping[str, Any]], found: Faults) -> None:
+        """Rows that went, or that somebody changed, since staging read them."""
+        if rows:
+            now = self.snapshot.versions(self.snapshot.table(phase.table), [row["row_id"] for row in rows])
+            for row in rows:
+                if row["row_id"] not in now:
+                    found[row["row_id"]].append(Fault(MISSING, "", "the row isn't there any more"))
+                elif row["etag"] and row["etag"] != now[row["row_id"]]:
+                    found[row["row_id"]].append(Fault(VERSION, "", "somebody changed the row"))
+
+    def _references(self, phase: Phase, rows: Sequence[Mapping[str, Any]], found: Faults) -> None:
+        of = {row["row_id"]: list(self.bodies(phase.table, row["action"] == "create").references(row["values"])) for row in rows}
+        there = self._there(phase, [one for references in of.values() for one in references])
+        names = self.snapshot.names
+        for row in rows:
+            for reference in of[row["row_id"]]:
+                target = names.get(reference.entity_set, ("", ""))[0]
+                if reference.owner:
+                    fault = self._owner(target, reference, phase.table)
+                else:
+                    missing = reference.row_id not in there.get(target, {}) or reference.row_id in self.absent
+                    fault = Fault(MISSING, reference.column, f"no such row of {target}") if missing else None
+                if fault:
+                    found[row["row_id"]].append(fault)
+            if fault := self._currency(row["values"], there):
+                found[row["row_id"]].append(fault)
+
+    def _there(self, phase: Phase, references: Iterable[Reference]) -> dict[str, dict[str, Row]]:
+        """Table -> the rows referred to that are there or come with this load, by id. Owners are looked up apart."""
+        wanted: dict[str, set[str]] = {}
+        for one in references:
+            wanted.setdefault(self.snapshot.names.get(one.entity_set, ("", ""))[0], set()).add(one.row_id)
+        self.snapshot.know_owners((table, row_id) for table in ("systemuser", "team") for row_id in wanted.get(table, ()))
+        found: dict[str, dict[str, Row]] = {}
+        for table, ids in wanted.items():
+            if not table:
+                continue
+            ours = self._ours(table, ids)
+            found[table] = {**ours, **self.snapshot.rows(table, ids - ours.keys())}
+        return found
+
+    def _ours(self, table: str, ids: set[str]) -> dict[str, Row]:
+        """Of these rows those that this load creates, with what is asked of a few of them."""
+        paths = [str(path) for phase in self._phases_of(table) for path in staged.rows_of(phase)]
+        if not paths:
+            return {}
+        if table in SMALL:
+            return {row_id: row for row_id, row in self._small_rows(table, paths).items() if row_id in ids}
+        with store.database() as con:
+            query = "SELECT row_id FROM read_parquet($paths) WHERE action = 'create' AND row_id IN (SELECT unnest($ids))"
+            return {row_id: {} for (row_id,) in con.execute(query, {"paths": paths, "ids": list(ids)}).fetchall()}
+
+    def _phases_of(self, table: str) -> Iterator[Phase]:
+        for phase in self.run.phases.filter(table=table, kind=Phase.Kind.ROWS):
+            phase.run = self.run
+            yield phase
+
+    def _small_rows(self, table: str, paths: Sequence[str]) -> Mapping[str, Row]:
+        if table not in self._small:
+            with store.database() as con:
+                read = con.execute("SELECT row_id, \"values\" FROM read_parquet(?) WHERE action = 'create'", [paths]).fetchall()
+            self._small[table] = {row_id: _read_form(orjson.loads(values)) for row_id, values in read}
+        return self._small[table]
+
+    def _owner(self, kind: str, reference: Reference, table: str) -> Fault | None:
+        trouble = self.snapshot.owner_trouble(kind, reference.row_id, table)
+        if not trouble:
+            return None
+        code, words = OWNER_FAULTS[trouble]
+        return Fault(code, reference.column, f"{words}: {kind} {reference.row_id}")
+
+    def _currency(self, body: Mapping[str, Any], there: Mapping[str, Mapping[str, Row]]) -> Fault | None:
+        """A row in another currency than its price list."""
+        prices, own = _id(body.get(f"pricelevelid{BIND}")), _id(body.get(f"transactioncurrencyid{BIND}"))
+        theirs = there.get("pricelevel", {}).get(prices, {}).get("_transactioncurrencyid_value") if prices else None
+        if not own or not theirs or own == str(theirs).lower():
+            return None
+        return Fault(OTHER_CURRENCY, "transactioncurrencyid", "the price list is in another currency")
+
+    def states(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """States that are set."""
+        lacking, bodies = self._right(phase.table, "Write"), self.bodies(phase.table, False)
+        return {row["row_id"]: ([lacking] if lacking else []) + bodies.faults(row["values"]) for row in rows}
+
+    def closings(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """Deals won and orders fulfilled: the values go into the activity that closes them."""
+        lacking, bodies = self._right(phase.table, "Write"), self.bodies(CLOSES[phase.table], True)
+        of_values = ({key: value for key, value in row["values"].items() if key in bodies.table.columns} for row in rows)
+        return {row["row_id"]: ([lacking] if lacking else []) + bodies.values(body) for row, body in zip(rows, of_values, strict=True)}
+
+    def publishings(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """Products published."""
+        lacking = self._right(phase.table, "Write")
+        return {row["row_id"]: [lacking] for row in rows} if lacking else {}
+
+    def members(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """Members of lists: of the list's type, and the list open."""
+        wanted = {row["values"]["list"] for row in rows}
+        ours = self._ours("list", wanted)
+        lists = {**ours, **self.snapshot.rows("list", wanted - ours.keys())}
+        found: Faults = {}
+        for row in rows:
+            of_list = lists.get(row["values"]["list"])
+            if of_list is None:
+                found[row["row_id"]] = [Fault(MISSING, "listid", "no such list")]
+            elif of_list.get("lockstatus"):
+                found[row["row_id"]] = [Fault(LIST_LOCKED, "listid", "the list is locked")]
+            elif MEMBERS.get(of_list.get("createdfromcode") or 0) != row["values"]["table"]:
+                found[row["row_id"]] = [Fault(WRONG_MEMBER, "entityid", "the list takes another type of member")]
+        return found
+
+    def ties(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """Lists tied to campaigns: both must be there, which they wait for."""
+        return {}
+
+
+KINDS: Mapping[str, Callable[[Judge, Phase, Sequence[Mapping[str, Any]]], Faults]] = {
+    Phase.Kind.ROWS: Judge.rows,
+    Phase.Kind.STATES: Judge.states,
+    Phase.Kind.CLOSE: Judge.closings,
+    Phase.Kind.PUBLISH: Judge.publishings,
+    Phase.Kind.MEMBERS: Judge.members,
+    Phase.Kind.TIES: Judge.ties,
+}
+
+
+def _id(bound: Any) -> str:
+    return bound.rpartition("(")[2].rstrip(")").lower() if isinstance(bound, str) else ""
+
+
+def _read_form(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A staged body with its lookups as they are read."""
+    bound = {f"_{key.removesuffix(BIND)}_value": _id(value) for key, value in body.items() if key.endswith(BIND)}
+    return {**body, **bound}

@@ -1,0 +1,145 @@
+"""The rehearsal: what the service will refuse is predicted before anything is sent, and scored against what it did refuse."""
+
+from types import SimpleNamespace
+
+import orjson
+import pytest
+from django.core.management import call_command
+
+from connectors import store
+from loads import engine
+from loads.models import LedgerEntry, Rehearsal, Run
+from loads.rehearsal import predicting
+from reports import reconciliation
+from tests import folders
+from tests.folders import organisation_list, user
+from tests.playing import collect, engagement_on
+from tests.spine.test_load_engine import Prepared
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+ADA, BOB, CYD = (f"00000000-0000-0000-0000-0000000000c{number}" for number in (1, 2, 3))
+NORTHPINE = "00000000-0000-0000-0000-0000000000a1"
+CONTACT = "EntityDefinitions(LogicalName='contact')"
+LATE = ("u-bob",)  # what changes after the prediction was made
+EARLY = ("u-ada-1", "u-ada-2", "u-title", "u-seven", "u-eight-2", "u-lead-1", "u-lead-2", "u-lead-3")
+UNFOUNDED = ("u-cyd",)
+
+
+def seller(row_id, name):
+    address = f"{name}@corp.example"
+    row = {"systemuserid": row_id, "fullname": name, "internalemailaddress": address, "domainname": address}
+    return {**row, "isdisabled": False, "accessmode": 0}
+
+
+def folder(path):
+    owned = [("u-ada-1", "ada"), ("u-ada-2", "ada"), ("u-bob", "bob"), ("u-cyd", "cyd")]
+    people = [user(f"u-{n}", f"p{n}@company{n % 3}.example", score=100 + n, visits=n, jobTitle="Clerk") for n in range(8)]
+    people += [user(name, f"{name}@gmail.com", ownerEmail=f"{owner}@corp.example") for name, owner in owned]
+    people += [user("u-title", "title@gmail.com", jobTitle="Director of everything")]
+    people += [user(name, f"{name}@gmail.com", score=score) for name, score in (("u-seven", 7), ("u-eight", 8), ("u-eight-2", 8))]
+    people += [user(f"u-lead-{n}", f"lead{n}@gmail.com", "lead", visits=n or None) for n in range(4)]
+    people += [user("u-north", "n@northpine.example", emailListIds=[1])]
+    rows = {
+        "dataverse/systemuser": [seller(ADA, "ada"), seller(BOB, "bob"), seller(CYD, "cyd")],
+        "dataverse/account": [{"accountid": NORTHPINE, "name": "Northpine"}],
+    }
+    return folders.write(path, people, lists=[organisation_list(1, "Company: Northpine")], rows=rows)
+
+
+def change_before(client):
+    """What the organisation's people do between staging and the rehearsal."""
+    client.send("PUT", f"{CONTACT}/Attributes(LogicalName='jobtitle')", json={"MaxLength": 10})
+    client.send("DELETE", "EntityDefinitions(LogicalName='lead')/Attributes(LogicalName='mwb_visits')")
+    client.send("POST", "contacts", json={"lastname": "There before", "mwb_score": 7})
+    client.send("POST", f"{CONTACT}/Keys", json={"SchemaName": "mwb_OneScore", "KeyAttributes": ["mwb_score"]})
+    client.send("DELETE", f"accounts({NORTHPINE})")
+    for one in (ADA, CYD):
+        disable(client, one)
+
+
+def disable(client, user_id, off=True):
+    client.send("PATCH", f"systemusers({user_id})", json={"isdisabled": off})
+
+
+@pytest.fixture(scope="module")
+def rehearsed(django_db_setup, django_db_blocker, tmp_path_factory):
+    """A run whose destination changes before its rehearsal, and once more after it."""
+    with django_db_blocker.unblock():
+        try:
+            with engagement_on(folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
+                prepared = Prepared(engagement, cast, servers)
+                run, client = prepared.open(), engine.Destination(prepared.sandbox).client
+                while "user" not in run.staged:
+                    engine.step(run, engine.Destination(run.environment), "tests")
+                    run.refresh_from_db()
+                change_before(client)
+                before = servers.stats("dataverse_sandbox")["requests"]
+                predicting.predict(run, engine.Destination(run.environment), lambda: None)
+                after = servers.stats("dataverse_sandbox")["requests"]
+                made = Rehearsal.objects.get(run=run)
+                with store.database() as con:
+                    predicted = con.execute(
+                        "SELECT source_id, code FROM read_parquet(?) WHERE outcome = 'refused'", [predicting.files(run)]
+                    )
+                    predicted = predicted.fetchall()
+                disable(client, BOB)
+                disable(client, CYD, off=False)
+                run = prepared.finish(run)
+                refused = LedgerEntry.objects.filter(run=run, outcome="refused").values_list("source_id", "code")
+                yield SimpleNamespace(
+                    run=run,
+                    made=made,
+                    predicted=predicted,
+                    sent={name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)},
+                    refused=sorted(refused),
+                    played=collect(engagement, servers),
+                    told=reconciliation.content(run)["rehearsal"],
+                    sheets={sheet.name: list(sheet.rows) for sheet in reconciliation.sheets(run, reconciliation.content(run))},
+                    pdf=reconciliation.write_pdf(run).size,
+                )
+        finally:
+            call_command("flush", verbosity=0, interactive=False)
+
+
+def test_nothing_is_written_to_predict(rehearsed):
+    assert rehearsed.sent
+    assert all(name.startswith("GET ") or "$batch" in name for name in rehearsed.sent), rehearsed.sent
+    assert rehearsed.made.rows > 0
+
+
+def test_each_row_is_predicted_with_the_services_own_code(rehearsed):
+    codes = dict(rehearsed.predicted)
+    assert {name for name in codes if name.startswith("u-")} == {*EARLY, *UNFOUNDED}
+    assert len(codes) == rehearsed.made.refused == 10  # the account that went is the tenth
+    assert (codes["u-title"], codes["u-ada-1"], codes["u-seven"]) == ("0x80044331", "0x8004022b", "0x80060892")
+    assert (codes["u-eight-2"], codes["u-lead-1"]) == ("0x80060892", "0x80048d19")
+
+
+def test_the_destination_has_all_rows_but_those_that_were_predicted_and_those_that_nobody_could_know(rehearsed):
+    there = {
+        row["mwb_sourceid"].removeprefix("user:")
+        for table in ("contact", "lead")
+        for row in rehearsed.played.of_source(table, "user", "sandbox")
+    }
+    assert not there & {*EARLY, *LATE, "u-north"}
+    assert there == {*(f"u-{n}" for n in range(8)), "u-eight", "u-lead-0", *UNFOUNDED}
+    assert rehearsed.run.state == Run.State.DONE
+
+
+def test_the_prediction_is_scored_whole_and_per_reason(rehearsed):
+    score = rehearsed.told["score"]
+    assert score["refused"] == {"predicted": 10, "found": 10, "hit": 9, "precision": 0.9, "recall": 0.9}
+    assert score["waiting"] == {"predicted": 1, "found": 1, "hit": 1, "precision": 1.0, "recall": 1.0}
+    owners = next(one for one in score["reasons"] if one["code"] == "0x8004022b")
+    assert (owners["predicted"], owners["found"], owners["hit"]) == (3, 3, 2)
+    assert (owners["precision"], owners["recall"]) == (0.6667, 0.6667)
+    assert (owners["missed"], owners["unfounded"]) == (["u-bob"], ["u-cyd"])
+    keys = next(one for one in score["reasons"] if one["code"] == "0x80060892")
+    assert (keys["precision"], keys["recall"]) == (1.0, 1.0)
+
+
+def test_the_reconciliation_tells_the_score_in_every_form(rehearsed):
+    rows = rehearsed.sheets["Rehearsal"]
+    assert ["All refused", "", 10, 10, 9, 0.9, 0.9] in [row[:7] for row in rows]
+    assert rehearsed.pdf > 0
+    orjson.dumps(rehearsed.told)
