@@ -48,13 +48,20 @@ class Destination:
 
     def table(self, name: str) -> Table:
         """The table's metadata. Raises BadInput where there is no such table."""
-        connection = self.environment.connection
-        key = (connection.base_url, str(connection.settings.get("client_id")), self._schema, name)
-        until, table = _read.get(key, (0.0, None))
+        until, table = _read.get(self._key(name), (0.0, None))
         if table is None or time.monotonic() > until:
-            table = read_table(self.client, name)
-            _read[key] = (time.monotonic() + KEPT_S, table)
+            return self.read_anew(name)
         return table
+
+    def read_anew(self, name: str) -> Table:
+        """The table's metadata as it is now, which from here on serves all tasks of the process. Raises BadInput as `table` does."""
+        table = read_table(self.client, name)
+        _read[self._key(name)] = (time.monotonic() + KEPT_S, table)
+        return table
+
+    def _key(self, name: str) -> tuple[str, str, int, str]:
+        connection = self.environment.connection
+        return connection.base_url, str(connection.settings.get("client_id")), self._schema, name
 
     def own(self, stem: str) -> str:
         """The logical name of one of our own columns."""

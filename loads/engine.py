@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged, verification, writer
+from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
 from loads.flight import Flight, Underway
 from loads.leases import LEASE
@@ -94,7 +95,8 @@ def _stage(run: Run, destination: Destination, worker: str) -> None:
         if not predicting.predict(run, destination, lambda: leases.keep(run, worker)):
             return  # goes on in the next step
         waiting = len(quality.open_lines(run))
-        goes_on = {"state": Run.State.PAUSED, "message": WAITS.format(count=waiting)} if waiting else {"state": Run.State.LOADING}
+        said = WAITS.format(count=waiting) if waiting else look_first(run)
+        goes_on = {"state": Run.State.PAUSED, "message": said} if said else {"state": Run.State.LOADING}
         Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)
 
 
@@ -195,6 +197,7 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:
+    left = Scope(chunk.phase.run).left(chunk.phase, ((row.row_id, row.source_id, row.action) for row in rows))
     needed = [_needed(chunk.phase, row) for row in rows]
     blocked = ledger.blocked_parents(chunk.phase.run_id, {parent for parents in needed for parent in parents})
     ready = []
@@ -202,6 +205,8 @@ def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settle
         parent = next((parent for parent in parents if parent in blocked), None)
         if parent:
             settlement.add(chunk, row, "waiting", reason("parent.not_loaded", detail=parent))
+        elif row.row_id in left:
+            settlement.add(chunk, row, *left[row.row_id])
         elif row.action == "equal":
             settlement.add(chunk, row, "equal")
         elif row.action == "conflict":

@@ -96,6 +96,8 @@ class Run(models.Model):
     measured_at = models.DateTimeField("data quality measured at", null=True, blank=True, editable=False)
     worker = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="Staging belongs to one worker until then.")
+    rerun_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reruns", editable=False)
+    groups = models.JSONField(default=list, editable=False, help_text="Of a re-run: the groups of exceptions that are sent again.")
 
     class Meta:
         ordering = ["-created_at", "-pk"]
@@ -270,7 +272,7 @@ class LedgerEntry(models.Model):
     """A record or row whose outcome isn't as planned, with every reason at once.
 
     rejected, held: decided at staging. refused: by the service. waiting: a row that it looks up to is refused or waiting.
-    reasons: [{"code", "field", "detail", "severity"}], the deciding one first.
+    reasons: [{"code", "field", "detail", "severity"}], the deciding one first; "cause" where the service refused, see reasons.cause_of.
     """
 
     class Outcome(models.TextChoices):

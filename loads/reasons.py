@@ -1,5 +1,6 @@
 """Why a record or a row isn't loaded as it came: every reason code with its words, for the ledger and the pages."""
 
+import re
 from collections.abc import Mapping
 
 from connectors.dataverse.client import Outcome
@@ -8,7 +9,15 @@ from connectors.storable import storable
 from mapping.issues import EXPLANATIONS, Severity
 
 VERSION_MISMATCH = "0x80060882"
+CAUSE_LIMIT = 200
 REFUSAL_LIMIT = 500  # characters kept of the service's own words
+OF_OWNER, DISABLED = "ownerid", ("0x8004022b", "0x80040225")
+# "the 'subject' attribute of …", "The value 5 of 'x' on record …", "The value of 'x' …", "Invalid property 'x'", "undeclared property 'x'",
+# "required field 'x'", "for x already exists" of a key with one column.
+_NAMED = re.compile(
+    r"the '(\w+)' attribute|[Tt]he value (?:\S+ )?of '(\w+)'|property '(\w+)'|required field '(\w+)'|same value for (\w+) already exists"
+)
+_ROW_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 # Codes that staging and the load give, beside those of the mapping.
 OF_THE_LOAD: dict[str, str] = {
@@ -59,6 +68,13 @@ OF_THE_LOAD: dict[str, str] = {
     "quality.skipped": "The customer decided to leave records with this problem out.",
     "person.forgotten": "The person is on the source's register of forgotten people.",
     "record.unreadable": "The line is not one JSON object.",
+    "remedy.blank": "The row was refused for this value; by the remedy given it loads without it.",
+    "remedy.not_fitting": "The value of the remedy doesn't fit this environment's column, so that the row is as it was.",
+    "remedy.owner": "By the remedy given the row belongs to the owner of rows without one.",
+    "remedy.shortened": "The row was refused for a text too long; by the remedy given it is cut to what the column takes.",
+    "remedy.skipped": "By the remedy given the record is left out.",
+    "remedy.value": "The row was refused for this value; by the remedy given another one was taken.",
+    "rerun.outside": "The plan changes this row too, but the run was opened for other records only; a full run sends it.",
     "split.review": "The signed matrix sends this stage to review.",
     "split.skip": "The signed matrix leaves this stage out.",
     "split.stage_blank": "The record has no lifecycle stage, and the signed matrix doesn't place such records.",
@@ -126,7 +142,7 @@ _BEGINNINGS: Mapping[str, str] = {
 _SETTLED = frozenset(
     {"email.role_address", "match.removed", "parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped", "purchase.of_lead"}
 )
-_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "split.")
+_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "split.")
 
 
 def rule_of(code: str) -> str:
@@ -147,7 +163,25 @@ def reason(code: str, *, field: str = "", detail: str = "") -> dict[str, str]:
 def refusal(outcome: Outcome) -> dict[str, str]:
     """Why the service refused a row, in its own words, as the ledger keeps it."""
     severity = "hold" if outcome.code in SETTLED_LATER else "reject"
-    return {"code": outcome.code or f"http.{outcome.status}", "field": "", "detail": outcome.message[:REFUSAL_LIMIT], "severity": severity}
+    field = OF_OWNER if outcome.code in DISABLED else named_column(outcome.message)
+    return {
+        "code": outcome.code or f"http.{outcome.status}",
+        "field": field,
+        "detail": outcome.message[:REFUSAL_LIMIT],
+        "severity": severity,
+        "cause": cause_of(outcome.message)[:CAUSE_LIMIT],
+    }
+
+
+def named_column(message: str) -> str:
+    """The column that the service's words name; '' where they name none."""
+    found = _NAMED.search(message)
+    return next((name for name in found.groups() if name), "") if found else ""
+
+
+def cause_of(detail: str) -> str:
+    """The service's words without the ids of single rows, by which alike refusals are told."""
+    return _ROW_ID.sub("…", detail)
 
 
 def explained(code: str) -> str:

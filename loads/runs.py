@@ -1,7 +1,9 @@
 """Opening, pausing and resuming runs."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -50,14 +52,13 @@ class NotInThatState(WorkbenchError):
 
 
 @transaction.atomic
-def open_run(environment: Environment, user: User) -> Run:
-    """Record a run of the plan as it stands into an environment and queue it. Raises GateClosed, RunOpen, NothingExtracted."""
+def open_run(environment: Environment, user: User, *, datasets: Mapping[str, int] | None = None, **of_rerun: Any) -> Run:
+    """Record a run of the plan as it stands into an environment and queue it. Raises GateClosed, RunOpen, NothingExtracted.
+
+    datasets: those of an earlier run, else the newest. of_rerun: what else a re-run keeps.
+    """
     engagement = environment.engagement
     gates.require("load", engagement, environment)
-    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in needed_datasets(engagement)}
-    absent = [name for name, dataset in datasets.items() if dataset is None]
-    if absent:
-        raise NothingExtracted(f"Not extracted yet: {', '.join(absent)}.")
     parts = plan.covers(plan.current(engagement).values())
     try:
         with transaction.atomic():
@@ -67,13 +68,22 @@ def open_run(environment: Environment, user: User) -> Run:
                 environment=environment,
                 parts=parts,
                 requested_by=user,
-                datasets={name: dataset.pk for name, dataset in datasets.items() if dataset},
+                datasets=dict(datasets) if datasets is not None else _newest(engagement),
+                **of_rerun,
             )
     except IntegrityError as error:
         raise RunOpen(f"{environment} has an unfinished run.") from error
     history.record(engagement, actor=user, action="opened run", subject=str(run), detail={"key": run.key, "parts": parts})
     queue_work(run)
     return run
+
+
+def _newest(engagement: Engagement) -> dict[str, int]:
+    """The newest complete dataset of each object that a run stages from. Raises NothingExtracted."""
+    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in needed_datasets(engagement)}
+    if absent := [name for name, dataset in datasets.items() if dataset is None]:
+        raise NothingExtracted(f"Not extracted yet: {', '.join(absent)}.")
+    return {name: dataset.pk for name, dataset in datasets.items() if dataset}
 
 
 def _set_aside(environment: Environment) -> None:

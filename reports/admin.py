@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from reports import downloads
+from reports.exceptions_admin import ExceptionPages
 from reports.journeys_admin import JourneyPages
 from reports.models import Document
 from reports.workbook_admin import WorkbookPages
@@ -14,7 +15,7 @@ from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, Workb
 
 
 @admin.register(Document)
-class DocumentAdmin(WorkbookPages, JourneyPages, ReadOnly, WorkbenchAdmin):
+class DocumentAdmin(WorkbookPages, JourneyPages, ExceptionPages, ReadOnly, WorkbenchAdmin):
     """Documents that were written, to be downloaded."""
 
     list_display = ("kind", "format", "engagement", "run", "size", "written_at", "download")

@@ -143,9 +143,11 @@ def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
 def _rehearsal(told: Mapping[str, Any] | None) -> Iterator[Sequence[Cell]]:
     """The score, whole and per reason."""
     score = told["score"] if told else None
-    for outcome in ("refused", "waiting") if score else ():
+    if score is None:
+        return
+    for outcome in scoring.OUTCOMES:
         yield [f"All {outcome}", "", *(score[outcome][name] for name in scoring.FIGURES), None, None]
-    for one in (score or {"reasons": ()})["reasons"]:
+    for one in score["reasons"]:
         lists = [", ".join(one[name]) for name in ("missed", "unfounded")]
         yield [one["code"], explained(one["code"]), *(one[name] for name in scoring.FIGURES), *lists]
 

@@ -1,30 +1,24 @@
 """The mapping workbook: every field map and value map as XLSX, to be checked, signed off and sent back; and a sent one read again."""
 
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from django.db import transaction
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
-from connectors import store
 from mapping import plan
 from mapping.models import FieldMap
 from mapping.workshop import completeness, decisions, sheets
 from mapping.workshop.sheets import ImportPlan, Sent
-from reports.documents import keep, write_sheets
+from reports import sent_book
+from reports.documents import write_sheets
 from reports.models import Document
+from reports.sent_book import document_file
 from reports.xlsx import Sheet
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Engagement
 
 KIND, IMPORT_KIND = "mapping_workbook", "mapping_import"
 MAPS, VALUES, OPTIONS, ABOUT = "Field maps", "Value maps", "Options", "About"
-MOST_BYTES = 20_000_000
-MOST_UNPACKED = 400_000_000
-MOST_ROWS = 100_000
 HOW = (
     "Check each row of 'Field maps': where the source field goes, or why it is left behind.",
     "You may edit these columns of 'Field maps': column, transform, options, state, reason, comment; and 'option' of 'Value maps'.",
@@ -67,35 +61,19 @@ def _about(engagement: Engagement) -> Iterator[Sequence[Any]]:
 
 def keep_sent(engagement: Engagement, content: bytes) -> Document:
     """Keep a workbook that was sent, as it came. Raises BadInput for what is no workbook of ours or is too large."""
-    if len(content) > MOST_BYTES:
-        raise BadInput(f"The file is larger than {MOST_BYTES // 1_000_000} MB.", remedy="Send the workbook without pictures.")
-    document = keep(engagement, IMPORT_KIND, "xlsx", lambda path: _write(path, content))
+    document = sent_book.keep_sent(engagement, IMPORT_KIND, content)
     with document_file(document).open("rb") as file:
         list(read(file))  # what can't be read is refused before anyone looks at its plan
     return document
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def document_file(document: Document) -> Path:
-    """Where a document lies in the store."""
-    return store.root() / document.path
-
-
 def read(file: IO[bytes]) -> Iterator[Sent]:
     """The rows of a workbook that was sent back, in its order. Raises BadInput where it can't be read or lacks a sheet or column."""
-    _refuse_bombs(file)
-    try:
-        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError) as error:
-        raise BadInput("The file is no XLSX workbook.", remedy="Save it as .xlsx and send it again.") from error
-    try:
+    with sent_book.opened(file) as book:
         values: dict[str, dict[str, str]] = {}
-        for _, cells in _rows(book, VALUES, sheets.VALUES_HEADER):
+        for _, cells in sent_book.rows(book, VALUES, sheets.VALUES_HEADER):
             values.setdefault(cells["id"], {})[cells["value"]] = cells["option"].strip()
-        for number, cells in _rows(book, MAPS, sheets.MAPS_HEADER):
+        for number, cells in sent_book.rows(book, MAPS, sheets.MAPS_HEADER):
             yield Sent(
                 number=number,
                 map_id=int(cells["id"]) if cells["id"].isdecimal() and len(cells["id"]) < len(str(2**63)) else 0,
@@ -103,44 +81,6 @@ def read(file: IO[bytes]) -> Iterator[Sent]:
                 values=values.get(cells["id"], {}),
                 print=cells["print"].strip(),
             )
-    finally:
-        book.close()
-
-
-def _refuse_bombs(file: IO[bytes]) -> None:
-    """A small file may unpack to one that fills the memory."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise BadInput("The file is no XLSX workbook.", remedy="Save it as .xlsx and send it again.") from error
-    if unpacked > MOST_UNPACKED:
-        raise BadInput("The workbook is too large once it is unpacked.")
-    file.seek(0)
-
-
-def _rows(book: Any, name: str, header: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """A sheet's rows as (number, column -> text), by the names in its first row, wherever the reader moved them."""
-    if name not in book.sheetnames:
-        raise BadInput(f"The workbook has no sheet '{name}'.", remedy="Send back the workbook that was exported here.")
-    rows = book[name].iter_rows(values_only=True)
-    found = [str(cell or "").strip() for cell in next(rows, ())]
-    missing = [column for column in header if column not in found]
-    if missing:
-        raise BadInput(f"The sheet '{name}' lacks {', '.join(missing)}.", remedy="Leave the columns' names as they were exported.")
-    for number, row in enumerate(rows, start=2):
-        if number > MOST_ROWS:
-            raise BadInput(f"The sheet '{name}' has more than {MOST_ROWS:,} rows.")
-        cells = dict(zip(found, (_text(cell) for cell in row), strict=False))
-        if cells.get("id"):
-            yield number, {column: cells.get(column, "") for column in header}
-
-
-def _text(cell: Any) -> str:
-    """A cell as text: a whole number without its decimals, whatever the spreadsheet made of it."""
-    if cell is None:
-        return ""
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def planned(document: Document) -> ImportPlan:

@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 
 from reports import workbook
 from reports.models import Document
+from reports.sent_book import MOST_BYTES
 from workbench.engagements import history
 from workbench.engagements.access import workable_by
 from workbench.engagements.errors import WorkbenchError
@@ -54,7 +55,7 @@ class WorkbookPages(ModelAdmin):
             if file is None:
                 messages.error(request, "Choose the workbook that was sent back.")
                 return redirect(back)
-            content = file.read(workbook.MOST_BYTES + 1)
+            content = file.read(MOST_BYTES + 1)
             return redirect(reverse("admin:reports_workbook_sent", args=[workbook.keep_sent(engagement, content).pk]))
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")

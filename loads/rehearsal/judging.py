@@ -8,6 +8,7 @@ import orjson
 
 from connectors import store
 from loads import bindings, staged
+from loads.desk.reruns import Scope
 from loads.models import Phase, Run
 from loads.rehearsal.bodies import Bodies, Reference
 from loads.rehearsal.snapshot import OVERRIDE_CREATED, Row, Snapshot
@@ -26,13 +27,14 @@ OWNER_FAULTS = {
 }
 MEMBERS = {1: "account", 2: "contact", 4: "lead"}  # createdfromcode -> what a list takes
 CLOSES = {"opportunity": "opportunityclose", "salesorder": "orderclose"}  # the activity whose columns a closing fills
+KEPT = "kept"
 SMALL = ("pricelevel", "list")  # tables of ours of whose rows more is asked than that they are there
 Faults = dict[str, list[Fault]]  # by row id
 
 
 @dataclass(slots=True)
 class Judged:
-    """What is expected of one row. outcome: refused, waiting, or '' where it will be written."""
+    """What is expected of one row. outcome: refused, waiting, kept where a re-run doesn't send it, or '' where it will be written."""
 
     outcome: str = ""
     faults: list[Fault] = field(default_factory=list)
@@ -44,7 +46,7 @@ class Judge:
 
     def __init__(self, run: Run, snapshot: Snapshot, absent: set[str]) -> None:
         """Nothing is read before it is needed."""
-        self.run, self.snapshot, self.absent = run, snapshot, absent
+        self.run, self.snapshot, self.absent, self.scope = run, snapshot, absent, Scope(run)
         self._bodies: dict[tuple[str, bool], Bodies] = {}
         self._phase = 0
         self._taken: dict[str, Fault] = {}
@@ -57,18 +59,21 @@ class Judge:
             self._phase = phase.pk
             self._taken = taken(phase, self.snapshot.table(phase.table), self.snapshot, bindings.late(self.run.environment))
         sent = [row for row in rows if row["values"] is not None and row["action"] != "conflict"]
+        left = self.scope.left(phase, ((row["row_id"], row["source_id"], row["action"]) for row in rows))
         found = KINDS[phase.kind](self, phase, sent) if sent else {}
         for row in rows:
-            judged = self._judged(phase, row, found.get(row["row_id"], []))
+            judged = self._judged(phase, row, found.get(row["row_id"], []), left.get(row["row_id"]))
             if judged.outcome:
                 self.absent.add(row["row_id"])
             yield row, judged
 
-    def _judged(self, phase: Phase, row: Mapping[str, Any], faults: list[Fault]) -> Judged:
+    def _judged(self, phase: Phase, row: Mapping[str, Any], faults: list[Fault], left: tuple[str, Mapping[str, Any]] | None) -> Judged:
         needed = row["parents"] if phase.kind == Phase.Kind.ROWS else (*row["parents"], f"{phase.table}:{row['row_id']}")
         blocking = next((parent for parent in needed if parent.partition(":")[2] in self.absent), None)
         if blocking:
             return Judged("waiting", [Fault(NOT_LOADED, "", blocking)])
+        if left:
+            return Judged(KEPT, [Fault(left[1]["code"])])
         if row["values"] is None:
             return Judged()
         if row["action"] == "conflict":

@@ -20,6 +20,7 @@ class Rehearsal(models.Model):
     waiting = models.PositiveBigIntegerField(default=0)
     reasons = models.JSONField(default=list)
     remarks = models.JSONField(default=list)
+    asked = models.BooleanField(default=False, editable=False, help_text="A re-run waited for a person to look at it.")
     problem = models.TextField(blank=True, help_text="Why there is no prediction.")
     score = models.JSONField(default=dict)
 

@@ -176,7 +176,7 @@ def _reasons(run: Run, phases: Mapping[int, Phase]) -> Iterator[dict[str, Any]]:
     with store.database() as con:
         found = con.execute(
             """SELECT phase_id, outcome, code, "column", count(*) AS rows, list(source_id ORDER BY position)[1:5]
-               FROM read_parquet(?) GROUP BY ALL ORDER BY rows DESC, phase_id, code""",
+               FROM read_parquet(?) WHERE outcome <> 'kept' GROUP BY ALL ORDER BY rows DESC, phase_id, code""",
             [paths],
         ).fetchall()
     for phase_id, outcome, code, column, count, examples in found:

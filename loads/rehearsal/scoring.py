@@ -61,6 +61,7 @@ _JOINED = f"""
            p.outcome = 'refused' AND NOT {_SERVICE.replace("code", "p.code")} AS p_own,
            f.outcome = 'refused' AND NOT {_SERVICE.replace("code", "f.code")} AS f_own
     FROM predicted p FULL JOIN found f ON f.phase_id = p.phase_id AND f.row_id = p.row_id
+    WHERE p.outcome IS DISTINCT FROM 'kept'
 """  # noqa: S608 - names of our own
 _WHOLE = """
     SELECT count(*) FILTER (p_outcome = $outcome AND NOT p_own), count(*) FILTER (f_outcome = $outcome AND NOT f_own),

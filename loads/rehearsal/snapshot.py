@@ -5,12 +5,13 @@ from functools import cached_property
 from typing import Any
 
 from connectors.dataverse import directory
-from connectors.dataverse.metadata import Table, read_table
+from connectors.dataverse.metadata import Table
 from connectors.dataverse.ownership import owned_tables
 from loads.destination import Destination
 
 OVERRIDE_CREATED = "prvOverrideCreatedOnCreatedBy"
 ACCESS_TEAM = 1
+KEPT = 100_000  # rows referred to that are remembered; beyond it all are read again
 Row = Mapping[str, Any]
 # What is read of a row that is referred to, beside its id.
 ASKED: Mapping[str, tuple[str, ...]] = {
@@ -34,7 +35,7 @@ class Snapshot:
     def table(self, name: str) -> Table:
         """A table's metadata, read anew."""
         if name not in self._tables:
-            self._tables[name] = read_table(self.client, name)
+            self._tables[name] = self.destination.read_anew(name)
         return self._tables[name]
 
     @cached_property
@@ -51,8 +52,8 @@ class Snapshot:
 
     @cached_property
     def privileges(self) -> set[str]:
-        """What the application user may do."""
-        return directory.privileges(self.client, self.destination.user_id)
+        """What every one of our application users may do."""
+        return set.intersection(*(directory.privileges(self.client, user_id) for user_id in self.destination.user_ids))
 
     def lacks(self, table: str, right: str) -> bool:
         """Whether the application user lacks a right, such as Create, on a table."""
@@ -72,6 +73,8 @@ class Snapshot:
 
     def rows(self, table: str, ids: Collection[str]) -> dict[str, Row]:
         """Of these rows those that exist, by id, with what is asked of such tables; each is read once."""
+        if len(self._rows) > KEPT:
+            self._rows.clear()
         unknown = [row_id for row_id in ids if (table, row_id) not in self._rows]
         if unknown:
             entity_set, key = self.sets[table], self.names[self.sets[table]][1]

@@ -53,6 +53,9 @@ def _clashing(phase: Phase, table: Table, columns: Sequence[str], snapshot: Snap
                 WHERE {" AND ".join(f"k{number} IS NOT NULL" for number in range(len(columns)))}""",  # noqa: S608 - names from metadata
             [paths],
         )
+        [(ours,)] = con.execute("SELECT count(*) FROM ours").fetchall()
+        if not ours:
+            return
         names = [f"k{number}" for number in range(len(columns))]
         schema = pa.schema([("row_id", pa.string()), *((name, pa.string()) for name in names)])
         store.fill(con, "theirs", schema, _theirs(table, columns, snapshot))

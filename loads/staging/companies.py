@@ -199,7 +199,7 @@ def _stage_one(context: StagingContext, quality: Quality, row: tuple, dispositio
     if problem:
         why = reason(problem, field="name")
         disposition = "rejected" if why["severity"] == "reject" else "held"
-        disposition, reasons, _ = quality.settle(disposition, [why], [], [])
+        disposition, reasons, _ = quality.settle(source_id, disposition, [why], [], [])
         dispositions.add(position, source_id, disposition, TABLE, "", reasons)
     elif company != source_id:
         dispositions.add(position, source_id, "merged", TABLE, company)
@@ -217,7 +217,7 @@ def _stage_one(context: StagingContext, quality: Quality, row: tuple, dispositio
             lossy=[issue.field for issue in issues],
             source=lambda: {"name": name, "websiteurl": domain},
         )
-        disposition, reasons, issues = quality.settle("planned", [], [(TABLE, draft)], issues)
+        disposition, reasons, issues = quality.settle(source_id, "planned", [], [(TABLE, draft)], issues)
         dispositions.add(position, source_id, disposition, TABLE, "", [*reasons, *(issue.as_dict() for issue in issues)])
         if disposition == "planned":
             writer.add(draft)

@@ -166,7 +166,7 @@ def _write_one(
     if record is not None and judged:
         draft, issues = rows.person(record, decision)
         drafts.append((draft.main_table, draft))
-    disposition, reasons, issues = quality.settle(decision.disposition, reasons, drafts, issues)
+    disposition, reasons, issues = quality.settle(decision.source_id, decision.disposition, reasons, drafts, issues)
     if judged:
         rejecting = [issue.as_dict() for issue in issues if issue.severity == "reject"]
         if disposition == "planned" and rejecting:

@@ -7,6 +7,7 @@ from typing import Any
 from connectors.storable import storable
 from loads.quality import UNFIT
 from loads.staging.context import StagingContext
+from loads.staging.remedies import Remedies
 from loads.staging.rows import Draft
 from mapping.fieldmaps import rules_of
 from mapping.issues import Issue, brief
@@ -19,7 +20,7 @@ class Quality:
 
     def __init__(self, context: StagingContext, object_name: str) -> None:
         """Compile the default values to what their columns take."""
-        self.context, self.object_name = context, object_name
+        self.context, self.object_name, self._remedies = context, object_name, Remedies(context, object_name)
         decisions = [one for one in context.contents["quality"]["decisions"] if one["object_name"] == object_name]
         self._by = {(one["field"], one["code"]): one for one in decisions}
         self._defaults = {(one["field"], one["code"]): self._default(one) for one in decisions if one["choice"] == DEFAULT}
@@ -38,14 +39,23 @@ class Quality:
         return found
 
     def settle(
-        self, disposition: str, reasons: list[dict[str, str]], drafts: Sequence[tuple[str, Draft]], issues: list[Issue]
+        self, source_id: str, disposition: str, reasons: list[dict[str, str]], drafts: Sequence[tuple[str, Draft]], issues: list[Issue]
     ) -> tuple[str, list[dict[str, str]], list[Issue]]:
-        """The disposition, reasons and issues of a record once decisions are carried out; defaults go into the drafts.
+        """The disposition, reasons and issues of a record once decisions and remedies are carried out; they go into the drafts.
 
         disposition: before issues are looked at. reasons: of set-based staging. A record that is left out says so first.
         """
-        if not self._by or disposition not in ("planned", "held", "rejected"):
+        if disposition not in ("planned", "held", "rejected"):
             return disposition, reasons, issues
+        if self._remedies.leaves_out(source_id):
+            return "skipped", [{"code": "remedy.skipped", "field": "", "detail": "", "severity": "note"}, *reasons], issues
+        if self._by:
+            disposition, reasons, issues = self._decided(disposition, reasons, drafts, issues)
+        return disposition, reasons, [*issues, *self._remedies.apply(source_id, drafts)]
+
+    def _decided(
+        self, disposition: str, reasons: list[dict[str, str]], drafts: Sequence[tuple[str, Draft]], issues: list[Issue]
+    ) -> tuple[str, list[dict[str, str]], list[Issue]]:
         skipping = [one for one in reasons if self._choice(one["field"], one["code"]) == SKIP]
         settled = list[Issue]()
         for issue in issues:

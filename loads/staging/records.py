@@ -110,7 +110,7 @@ def _write_one(
     reasons = [reason(code, detail=problem) for code in decision.codes]
     judged = record is not None and decision.disposition in ("planned", "held", "rejected")
     built = builder.build(record, decision) if record is not None and judged else Built([], [], [])
-    disposition, reasons, issues = quality.settle(decision.disposition, reasons, built.drafts, built.issues)
+    disposition, reasons, issues = quality.settle(decision.source_id, decision.disposition, reasons, built.drafts, built.issues)
     if judged:
         rejecting = [issue.as_dict() for issue in issues if issue.severity == "reject"]
         holding = [issue.as_dict() for issue in issues if issue.severity == "hold"]

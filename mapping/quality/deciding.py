@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mapping.fieldmaps import rules_of
-from mapping.quality import rules
+from mapping.quality import remedies, rules
 from mapping.quality.models import QualityDecision
 from mapping.transforms import ColumnLike, TimeRules, compile_transform
 from workbench.engagements import history
@@ -61,10 +61,12 @@ def decided(engagement: Engagement) -> dict[tuple[str, str, str], QualityDecisio
 
 
 def content(engagement: Engagement) -> dict[str, Any]:
-    """The `quality` plan part: the decisions by which staging does anything but what it does by itself."""
+    """The `quality` plan part: the decisions by which staging does anything but what it does by itself, and what remedies there are."""
     changing = [one for one in decided(engagement).values() if rules.changes_load(one.severity, one.choice)]
     names = ("object_name", "field", "code", "choice", "value")
-    return {"decisions": sorted(({name: getattr(one, name) for name in names} for one in changing), key=lambda row: list(row.values()))}
+    decisions = sorted(({name: getattr(one, name) for name in names} for one in changing), key=lambda row: list(row.values()))
+    given = remedies.content(engagement)
+    return {"decisions": decisions, **({"remedies": given} if given else {})}
 
 
 def require_possible(subjects: Sequence[Subject], choice: str, value: str, maps: Mapping[str, Any], columns: Columns) -> None:

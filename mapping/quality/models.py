@@ -1,4 +1,4 @@
-"""Decisions of the data-quality report."""
+"""Decisions of the data-quality report, and remedies of records that didn't load."""
 
 from django.db import models
 
@@ -34,3 +34,28 @@ class QualityDecision(models.Model):
     def key(self) -> tuple[str, str, str]:
         """Object, field and code."""
         return self.object_name, self.field, self.code
+
+
+class Remedy(models.Model):
+    """What is done about one record, or one column of its row, that the destination refused; see `mapping.quality.remedies`.
+
+    table, column: empty where the whole record is meant. code: the reason that it answers. value: as a person wrote it.
+    """
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="remedies")
+    object_name = models.CharField("object", max_length=60)
+    source_id = models.CharField(max_length=330)
+    table = models.CharField(max_length=60, blank=True)
+    column = models.CharField(max_length=100, blank=True)
+    code = models.CharField(max_length=80)
+    choice = models.CharField(max_length=10)
+    value = models.CharField(max_length=2_000, blank=True)
+    decided_by = models.CharField(max_length=150)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["object_name", "source_id", "table", "column"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "source_id", "table", "column"], name="remedy_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name}:{self.source_id} {self.column}: {self.choice}"

@@ -13,7 +13,7 @@ from connectors.models import Dataset
 from mapping import plan
 from mapping.models import FieldMap, FieldMapChange, SourceField
 from mapping.workshop import decisions, tables
-from reports import workbook
+from reports import sent_book, workbook
 from tests.pages import cast
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import AuditEntry
@@ -207,7 +207,7 @@ def test_a_workbook_without_our_sheets_and_one_that_unpacks_to_too_much_are_refu
     del book[workbook.MAPS]
     with pytest.raises(BadInput, match="no sheet"):
         sent(engagement, book)
-    monkeypatch.setattr(workbook, "MOST_UNPACKED", 1_000)
+    monkeypatch.setattr(sent_book, "MOST_UNPACKED", 1_000)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("xl/workbook.xml", "x" * 2_000)

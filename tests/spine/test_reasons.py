@@ -3,7 +3,7 @@
 import re
 
 from connectors.dataverse.client import Outcome
-from loads.reasons import OF_THE_LOAD, VERSION_MISMATCH, WORDS, explained, reason, refusal
+from loads.reasons import OF_THE_LOAD, VERSION_MISMATCH, WORDS, cause_of, explained, reason, refusal
 from mapping.issues import EXPLANATIONS
 
 
@@ -34,9 +34,22 @@ def outcome(code, status=400):
 def test_what_a_further_run_settles_is_held_and_all_else_that_the_service_refuses_is_rejected():
     assert refusal(outcome(VERSION_MISMATCH))["severity"] == "hold"
     assert refusal(outcome("0x80044331")) == {
-        "code": "0x80044331", "field": "", "detail": "What the service said.", "severity": "reject",
+        "code": "0x80044331", "field": "", "detail": "What the service said.", "severity": "reject", "cause": "What the service said.",
     }  # fmt: skip
     assert refusal(outcome("", 503))["code"] == "http.503"
+
+
+def test_the_column_that_the_services_words_name_is_known_and_alike_refusals_have_one_cause():
+    said = {
+        "The length of the 'subject' attribute of the 'task' entity exceeded the maximum allowed length of '200'.": "subject",
+        "A validation error occurred. The value 5 of 'x' on record of type 'y' is outside the valid range. Accepted Values: 1,2,3": "x",
+        "Entity Key One score violated. A record with the same value for mwb_score already exists.": "mwb_score",
+        "Entity Key Both violated. A record with the same value for a,b already exists.": "",
+        "Entity 'account' With Id = 00000000-0000-0000-0000-0000000000a1 Does Not Exist": "",
+    }
+    assert {words: refusal(Outcome(400, "0x80040203", words))["field"] for words in said} == said
+    causes = {cause_of(f"Entity 'account' With Id = 00000000-0000-0000-0000-0000000000a{n} Does Not Exist") for n in (1, 2)}
+    assert causes == {"Entity 'account' With Id = … Does Not Exist"}
 
 
 def test_a_code_of_the_service_is_explained_with_what_to_do():

@@ -1,0 +1,136 @@
+"""Exceptions of a run in groups: one object and table, outcome, code, column and cause each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from hashlib import sha256
+from operator import or_
+from typing import Any
+
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
+
+from loads.models import LedgerEntry, Rehearsal, Run
+from loads.reasons import SETTLED_LATER, explained
+from mapping.models import Remedy
+from mapping.quality import remedies
+from mapping.quality.rules import Choice
+from mapping.transforms import ColumnLike
+from mapping.workshop.tables import Known
+
+NAMES = ("object_name", "table", "outcome", "code", "field", "cause")
+# Codes of records that wait for others, and go along with those.
+FOLLOWERS = frozenset({"parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped"})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Alike exceptions. field: the source's where staging decided, the destination's where the service did.
+
+    remedied: how many of the records have a remedy.
+    column: the destination's column that it is about; '' where none is known.
+    """
+
+    object_name: str
+    table: str
+    outcome: str
+    code: str
+    field: str
+    cause: str
+    records: int = 0
+    remedied: int = 0
+    example: str = ""
+    column: str = ""
+
+    @property
+    def place(self) -> list[str]:
+        """What tells it from others, as runs keep it."""
+        return [getattr(self, name) for name in NAMES]
+
+    @property
+    def key(self) -> str:
+        """The same as a short word for addresses."""
+        return sha256("\x1f".join(self.place).encode()).hexdigest()[:16]
+
+    @property
+    def words(self) -> str:
+        """What the code means."""
+        return explained(self.code)
+
+    @property
+    def by_service(self) -> bool:
+        """Whether the service refused it, so that a remedy may change the row."""
+        return self.outcome == LedgerEntry.Outcome.REFUSED and self.code.startswith(("0x", "http."))
+
+    @property
+    def follows(self) -> bool:
+        """Whether its records only wait for others."""
+        return self.outcome == LedgerEntry.Outcome.WAITING or self.code in FOLLOWERS
+
+    @property
+    def needs_no_remedy(self) -> bool:
+        """Whether a further run may settle it as it is."""
+        return self.code in SETTLED_LATER or self.code.startswith("http.")
+
+
+def groups(run: Run) -> list[Group]:
+    """All groups of a run, those with the most records first. One query, however many exceptions there are."""
+    given = Remedy.objects.filter(engagement=run.engagement_id, object_name=OuterRef("object_name"), source_id=OuterRef("source_id"))
+    counts = {"records": Count("pk"), "remedied": Count("pk", filter=Exists(given)), "example": Min("source_id")}
+    rows = told(run.pk).order_by().values(*NAMES).annotate(**counts)
+    columns = _predicted_columns(run)
+    found = [_group(row, columns) for row in rows]
+    return sorted(found, key=lambda group: (group.follows, -group.records, group.object_name, group.code, group.cause))
+
+
+def find(run: Run, key: str) -> Group | None:
+    """The group of a key."""
+    return next((group for group in groups(run) if group.key == key), None)
+
+
+def entries(run: Run, chosen: Sequence[Sequence[str]]) -> QuerySet[LedgerEntry]:
+    """The exceptions of some groups, named as `Group.place` names them, in the records' order."""
+    any_of = reduce(or_, (Q(**dict(zip(NAMES, place, strict=True))) for place in chosen), Q(pk__in=[]))
+    return told(run.pk).filter(any_of).order_by("phase_id", "position", "pk")
+
+
+def told(run_id: int) -> QuerySet[LedgerEntry]:
+    """The exceptions of a run, each with what its group is told by."""
+
+    def first(name: str) -> Coalesce:
+        return Coalesce(KT(f"reasons__0__{name}"), Value(""), output_field=TextField())
+
+    return LedgerEntry.objects.filter(run=run_id).annotate(table=F("phase__table"), field=first("field"), cause=first("cause"))
+
+
+def _predicted_columns(run: Run) -> dict[tuple[str, str], str]:
+    """(table, code) -> the one column that the rehearsal names for it: the service's words name none for some."""
+    rehearsal = Rehearsal.objects.filter(run=run).first()
+    named: dict[tuple[str, str], set[str]] = {}
+    for one in rehearsal.reasons if rehearsal else ():
+        if one["column"]:
+            named.setdefault((one["table"], one["code"]), set()).add(one["column"])
+    return {place: columns.pop() for place, columns in named.items() if len(columns) == 1}
+
+
+def _group(row: Mapping[str, Any], columns: Mapping[tuple[str, str], str]) -> Group:
+    group = Group(**row)
+    if not group.by_service:
+        return group
+    return Group(**row, column=group.field or columns.get((group.table, group.code), ""))
+
+
+def column_of(group: Group, known: Known) -> ColumnLike | None:
+    """The destination's column that a group is about, as it is known; None where it is about the record."""
+    return known(group.table).get(group.column) if group.column else None
+
+
+def offered(group: Group, known: Known) -> list[Choice]:
+    """The remedies that fit a group, the likeliest first; none for records that only wait for others."""
+    return [] if group.follows else remedies.offered(column_of(group, known), group.code)
+
+
+def records(found: QuerySet[LedgerEntry]) -> Iterator[LedgerEntry]:
+    """The entries of a query, streamed."""
+    yield from found.iterator(chunk_size=2_000)

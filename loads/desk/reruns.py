@@ -1,0 +1,97 @@
+"""A run of some exceptions alone: everything is staged and balances as in any run, and only rows of the chosen groups are sent.
+
+What loaded before is found equal. A row that didn't load and isn't chosen keeps what came of it. Rows that wait for others go along.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Q
+
+from connectors.models import Dataset
+from loads import quality
+from loads.desk import groups
+from loads.desk.groups import FOLLOWERS, Group
+from loads.models import LedgerEntry, Phase, Rehearsal, Run
+from loads.reasons import reason
+from loads.runs import NotInThatState, open_run
+from workbench.engagements import history
+from workbench.engagements.errors import BadInput
+
+OPENED = "opened re-run"
+WAITS = (
+    "Rehearsed; nothing is sent yet. {count} of the rows to be sent again would be refused again: look at the rehearsal, "
+    "give another remedy and open a new re-run, or resume."
+)
+
+
+def open_rerun(base: Run, chosen: Sequence[Group], user: User) -> Run:
+    """Open a run of some groups of a run's exceptions. Raises BadInput, NotInThatState, and what opening any run raises."""
+    if not chosen:
+        raise BadInput("No group is chosen.", remedy="Tick the groups that are to be loaded again.")
+    newest = next(filter(quality.has_begun, Run.objects.filter(environment=base.environment).order_by("-pk")), None)
+    if base.state != Run.State.DONE or newest != base:
+        raise NotInThatState(f"{base} isn't the newest run that is done.", remedy="Open the exceptions of the environment's newest run.")
+    with transaction.atomic():
+        landed = Dataset.objects.filter(pk__in=base.datasets.values(), derived=False)  # derived ones are made anew
+        places = [group.place for group in chosen]
+        run = open_run(base.environment, user, datasets={row.object_name: row.pk for row in landed}, rerun_of=base, groups=places)
+        detail = {"of": base.key, "key": run.key, "groups": places, "records": sum(group.records for group in chosen)}
+        history.record(run.engagement, actor=user, action=OPENED, subject=str(run), detail=detail)
+    return run
+
+
+class Scope:
+    """Which rows of a re-run are sent."""
+
+    def __init__(self, run: Run) -> None:
+        """Of any other run all are."""
+        self.run = run
+        self._chosen = {tuple(place) for place in run.groups}
+
+    def left(self, phase: Phase, rows: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Row id -> (outcome, reason) of those that aren't sent. rows: (row id, source id, action) of rows of a phase.
+
+        What is done late with rows that loaded before is looked at as in any run, and found done.
+        """
+        if self.run.rerun_of_id is None:
+            return {}
+        wanted = [row for row in rows if row[2] != "equal"]
+        before = self._before(phase.object_name, wanted)
+        of_rows = {str(entry.row_id): entry for entry in before if entry.row_id}
+        going = {entry.source_id for entry in before if self._goes(entry)}
+        found: dict[str, tuple[str, dict[str, Any]]] = {}
+        for row_id, source_id, _ in wanted:
+            of_row = of_rows.get(row_id)
+            goes = self._goes(of_row) if of_row else source_id in going or phase.kind != Phase.Kind.ROWS
+            if not goes:
+                found[row_id] = _as_before(of_row)
+        return found
+
+    def _before(self, object_name: str, rows: Sequence[tuple[str, str, str]]) -> list[LedgerEntry]:
+        """What came of these rows in the run before, and of their records' other rows: a row may have another id by now."""
+        by_row = Q(row_id__in=[UUID(row_id) for row_id, _, _ in rows])
+        by_record = Q(object_name=object_name, source_id__in=[source_id for _, source_id, _ in rows])
+        return list(groups.told(self.run.rerun_of_id or 0).filter(by_row | by_record))
+
+    def _goes(self, entry: LedgerEntry) -> bool:
+        follows = entry.outcome == LedgerEntry.Outcome.WAITING or entry.code in FOLLOWERS
+        return follows or tuple(getattr(entry, name) for name in groups.NAMES) in self._chosen
+
+
+def _as_before(entry: LedgerEntry | None) -> tuple[str, dict[str, Any]]:
+    """What came of a row before; one that loaded and would be changed by now is for a full run."""
+    if entry is None:
+        return LedgerEntry.Outcome.WAITING, reason("rerun.outside")
+    return entry.outcome, dict(entry.reasons[0])
+
+
+def look_first(run: Run) -> str:
+    """What a person should see before a re-run sends anything, once; '' where there is nothing."""
+    doubtful = Rehearsal.objects.filter(run=run, run__rerun_of__isnull=False, refused__gt=0, asked=False)
+    found = doubtful.first()
+    doubtful.update(asked=True)
+    return WAITS.format(count=found.refused) if found else ""

@@ -1,0 +1,137 @@
+"""Remedies: what is done about single records that didn't load, decided group by group or in a workbook, and carried out by staging.
+
+They are part of the plan's `quality`, so that a run follows exactly the ones that it was opened with and the customer's signature covers
+them. Records stand in the plan as digests of their ids, since ids may be addresses.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from mapping.likeness.evidence import labels_of
+from mapping.quality.models import Remedy
+from mapping.quality.rules import Choice
+from mapping.transforms import ColumnLike, TimeRules, Value, compile_transform
+from workbench.engagements import history
+from workbench.engagements.errors import BadInput
+from workbench.engagements.models import Engagement
+
+SKIP, BLANK, TRUNCATE, VALUE, OWNER = "skip", "blank", "truncate", "value", "owner"
+REMEDIES: Mapping[str, Choice] = {
+    choice.name: choice
+    for choice in (
+        Choice(TRUNCATE, "Shorten", "The text is cut to what the column takes; the whole stays in the column of original values."),
+        Choice(VALUE, "Another value", "The row loads with the value given here."),
+        Choice(BLANK, "Leave empty", "The row loads without the value; a text stays whole in the column of original values."),
+        Choice(OWNER, "Fallback owner", "The row goes to the owner of rows without an owner."),
+        Choice(SKIP, "Leave out", "The record isn't loaded; what can't be without it isn't either."),
+    )
+}
+TOO_LONG = "0x80044331"
+TRANSFORM_OF: Mapping[str, str] = {
+    "String": "text", "Memo": "memo", "Integer": "integer", "BigInt": "integer", "Decimal": "decimal", "Double": "decimal",
+    "Money": "money", "Boolean": "boolean", "DateTime": "datetime", "Choice": "choice", "MultiChoice": "multichoice",
+}  # fmt: skip
+LOOKUPS = ("Lookup", "Customer")
+TEXTS = ("String", "Memo")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A remedy for one record. table, column: '' where the whole record is meant. code: the reason that it answers."""
+
+    object_name: str
+    source_id: str
+    table: str
+    column: str
+    code: str
+    choice: str
+    value: str = ""
+
+
+def offered(column: ColumnLike | None, code: str) -> list[Choice]:
+    """The remedies that fit a refusal, the likeliest first. column: the one that it is about, None where it is about the record."""
+    kind = column.kind if column else ""
+    names = [SKIP]
+    if kind == "Owner":
+        names = [OWNER, SKIP]
+    elif kind in LOOKUPS:
+        names = [BLANK, SKIP]
+    elif kind in TRANSFORM_OF:
+        names = [*([TRUNCATE] if kind in TEXTS and code == TOO_LONG else []), VALUE, BLANK, SKIP]
+    return [REMEDIES[name] for name in names]
+
+
+def value_for(column: ColumnLike, text: str, time: TimeRules | None = None) -> Value:
+    """A value that a person wrote, as the Web API takes it for the column. Raises BadInput where it doesn't fit."""
+    if column.kind not in TRANSFORM_OF:
+        raise BadInput(f"The column {column.name} takes no value from here.", remedy="Choose another remedy.")
+    options: dict[str, Any] = {}
+    if column.kind in ("Choice", "MultiChoice"):
+        labels = labels_of(column)
+        options = {"values": {**{label: int(value) for value, label in labels.items()}, **{str(value): int(value) for value in labels}}}
+    transform = compile_transform(TRANSFORM_OF[column.kind], field=column.name, column=column, options=options, time=time)
+    mapped = transform(text.strip())
+    if mapped.value is None or any(issue.severity != "note" for issue in mapped.issues):
+        raise BadInput(f"The value doesn't fit the column {column.name} ({column.kind}).", remedy="Write one that its type takes.")
+    return mapped.value
+
+
+def digest(source_id: str) -> str:
+    """A record's id as the plan names it."""
+    return sha256(source_id.encode("utf-8", "replace")).hexdigest()[:24]
+
+
+def content(engagement: Engagement) -> list[dict[str, Any]]:
+    """The remedies as the `quality` plan part has them: one entry per remedy, with the records that it is for."""
+    names = ("object_name", "table", "column", "choice", "value")
+    rows = sorted(Remedy.objects.filter(engagement=engagement).values_list(*names, "source_id"))
+    return [
+        {**dict(zip(names, key, strict=True)), "records": sorted(digest(row[-1]) for row in group)}
+        for key, group in groupby(rows, lambda row: row[:-1])
+    ]
+
+
+@transaction.atomic
+def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subject: str, detail: Mapping[str, Any] | None = None) -> int:
+    """Let each record have its remedy, in place of one given before for the same column, as one entry of the history."""
+    Engagement.objects.select_for_update().get(pk=engagement.pk)
+    now, by = timezone.now(), str(user)[:150]
+    rows = [
+        Remedy(
+            engagement=engagement, object_name=one.object_name, source_id=one.source_id, table=one.table, column=one.column, code=one.code,
+            choice=one.choice, value=one.value, decided_by=by, decided_at=now,
+        )
+        for one in remedies
+    ]  # fmt: skip
+    Remedy.objects.bulk_create(
+        rows,
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["engagement", "object_name", "source_id", "table", "column"],
+        update_fields=["code", "choice", "value", "decided_by", "decided_at"],
+    )
+    counts = {choice: sum(one.choice == choice for one in remedies) for choice in REMEDIES}
+    told = {"remedies": {choice: count for choice, count in counts.items() if count}, **(detail or {})}
+    history.record(engagement, actor=user, action="gave remedies", subject=subject, detail=told)
+    return len(rows)
+
+
+@transaction.atomic
+def take_back(engagement: Engagement, records: Iterable[tuple[str, str]], *, user: User, subject: str) -> int:
+    """Forget the remedies of records, (object, source id); how many there were."""
+    taken = 0
+    for object_name, group in groupby(sorted(set(records)), lambda record: record[0]):
+        ids = [source_id for _, source_id in group]
+        for start in range(0, len(ids), 500):
+            found = Remedy.objects.filter(engagement=engagement, object_name=object_name, source_id__in=ids[start : start + 500])
+            taken += found.delete()[0]
+    if taken:
+        history.record(engagement, actor=user, action="took remedies back", subject=subject, detail={"remedies": taken})
+    return taken

@@ -1,0 +1,224 @@
+"""The exceptions desk: what the service refused gets a remedy by groups or in a workbook, and is loaded again alone."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import call_command
+from openpyxl import load_workbook
+
+from loads import engine
+from loads.desk import groups, remedying, reruns
+from loads.dispositions import lookup
+from loads.models import LedgerEntry, Run
+from loads.runs import NotInThatState
+from mapping.models import Remedy
+from reports import exceptions
+from tests import folders
+from tests.folders import organisation_list, user
+from tests.playing import collect, engagement_on
+from tests.spine.test_load_engine import Prepared
+from tests.spine.test_rehearsal import ADA, CONTACT, NORTHPINE, disable, seller
+from workbench.engagements.errors import BadInput
+from workbench.engagements.models import AuditEntry
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+NAME = "Featherstonehaugh"
+REFUSED = {"u-name-1", "u-name-2", "u-name-3", "u-ada-1", "u-ada-2", "u-seven", "u-nine", "u-ten"}
+
+
+def folder(path):
+    people = [user(f"u-{n}", f"p{n}@company{n % 3}.example", score=100 + n, jobTitle="Clerk") for n in range(6)]
+    people += [user(f"u-name-{n}", f"name{n}@gmail.com", lastName=f"{NAME} {n}") for n in (1, 2, 3)]
+    people += [user(f"u-ada-{n}", f"ada{n}@gmail.com", ownerEmail="ada@corp.example") for n in (1, 2)]
+    people += [user(name, f"{name}@gmail.com", score=score) for name, score in (("u-seven", 7), ("u-nine", 9), ("u-ten", 10))]
+    people += [user("u-north", "n@northpine.example", emailListIds=[1])]
+    rows = {"dataverse/systemuser": [seller(ADA, "ada")], "dataverse/account": [{"accountid": NORTHPINE, "name": "Northpine"}]}
+    return folders.write(path, people, lists=[organisation_list(1, "Company: Northpine")], rows=rows)
+
+
+def spoil(client):
+    """What makes the service refuse: last names of ten characters at most, scores that are taken, an owner and a company that went."""
+    client.send("PUT", f"{CONTACT}/Attributes(LogicalName='lastname')", json={"MaxLength": 10})
+    for score in (7, 9, 10):
+        client.send("POST", "contacts", json={"lastname": "Before", "mwb_score": score})
+    client.send("POST", f"{CONTACT}/Keys", json={"SchemaName": "mwb_OneScore", "KeyAttributes": ["mwb_score"]})
+    client.send("DELETE", f"accounts({NORTHPINE})")
+    disable(client, ADA)
+
+
+def group_of(run, code):
+    [found] = [group for group in groups.groups(run) if group.code == code]
+    return found
+
+
+def give(run, code, choice, cast, value=""):
+    group = group_of(run, code)
+    found = remedying.for_group(run, group, choice, value)
+    return remedying.give(run, found, user=cast.engineer, subject=remedying.subject_of(run, group))
+
+
+def sent(run, cells):
+    """The exported workbook, its cells of some records edited, sent back. cells: record -> {column: text}."""
+    book = load_workbook(exceptions.document_file(exceptions.write(run)))
+    sheet = book[exceptions.RECORDS]
+    header = [cell.value for cell in sheet[1]]
+    for row in sheet.iter_rows(min_row=2):
+        for name, text in cells.get(row[header.index("record")].value, {}).items():
+            row[header.index(name)].value = text
+    path = exceptions.document_file(exceptions.write(run)).with_name("edited.xlsx")
+    book.save(path)
+    return exceptions.keep_sent(run, path.read_bytes())
+
+
+def refused(what):
+    with pytest.raises((BadInput, NotInThatState)) as raised:
+        what()
+    return str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def mended(django_db_setup, django_db_blocker, tmp_path_factory):
+    """A run with refusals of several causes, their remedies, and the run of those records alone."""
+    with django_db_blocker.unblock():
+        try:
+            with engagement_on(folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
+                prepared = Prepared(engagement, cast, servers)
+                run, client = prepared.open(), engine.Destination(prepared.sandbox).client
+                while "user" not in run.staged:
+                    engine.step(run, engine.Destination(run.environment), "tests")
+                    run.refresh_from_db()
+                spoil(client)
+                first = prepared.finish(run)
+                told = {group.code: group for group in groups.groups(first)}
+                refusals = {
+                    "too many words": refused(lambda: give(first, "0x8004022b", "truncate", cast)),
+                    "a number": refused(lambda: give(first, "0x80060892", "value", cast, "seven")),
+                    "nothing": refused(lambda: reruns.open_rerun(first, [], cast.engineer)),
+                }
+                give(first, "0x80044331", "truncate", cast)
+                give(first, "0x8004022b", "owner", cast)
+                bad = sent(first, {"u-seven": {"remedy": "Another value", "new value": "77"}, "u-nine": {"remedy": "Burn"}})
+                looked = exceptions.read(bad)
+                refusals["half"] = refused(lambda: exceptions.apply(bad, user=cast.engineer, shown=looked.digest))
+                untouched = Remedy.objects.filter(source_id="u-seven").exists()
+                good = sent(first, {"u-seven": {"remedy": "another value", "new value": "77"}, "u-nine": {"remedy": "Leave out"}})
+                exceptions.apply(good, user=cast.engineer, shown=exceptions.read(good).digest)
+                before = {row["contactid"]: row for row in collect(engagement, servers).rows("contact", "sandbox")}
+                chosen = [group_of(first, code) for code in ("0x80044331", "0x8004022b", "0x80060892", "0x80040217")]
+                again = prepared.finish(open_quietly(first, chosen, cast))  # the customer agrees to the shortened names
+                stood = SimpleNamespace(state=again.state, message=again.message, sent=len(rows_of(collect(engagement, servers), again)))
+                engine.runs.resume(again, cast.engineer)
+                again = prepared.finish(again)
+                book = load_workbook(exceptions.document_file(exceptions.write(first)))
+                yield SimpleNamespace(
+                    first=first,
+                    again=again,
+                    told=told,
+                    refusals=refusals,
+                    untouched=untouched,
+                    bad=[(line.record, line.why_not) for line in looked.bad],
+                    before=before,
+                    stood=stood,
+                    played=collect(engagement, servers),
+                    cells=[cell for row in book[exceptions.RECORDS].iter_rows() for cell in row],
+                    records={name: lookup(again, "user", name)[0] for name in ("u-nine", "u-ten", "u-name-1", "u-0")},
+                    ledger=list(LedgerEntry.objects.filter(run=again).values_list("source_id", "outcome", "code")),
+                    history=list(AuditEntry.objects.filter(engagement=engagement).values_list("action", flat=True)),
+                )
+        finally:
+            call_command("flush", verbosity=0, interactive=False)
+
+
+def open_quietly(run, chosen, cast):
+    """A re-run, its work not yet taken up."""
+    runs = engine.runs
+    runs.queue_work, queue = lambda run: None, runs.queue_work
+    try:
+        return reruns.open_rerun(run, chosen, cast.engineer)
+    finally:
+        runs.queue_work = queue
+
+
+def rows_of(played, run):
+    return [row for table in ("account", "contact", "lead") for row in played.rows(table, "sandbox") if row.get("mwb_runid") == run.key]
+
+
+def test_refusals_stand_in_groups_with_one_cause_and_the_column_that_they_are_about(mended):
+    counts = {code: (group.records, group.column) for code, group in mended.told.items()}
+    assert counts["0x80044331"] == (3, "lastname")
+    assert counts["0x8004022b"] == (2, "ownerid")
+    assert counts["0x80060892"] == (3, "mwb_score")
+    assert mended.told["parent.not_loaded"].follows
+    assert "exceeded the maximum allowed length of '10'" in mended.told["0x80044331"].cause
+
+
+def test_a_remedy_that_does_not_fit_is_refused_and_a_workbook_is_never_half_applied(mended):
+    assert mended.refusals["a number"].startswith("The value doesn't fit the column mwb_score")
+    assert mended.refusals["too many words"] == "These records don't offer this remedy."
+    assert [record for record, _ in mended.bad] == ["u-nine"]
+    assert "There is no remedy 'Burn'" in mended.bad[0][1]
+    assert (mended.refusals["half"], mended.untouched) == ("1 lines can't be taken.", False)
+
+
+def test_a_re_run_that_would_be_refused_again_stands_still_before_it_sends_anything(mended):
+    assert (mended.stood.state, mended.stood.sent) == (Run.State.PAUSED, 0)
+    assert "1 of the rows to be sent again would be refused again" in mended.stood.message  # u-ten has no remedy
+
+
+def test_only_the_records_concerned_are_sent(mended):
+    sent_again = {row["mwb_sourceid"] for row in rows_of(mended.played, mended.again)}
+    assert sent_again == {
+        *(f"user:u-name-{n}" for n in (1, 2, 3)),
+        "user:u-ada-1",
+        "user:u-ada-2",
+        "user:u-seven",
+        "user:u-north",
+        *accounts(mended),
+    }
+    now = {row["contactid"]: row for row in mended.played.rows("contact", "sandbox")}
+    assert {row_id: now[row_id]["versionnumber"] for row_id in mended.before} == {
+        row_id: row["versionnumber"] for row_id, row in mended.before.items()
+    }
+
+
+def accounts(mended):
+    """The account that went is made again."""
+    return {row["mwb_sourceid"] for row in rows_of(mended.played, mended.again) if "accountid" in row}
+
+
+def test_remedies_arrive_at_the_destination(mended):
+    name = mended.played.row("contact", "user:u-name-2", "sandbox")
+    assert name["lastname"] == NAME[:10]
+    assert json.loads(name["mwb_original_values"])["lastname"] == f"{NAME} 2"
+    assert mended.played.row("contact", "user:u-seven", "sandbox")["mwb_score"] == 77
+    owner = mended.played.row("contact", "user:u-ada-1", "sandbox")
+    assert owner["_ownerid_value"] == mended.played.row("contact", "user:u-0", "sandbox")["_ownerid_value"] != ADA
+    north = mended.played.row("contact", "user:u-north", "sandbox")
+    assert north["_parentcustomerid_value"]
+    assert not [row for row in mended.played.rows("contact", "sandbox") if row.get("mwb_sourceid") in ("user:u-nine", "user:u-ten")]
+
+
+def test_conservation_holds_and_dispositions_follow(mended):
+    assert mended.again.state == Run.State.DONE
+    first, again = ({(p.object_name, p.table): p for p in run.phases.all()} for run in (mended.first, mended.again))
+    for place, phase in again.items():
+        assert phase.balanced
+        assert phase.extracted == first[place].extracted
+    contacts = again["user", "contact"]
+    assert (contacts.loaded, contacts.skipped, contacts.rejected) == (13, 1, 1)
+    assert (first["user", "contact"].loaded, first["user", "contact"].rejected) == (6, 8)
+    dispositions = {name: told["disposition"] for name, told in mended.records.items()}
+    assert dispositions == {"u-nine": "skipped", "u-ten": "rejected", "u-name-1": "loaded", "u-0": "loaded"}
+    assert [(source_id, outcome) for source_id, outcome, _ in mended.ledger] == [("u-ten", "refused")]
+
+
+def test_the_workbook_holds_ids_as_text_and_no_formula(mended):
+    assert all(cell.data_type in ("s", "inlineStr", "n") for cell in mended.cells)
+    assert not [cell for cell in mended.cells if cell.data_type == "f" or (cell.data_type == "n" and cell.value is not None)]
+    assert f"{NAME} 1" in {cell.value for cell in mended.cells}
+
+
+def test_the_history_says_what_was_done(mended):
+    assert mended.history.count("gave remedies") == 3
+    assert mended.history.count("opened re-run") == 1
