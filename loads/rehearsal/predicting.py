@@ -70,12 +70,12 @@ def predict(run: Run, destination: Destination, beat: Callable[[], None], *, sec
     return done
 
 
-def begin(run: Run) -> Rehearsal:
-    """Forget what was predicted for a run that has sent nothing yet."""
+def begin(run: Run, *, asked: bool = False) -> Rehearsal:
+    """Forget what was predicted for a run that has sent nothing yet. asked: a person has seen what there is to see."""
     for path in _files(run):
         path.unlink(missing_ok=True)
     Rehearsal.objects.filter(run=run).delete()
-    return Rehearsal.objects.create(run=run)
+    return Rehearsal.objects.create(run=run, asked=asked)
 
 
 def _files(run: Run) -> list[Path]:

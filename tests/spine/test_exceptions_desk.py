@@ -1,6 +1,7 @@
 """The exceptions desk: what the service refused gets a remedy by groups or in a workbook, and is loaded again alone."""
 
 import json
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
@@ -108,6 +109,7 @@ def mended(django_db_setup, django_db_blocker, tmp_path_factory):
                 chosen = [group_of(first, code) for code in ("0x80044331", "0x8004022b", "0x80060892", "0x80040217")]
                 again = prepared.finish(open_quietly(first, chosen, cast))  # the customer agrees to the shortened names
                 stood = SimpleNamespace(state=again.state, message=again.message, sent=len(rows_of(collect(engagement, servers), again)))
+                call_command("rehearse", again.key, stdout=(told_again := StringIO()))
                 engine.runs.resume(again, cast.engineer)
                 again = prepared.finish(again)
                 book = load_workbook(exceptions.document_file(exceptions.write(first)))
@@ -120,6 +122,7 @@ def mended(django_db_setup, django_db_blocker, tmp_path_factory):
                     bad=[(line.record, line.why_not) for line in looked.bad],
                     before=before,
                     stood=stood,
+                    told_again=json.loads(told_again.getvalue()),
                     played=collect(engagement, servers),
                     cells=[cell for row in book[exceptions.RECORDS].iter_rows() for cell in row],
                     records={name: lookup(again, "user", name)[0] for name in ("u-nine", "u-ten", "u-name-1", "u-0")},
@@ -164,6 +167,8 @@ def test_a_remedy_that_does_not_fit_is_refused_and_a_workbook_is_never_half_appl
 def test_a_re_run_that_would_be_refused_again_stands_still_before_it_sends_anything(mended):
     assert (mended.stood.state, mended.stood.sent) == (Run.State.PAUSED, 0)
     assert "1 of the rows to be sent again would be refused again" in mended.stood.message  # u-ten has no remedy
+    [reason] = mended.told_again["reasons"]
+    assert (reason["code"], reason["column"], reason["examples"]) == ("0x80060892", "mwb_score", ["u-ten"])
 
 
 def test_only_the_records_concerned_are_sent(mended):

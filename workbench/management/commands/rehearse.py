@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from loads import quality
 from loads.destination import Destination
-from loads.models import Phase, Run
+from loads.models import Phase, Rehearsal, Run
 from loads.rehearsal import predicting, scoring
 from workbench.engagements.errors import WorkbenchError
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(f"{run} isn't staged yet; it is rehearsed when it is.")
         destination = Destination(run.environment)
         try:
-            predicting.begin(run)
+            predicting.begin(run, asked=Rehearsal.objects.filter(run=run, asked=True).exists())
             while not predicting.predict(run, destination, lambda: None):
                 self.stderr.write("…")
         except WorkbenchError as error:
