@@ -25,7 +25,7 @@ from workbench.engagements.models import AuditEntry
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 NAME = "Featherstonehaugh"
-REFUSED = {"u-name-1", "u-name-2", "u-name-3", "u-ada-1", "u-ada-2", "u-seven", "u-nine", "u-ten"}
+LEAD = "EntityDefinitions(LogicalName='lead')"
 
 
 def folder(path):
@@ -33,6 +33,7 @@ def folder(path):
     people += [user(f"u-name-{n}", f"name{n}@gmail.com", lastName=f"{NAME} {n}") for n in (1, 2, 3)]
     people += [user(f"u-ada-{n}", f"ada{n}@gmail.com", ownerEmail="ada@corp.example") for n in (1, 2)]
     people += [user(name, f"{name}@gmail.com", score=score) for name, score in (("u-seven", 7), ("u-nine", 9), ("u-ten", 10))]
+    people += [user("u-lead", "lead@gmail.com", "lead", lastName=f"{NAME} L")]
     people += [user("u-north", "n@northpine.example", emailListIds=[1])]
     rows = {"dataverse/systemuser": [seller(ADA, "ada")], "dataverse/account": [{"accountid": NORTHPINE, "name": "Northpine"}]}
     return folders.write(path, people, lists=[organisation_list(1, "Company: Northpine")], rows=rows)
@@ -41,6 +42,7 @@ def folder(path):
 def spoil(client):
     """What makes the service refuse: last names of ten characters at most, scores that are taken, an owner and a company that went."""
     client.send("PUT", f"{CONTACT}/Attributes(LogicalName='lastname')", json={"MaxLength": 10})
+    client.send("PUT", f"{LEAD}/Attributes(LogicalName='lastname')", json={"MaxLength": 10})
     for score in (7, 9, 10):
         client.send("POST", "contacts", json={"lastname": "Before", "mwb_score": score})
     client.send("POST", f"{CONTACT}/Keys", json={"SchemaName": "mwb_OneScore", "KeyAttributes": ["mwb_score"]})
@@ -48,8 +50,8 @@ def spoil(client):
     disable(client, ADA)
 
 
-def group_of(run, code):
-    [found] = [group for group in groups.groups(run) if group.code == code]
+def group_of(run, code, table="contact"):
+    [found] = [group for group in groups.groups(run) if (group.code, group.table) == (code, table)]
     return found
 
 
@@ -91,7 +93,7 @@ def mended(django_db_setup, django_db_blocker, tmp_path_factory):
                     run.refresh_from_db()
                 spoil(client)
                 first = prepared.finish(run)
-                told = {group.code: group for group in groups.groups(first)}
+                told = {group.code: group for group in groups.groups(first) if group.table != "lead"}
                 refusals = {
                     "too many words": refused(lambda: give(first, "0x8004022b", "truncate", cast)),
                     "a number": refused(lambda: give(first, "0x80060892", "value", cast, "seven")),
@@ -106,7 +108,11 @@ def mended(django_db_setup, django_db_blocker, tmp_path_factory):
                 good = sent(first, {"u-seven": {"remedy": "another value", "new value": "77"}, "u-nine": {"remedy": "Leave out"}})
                 exceptions.apply(good, user=cast.engineer, shown=exceptions.read(good).digest)
                 before = {row["contactid"]: row for row in collect(engagement, servers).rows("contact", "sandbox")}
-                chosen = [group_of(first, code) for code in ("0x80044331", "0x8004022b", "0x80060892", "0x80040217")]
+                chosen = [group_of(first, code) for code in ("0x80044331", "0x8004022b", "0x80060892")]
+                chosen.append(group_of(first, "0x80040217", "account"))
+                client.send(
+                    "PUT", f"{LEAD}/Attributes(LogicalName='lastname')", json={"MaxLength": 50}
+                )  # u-lead would load, but isn't chosen
                 again = prepared.finish(open_quietly(first, chosen, cast))  # the customer agrees to the shortened names
                 stood = SimpleNamespace(state=again.state, message=again.message, sent=len(rows_of(collect(engagement, servers), again)))
                 call_command("rehearse", again.key, stdout=(told_again := StringIO()))
@@ -125,7 +131,7 @@ def mended(django_db_setup, django_db_blocker, tmp_path_factory):
                     told_again=json.loads(told_again.getvalue()),
                     played=collect(engagement, servers),
                     cells=[cell for row in book[exceptions.RECORDS].iter_rows() for cell in row],
-                    records={name: lookup(again, "user", name)[0] for name in ("u-nine", "u-ten", "u-name-1", "u-0")},
+                    records={name: lookup(again, "user", name)[0] for name in ("u-nine", "u-ten", "u-lead", "u-name-1", "u-0")},
                     ledger=list(LedgerEntry.objects.filter(run=again).values_list("source_id", "outcome", "code")),
                     history=list(AuditEntry.objects.filter(engagement=engagement).values_list("action", flat=True)),
                 )
@@ -214,8 +220,8 @@ def test_conservation_holds_and_dispositions_follow(mended):
     assert (contacts.loaded, contacts.skipped, contacts.rejected) == (13, 1, 1)
     assert (first["user", "contact"].loaded, first["user", "contact"].rejected) == (6, 8)
     dispositions = {name: told["disposition"] for name, told in mended.records.items()}
-    assert dispositions == {"u-nine": "skipped", "u-ten": "rejected", "u-name-1": "loaded", "u-0": "loaded"}
-    assert [(source_id, outcome) for source_id, outcome, _ in mended.ledger] == [("u-ten", "refused")]
+    assert dispositions == {"u-nine": "skipped", "u-ten": "rejected", "u-lead": "rejected", "u-name-1": "loaded", "u-0": "loaded"}
+    assert sorted(mended.ledger) == [("u-lead", "refused", "0x80044331"), ("u-ten", "refused", "0x80060892")]
 
 
 def test_the_workbook_holds_ids_as_text_and_no_formula(mended):
