@@ -69,7 +69,7 @@ def _go_on(run: Run, user: User) -> None:
     try:
         with transaction.atomic():
             if quality.is_outdated(run):
-                runs.open_run(run.environment, user)
+                runs.open_instead(run, user)
             else:
                 runs.resume(run, user)
     except WorkbenchError as error:

@@ -78,6 +78,18 @@ def open_run(environment: Environment, user: User, *, datasets: Mapping[str, int
     return run
 
 
+def open_instead(run: Run, user: User) -> Run:
+    """Open a run in the place of one that loaded nothing; of a re-run a re-run of the same exceptions. Raises what `open_run` raises."""
+    if run.rerun_of is None:
+        return open_run(run.environment, user)
+    return open_run(run.environment, user, datasets=landed(run.rerun_of), rerun_of=run.rerun_of, groups=run.groups)
+
+
+def landed(run: Run) -> dict[str, int]:
+    """The landed datasets of a run by object, without those that staging derives, which is done anew."""
+    return {row.object_name: row.pk for row in Dataset.objects.filter(pk__in=run.datasets.values(), derived=False)}
+
+
 def _newest(engagement: Engagement) -> dict[str, int]:
     """The newest complete dataset of each object that a run stages from. Raises NothingExtracted."""
     datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in needed_datasets(engagement)}

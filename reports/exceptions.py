@@ -58,7 +58,7 @@ def _about(run: Run) -> Iterator[Sequence[Cell]]:
 
 def _rows(run: Run) -> Iterator[Sequence[Cell]]:
     """Group by group, ids as text."""
-    known = Known(run.engagement)
+    known = Known(run.engagement, run.environment)
     given = {
         (one.object_name, one.source_id, one.table, one.column): one for one in Remedy.objects.filter(engagement=run.engagement).iterator()
     }
@@ -156,7 +156,7 @@ def read(document: Document) -> Sent:
     with document_file(document).open("rb") as file, sent_book.opened(file) as book:
         asked = [(number, cells) for number, cells in sent_book.rows(book, RECORDS, HEADER) if cells["remedy"].strip()]
     entries = _entries(run, [cells["id"] for _, cells in asked])
-    known, of_key = Known(run.engagement), {tuple(group.place): group for group in groups.groups(run)}
+    known, of_key = Known(run.engagement, run.environment), {tuple(group.place): group for group in groups.groups(run)}
     seen: set[int] = set()
     lines = [_line(number, cells, entries, of_key, known, seen) for number, cells in asked]
     names = ("object_name", "source_id", "table", "column", "choice", "value")

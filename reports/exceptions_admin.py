@@ -51,7 +51,7 @@ class ExceptionPages(ModelAdmin):
             return self._workbook(request, run)
         found = groups.groups(run)
         pages = Paginator(found, PER_PAGE)
-        known = Known(run.engagement)
+        known = Known(run.engagement, run.environment)
         page = pages.get_page(request.GET.get("page"))
         return self._desk_page(
             request,
@@ -103,7 +103,7 @@ class ExceptionPages(ModelAdmin):
             "A remedy for a group",
             run=run,
             group=group,
-            choices=groups.offered(group, Known(run.engagement)),
+            choices=groups.offered(group, Known(run.engagement, run.environment)),
             given={"remedy": choice, "value": value},
             entries=[(entry, entry.reasons[0] if entry.reasons else {}) for entry in found[:SHOWN]],
             links=_mending(run, group),

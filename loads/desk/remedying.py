@@ -17,7 +17,7 @@ from workbench.engagements.errors import BadInput
 
 def for_group(run: Run, group: Group, choice: str, value: str = "") -> list[Given]:
     """A remedy for each record of a group. Raises BadInput where the group doesn't offer it, or the value doesn't fit."""
-    known = Known(run.engagement)
+    known = Known(run.engagement, run.environment)
     require_possible(group, choice, value, known)
     return [given(group, entry, choice, value) for entry in groups.records(groups.entries(run, [group.place]))]
 

@@ -11,13 +11,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 
-from connectors.models import Dataset
 from loads import quality
 from loads.desk import groups
 from loads.desk.groups import FOLLOWERS, Group
 from loads.models import LedgerEntry, Phase, Rehearsal, Run
 from loads.reasons import reason
-from loads.runs import NotInThatState, open_run
+from loads.runs import NotInThatState, landed, open_run
 from workbench.engagements import history
 from workbench.engagements.errors import BadInput
 
@@ -36,9 +35,8 @@ def open_rerun(base: Run, chosen: Sequence[Group], user: User) -> Run:
     if base.state != Run.State.DONE or newest != base:
         raise NotInThatState(f"{base} isn't the newest run that is done.", remedy="Open the exceptions of the environment's newest run.")
     with transaction.atomic():
-        landed = Dataset.objects.filter(pk__in=base.datasets.values(), derived=False)  # derived ones are made anew
         places = [group.place for group in chosen]
-        run = open_run(base.environment, user, datasets={row.object_name: row.pk for row in landed}, rerun_of=base, groups=places)
+        run = open_run(base.environment, user, datasets=landed(base), rerun_of=base, groups=places)
         detail = {"of": base.key, "key": run.key, "groups": places, "records": sum(group.records for group in chosen)}
         history.record(run.engagement, actor=user, action=OPENED, subject=str(run), detail=detail)
     return run

@@ -102,11 +102,13 @@ class Quality:
 
     @property
     def keeps_any(self) -> bool:
-        """Whether a decision may keep records from loading."""
-        return bool(self._by)
+        """Whether a decision or a remedy may keep records from loading."""
+        return bool(self._by) or self._remedies.leaves_any_out
 
     def keeping(self, disposition: str, reasons: Sequence[dict[str, str]]) -> list[dict[str, str]]:
         """Of a settled record's reasons those by which a decision keeps it from loading; empty where none does."""
+        if disposition == "skipped" and reasons[0]["code"] == "remedy.skipped":
+            return [reasons[0]]
         if disposition == "skipped":
             decided = [one for one in reasons if self._choice(one["field"], one["code"]) == SKIP]
             return [reasons[0], *decided] if decided and reasons[0]["code"] == "quality.skipped" else []

@@ -36,6 +36,11 @@ class Remedies:
         """The remedies of a record."""
         return self._of.get(remedies.digest(source_id), ()) if self._of else ()
 
+    @property
+    def leaves_any_out(self) -> bool:
+        """Whether any record isn't loaded at all."""
+        return any(entry["choice"] == SKIP for entries in self._of.values() for entry in entries)
+
     def leaves_out(self, source_id: str) -> bool:
         """Whether the record isn't loaded at all."""
         return any(entry["choice"] == SKIP for entry in self.of(source_id))
