@@ -84,7 +84,7 @@ def _throughput(bench: Any, cluster: Any, options: Mapping[str, Any]) -> dict[st
 
     bench.control("capacity", SERVICE)
     ours = load_bench.load(bench, options["rows"], cluster)
-    theirs = load_bench.microsoft(bench, options["rows"] // 4)
+    theirs = load_bench.microsoft(bench, max(5_000, options["rows"] // 10))
     return {
         "workbench": ours,
         "microsoft": theirs,

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0028_rehearsal'),
+        ('loads', '0009_rehearsal'),
     ]
 
     operations = [
