@@ -74,6 +74,7 @@ OF_THE_LOAD: dict[str, str] = {
     "remedy.shortened": "The row was refused for a text too long; by the remedy given it is cut to what the column takes.",
     "remedy.skipped": "By the remedy given the record is left out.",
     "remedy.value": "The row was refused for this value; by the remedy given another one was taken.",
+    "sample.left_out": "The run loads a sample; this record isn't in it, a whole run loads it.",
     "rerun.outside": "The plan changes this row too, but the run was opened for other records only; a full run sends it.",
     "split.review": "The signed matrix sends this stage to review.",
     "split.skip": "The signed matrix leaves this stage out.",
@@ -98,6 +99,7 @@ SEVERITIES: dict[str, Severity] = {
     "list.suppression": "note",
     "parent.skipped": "note",
     "person.forgotten": "note",
+    "sample.left_out": "note",
     "split.skip": "note",
 }
 
@@ -142,7 +144,7 @@ _BEGINNINGS: Mapping[str, str] = {
 _SETTLED = frozenset(
     {"email.role_address", "match.removed", "parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped", "purchase.of_lead"}
 )
-_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "split.")
+_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "sample.", "split.")
 
 
 def rule_of(code: str) -> str:

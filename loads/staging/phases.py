@@ -43,6 +43,10 @@ class Dispositions:
         """One record's disposition."""
         self._file.add(position, source_id, disposition, table, into, orjson.dumps(list(reasons)))
 
+    def add_again(self, row: Mapping[str, Any]) -> None:
+        """A disposition as it was read, see `staged.DISPOSITIONS`."""
+        self._file.add(*(row[name] for name in staged.DISPOSITIONS.names))
+
 
 @transaction.atomic
 def record(run: Run, object_name: str, wanted: Iterable[tuple[str, str]], worker: str) -> None:
