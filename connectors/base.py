@@ -1,7 +1,7 @@
 """What every source platform gives the workbench, and nothing of how."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -70,6 +70,18 @@ class Reading:
     findings: list[Finding] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """How a source tells what changed in an object since it was landed before.
+
+    stamp: reads the moment that the source filters by; None where a record has none. listed: the fields that are asked for of every record
+    to find those that are gone, and those that changed without their moment; empty where records are only ever added.
+    """
+
+    stamp: Callable[[Mapping[str, Any]], datetime | None]
+    listed: tuple[str, ...] = ()
+
+
 class Source(Protocol):
     """A source platform, seen through one connection."""
 
@@ -80,6 +92,12 @@ class Source(Protocol):
 
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
         """Slices that together cover every record of the object, to be read in this order; they may overlap."""
+
+    def narrowing(self, object_name: str) -> Narrowing | None:
+        """How an object is asked for what changed; None for one that is given whole only."""
+
+    def changes(self, object_name: str, since: datetime) -> list[Slice]:
+        """Slices that cover every record whose moment isn't before `since`, of an object that can be narrowed."""
 
     def halves(self, piece: Slice) -> tuple[Slice, Slice] | None:
         """Two slices that are this one together; None where it can't be divided."""

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
-from connectors import landing, rawjson
-from connectors.base import Reading, Slice, Source, StillPreparing
+from connectors import carrying, landing, rawjson
+from connectors.base import Narrowing, Reading, Slice, Source, StillPreparing
 from connectors.models import Dataset
 from connectors.sampling import Sampler, Sampling
 from workbench.engagements import gates
@@ -50,62 +50,127 @@ def extract(
     time_given: Time = Time(),  # it can't change
     fields: tuple[str, ...] = (),
     sampling: Sampling | None = None,
+    origin: str = "",
+    base: Dataset | None = None,
 ) -> Dataset | None:
     """Land every slice of an object and seal the dataset; None where the time is up and another call must go on.
 
-    fields: the only ones that are asked for, all where empty. sampling: every record is counted and few of them are kept.
+    fields: the only ones that are asked for, all where empty. sampling: every record is counted and few of them are kept. origin: a hash of
+    where it comes from. base: a complete dataset that unchanged records are carried over from, of an object that can be narrowed.
     A `load` dataset needs the matrix sign-off. Raises GateClosed and whatever the source or the store raises; what was complete stays
     and a second call goes on from there.
     """
     if purpose == Dataset.Purpose.LOAD:
         gates.require("extract", engagement)
-    dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose)
-    landed = set(dataset.pieces.values_list("name", flat=True))
+    narrowing = source.narrowing(object_name) if purpose == Dataset.Purpose.LOAD else None
+    base = base if narrowing else None
+    dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, base=base, origin=origin)
     reading = Reading(dataset.memory, time_given.until, fields, once=sampling is not None)
     sampler = Sampler(sampling, dataset) if sampling else None
-    for piece in _pieces(dataset, source, object_name):
-        if piece.name in landed:
-            continue
-        whole = _land(dataset, source, piece, identify, progress, time_given, reading, sampler)
-        if not whole or time.monotonic() > time_given.until:
-            return None
+    job = _Job(dataset, source, identify, progress, time_given, reading, sampler, narrowing)
+    if not (_narrowed(job) if narrowing and dataset.base else _landed(job, source.slices(object_name, dataset.started_at))):
+        return None
     if sampler:
         sampler.finish()
     return landing.seal(dataset)
 
 
-def _pieces(dataset: Dataset, source: Source, object_name: str) -> Iterator[Slice]:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One call of `extract`."""
+
+    dataset: Dataset
+    source: Source
+    identify: landing.Identify
+    progress: Progress
+    time_given: Time
+    reading: Reading
+    sampler: Sampler | None
+    narrowing: Narrowing | None
+
+
+def _landed(job: _Job, slices: list[Slice]) -> bool:
+    """Land the slices that aren't landed yet; False where the time is up."""
+    landed = set(job.dataset.pieces.values_list("name", flat=True))
+    for piece in _pieces(job, slices):
+        if piece.name in landed:
+            continue
+        if not _land(job, piece) or time.monotonic() > job.time_given.until:
+            return False
+    return True
+
+
+def _narrowed(job: _Job) -> bool:
+    """Land what changed since the base and carry the rest over; False where the time is up."""
+    dataset, base, narrowing = job.dataset, job.dataset.base, job.narrowing
+    if base is None or narrowing is None:
+        raise ValueError("Without a base there is nothing to carry over.")
+    if not narrowing.listed:
+        carrying.link(dataset, base)
+    if not _landed(job, job.source.changes(dataset.object_name, carrying.watermark(base))):
+        return False
+    if narrowing.listed:
+        rest, whole = carrying.Carrying(dataset, base, narrowing), job.source.slices(dataset.object_name, dataset.started_at)
+        if not _listed(job, rest, narrowing, whole) or not _landed(job, _unseen(job, rest, whole)):
+            return False
+        job.progress(f"{dataset.object_name}: carrying over what didn't change")
+        rest.carry_over()
+        rest.clear()
+    return True
+
+
+def _listed(job: _Job, rest: carrying.Carrying, narrowing: Narrowing, slices: list[Slice]) -> bool:
+    """Have the source list every record by a few fields; False where the time is up."""
+    dataset, until = job.dataset, job.time_given.until
+    reading = carrying.list_reading(dataset.memory, until, narrowing)
+    for number, piece in enumerate(slices):
+        if rest.is_listed(number):
+            continue
+        try:
+            rest.keep_listed(number, job.source.read(dataset.object_name, piece, reading))
+        except StillPreparing:
+            return False
+        finally:
+            _remember(dataset)
+        job.progress(f"{dataset.object_name}: {piece.name} listed")
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+def _unseen(job: _Job, rest: carrying.Carrying, slices: list[Slice]) -> list[Slice]:
+    """Slices that hold what nobody has seen yet; chosen once, since what is fetched is no longer unseen."""
+    memory = job.dataset.memory
+    if "unseen" not in memory:
+        memory["unseen"] = sorted(rest.unseen())
+        _remember(job.dataset)
+    return [slices[number] for number in memory["unseen"]]
+
+
+def _pieces(job: _Job, slices: list[Slice]) -> Iterator[Slice]:
     """The slices in their order, those that took too long as their halves."""
-    waiting = list(reversed(source.slices(object_name, dataset.started_at)))
+    waiting = list(reversed(slices))
     while waiting:
         piece = waiting.pop()
-        halves = source.halves(piece) if piece.name in dataset.memory.get("halved", ()) else None
+        halves = job.source.halves(piece) if piece.name in job.dataset.memory.get("halved", ()) else None
         if halves:
             waiting += reversed(halves)
         else:
             yield piece
 
 
-def _land(
-    dataset: Dataset,
-    source: Source,
-    piece: Slice,
-    identify: landing.Identify,
-    progress: Progress,
-    time_given: Time,
-    reading: Reading,
-    sampler: Sampler | None,
-) -> bool:
+def _land(job: _Job, piece: Slice) -> bool:
     """Land one slice; False where it must be gone on with later: its records aren't ready yet, or it is to be halved."""
+    dataset, source = job.dataset, job.source
     if dataset.memory.get("begun", {}).get(piece.name, 0) >= TRIES and source.halves(piece):
         return _halve(dataset, piece)
-    lines = _watched(source.read(dataset.object_name, piece, reading), dataset, piece, time_given, progress)
-    lines = sampler.sift(piece.name, lines) if sampler else lines
-    lines = _with_findings(lines, dataset, reading)
+    lines = _watched(source.read(dataset.object_name, piece, job.reading), dataset, piece, job.time_given, job.progress)
+    lines = job.sampler.sift(piece.name, lines) if job.sampler else lines
+    lines = _with_findings(lines, dataset, job.reading)
     try:
-        done = landing.land_piece(dataset, piece.name, lines, identify)
+        done = landing.land_piece(dataset, piece.name, lines, job.identify, *([job.narrowing.stamp] if job.narrowing else []))
     except StillPreparing:
-        progress(f"{dataset.object_name}: waiting for {piece.name}")
+        job.progress(f"{dataset.object_name}: waiting for {piece.name}")
         return False
     except SliceTooLong:
         if source.halves(piece) is None:
@@ -113,7 +178,7 @@ def _land(
         return _halve(dataset, piece)
     finally:
         _remember(dataset)
-    progress(f"{dataset.object_name}: {done.name}, {done.rows} records")
+    job.progress(f"{dataset.object_name}: {done.name}, {done.rows} records")
     return True
 
 

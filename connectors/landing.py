@@ -6,6 +6,7 @@ A line that isn't one JSON object is a record too: it is kept with its `problem`
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,19 +94,38 @@ def clean_id(text: str) -> str:
     return text if len(text) <= 200 else "sha1:" + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def open_dataset(*, engagement: Engagement, object_name: str, purpose: str, derived: bool = False) -> Dataset:
-    """The unfinished dataset of this object and purpose, so that a second try goes on; a new one where there is none."""
-    found = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN).first()
-    return found or Dataset.objects.create(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)
+def open_dataset(
+    *, engagement: Engagement, object_name: str, purpose: str, derived: bool = False, base: Dataset | None = None, origin: str = ""
+) -> Dataset:
+    """The unfinished dataset of this object and purpose, so that a second try goes on; a new one where there is none.
+
+    base: the complete dataset that it carries unchanged records over from; an unfinished one on another base is removed.
+    """
+    unfinished = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN)
+    for other in unfinished.exclude(base=base):
+        store.remove(folder_of(other))
+        other.delete()
+    found = unfinished.first()
+    given: dict[str, Any] = {"derived": derived, "base": base, "origin": origin}
+    return found or Dataset.objects.create(engagement=engagement, object_name=object_name, purpose=purpose, **given)
 
 
-def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], identify: Identify) -> Piece:
-    """Write one slice whole and record it; a slice that is there already is left as it is. Memory holds one batch."""
+# Records that are carried over come first, since of two versions of one record the later in the dataset stands.
+CARRIED = 10_000
+Stamp = Callable[[dict[str, Any]], datetime | None]
+
+
+def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], identify: Identify, stamp: Stamp = lambda _: None) -> Piece:
+    """Write one slice whole and record it; a slice that is there already is left as it is. Memory holds one batch.
+
+    stamp: the moment of a record that the source filters by.
+    """
     if dataset.state == Dataset.State.SEALED:
         raise DatasetSealed(f"{dataset} is sealed.")
     if done := dataset.pieces.filter(name=name).first():
         return done
-    started, number, bad = timezone.now(), dataset.pieces.count() + 1, 0
+    started, number, bad = timezone.now(), dataset.pieces.count() + 1 + (CARRIED if dataset.base_id else 0), 0
+    newest: datetime | None = None
     with store.ParquetFile(folder_of(dataset) / f"{number:05d}.parquet", RAW) as file:
         for row, raw in enumerate(lines):
             record, problem = parse(raw)
@@ -113,8 +133,46 @@ def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], identify: Id
             key = clean_id(identify(record)) if record is not None else f"sha1:{digest.hexdigest()}"
             file.add(row, key, digest.digest(), raw, problem)
             bad += problem is not None
+            moment = stamp(record) if record is not None else None
+            if moment is not None and moment <= dataset.started_at and (newest is None or moment > newest):
+                newest = moment
         seconds = (timezone.now() - started).total_seconds()
-        return _keep(file, Piece(dataset=dataset, number=number, name=name, rows=file.rows, bad_rows=bad, seconds=seconds))
+        counts = {"rows": file.rows, "bad_rows": bad, "seconds": seconds, "newest_at": newest}
+        return _keep(file, Piece(dataset=dataset, number=number, name=name, **counts))
+
+
+def carry_piece(dataset: Dataset, piece: Piece, positions: Iterable[int], first: int) -> Piece:
+    """Copy the records at these positions (rising) of a slice of another dataset, whose own first position is `first`."""
+    name = f"{piece.dataset_id}/{piece.number}"
+    if done := dataset.pieces.filter(name=name).first():
+        return done
+    number, bad = dataset.pieces.filter(number__lt=CARRIED).count() + 1, 0
+    with store.ParquetFile(folder_of(dataset) / f"{number:05d}.parquet", RAW) as file:
+        wanted = iter(positions)
+        following = next(wanted, None)
+        for position, row in enumerate(store.read_rows(path_of(piece)), start=first):
+            if position == following:
+                file.add(file.rows, *(row[column] for column in RAW.names[1:]))
+                bad += row["problem"] is not None
+                following = next(wanted, None)
+        counts = {"rows": file.rows, "bad_rows": bad, "newest_at": piece.newest_at}
+        return _keep(file, Piece(dataset=dataset, number=number, name=name, **counts))
+
+
+def link_piece(dataset: Dataset, piece: Piece) -> Piece:
+    """Take a slice of another dataset over as it is: the file is the same one where the store can link, else a copy."""
+    name = f"{piece.dataset_id}/{piece.number}"
+    if done := dataset.pieces.filter(name=name).first():
+        return done
+    number = dataset.pieces.filter(number__lt=CARRIED).count() + 1
+    store.link(path_of(piece), folder_of(dataset) / f"{number:05d}.parquet")
+    counts = {"rows": piece.rows, "bad_rows": piece.bad_rows, "newest_at": piece.newest_at}
+    return Piece.objects.create(dataset=dataset, number=number, name=name, **counts)
+
+
+def path_of(piece: Piece) -> Path:
+    """The file of a slice."""
+    return folder_of(piece.dataset) / f"{piece.number:05d}.parquet"
 
 
 def _keep(file: store.ParquetFile, piece: Piece) -> Piece:

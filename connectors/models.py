@@ -24,6 +24,17 @@ class Dataset(models.Model):
     object_name = models.CharField("object", max_length=60)
     purpose = models.CharField(max_length=10, choices=Purpose)
     derived = models.BooleanField(default=False, help_text="Made from other datasets, as companies are from lists and domains.")
+    base = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The complete dataset whose unchanged records were carried over; empty where everything was asked for.",
+    )
+    origin = models.CharField(
+        max_length=40, blank=True, editable=False, help_text="Hash of where it came from and how records get their ids."
+    )
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     started_at = models.DateTimeField(default=timezone.now, help_text="The boundary of the extraction window.")
     sealed_at = models.DateTimeField(null=True, blank=True)
@@ -55,6 +66,12 @@ class Piece(models.Model):
     rows = models.PositiveBigIntegerField()
     bad_rows = models.PositiveBigIntegerField()
     seconds = models.FloatField(default=0)
+    newest_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The greatest moment that the source filters by, not after the boundary.",
+    )
 
     class Meta:
         ordering = ["dataset", "number"]

@@ -153,6 +153,22 @@ def unfinished(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def link(path: Path, to: Path) -> None:
+    """Give a file that never changes a second name, or copy it where the store has no such names. Raises StoreFull, StoreUnwritable."""
+    part = part_of(to)
+    with _disk_errors():
+        try:
+            try:
+                os.link(path, part)
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise
+                shutil.copyfile(path, part)
+            part.replace(to)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict]:
     """Rows `start` to `stop` (not included) of a Parquet file, reading only the row groups that hold them."""
     for table in read_tables(path, start=start, stop=stop, columns=columns):

@@ -9,7 +9,7 @@ from connectors import rawjson
 from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpRefused
 from connectors.iterable.exports import Exports, Jobs
-from connectors.iterable.windows import OPEN, Window, windows
+from connectors.iterable.windows import OPEN, Window, since, windows
 
 JOBS_AT_ONCE = 4
 REFUSED = "A record that claims a date in these years isn't extracted. Compare the counts with what Iterable shows."
@@ -30,7 +30,14 @@ class Exported:
 
     def slices(self, now: datetime) -> list[Slice]:
         """Time slices of each export: all that is old, then years, then one that is open towards the future."""
-        pieces = [self._slice(data_type, name, window, now) for data_type in self._data_types for name, window in windows(now)]
+        return self._in_order([self._slice(of, name, window, now) for of in self._data_types for name, window in windows(now)])
+
+    def changes(self, moment: datetime) -> list[Slice]:
+        """One slice of each export, from the moment on."""
+        name, window = since(moment)
+        return self._in_order([self._slice(of, name, window) for of in self._data_types])
+
+    def _in_order(self, pieces: list[Slice]) -> list[Slice]:
         with self._lock:
             self._order = pieces
         return pieces
@@ -58,8 +65,8 @@ class Exported:
         lines = self._exports.lines(data_type, window, jobs, until=reading.until) if window.start < window.end else iter(())
         yield from lines if len(self._data_types) == 1 else (named(line, data_type) for line in lines)
 
-    def _slice(self, data_type: str, name: str, window: Window, now: datetime) -> Slice:
-        params = {**window.as_params(), **({"read_until": now.replace(microsecond=0).isoformat()} if name == OPEN else {})}
+    def _slice(self, data_type: str, name: str, window: Window, now: datetime | None = None) -> Slice:
+        params = {**window.as_params(), **({"read_until": now.replace(microsecond=0).isoformat()} if now and name == OPEN else {})}
         if len(self._data_types) == 1:
             return Slice(name, params)
         return Slice(f"{data_type} {name}", {**params, "dataType": data_type})

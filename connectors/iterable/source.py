@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from connectors.base import Finding, Reading, Slice
+from connectors.base import Finding, Narrowing, Reading, Slice
 from connectors.http import HttpSession, Pace, Stats
 from connectors.iterable import checks
 from connectors.iterable.answers import opened
@@ -13,6 +13,7 @@ from connectors.iterable.exported import Exported
 from connectors.iterable.exports import FILES, START, Exports
 from connectors.iterable.listed import ARCHIVED, CAMPAIGNS, JOURNEYS, Answered, Listed, Metrics, Templates
 from connectors.iterable.members import ListMembers
+from connectors.iterable.narrowing import NARROWED
 from connectors.iterable.slicing import halves
 from workbench.engagements.errors import BadInput
 
@@ -93,6 +94,17 @@ class IterableSource:
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
         """The slices of an object; those of exports are best read in their order, since jobs run ahead."""
         return self._reader(object_name).slices(now)
+
+    def narrowing(self, object_name: str) -> Narrowing | None:
+        """Exports are filtered by time; campaigns, catalogs and the like are given whole only."""
+        return NARROWED.get(object_name)
+
+    def changes(self, object_name: str, since: datetime) -> list[Slice]:
+        """The slices of an export from a moment on."""
+        reader = self._reader(object_name)
+        if not isinstance(reader, Exported):
+            raise BadInput(f"Iterable gives {object_name} whole only.")
+        return reader.changes(since)
 
     def halves(self, piece: Slice) -> tuple[Slice, Slice] | None:
         """Two slices of half the time, or half the things, each; None for what can't be divided."""

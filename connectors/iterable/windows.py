@@ -67,6 +67,12 @@ def windows(now: datetime) -> Iterator[tuple[str, Window]]:
     yield OPEN, Window(now - _LATE, _FAR_FUTURE)
 
 
+def since(moment: datetime) -> tuple[str, Window]:
+    """The named window from a moment on, open towards the future."""
+    moment = moment.astimezone(UTC).replace(microsecond=0)
+    return f"{moment:%Y-%m-%d %H:%M:%S} {OPEN}", Window(moment, _FAR_FUTURE)
+
+
 def _written(moment: datetime) -> str:
     text = moment.isoformat(" ", "seconds")
     return f"{text[:19]} {text[19:]}"

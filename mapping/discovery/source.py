@@ -11,6 +11,7 @@ from django.db import transaction
 
 from connectors import landing, store
 from connectors.base import Finding, Source
+from connectors.carrying import base_of
 from connectors.extraction import Time, extract, land_answers
 from connectors.models import Dataset
 from connectors.sampling import Sampling
@@ -49,6 +50,14 @@ def identify(playbook: Playbook, object_name: str = PERSON, names: Mapping[str, 
         return source_id(record, keys, playbook.identity.email) or f"sha1:{record_hash(record)}"
 
     return give
+
+
+def origin(engagement: Engagement, object_name: str) -> str:
+    """A hash of where an object's records come from and how they get their ids: only what has the same one can be carried over."""
+    playbook, names = load_playbook(engagement.platform), plan.names_of(engagement)
+    addresses = engagement.connections.filter(kind=engagement.platform).values_list("base_url", flat=True)
+    parts = () if object_name == PERSON else [part for one in playbook.dataset(object_name).id for part in one.split("/")]
+    return record_hash([*addresses, *(field_name(part, names) for part in parts)])
 
 
 def _by_rule(rule: DatasetRule, names: Mapping[str, str]) -> landing.Identify:
@@ -122,11 +131,30 @@ def audit(engagement: Engagement, source: Source, progress: Progress) -> list[Fi
     return findings
 
 
-def land_people(engagement: Engagement, source: Source, purpose: str, *, progress: Progress, time_given: Time = Time()) -> Dataset | None:  # noqa: B008 - it can't change
-    """Land the people, slice after slice; None where the time is up and another call must go on."""
-    give = identify(load_playbook(engagement.platform))
+def land_people(
+    engagement: Engagement,
+    source: Source,
+    purpose: str,
+    *,
+    progress: Progress,
+    time_given: Time = Time(),  # noqa: B008 - it can't change
+    delta: bool = False,
+) -> Dataset | None:
+    """Land the people, slice after slice; None where the time is up and another call must go on.
+
+    delta: what changed since the last complete dataset is fetched, the rest carried over.
+    """
+    given = origin(engagement, PERSON)
     return extract(
-        engagement=engagement, source=source, object_name=PERSON, purpose=purpose, identify=give, progress=progress, time_given=time_given
+        engagement=engagement,
+        source=source,
+        object_name=PERSON,
+        purpose=purpose,
+        identify=identify(load_playbook(engagement.platform)),
+        progress=progress,
+        time_given=time_given,
+        origin=given,
+        base=base_of(engagement, PERSON, given) if delta else None,
     )
 
 
@@ -138,14 +166,15 @@ def land_object(
     *,
     progress: Progress,
     time_given: Time = Time(),  # noqa: B008 - it can't change
+    delta: bool = False,
 ) -> Dataset | None:
     """Land one of the playbook's datasets, slice after slice; None where the time is up and another call must go on.
 
-    Discovery lands of it what the playbook says: the whole, some fields of every record, or samples with exact counts.
+    delta: see `land_people`. Discovery lands of it what the playbook says: the whole, some fields of every record, or samples with exact counts.
     """
     names = plan.names_of(engagement)
     give = identify(load_playbook(engagement.platform), rule.name, names)
-    first_look = purpose == Dataset.Purpose.DISCOVERY
+    first_look, given = purpose == Dataset.Purpose.DISCOVERY, origin(engagement, rule.name)
     return extract(
         engagement=engagement,
         source=source,
@@ -156,6 +185,8 @@ def land_object(
         time_given=time_given,
         fields=_asked(rule, names) if first_look and rule.discovery == "fields" else (),
         sampling=Sampling(rule.by, rule.moment) if first_look and rule.discovery == "samples" else None,
+        origin=given,
+        base=base_of(engagement, rule.name, given) if delta else None,
     )
 
 

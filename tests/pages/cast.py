@@ -42,6 +42,9 @@ class GivenSource:
     def slices(self, object_name: str, now: datetime) -> list[Slice]:
         return [Slice("all")]
 
+    def narrowing(self, object_name: str) -> None:
+        return None
+
     def halves(self, piece: Slice) -> None:
         return None
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from connectors.base import Finding, Source
 from connectors.models import Dataset
@@ -40,12 +41,13 @@ def environments(engagement: Engagement) -> list[Environment]:
     return list(Environment.objects.filter(engagement=engagement).select_related("engagement", "connection").order_by("-kind"))
 
 
-def landing_part(purpose: str) -> Callable[[Work], bool]:
-    """A part that lands the people for a purpose and keeps the dataset's number for those that follow."""
+def landing_part(purpose: str, *, delta: bool = False) -> Callable[[Work], bool]:
+    """A part that lands the people for a purpose and keeps the dataset's number for those that follow. delta: only what changed."""
 
     def land(work: Work) -> bool:
         engagement = work.step.engagement
-        dataset = source_side.land_people(engagement, source_of(engagement), purpose, progress=work.progress, time_given=work.time)
+        how: dict[str, Any] = {"progress": work.progress, "time_given": work.time, "delta": delta}
+        dataset = source_side.land_people(engagement, source_of(engagement), purpose, **how)
         if dataset is None:
             return False
         work.keep(dataset=dataset.pk)
@@ -54,12 +56,13 @@ def landing_part(purpose: str) -> Callable[[Work], bool]:
     return land
 
 
-def object_part(rule: DatasetRule, purpose: str) -> Part:
-    """A part that lands one of the playbook's datasets for a purpose."""
+def object_part(rule: DatasetRule, purpose: str, *, delta: bool = False) -> Part:
+    """A part that lands one of the playbook's datasets for a purpose. delta: only what changed."""
 
     def land(work: Work) -> bool:
         engagement = work.step.engagement
-        dataset = source_side.land_object(engagement, source_of(engagement), rule, purpose, progress=work.progress, time_given=work.time)
+        how: dict[str, Any] = {"progress": work.progress, "time_given": work.time, "delta": delta}
+        dataset = source_side.land_object(engagement, source_of(engagement), rule, purpose, **how)
         return dataset is not None
 
     return Part(f"object {rule.name}", land)

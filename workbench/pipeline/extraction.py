@@ -20,12 +20,15 @@ PROFILED_AT_MOST = 500_000  # records of an object beside people
 
 
 def parts(step: Step) -> list[Part]:
-    """What extraction does: every object is landed, profiles are made anew, and what nobody decided yet is asked."""
-    playbook = load_playbook(step.engagement.platform)
+    """What extraction does: every object is landed, profiles are made anew, and what nobody decided yet is asked.
+
+    A delta fetches what changed since the last complete extraction where the source can say it, and carries the rest over.
+    """
+    playbook, delta = load_playbook(step.engagement.platform), step.name == Step.Name.DELTA
     return [
         Part("answers", _answers),
-        Part("people", landing_part(Dataset.Purpose.LOAD)),
-        *(object_part(rule, Dataset.Purpose.LOAD) for rule in playbook.datasets),
+        Part("people", landing_part(Dataset.Purpose.LOAD, delta=delta)),
+        *(object_part(rule, Dataset.Purpose.LOAD, delta=delta) for rule in playbook.datasets),
         Part("profiles", _profiles),
         *(Part(f"fields of {name}", partial(_fields_of, name=name)) for name in source_side.profiled_objects(playbook)),
         Part("fields", _fields),
@@ -69,4 +72,5 @@ def _questions(work: Work) -> None:
     told = told_while_landing(LandedObjects(engagement, Dataset.Purpose.LOAD))
     keep(engagement, None, told, actor=work.actor, only=TOLD_WHILE_LANDING)
     detail = {"boundary": dataset.started_at.isoformat(), "people": dataset.rows, "sha256": dataset.sha256}
-    history.record(engagement, actor=work.actor, action="extracted", subject=str(dataset), detail=detail)
+    action = "extracted what changed" if dataset.base_id else "extracted"
+    history.record(engagement, actor=work.actor, action=action, subject=str(dataset), detail=detail)

@@ -17,6 +17,7 @@ class Step(models.Model):
         DISCOVER = "discover", "Discovery"
         CHECK = "check", "Checks of the environments"
         EXTRACT = "extract", "Extraction"
+        DELTA = "delta", "Delta extraction"
         PROVISION = "provision", "Provisioning"
         LOAD = "load", "Load"
         DOCUMENTS = "documents", "Documents"

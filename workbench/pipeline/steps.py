@@ -16,11 +16,11 @@ from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline.models import Step
 
-LONG = (Step.Name.DISCOVER, Step.Name.EXTRACT)  # what these had done before they failed is worth going on with
+LONG = (Step.Name.DISCOVER, Step.Name.EXTRACT, Step.Name.DELTA)  # what these had done before they failed is worth going on with
 STALE = timedelta(days=1)  # what a failed step had done isn't gone on with after so long
 CARRY_OUT = "workbench.pipeline.tasks.carry_out"
 # What a step must wait for; discovery waits for nothing.
-GATES = {Step.Name.EXTRACT: "extract", Step.Name.PROVISION: "provision", Step.Name.LOAD: "load"}
+GATES = {Step.Name.EXTRACT: "extract", Step.Name.DELTA: "extract", Step.Name.PROVISION: "provision", Step.Name.LOAD: "load"}
 PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.LOAD)
 
 

@@ -129,6 +129,7 @@ PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.DISCOVER: discovery.parts,
     Step.Name.CHECK: discovery.checks,
     Step.Name.EXTRACT: extraction.parts,
+    Step.Name.DELTA: extraction.parts,
     Step.Name.PROVISION: _provision,
     Step.Name.DOCUMENTS: handoff.at_once,
     Step.Name.HANDOFF: handoff.parts,
