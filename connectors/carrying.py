@@ -32,10 +32,10 @@ def base_of(engagement: Engagement, object_name: str, origin: str) -> Dataset | 
     return newest if newest and origin and newest.origin == origin and not newest.derived else None
 
 
-def watermark(base: Dataset) -> datetime:
+def watermark(base: Dataset, overlap: timedelta = LATE) -> datetime:
     """From when on the source is asked: a while before the greatest moment that was landed, whatever the clock said."""
     newest = base.pieces.aggregate(newest=Max("newest_at"))["newest"]
-    return newest - LATE if newest else BEGINNING
+    return newest - overlap if newest else BEGINNING
 
 
 def link(dataset: Dataset, base: Dataset) -> None:

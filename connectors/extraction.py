@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 from connectors import carrying, landing, rawjson
 from connectors.base import Narrowing, Reading, Slice, Source, StillPreparing
@@ -52,11 +53,13 @@ def extract(
     sampling: Sampling | None = None,
     origin: str = "",
     base: Dataset | None = None,
+    overlap: timedelta = carrying.LATE,
 ) -> Dataset | None:
     """Land every slice of an object and seal the dataset; None where the time is up and another call must go on.
 
     fields: the only ones that are asked for, all where empty. sampling: every record is counted and few of them are kept. origin: a hash of
     where it comes from. base: a complete dataset that unchanged records are carried over from, of an object that can be narrowed.
+    overlap: how far before the newest record of the base the source is asked.
     A `load` dataset needs the matrix sign-off. Raises GateClosed and whatever the source or the store raises; what was complete stays
     and a second call goes on from there.
     """
@@ -67,7 +70,7 @@ def extract(
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, base=base, origin=origin)
     reading = Reading(dataset.memory, time_given.until, fields, once=sampling is not None)
     sampler = Sampler(sampling, dataset) if sampling else None
-    job = _Job(dataset, source, identify, progress, time_given, reading, sampler, narrowing)
+    job = _Job(dataset, source, identify, progress, time_given, reading, sampler, narrowing, overlap)
     if not (_narrowed(job) if narrowing and dataset.base else _landed(job, source.slices(object_name, dataset.started_at))):
         return None
     if sampler:
@@ -87,6 +90,7 @@ class _Job:
     reading: Reading
     sampler: Sampler | None
     narrowing: Narrowing | None
+    overlap: timedelta
 
 
 def _landed(job: _Job, slices: list[Slice]) -> bool:
@@ -107,7 +111,7 @@ def _narrowed(job: _Job) -> bool:
         raise ValueError("Without a base there is nothing to carry over.")
     if not narrowing.listed:
         carrying.link(dataset, base)
-    if not _landed(job, job.source.changes(dataset.object_name, carrying.watermark(base))):
+    if not _landed(job, job.source.changes(dataset.object_name, carrying.watermark(base, job.overlap))):
         return False
     if narrowing.listed:
         rest, whole = carrying.Carrying(dataset, base, narrowing), job.source.slices(dataset.object_name, dataset.started_at)

@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged, verification, writer
+from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
 from loads.flight import Flight, Underway
@@ -91,6 +92,7 @@ def _stage(run: Run, destination: Destination, worker: str) -> None:
     run.state = Run.State.STAGING
     if not stage_next(run, destination, worker):
         if run.measured_at is None:
+            Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
             quality.measure(run)
         if not predicting.predict(run, destination, lambda: leases.keep(run, worker)):
             return  # goes on in the next step
@@ -182,9 +184,10 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=staged.TO_SEND))
     ready = _ready(chunk, rows, settlement)
     if phase.kind == Phase.Kind.ROWS:
-        jobs = writer.jobs(destination, phase, ready, again=chunk.attempts > 1)
+        edited = [row for row in rows if row.action == "conflict" and row.values]
+        jobs = [*writer.jobs(destination, phase, ready, again=chunk.attempts > 1), *writer.refusals(destination, phase, edited)]
     else:
-        jobs = messages.jobs(destination, phase, ready)
+        jobs = list(messages.jobs(destination, phase, ready))
 
     def settle(underway: Underway) -> None:
         for written in underway.results:
@@ -193,7 +196,7 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
         log.info("chunk settled: %s", settlement.counts)
 
-    return Underway(chunk, list(jobs), settle)
+    return Underway(chunk, jobs, settle)
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:

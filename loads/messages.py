@@ -5,19 +5,22 @@ None of it has an id of ours: after any doubt the state is read, and only what i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
+from connectors.store import batched
 from loads.destination import EDITOR, Destination
 from loads.flight import Job
 from loads.models import Phase
 from loads.reasons import reason, refusal
 from loads.staged import StagedRow
+from loads.verification import same
 from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, Written, parts
 
 BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE, TRIES = 50, 500, 100, 3
@@ -46,7 +49,7 @@ class Message(Protocol):
 
 def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
     """The message that a phase's kind needs. client: of the application user that sends it, else the first one."""
-    return MESSAGES[phase.kind](destination, phase.table, client or destination.client)
+    return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key)
 
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
@@ -92,8 +95,8 @@ class _OfTable(ABC):
 
     outcome = "updated"
 
-    def __init__(self, destination: Destination, table: str, client: Client) -> None:
-        self.destination, self.client, self.name = destination, client, table
+    def __init__(self, destination: Destination, table: str, client: Client, run_key: str) -> None:
+        self.destination, self.client, self.name, self.run_key = destination, client, table, run_key
 
     @property
     def table(self) -> Table:
@@ -126,7 +129,7 @@ class _OfTable(ABC):
         return list(zip(rows, outcomes, strict=True))
 
     @abstractmethod
-    def operation(self, row: StagedRow) -> Operation:
+    def operation(self, row: StagedRow) -> Operation | ChangeSet:
         """What a batch does for one row."""
 
 
@@ -179,7 +182,10 @@ class _Publish(_OfTable):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The message that closes a row, the activity that it adds with the values it takes, and the state that it leads to."""
+    """The message that closes a row, the activity that it adds with the values it takes, and the state that it leads to.
+
+    told: column of a closed row -> the close's value that it holds.
+    """
 
     message: str
     activity: str
@@ -187,32 +193,87 @@ class Ending:
     values: tuple[str, ...]
     state: int
     status: int
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
+OF_DEAL, OF_ORDER = ("subject", "actualrevenue", "actualend"), ("subject", "actualend")
 ENDINGS: Mapping[str, Ending] = {
-    "opportunity": Ending("WinOpportunity", "opportunityclose", "OpportunityClose", ("subject", "actualrevenue", "actualend"), 1, 3),
-    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", ("subject", "actualend"), 3, 100001),
+    "opportunity": Ending("WinOpportunity", "opportunityclose", "OpportunityClose", OF_DEAL, 1, 3, {"actualvalue": "actualrevenue"}),
+    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", OF_ORDER, 3, 100001),
 }
+REOPENED = {"statecode": 0, "statuscode": 1}  # *assumed*: no message reopens a deal
 
 
 class _Close(_OfTable):
-    """Deals are won and orders fulfilled by their messages, with the close's own date; each adds an activity, so none is sent twice."""
+    """Deals are won and orders fulfilled by their messages, with the close's own date; each adds an activity, so none is sent twice.
+
+    One that this run changed and that was closed otherwise before is reopened, closed anew, and loses our earlier close, all or nothing.
+    One that somebody reopened since it was closed stays open.
+    """
+
+    _again: Mapping[str, list[str]] = {}
 
     @property
     def ending(self) -> Ending:
         return ENDINGS[self.name]
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        states = self.states(rows)
-        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] == self.ending.state}
+        found = self._states_of(rows)
+        return {row.row_id for row in rows if found.get(row.row_id, {}).get("statecode") == self.ending.state} - self._otherwise(
+            rows, found
+        )
 
-    def operation(self, row: StagedRow) -> Operation:
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        found = self._states_of(rows) if rows else {}
+        otherwise = self._otherwise(rows, found)
+        self._again = self._closes(sorted(otherwise))
+        before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
+        return dict.fromkeys(self._closes(before), "conflict.edited")
+
+    def operation(self, row: StagedRow) -> Operation | ChangeSet:
         ending = self.ending
         close = {name: row.values[name] for name in ending.values} | {
             "@odata.type": f"{NS}.{ending.activity}",
             f"{self.table.primary_id}@odata.bind": f"/{self.table.entity_set}({row.row_id})",
         }
-        return Operation("POST", ending.message, {"Status": ending.status, ending.parameter: close})
+        closing = Operation("POST", ending.message, {"Status": ending.status, ending.parameter: close})
+        if row.row_id not in self._again:
+            return closing
+        activity = self.destination.table(ending.activity)
+        earlier = [Operation("DELETE", f"{activity.entity_set}({close_id})") for close_id in self._again[row.row_id]]
+        reopening = Operation("PATCH", f"{self.table.entity_set}({row.row_id})", REOPENED, {"If-Match": "*"})
+        return (*earlier, reopening, closing)
+
+    def _states_of(self, rows: Sequence[StagedRow]) -> dict[str, Mapping[str, Any]]:
+        return self.read(rows, ["statecode", *self.ending.told, *self.destination.stamp(self.name, self.run_key)])
+
+    def _is_of_this_run(self, there: Mapping[str, Any]) -> bool:
+        return all(there.get(column) == value for column, value in self.destination.stamp(self.name, self.run_key).items())
+
+    def _otherwise(self, rows: Sequence[StagedRow], found: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Rows that this run changed, and that were closed with another value before."""
+        closed = [(row, there) for row in rows if (there := found.get(row.row_id, {})).get("statecode") == self.ending.state]
+        return {row.row_id for row, there in closed if self._is_of_this_run(there) and self._differs(row, there)}
+
+    def _differs(self, row: StagedRow, there: Mapping[str, Any]) -> bool:
+        """Whether a closed row was closed with another value than it is to have now."""
+        wanted = {column: row.values[name] for column, name in self.ending.told.items() if row.values[name] is not None}
+        return any(not same(self.table.columns.get(column), value, there.get(column)) for column, value in wanted.items())
+
+    def _closes(self, row_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Row id -> our own close activities, of those rows that have one."""
+        if not row_ids:
+            return {}
+        activity, lookup = self.destination.table(self.ending.activity), f"_{self.table.primary_id}_value"
+        found: dict[str, list[str]] = {}
+        for part in batched(row_ids, MEMBERS_AT_ONCE):
+            listed = ",".join(f'"{row_id}"' for row_id in part)
+            wanted = f"{NS}.In(PropertyName='{self.table.primary_id}',PropertyValues=[{listed}])"
+            select = [activity.primary_id, lookup, "_createdby_value"]
+            for close in self.client.rows(activity.entity_set, select=select, filter=wanted):
+                if str(close["_createdby_value"]).lower() in self.destination.user_ids:
+                    found.setdefault(close[lookup].lower(), []).append(close[activity.primary_id])
+        return found
 
 
 class _Ties(_OfTable):
@@ -273,8 +334,9 @@ def _by_list(rows: Sequence[StagedRow]) -> dict[str, list[StagedRow]]:
     return lists
 
 
-MESSAGES: Mapping[str, Callable[[Destination, str, Client], Message]] = {
+MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
     Phase.Kind.STATES: _States,
+    Phase.Kind.GONE: _States,
     Phase.Kind.PUBLISH: _Publish,
     Phase.Kind.CLOSE: _Close,
     Phase.Kind.TIES: _Ties,

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from loads.delta.models import Conflict, Departed
 from loads.rehearsal.models import Rehearsal
 from mapping.models import PlanVersion
 from workbench.engagements.models import Engagement, Environment
@@ -93,6 +94,9 @@ class Run(models.Model):
     pace = models.JSONField(default=list, editable=False, help_text="How fast each application user calls and why, see Governor.content.")
     datasets = models.JSONField(default=dict, help_text="Object -> the dataset that this run stages.")
     staged = models.JSONField(default=list, help_text="Objects that are staged; a second try goes on after them.")
+    changes = models.JSONField(
+        default=dict, editable=False, help_text="Object -> records new, changed and deleted at the source since the run before."
+    )
     measured_at = models.DateTimeField("data quality measured at", null=True, blank=True, editable=False)
     worker = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="Staging belongs to one worker until then.")
@@ -129,6 +133,7 @@ class Phase(models.Model):
         PUBLISH = "publish", "Products published"
         CLOSE = "close", "Deals closed"
         STATES = "states", "States set"
+        GONE = "gone", "Deactivated, gone at the source"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -356,5 +361,6 @@ class QualityGroup(models.Model):
 
 
 __all__ = [
-    "Binding", "Chunk", "Crosswalk", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal", "Run", "SchemaPlan", "VerifiedRow",
+    "Binding", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal", "Run",
+    "SchemaPlan", "VerifiedRow",
 ]  # fmt: skip

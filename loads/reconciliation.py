@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from connectors import store
 from loads import bindings, crosswalk, ledger, staged
+from loads.delta import conflicts
 from loads.destination import Destination
 from loads.messages import message_of
 from loads.models import LedgerEntry, Phase, Run
@@ -49,6 +50,7 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     said = differences(phase) + ([f"{wrong} rows were read back with other values than were sent, or weren't there."] if wrong else [])
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
         _bind_late(phase, destination)
+        conflicts.close(phase)
         if crosswalk.keeps(phase.run, phase.object_name):
             crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     _record(phase, said)

@@ -19,6 +19,7 @@ from loads.models import Phase, Run
 # etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.
 # literal: columns that hold what the source holds, as it is; what rules of the plan made of it, or fill themselves, isn't among them.
 # state: [statecode, statuscode] that the row gets once all rows are there, else null; a phase of states reads it here.
+# left: {column as it is read: [what was meant, what was there]} of columns that a person's decision left as they were, else null.
 # sample: {column: source value} for the rows whose values are kept one by one when they are read back, else null.
 STAGED = pa.schema(
     [
@@ -38,6 +39,7 @@ STAGED = pa.schema(
         ("literal", pa.list_(pa.string())),
         ("state", pa.list_(pa.int32())),
         ("sample", pa.binary()),
+        ("left", pa.binary()),
     ]
 )
 
@@ -252,6 +254,22 @@ def find(phase: Phase, row_id: str, *, late: Mapping[str, str] | None = None) ->
         return None
     row = dict(zip(names, found, strict=True))
     return _row(row, bound(row["values"], late) if late else row["values"])
+
+
+def meant(paths: Sequence[Path], row_ids: Sequence[str], *, late: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """row_id, values and left of the rows of these ids; see STAGED. late: see `read`."""
+    if not paths:
+        return
+    with store.database() as con:
+        # Files of an older version have no `left`.
+        names = {row[0] for row in con.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(paths[0])]).fetchall()}
+        left = '"left"' if "left" in names else "NULL"
+        cursor = con.execute(
+            f'SELECT row_id, "values", {left} FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))',  # noqa: S608 - names of our own
+            [[str(path) for path in paths], list(row_ids)],
+        )
+        for row_id, values, kept in cursor.fetchall():
+            yield {"row_id": row_id, "values": bound(values, late), "left": kept}
 
 
 def read_phase(

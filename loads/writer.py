@@ -165,6 +165,21 @@ def _written(
     return act(Writer(client, table, stamp), rows)
 
 
+def refusals(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
+    """The calls that write refusals of consent into rows that else wait for a person's decision.
+
+    Such a row isn't written as such, so it isn't stamped and has no outcome here; one that was changed meanwhile is read again by the next
+    run.
+    """
+    for part in parts(rows, UPDATE_ROWS):
+        yield partial(_refused, part, destination.table(phase.table))
+
+
+def _refused(rows: list[StagedRow], table: Table, client: Client) -> list[Written]:
+    Writer(client, table, {}).update(rows)
+    return []
+
+
 def parts(rows: Sequence[StagedRow], size: int) -> Iterator[list[StagedRow]]:
     """The rows in runs of at most so many, all about equally long."""
     count = -(-len(rows) // size)

@@ -100,6 +100,8 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
         "prefix": engagement.prefix,
         # What a written row would set off: `bypass` leaves custom logic and flows out, `run` lets them run.
         "quiet_load": engagement.options.get("quiet_load", "bypass"),
+        # Rows whose source record was deleted or merged since they were loaded: `leave`, or `deactivate`.
+        "departed": names["departed"],
         "objects": {
             rule.name: object_content(playbook, rule.name, tables[rule.name], names) for rule in playbook.objects if rule.name in tables
         },

@@ -40,6 +40,7 @@ RULES: Mapping[str, Mapping[str, str] | None] = {
         "activities": "Completed tasks on the timeline of their person",
         "own_table": "Rows of a table of their own, one each",
     },
+    "departed": {"leave": "Their rows stay as they are and are listed", "deactivate": "Their rows are deactivated and listed"},
     "event_budget": None,
     "event_volume": None,
 }

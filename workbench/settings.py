@@ -226,6 +226,8 @@ UNFOLD = {
                     {"title": "Schema plans", "icon": "schema", "link": reverse_lazy("admin:loads_schemaplan_changelist")},
                     {"title": "Runs", "icon": "play_circle", "link": reverse_lazy("admin:loads_run_changelist")},
                     {"title": "Exceptions", "icon": "report", "link": reverse_lazy("admin:loads_ledgerentry_changelist")},
+                    {"title": "Edited rows", "icon": "compare_arrows", "link": reverse_lazy("admin:loads_conflict_changelist")},
+                    {"title": "Gone at the source", "icon": "person_off", "link": reverse_lazy("admin:loads_departed_changelist")},
                     {"title": "Crosswalk", "icon": "compare_arrows", "link": reverse_lazy("admin:loads_crosswalk_changelist")},
                     {"title": "Documents", "icon": "description", "link": reverse_lazy("admin:reports_document_changelist")},
                 ],

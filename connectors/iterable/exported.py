@@ -33,7 +33,7 @@ class Exported:
         return self._in_order([self._slice(of, name, window, now) for of in self._data_types for name, window in windows(now)])
 
     def changes(self, moment: datetime) -> list[Slice]:
-        """One slice of each export, from the moment on."""
+        """One slice of each export, from the moment on; their jobs run at once."""
         name, window = since(moment)
         return self._in_order([self._slice(of, name, window) for of in self._data_types])
 

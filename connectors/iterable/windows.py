@@ -70,7 +70,7 @@ def windows(now: datetime) -> Iterator[tuple[str, Window]]:
 def since(moment: datetime) -> tuple[str, Window]:
     """The named window from a moment on, open towards the future."""
     moment = moment.astimezone(UTC).replace(microsecond=0)
-    return f"{moment:%Y-%m-%d %H:%M:%S} {OPEN}", Window(moment, _FAR_FUTURE)
+    return f"since {moment:%Y-%m-%d %H:%M:%S}", Window(moment, _FAR_FUTURE)
 
 
 def _written(moment: datetime) -> str:

@@ -17,7 +17,7 @@ from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import deciding, existing, phases
+from loads.staging import deciding, departed, existing, phases
 from loads.staging.context import StagingContext
 from loads.staging.quality import Quality
 from loads.staging.rows import Draft, TableWriter
@@ -53,6 +53,7 @@ def stage(context: StagingContext) -> bool:
         existing.load_crosswalk(con, context.crosswalk_rows(OBJECT))
         existing.load_accounts(con, context.destination)
         _match(con, context)
+        departed.keep(con, context, OBJECT, named=_NAMED, given=_GIVEN, there="SELECT 'account' AS \"table\", row_id FROM everyone")
         crosswalk.follow(context.run.environment, OBJECT, _given(con), context.beat)
         with phases.Dispositions(context.run, OBJECT) as dispositions, TableWriter(context, OBJECT, TABLE) as writer:
             quality = Quality(context, OBJECT)
@@ -61,7 +62,7 @@ def stage(context: StagingContext) -> bool:
     context.run.datasets[OBJECT] = dataset.pk
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
-        phases.record(context.run, OBJECT, [(TABLE, Phase.Kind.ROWS)], context.worker)
+        phases.record(context.run, OBJECT, [(TABLE, Phase.Kind.ROWS), *departed.late(context, OBJECT)], context.worker)
     return True
 
 
@@ -171,6 +172,13 @@ _ROWS = """
                 THEN 'match.shared'
                 WHEN gone AND hits = 0 AND source_id = company THEN 'match.removed' END AS problem
     FROM matched ORDER BY position
+"""
+
+
+_NAMED = "SELECT source_id, problem IS NOT NULL AS waits FROM rows"
+_GIVEN = """
+    SELECT a.source_id, 'account' AS "table", '' AS role, r.row_id
+    FROM landed a JOIN rows r ON r.source_id = a.company WHERE r.problem IS NULL
 """
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from connectors import landing, store
 from connectors.models import Dataset
 from connectors.store import copy, database
-from loads.staging import index, known
+from loads.staging import departed, index, known
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from mapping.fieldmaps import reader
@@ -53,8 +53,16 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         known.load_known(con, context, object_name)
         known.load_there(con, context, object_name)
         _place(con, context, object_name, kind)
+        departed.keep(con, context, object_name, named=_NAMED, given=_GIVEN, there='SELECT "table", row_id FROM everyone')
         copy(con, "SELECT * FROM decisions", context.decisions(object_name))
     keys.unlink(missing_ok=True)
+
+
+_NAMED = "SELECT source_id, disposition NOT IN ('planned', 'merged') AS waits FROM decisions"
+_GIVEN = """
+    SELECT source_id, r.t AS "table", r.role AS role, r.id AS row_id
+    FROM (SELECT source_id, unnest(rows) AS r FROM decisions WHERE disposition = 'planned')
+"""
 
 
 def _write_keys(context: StagingContext, object_name: str, kind: Kind, dataset: Dataset) -> None:

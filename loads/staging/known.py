@@ -22,29 +22,39 @@ def load_known(con: duckdb.DuckDBPyConnection, context: StagingContext, object_n
         existing.load_crosswalk(con, context.crosswalk_rows(object_name))
         return
     existing.load_crosswalk(con, ())
-    for phase in _last_phases(context, object_name):
+    for phase in last_phases(context, object_name):
         _insert_staged(con, phase)
 
 
-def _last_phases(context: StagingContext, object_name: str) -> Iterator[Phase]:
+def last_phases(context: StagingContext, object_name: str) -> Iterator[Phase]:
     """Per table the newest phase of rows that balanced in this environment before this run."""
     for table in context.tables_of(object_name):
         done = Phase.objects.filter(
             run__environment=context.run.environment, run_id__lt=context.run.pk, object_name=object_name, table=table,
             kind=Phase.Kind.ROWS, state=Phase.State.BALANCED,
         )  # fmt: skip
-        if phase := done.select_related("run__engagement").order_by("-run_id").first():
+        if phase := done.select_related("run__engagement", "run__environment").order_by("-run_id").first():
             yield phase
 
 
+def outlived(phase: Phase) -> bool:
+    """Whether the environment was copied anew since: what is there of the phase's rows is looked up, and compared value by value."""
+    refreshed_at = phase.run.environment.refreshed_at
+    return refreshed_at is not None and (phase.finished_at is None or phase.finished_at < refreshed_at)
+
+
 def _insert_staged(con: duckdb.DuckDBPyConnection, phase: Phase) -> None:
-    """What a phase loaded: its staged rows without those that were refused or waited."""
+    """What a phase left at the destination: its staged rows without those that it couldn't make.
+
+    A row that was there and wasn't changed, as where a person edited it, is there still; what it holds isn't known by its hash.
+    """
     absent = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)
     fill(con, "absent", ABSENT, ((str(row_id),) for row_id in absent.iterator(chunk_size=2_000)))
     con.execute(
-        """INSERT INTO xw SELECT source_id, $table, role, row_id, false, origin, 'present', applied_hash FROM read_parquet($paths)
-           WHERE row_id NOT IN (SELECT row_id FROM absent)""",
-        {"table": phase.table, "paths": [str(path) for path in staged.rows_of(phase)]},
+        """INSERT INTO xw SELECT source_id, $table, role, row_id, false, origin, CASE WHEN $outlived THEN 'planned' ELSE 'present' END,
+                                 CASE WHEN a.row_id IS NULL AND NOT $outlived THEN applied_hash ELSE '' END
+           FROM read_parquet($paths) LEFT JOIN absent a USING (row_id) WHERE a.row_id IS NULL OR action <> 'create'""",
+        {"table": phase.table, "outlived": outlived(phase), "paths": [str(path) for path in staged.rows_of(phase)]},
     )
     con.execute("DROP TABLE absent")
 

@@ -16,7 +16,7 @@ from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import companies, deciding, existing, following, phases, placing
+from loads.staging import companies, deciding, departed, existing, following, phases, placing
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
 from loads.staging.quality import Quality
@@ -74,7 +74,8 @@ def stage(context: StagingContext) -> bool:
         _stage_range(context, dataset, number)
         return False
     following.follow(context, OBJECT)
-    phases.record(context.run, OBJECT, [(table, Phase.Kind.ROWS) for table in (*TABLES, "")], context.worker)
+    wanted = [*((table, Phase.Kind.ROWS) for table in (*TABLES, "")), *departed.late(context, OBJECT)]
+    phases.record(context.run, OBJECT, wanted, context.worker)
     return True
 
 
@@ -90,8 +91,20 @@ def _decide(context: StagingContext) -> None:
         placing.place(con, context)
         context.beat()
         copy(con, placing.IDS, context.path(IDS))
+        _keep_departed(con, context)
         # Last: this file says that the part is done.
         copy(con, "SELECT * FROM decisions ORDER BY position", context.decisions(OBJECT))
+
+
+def _keep_departed(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
+    departed.keep(
+        con,
+        context,
+        OBJECT,
+        named="SELECT source_id, disposition NOT IN ('planned', 'merged') AS waits FROM decisions",
+        given=f"SELECT name AS source_id, \"table\", '' AS role, row_id FROM ({placing.IDS})",  # noqa: S608 - names of our own
+        there='SELECT "table", row_id FROM everyone',
+    )
 
 
 def _stage_range(context: StagingContext, dataset: Dataset, number: int) -> None:

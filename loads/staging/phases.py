@@ -15,7 +15,7 @@ from loads.models import Chunk, LedgerEntry, Phase, Run
 CHUNK_ROWS = 1_000
 ENTRIES = 2_000
 # Phases that count records; what is done with rows that are there counts none.
-LATE_KINDS = (Phase.Kind.CLOSE, Phase.Kind.STATES)
+LATE_KINDS = (Phase.Kind.CLOSE, Phase.Kind.STATES, Phase.Kind.GONE)
 RECORD_KINDS = (Phase.Kind.ROWS, Phase.Kind.MEMBERS)
 KEPT = {"rejected": LedgerEntry.Outcome.REJECTED, "held": LedgerEntry.Outcome.HELD}
 

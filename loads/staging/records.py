@@ -14,7 +14,7 @@ from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import following, judging, phases
+from loads.staging import departed, following, judging, phases
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
@@ -42,7 +42,7 @@ def stage(context: StagingContext, object_name: str, kind: Kind) -> bool:
 def _phases(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:
     """(table, kind of phase) in the order they are loaded, the one without a table last where records have none."""
     rows = [(table, Phase.Kind.ROWS) for table in (kind.tables if kind.tables is not None else context.tables_of(object_name))]
-    return [*rows, *_late(context, object_name, kind)]
+    return [*rows, *_late(context, object_name, kind), *departed.late(context, object_name)]
 
 
 def _late(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:

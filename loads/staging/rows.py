@@ -14,11 +14,12 @@ from connectors.storable import storable
 from loads import staged
 from loads.destination import EDITOR
 from loads.models import Crosswalk
+from loads.staging.conflicts import CREATE_ONLY, EDITED, Conflicts, Settled
 from loads.staging.context import StagingContext
-from loads.verification import BIND
+from loads.staging.merging import Applied, read_key
+from loads.verification import BIND, column_name, same
 from mapping.consent import consent_columns, stricter_values
 
-CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25
 EXACT = 2**53
 BATCH = 500  # rows that are read from the service together
@@ -57,9 +58,9 @@ class Draft:
 class TableWriter:
     """Writes the drafts of one object and table; a context manager.
 
-    A row that isn't there is a create. One that we made and whose hash is unchanged is equal; changed, it is an update of
-    all values, or a conflict where a person edited it since. Into a row that was there before us go empty columns and our own
-    only, stricter consent, and `always`.
+    A row that isn't there is a create. One whose hash is unchanged is equal. One that we made and that changed is an update, or where a
+    person edited it since what was decided of the conflict; see `loads.staging.conflicts`. Into a row that was there before us go empty
+    columns, those that hold what we filled them with, our own, stricter consent, and `always`.
     """
 
     def __init__(self, context: StagingContext, object_name: str, table_name: str, number: int = 0, *, samples: int = SAMPLES) -> None:
@@ -67,6 +68,7 @@ class TableWriter:
         self.context, self.table = context, context.destination.table(table_name)
         self._file = store.ParquetFile(staged.part(context.run, object_name, table_name, number), staged.STAGED, batch=GROUP)
         self._drafts: list[Draft] = []
+        self._conflicts = Conflicts(context, object_name, self.table)
         self._samples = samples
         self._plain = self._lossy = 0
 
@@ -94,15 +96,19 @@ class TableWriter:
         hashes = [_hash(draft) for draft in drafts]
         changing = [d for d, h in zip(drafts, hashes, strict=True) if _is_there(d) and h != d.applied_hash]
         there = self._read(changing) if changing else {}
+        drafts = [self._history(draft, there.get(draft.row_id)) or draft for draft in drafts]
+        hashes = [_hash(draft) for draft in drafts] if there else hashes
+        last = self._conflicts.last(list(there)) if there else {}
+        settled = self._conflicts.settle([draft for draft in drafts if draft.row_id in there], there, last) if there else {}
         for draft, applied in zip(drafts, hashes, strict=True):
             found = there.get(draft.row_id)
-            history = self._history(draft, found)
-            self._write(history or draft, _hash(history) if history else applied, found)
+            known = settled.get(draft.row_id) or self._settled(draft, applied, found, last.get(draft.row_id, Applied()))
+            self._write(draft, applied, found, known)
 
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
         bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
-        keys = sorted({key for body in bodies for key in read_keys(self.table, body)} | {EDITOR})
+        keys = sorted({key for body in bodies for key in read_keys(self.table, body)} | {EDITOR, EDITED})
         client = self.context.destination.client
         rows = client.retrieve(self.table.entity_set, self.table.primary_id, [draft.row_id for draft in drafts], keys)
         return {row[self.table.primary_id].lower(): row for row in rows}
@@ -115,12 +121,8 @@ class TableWriter:
         leads = {parent.partition(":")[2] for parent in former.parents if parent.startswith("lead:")}
         return former if any(str(there.get(key)).lower() in leads for key in read_keys(self.table, former.values)) else None
 
-    def _write(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> None:
-        values, action = {**draft.values, **draft.always}, "create"
-        if _is_there(draft):
-            action = self._action(draft, applied, there)
-        if action in ("update", "conflict") and there is not None:
-            values = self._merged(draft, there)
+    def _write(self, draft: Draft, applied: str, there: Mapping[str, Any] | None, settled: Settled) -> None:
+        action, values = settled.action, settled.values
         source = draft.source() if action in ("create", "update") else {}
         before = {key: there.get(key) for key in read_keys(self.table, values)} if there is not None else None
         self._file.add(
@@ -139,34 +141,39 @@ class TableWriter:
             draft.lossy,
             _literal(source, values),
             draft.state,
-            self._sample(draft, source) if action != "equal" else None,
+            self._sample(draft, source) if action in ("create", "update") else None,
+            orjson.dumps(settled.left) if settled.left else None,
         )
 
-    def _action(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> str:
-        """What to do with a row that is there. One that vanished since it was looked for is an update, which the service refuses."""
+    def _settled(self, draft: Draft, applied: str, there: Mapping[str, Any] | None, last: Applied) -> Settled:
+        """What becomes of a row that isn't ours and changed. One that vanished since it was looked for is an update, which is refused."""
+        values = {**draft.values, **draft.always}
+        if not _is_there(draft):
+            return Settled("create", values)
         if applied == draft.applied_hash:
-            return "equal"
-        ours = draft.origin == Crosswalk.Origin.CREATED
-        edited = ours and there is not None and str(there.get(EDITOR, "")).lower() not in self.context.destination.user_ids
-        return "conflict" if edited else "update"
+            return Settled("equal", values)
+        return Settled("update", values if there is None else self._merged(draft, there, last))
 
-    def _merged(self, draft: Draft, there: Mapping[str, Any]) -> dict[str, Any]:
-        """What may be written into the row as it is."""
+    def _merged(self, draft: Draft, there: Mapping[str, Any], last: Applied) -> dict[str, Any]:
+        """What may be written into a row that was there before us, as it is."""
         writable = {key: value for key, value in draft.values.items() if key not in CREATE_ONLY}
         refusals = {key: writable[key] for key in consent_columns(self.context.prefix) if key in writable}
-        if draft.origin == Crosswalk.Origin.CREATED:
-            kept = {key: value for key, value in writable.items() if key not in refusals}
-            return {**kept, **stricter_values(refusals, there), **draft.always}
         own = f"{self.context.prefix}_"
         merged = {
             key: value
             for key, value in writable.items()
-            if key not in refusals and key != f"ownerid{BIND}" and (key.startswith(own) or _is_empty(self.table, key, there))
+            if key not in refusals and key != f"ownerid{BIND}" and (key.startswith(own) or self._is_free(key, there, last))
         }
         for column, other in draft.companions.items():
             if other not in merged:
                 merged.pop(column, None)
         return {**merged, **stricter_values(refusals, there), **draft.always}
+
+    def _is_free(self, key: str, there: Mapping[str, Any], last: Applied) -> bool:
+        """Whether a column is empty, or holds what we filled it with."""
+        name = read_key(self.table, key)
+        found = there.get(name)
+        return found in (None, "") or (name in last.there and same(self.table.columns.get(column_name(name)), last.there[name], found))
 
     def _sample(self, draft: Draft, source: Mapping[str, Any]) -> bytes | None:
         """The source values of a row that will be read back: some plain ones and some with losses."""
@@ -199,8 +206,9 @@ class LateWriter:
         """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row."""
         body = orjson.dumps(values)
         self._file.add(
-            row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], [], None, None
-        )
+            row_id, source_id, position, role, main_table, "update", "created", body, list(parents),
+            None, None, "", [], [], None, None, None,
+        )  # fmt: skip
 
 
 def _literal(source: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
@@ -234,16 +242,4 @@ def _hash(draft: Draft) -> str:
 
 def read_keys(table: Table, values: Mapping[str, Any]) -> list[str]:
     """The columns of a body as they are read: `_column_value` for lookups."""
-    return [_read_key(table, key) for key in values]
-
-
-def _read_key(table: Table, key: str) -> str:
-    if not key.endswith(BIND):
-        return key
-    navigation = key.removesuffix(BIND)
-    column = next(column for column in table.columns.values() if navigation in column.navigation.values())
-    return f"_{column.name}_value"
-
-
-def _is_empty(table: Table, key: str, there: Mapping[str, Any]) -> bool:
-    return there.get(_read_key(table, key)) in (None, "")
+    return [read_key(table, key) for key in values]

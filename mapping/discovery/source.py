@@ -4,6 +4,7 @@ Everything that is landed here is marked `discovery` and can never be loaded.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db import transaction
 
 from connectors import landing, store
 from connectors.base import Finding, Source
-from connectors.carrying import base_of
+from connectors.carrying import LATE, base_of
 from connectors.extraction import Time, extract, land_answers
 from connectors.models import Dataset
 from connectors.sampling import Sampling
@@ -26,7 +27,7 @@ from mapping.discovery.objects import keep_objects
 from mapping.discovery.profiling import keep_listed_profiles, keep_profiles
 from mapping.fieldmaps import reader
 from mapping.identity import id_text, source_id
-from mapping.models import ObjectMap, OrganisationList, OwnerMatch, SplitRule
+from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerMatch, SplitRule
 from mapping.owners.models import ACTIVITIES
 from mapping.playbooks import DatasetRule, Playbook, load_playbook
 from mapping.transforms import clean
@@ -58,6 +59,15 @@ def origin(engagement: Engagement, object_name: str) -> str:
     addresses = engagement.connections.filter(kind=engagement.platform).values_list("base_url", flat=True)
     parts = () if object_name == PERSON else [part for one in playbook.dataset(object_name).id for part in one.split("/")]
     return record_hash([*addresses, *(field_name(part, names) for part in parts)])
+
+
+LOOK_BACK = {"two_days": timedelta(days=2), "week": timedelta(days=7)}
+
+
+def overlap(engagement: Engagement) -> timedelta:
+    """How far a delta looks back, as was decided about rows that come late."""
+    decided = DiscoveryFinding.objects.filter(engagement=engagement, check_name=f"{engagement.platform}.late_rows")
+    return LOOK_BACK.get(decided.values_list("decision", flat=True).first() or "", LATE)
 
 
 def _by_rule(rule: DatasetRule, names: Mapping[str, str]) -> landing.Identify:
@@ -155,6 +165,7 @@ def land_people(
         time_given=time_given,
         origin=given,
         base=base_of(engagement, PERSON, given) if delta else None,
+        overlap=overlap(engagement),
     )
 
 
@@ -170,7 +181,7 @@ def land_object(
 ) -> Dataset | None:
     """Land one of the playbook's datasets, slice after slice; None where the time is up and another call must go on.
 
-    delta: see `land_people`. Discovery lands of it what the playbook says: the whole, some fields of every record, or samples with exact counts.
+    delta: see `land_people`. Discovery lands what the playbook says: the whole, some fields of every record, or samples with exact counts.
     """
     names = plan.names_of(engagement)
     give = identify(load_playbook(engagement.platform), rule.name, names)
@@ -187,6 +198,7 @@ def land_object(
         sampling=Sampling(rule.by, rule.moment) if first_look and rule.discovery == "samples" else None,
         origin=given,
         base=base_of(engagement, rule.name, given) if delta else None,
+        overlap=overlap(engagement),
     )
 
 

@@ -111,7 +111,7 @@ def test_the_watermark_is_the_greatest_moment_landed_and_neither_the_clock_nor_o
     land("user", delta=False)
     servers.advance("iterable")
     land("user", delta=True)
-    assert land.said[0].startswith("user: 2025-02-01 07:55:00 open, ")
+    assert land.said[0].startswith("user: since 2025-02-01 07:55:00, ")
 
 
 def test_a_delta_without_changes_asks_for_nothing_but_the_overlap(land):
@@ -119,7 +119,7 @@ def test_a_delta_without_changes_asks_for_nothing_but_the_overlap(land):
     dataset = land("user", delta=True)
     assert raws(dataset) == as_source(FIRST)
     fetched = dataset.pieces.filter(number__gt=landing.CARRIED)
-    assert [(piece.name, piece.rows) for piece in fetched] == [("2025-02-01 07:55:00 open", 2)]
+    assert [(piece.name, piece.rows) for piece in fetched] == [("since 2025-02-01 07:55:00", 2)]
 
 
 def test_events_are_added_and_those_of_the_overlap_stand_once(land, servers):

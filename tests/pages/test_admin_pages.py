@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from connectors.models import Dataset
-from loads.models import Binding, Crosswalk, SchemaPlan
+from loads.models import Binding, Conflict, Crosswalk, Departed, SchemaPlan
 from mapping import plan
 from mapping.models import (
     DiscoveryFinding,
@@ -70,6 +70,10 @@ def fill(engagement, people, rows: int = 1) -> None:
             environment=environment, object_name="user", source_id=f"u-{n}{MARKUP}", table="contact", row_id=uuid.uuid4()
         )
         cast.make_exception(run, f"u-{n}{MARKUP}")
+        of_run = {"run": run, "object_name": "user", "source_id": f"u-{n}{MARKUP}", "table": "contact", "row_id": uuid.uuid4()}
+        field = {"column": MARKUP, "last": MARKUP, "now": MARKUP, "new": MARKUP, "proposed": ""}
+        Conflict.objects.create(environment=environment, fields=[field], **of_run)
+        Departed.objects.create(cause="deleted", **of_run)
         cast.make_verified(run, f"u-{n}{MARKUP}")
         Document.objects.create(engagement=engagement, run=run, kind="scope", format="xlsx", path=f"{n}.xlsx", sha256="0" * 64)
         Step.objects.create(engagement=engagement, name="discover", requested_by=MARKUP, message=MARKUP, progress=MARKUP)

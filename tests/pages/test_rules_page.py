@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 AS_IT_IS = {
     "purchasing_leads": "account", "consent_unknown": "out", "unflattenable": "payload", "event_budget": "40", "event_volume": "250000",
     "events_become": "activities", "purchases_become": "deals",
+    "departed": "leave",
 }  # fmt: skip
 
 

@@ -42,7 +42,8 @@ def folder(path):
     ]
     stopped = {"userId": "u-1", "createdAt": MORNING, "messageTypeIds": [901]}
     logins = [login(MORNING), login(MORNING), login(EVENING, n=1), login(MORNING, userId="u-3")]
-    first = {"customEvent": logins, "purchase": [purchase(1)], "emailUnSubscribe": [stopped]}
+    purchases = [purchase(1), purchase(5), purchase(6)]
+    first = {"customEvent": logins, "purchase": purchases, "emailUnSubscribe": [stopped]}
     more = {f"export/{name}.ndjson": rows for name, rows in first.items()}
     more["catalogs.json"] = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}}
     more["catalogs/products/items.ndjson"] = [
@@ -58,7 +59,14 @@ def folder(path):
     again = {
         "user": [users[0], {**users[1], "emailListIds": [7], "profileUpdatedAt": "2026-01-01 00:00:00 +00:00"}, users[2]],
         "customEvent": [*logins, login(MORNING, n=2), login(EVENING, userId="u-3")],
-        "purchase": [*first["purchase"], purchase(2), purchase(3, userId="u-3"), purchase(4, shoppingCartItems=[{"id": "P-retired"}])],
+        "purchase": [
+            purchases[0],
+            purchase(5, total=45),
+            purchases[2],
+            purchase(2),
+            purchase(3, userId="u-3"),
+            purchase(4, shoppingCartItems=[{"id": "P-retired"}]),
+        ],
     }
     for name, rows in again.items():
         (later / f"{name}.ndjson").write_text("".join(json.dumps(one) + "\n" for one in rows))
@@ -84,6 +92,8 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 edit(servers, "product", ids["P-retired"], {"statecode": 1, "statuscode": 2})
                 edit(servers, "product", ids["P-revising"], {"statecode": 3, "statuscode": 3})
                 edit(servers, "product", ids["P-revising"], {"description": "half a sentence"})
+                reopened = before.row("opportunity", "purchase:pu-6", "sandbox")["opportunityid"]
+                edit(servers, "opportunity", reopened, {"statecode": 0, "statuscode": 1})
                 servers.advance("iterable")
                 prepared.prepare()
                 states = {}
@@ -130,20 +140,20 @@ def test_the_second_run_balances(twice):
 
 
 NEW = [
-    ("task", "customEvent", 2),
-    ("task", "subscriptionEvent", 0),
-    ("opportunity", "purchase", 3),
-    ("opportunityproduct", "purchaseLine", 2),
+    ("task", "customEvent", 2, 0),
+    ("task", "subscriptionEvent", 0, 0),
+    ("opportunity", "purchase", 3, 1),
+    ("opportunityproduct", "purchaseLine", 2, 0),
 ]
 
 
-@pytest.mark.parametrize(("table", "object_name", "new"), NEW)
-def test_rows_that_are_there_stay_and_new_records_get_theirs(twice, table, object_name, new):
+@pytest.mark.parametrize(("table", "object_name", "new", "changed"), NEW)
+def test_rows_that_are_there_stay_and_new_records_get_theirs(twice, table, object_name, new, changed):
     before, after = rows(twice.before, table, object_name), rows(twice.after, table, object_name)
-    assert {row_id: after[row_id]["mwb_runid"] for row_id in before} == {row_id: row["mwb_runid"] for row_id, row in before.items()}
+    assert sum(after[row_id]["mwb_runid"] != row["mwb_runid"] for row_id, row in before.items()) == changed
     assert len(after) == len(before) + new
     phase = twice.phases[object_name, table, "rows"]
-    assert (phase.created, phase.equal, phase.updated) == (new, len(before), 0)
+    assert (phase.created, phase.equal, phase.updated) == (new, len(before) - changed, changed)
 
 
 def test_a_product_on_sale_is_revised_and_published_again(twice):
@@ -181,8 +191,17 @@ def test_what_a_person_retired_or_is_revising_is_left_so_and_says_why(twice):
 
 def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
     assert {row["statecode"] for row in twice.after.rows("task", "sandbox")} == {1}
-    assert {row["statecode"] for row in rows(twice.after, "opportunity", "purchase").values()} == {1}
-    assert len(twice.after.rows("opportunityclose", "sandbox")) == 4
+    open_ones = [row["mwb_sourceid"] for row in rows(twice.after, "opportunity", "purchase").values() if row["statecode"] != 1]
+    assert open_ones == ["purchase:pu-6"]  # which a person reopened
+    assert twice.after.reasons("pu-6", "purchase", "sandbox") == ["conflict.edited"]
+    assert len(twice.after.rows("opportunityclose", "sandbox")) == 6
+
+
+def test_a_won_deal_that_changed_is_won_anew_and_loses_its_earlier_close(twice):
+    deal = twice.after.row("opportunity", "purchase:pu-5", "sandbox")
+    assert (deal["statecode"], deal["statuscode"], deal["estimatedvalue"], deal["actualvalue"]) == (1, 3, 45, 45)
+    closes = [row for row in twice.after.rows("opportunityclose", "sandbox") if row["_opportunityid_value"] == deal["opportunityid"]]
+    assert [row["actualrevenue"] for row in closes] == [45]
 
 
 def test_who_came_onto_a_list_is_added_to_it(twice):

@@ -213,6 +213,12 @@ class Environment(models.Model):
     free_database_gb = models.DecimalField("free database GB", max_digits=9, decimal_places=2, null=True, blank=True)
     free_file_gb = models.DecimalField("free file GB", max_digits=9, decimal_places=2, null=True, blank=True)
     free_log_gb = models.DecimalField("free log GB", max_digits=9, decimal_places=2, null=True, blank=True)
+    refreshed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When somebody last said that it was copied anew: what was loaded before may be gone.",
+    )
 
     class Meta:
         constraints = [

@@ -1,6 +1,6 @@
 """The engagement's page: its stages with what is missing and whose move it is, buttons that start steps, and live progress."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -89,7 +89,9 @@ class CockpitAdmin(EngagementAdmin):
         """The stages above the form."""
         context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
         decisions = open_decisions(DiscoveryFinding.objects.filter(engagement=obj))
-        return context | {"decisions": decisions, "switches": switches(obj), "looking": latest_steps(obj).get((Step.Name.CHECK, None))}
+        steps = latest_steps(obj)
+        context |= {"decisions": decisions, "switches": switches(obj), "refreshes": refreshes(obj, steps)}
+        return context | {"looking": steps.get((Step.Name.CHECK, None))}
 
     def after_changes(self, request: HttpRequest) -> None:
         """A change of names, zones or the prefix makes new versions of the parts that it touches."""
@@ -207,6 +209,12 @@ def switches(engagement: Engagement) -> list[dict[str, Any]]:
         for row in engagement.environments.order_by("-kind")
     ]
     return [one for one in found if one["off"] or one["back"]]
+
+
+def refreshes(engagement: Engagement, steps: Mapping[tuple[str, int | None], Step]) -> list[dict[str, Any]]:
+    """Environments that something was loaded into, each with the step that was asked for after it was copied anew."""
+    loaded = engagement.environments.filter(runs__isnull=False).distinct().order_by("-kind")
+    return [{"environment": row, "step": steps.get((Step.Name.REFRESH, row.pk))} for row in loaded]
 
 
 def tell_switched(request: HttpRequest, came: switching.Switched) -> None:

@@ -19,6 +19,7 @@ from django.db.models import Q
 from connectors import store
 from loads import quality, quality_decisions
 from loads.acceptance import everything_content, phase_content, sandbox_content
+from loads.delta.changes import deltas, total
 from loads.models import Phase, Run
 from mapping import plan
 from mapping.checks import deciding, registry, switching
@@ -34,6 +35,7 @@ from workbench.engagements import history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role, SignOff
 from workbench.pipeline import steps
+from workbench.pipeline.following import follow
 from workbench.pipeline.models import Step
 
 Say = Callable[[str], None]
@@ -170,25 +172,39 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
     _step(engagement, Step.Name.EXTRACT, None, cast, say)
     for environment in (sandbox, production):
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
-        _switched("Off for the window", switching.switch_off(environment, actor=cast.approver), environment, say)
-        steps.request(engagement, Step.Name.LOAD, environment=environment, user=cast.engineer)
-        run = Run.objects.filter(environment=environment).latest("pk")
-        _follow_run(run, say)
-        if decide_quality(run, cast):
-            say("The customer decides about the data-quality report as it is proposed; the run goes on")
-            run = Run.objects.filter(environment=environment).latest("pk")
-            _follow_run(run, say)
-        _require_done(run)
-        _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
+        _load(engagement, environment, cast, say)
         if environment == sandbox:
             say("The customer signs the sandbox run")
             sign(engagement, SignOff.Kind.SANDBOX, sandbox_content(engagement), cast)
             _answer_findings(engagement, cast)  # what the sandbox run measured may ask something, too
 
 
+def load_changes(engagement: Engagement, cast: Cast, say: Say, later: Callable[[Engagement], None]) -> None:
+    """Load what changed into production, after `later` let time move on at the source and people work at the destination."""
+    say("Time moves on at the source; people work at the destination")
+    later(engagement)
+    _step(engagement, Step.Name.DELTA, None, cast, say)
+    _answer_findings(engagement, cast)
+    _load(engagement, engagement.environments.get(kind=Environment.Kind.PRODUCTION), cast, say)
+
+
 def hand_off(engagement: Engagement, cast: Cast, say: Say) -> None:
     """Have all documents written. Raises DemonstrationFailed."""
     _step(engagement, Step.Name.HANDOFF, None, cast, say)
+
+
+def _load(engagement: Engagement, environment: Environment, cast: Cast, say: Say) -> None:
+    """A run into an environment, with all that people do around it."""
+    _switched("Off for the window", switching.switch_off(environment, actor=cast.approver), environment, say)
+    steps.request(engagement, Step.Name.LOAD, environment=environment, user=cast.engineer)
+    run = Run.objects.filter(environment=environment).latest("pk")
+    _follow_run(run, say)
+    if decide_quality(run, cast):
+        say("The customer decides about the data-quality report as it is proposed; the run goes on")
+        run = Run.objects.filter(environment=environment).latest("pk")
+        _follow_run(run, say)
+    _require_done(run)
+    _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
 
 
 def _switched(title: str, came: switching.Switched, environment: Environment, say: Say) -> None:
@@ -257,18 +273,7 @@ def _fallback(environments: Sequence[Candidates]) -> tuple[str, str]:
 
 
 def _step(engagement: Engagement, name: str, environment: Environment | None, cast: Cast, say: Say) -> None:
-    step = steps.request(engagement, name, environment=environment, user=cast.engineer)
-    title = f"{step.get_name_display()}{f' ({environment.get_kind_display().lower()})' if environment else ''}"
-    said = ""
-    while step.state in (Step.State.QUEUED, Step.State.RUNNING):
-        time.sleep(0.1)
-        step.refresh_from_db()
-        if step.progress and step.progress != said:
-            said = step.progress
-            say(f"{title}: {said}")
-    if step.state == Step.State.FAILED:
-        raise DemonstrationFailed(f"{title} failed: {step.message}")
-    say(f"{title}: done")
+    follow(steps.request(engagement, name, environment=environment, user=cast.engineer), say)
 
 
 def _follow_run(run: Run, say: Say) -> None:
@@ -296,13 +301,19 @@ def decide_quality(run: Run, cast: Cast) -> int:
 
 
 def summary(engagement: Engagement) -> dict[str, Any]:
-    """What came of it: phases, documents, findings, assumptions."""
-    phases = Phase.objects.filter(run__engagement=engagement).select_related("run__environment").order_by("run__pk", "number")
+    """What came of it: phases, documents, findings, what was read back, assumptions; and of the load of what changed later, if any.
+
+    The phases are those of the first loads: each record is counted in one of them.
+    """
+    later = deltas(engagement)
+    firsts = Run.objects.filter(engagement=engagement).exclude(pk__in=later.values("pk"))
+    phases = Phase.objects.filter(run__in=firsts).select_related("run__environment").order_by("run__pk", "number")
     return {
         "phases": [
             {**phase_content(phase), "seconds": round(phase.seconds, 3), "requests": phase.requests, "retries": phase.retries}
             for phase in phases
         ],
+        "delta": delta_content(newest) if (newest := later.order_by("-pk").first()) else None,
         "documents": [
             {"kind": row.kind, "format": row.format, "path": str(store.root() / row.path), "sha256": row.sha256}
             for row in Document.objects.filter(engagement=engagement).newest()
@@ -311,8 +322,18 @@ def summary(engagement: Engagement) -> dict[str, Any]:
             {"check": row.check_name, "severity": row.severity, "evidence": _placed(row)}
             for row in DiscoveryFinding.objects.filter(engagement=engagement)
         ],
-        "verified": everything_content(Run.objects.filter(engagement=engagement)),
+        "verified": everything_content(firsts),
         "assumptions": ASSUMPTIONS,
+    }
+
+
+def delta_content(run: Run) -> dict[str, Any]:
+    """What a run of what changed did, in counts: records at the source, rows that people had edited, and whether it balances."""
+    return {
+        "environment": run.environment.kind,
+        **total(run),
+        "conflicts": run.conflicts.count(),
+        "balanced": run.state == Run.State.DONE and all(phase.balanced for phase in run.phases.all()),
     }
 
 

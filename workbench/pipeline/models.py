@@ -19,6 +19,7 @@ class Step(models.Model):
         EXTRACT = "extract", "Extraction"
         DELTA = "delta", "Delta extraction"
         PROVISION = "provision", "Provisioning"
+        REFRESH = "refresh", "Look at a refreshed environment"
         LOAD = "load", "Load"
         DOCUMENTS = "documents", "Documents"
         HANDOFF = "handoff", "Handoff"

@@ -17,6 +17,7 @@ LABELS = {
     "consent_unknown": "Consent of people whose profile says nothing",
     "unflattenable": "Payloads that no column can hold",
     "events_become": "Events become",
+    "departed": "Records that the source deletes or merges after they were loaded",
     "event_budget": "New columns on the table of events, at most",
     "event_volume": "Events above which a table of their own is worth it",
 }

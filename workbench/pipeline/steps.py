@@ -21,7 +21,7 @@ STALE = timedelta(days=1)  # what a failed step had done isn't gone on with afte
 CARRY_OUT = "workbench.pipeline.tasks.carry_out"
 # What a step must wait for; discovery waits for nothing.
 GATES = {Step.Name.EXTRACT: "extract", Step.Name.DELTA: "extract", Step.Name.PROVISION: "provision", Step.Name.LOAD: "load"}
-PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.LOAD)
+PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REFRESH, Step.Name.LOAD)
 
 
 class StepOpen(WorkbenchError):

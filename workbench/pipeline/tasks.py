@@ -14,6 +14,7 @@ from django_q.tasks import async_task, schedule
 from connectors import landing
 from connectors.models import Dataset
 from loads import bindings, provisioning
+from loads.delta import refreshing
 from mapping.discovery.keys import PERSON, make_files, ready_files
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
@@ -125,6 +126,22 @@ def _names(work: Work, *, environment: Environment) -> None:
     bindings.bind(environment, actor=work.actor)
 
 
+def _refresh(step: Step) -> list[Part]:
+    environment = cast(Environment, step.environment)
+    parts = [Part(f"table {table}", partial(_look, environment=environment, table=table)) for table in refreshing.tables(environment)]
+    return [Part("begin", partial(_begin_refresh, environment=environment)), *parts]
+
+
+def _begin_refresh(work: Work, *, environment: Environment) -> None:
+    work.progress("closing what rests on the environment as it was")
+    refreshing.begin(environment, actor=work.actor)
+
+
+def _look(work: Work, *, environment: Environment, table: str) -> None:
+    found, planned = refreshing.look(environment, table)
+    work.progress(f"{table}: {found} rows are there, {planned} are planned again")
+
+
 PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.DISCOVER: discovery.parts,
     Step.Name.CHECK: discovery.checks,
@@ -132,5 +149,6 @@ PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.DELTA: extraction.parts,
     Step.Name.PROVISION: _provision,
     Step.Name.DOCUMENTS: handoff.at_once,
+    Step.Name.REFRESH: _refresh,
     Step.Name.HANDOFF: handoff.parts,
 }

@@ -106,9 +106,13 @@ def _planning(engagement: Engagement, missing: Sequence[Missing], discovery: Sta
 
 
 def _extraction(engagement: Engagement, steps: Mapping) -> Stage:
-    return _step_stage(
-        "extraction", "Full extraction", "extract", steps, missing=_others(gates.missing("extract", engagement), "extraction")
-    )
+    """The newest extraction, of everything or of what changed."""
+    asked = [step for name in ("extract", "delta") if (step := steps.get((name, None)))]
+    newest = max(asked, key=lambda step: (step.queued_at, step.pk), default=None)
+    title = "Extraction of what changed" if newest and newest.name == Step.Name.DELTA else "Full extraction"
+    missing = _others(gates.missing("extract", engagement), "extraction")
+    stage = _step_stage("extraction", title, "extract", {("extract", None): newest} if newest else {}, missing=missing)
+    return replace(stage, starts=newest.name) if newest and stage.state == FAILED else stage
 
 
 def _others(missing: Sequence[Missing], key: str) -> list[Missing]:

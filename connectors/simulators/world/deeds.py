@@ -34,6 +34,10 @@ class Deeds:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing more is done."""
         self._files.close()
 
     def write(self, person: Person) -> None:

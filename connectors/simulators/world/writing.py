@@ -15,6 +15,7 @@ from connectors.simulators.world.assets import write_assets
 from connectors.simulators.world.companies import make_companies, make_reps, world_end
 from connectors.simulators.world.deeds import Deeds
 from connectors.simulators.world.dirt import soil_people
+from connectors.simulators.world.later import Later
 from connectors.simulators.world.people import Crowd, Person, make_people
 
 ORGANISATIONS = ("dataverse", "dataverse_sandbox")
@@ -38,29 +39,34 @@ def write_world(folder: Path, people: int, seed: int) -> None:
             automation.write_automation(organisation)
             automation.write_customisation(folder / name, name)
             organisations.append(organisation)
-        _write_people(folder / "iterable", crowd, organisations, seed)
+        _write_people(folder, crowd, organisations, seed)
         for organisation in organisations:
             destination.write_currencies(organisation)
     _write_answers(folder / "iterable", crowd, seed)
     write_assets(folder / "iterable", people, seed, end)
 
 
-def _write_people(folder: Path, crowd: Crowd, organisations: list[destination.Organisation], seed: int) -> None:
+def _write_people(root: Path, crowd: Crowd, organisations: list[destination.Organisation], seed: int) -> None:
+    folder, export = root / "iterable", root / "iterable" / "export"
     for name in ("export", "lists"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        users = stack.enter_context((folder / "export" / "user.ndjson").open("wb"))
+        users = stack.enter_context((export / "user.ndjson").open("wb"))
         numbers = [*lists.DYNAMIC, *(company.dynamic_id for company in crowd.companies if company.dynamic_id)]
         members = {number: stack.enter_context((folder / "lists" / f"{number}.txt").open("wb")) for number in numbers}
-        deeds = stack.enter_context(Deeds(folder / "export", crowd, seed))
+        later = stack.enter_context(Later(root / "later" / "iterable" / "export", export, crowd, seed))
+        deeds = stack.enter_context(Deeds(export, crowd, seed))
         for person in soil_people(make_people(crowd), crowd):
             users.write(orjson.dumps(person.row) + b"\n")
             deeds.write(person)
+            later.write(person)
             if key := _key(person):
                 for number in person.dynamic:
                     members[number].write(key)
             for organisation in organisations:
                 destination.write_person(organisation, person)
+        deeds.close()
+        later.finish()
 
 
 def _key(person: Person) -> bytes | None:

@@ -9,6 +9,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from connectors.simulators.world import write_world
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import PLATFORMS
 from workbench.management.cluster import TaskCluster, task_cluster
+from workbench.management.later import move_on
 from workbench.management.pages import serve_pages
 from workbench.management.stopping import leaving_on_signals
 from workbench.pipeline import demonstration
@@ -73,7 +75,7 @@ class Command(BaseCommand):
             addresses = self._simulators(stack, options, names)
             cluster = stack.enter_context(task_cluster())
             memory = stack.enter_context(peak_memory(cluster))
-            summary: dict[str, Any] = {"phases": [], "documents": [], "findings": [], "verified": {}, "assumptions": []}
+            summary: dict[str, Any] = {"phases": [], "delta": None, "documents": [], "findings": [], "verified": {}, "assumptions": []}
             try:
                 casts = [self._play_one(name, addresses, chosen, summary) for name in names]
             finally:
@@ -88,7 +90,7 @@ class Command(BaseCommand):
             self._tell(summary)
             if port:
                 self._serve(port, casts[-1])
-        if not all(phase["balanced"] for phase in summary["phases"]):
+        if not all(one["balanced"] for one in [*summary["phases"], *filter(None, [summary["delta"]])]):
             raise CommandError("A phase doesn't balance.")
 
     def _play_one(self, name: str, addresses: Mapping[str, Any], chosen: Mapping[str, str], summary: dict[str, Any]) -> demonstration.Cast:
@@ -96,6 +98,7 @@ class Command(BaseCommand):
         engagement, cast = demonstration.open_engagement(name, addresses, chosen)
         try:
             demonstration.play(engagement, cast, self.say)
+            demonstration.load_changes(engagement, cast, self.say, partial(move_on, addresses))
             demonstration.hand_off(engagement, cast, self.say)
         finally:
             add(summary, demonstration.summary(engagement))
@@ -126,6 +129,9 @@ class Command(BaseCommand):
         self.stdout.write("")
         for row in [list(head), *rows]:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        if delta := summary["delta"]:
+            told = ", ".join(f"{delta[name]} {name}" for name in ("new", "changed", "deleted", "conflicts"))
+            self.stdout.write(f"\nchanged later, in {delta['environment']}: {told}; {'balanced' if delta['balanced'] else 'not balanced'}")
         self.stdout.write("")
         for document in summary["documents"]:
             self.stdout.write(f"{document['kind']} ({document['format']}): {document['path']}")
@@ -162,10 +168,18 @@ def _read_endpoints(path: Path, names: Sequence[str]) -> dict[str, Any]:
 def add(summary: dict[str, Any], told: Mapping[str, Any]) -> None:
     """Add what came of one engagement to the summary: lists follow each other, counts are summed, an assumption stands once."""
     for key, value in told.items():
-        if isinstance(value, Mapping):
+        if key == "delta":
+            summary[key] = _both(summary[key], value) if summary[key] and value else summary[key] or value
+        elif isinstance(value, Mapping):
             summary[key] = {name: summary[key].get(name, 0) + count for name, count in value.items()}
         else:
             summary[key] += [entry for entry in value if entry not in summary[key]] if key == "assumptions" else value
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The deltas of two engagements as one: what is counted is summed, and both must balance."""
+    sums = {name: value + other[name] for name, value in one.items() if type(value) is int}
+    return {**one, **sums, "balanced": one["balanced"] and other["balanced"]}
 
 
 def _write(summary: Mapping[str, Any], path: Path | None) -> None:

@@ -1,0 +1,152 @@
+"""Admin pages of rows that a further run may not simply write: conflicts, decided one by one or many at once, and rows without a record."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+
+from loads.delta import conflicts
+from loads.delta.models import KEEP, OVERWRITE, Conflict, Departed
+from mapping.owners.models import Principal
+from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement
+from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
+
+SHOWN = 20  # rows of a batch that the page names
+STATES = {"open": "warning", "decided": "info", "applied": "success", "gone": "info"}
+
+
+@admin.register(Conflict)
+class ConflictAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+    """Rows that a person edited since they were loaded, and that the source would change."""
+
+    engagement_path = "environment__engagement"
+    list_display = ("__str__", "environment", "shown_fields", "shown_state", "decided")
+    list_filter = (EngagementFilter, "environment__kind", "state", "table", ("run", AutocompleteSelectFilter))
+    list_select_related = ("environment__engagement",)
+    list_filter_submit = True
+    search_fields = ("source_id__exact",)
+    search_help_text = "A source id, written whole"
+    actions = ("decide_selected", "take_back_selected")
+    change_form_template = "admin/workbench/conflict.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the pages that decide."""
+        view = self.admin_site.admin_view
+        return [
+            path("decide/", view(require_POST(self.decide_view)), name="loads_conflict_decide"),
+            path("<int:pk>/decide/", view(require_POST(self.decide_one_view)), name="loads_conflict_decide_one"),
+            *super().get_urls(),
+        ]
+
+    def page_context(self, request: HttpRequest, obj: Conflict) -> dict[str, Any]:
+        """The three values of each field side by side."""
+        editor = Principal.objects.filter(environment=obj.environment_id, row_id=obj.edited_by).first() if obj.edited_by else None
+        return {"conflict": obj, "editor": editor.name if editor else obj.edited_by, "pending": obj.state in conflicts.PENDING}
+
+    @admin.action(description="Decide…")
+    def decide_selected(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> HttpResponse:
+        """Show what each choice would decide, before anything is."""
+        return self.scope_page(request, chosen)
+
+    @admin.action(description="Take decisions back")
+    def take_back_selected(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:
+        """Open decided conflicts again."""
+        try:
+            count = sum(conflicts.take_back(engagement, chosen, user=cast(User, request.user)) for engagement in _engagements(chosen))
+            messages.success(request, f"{count} decisions taken back.")
+        except WorkbenchError as error:
+            messages.error(request, f"{error} {error.remedy}")
+
+    def scope_page(self, request: HttpRequest, chosen: QuerySet[Conflict], error: str = "") -> HttpResponse:
+        """Each choice with how many rows it would decide; some of the rows with their values."""
+        pending = chosen.filter(state__in=conflicts.PENDING)
+        reach = [(how, words, conflicts.reach(chosen, how).count()) for how, words in conflicts.WORDS.items()]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Decide about edited rows",
+            "opts": self.opts,
+            "total": pending.count(),
+            "settled": chosen.exclude(state__in=conflicts.PENDING).count(),
+            "reach": reach,
+            "rows": pending.select_related("environment__engagement")[:SHOWN],
+            "ids": ",".join(str(pk) for pk in pending.values_list("pk", flat=True)),
+            "error": error,
+        }
+        return TemplateResponse(request, "admin/workbench/decide_conflicts.html", context)
+
+    def decide_view(self, request: HttpRequest) -> HttpResponse:
+        """Decide about exactly the rows that the page spoke of."""
+        ids = [int(pk) for pk in request.POST.get("ids", "").split(",") if pk.isdecimal()]
+        chosen = self.get_queryset(request).filter(pk__in=ids)
+        how, user, comment = request.POST.get("how", ""), cast(User, request.user), request.POST.get("comment", "")
+        try:
+            count = sum(conflicts.decide_many(one, chosen, how, user=user, comment=comment) for one in _engagements(chosen))
+        except WorkbenchError as error:
+            return self.scope_page(request, chosen, f"{error} {error.remedy}")
+        messages.success(request, f"{count} rows decided. The environment's next run takes the decisions.")
+        return redirect(reverse("admin:loads_conflict_changelist"))
+
+    def decide_one_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Decide about one row, field by field."""
+        conflict = self.get_object(request, str(pk))
+        if conflict is None:
+            raise Http404("There is no such conflict.")
+        places = {place: field["column"] for place, field in enumerate(conflict.fields)}
+        given = {column: request.POST.get(f"field-{place}", "") for place, column in places.items()}
+        try:
+            conflicts.decide(conflict, given, user=cast(User, request.user), comment=request.POST.get("comment", ""))
+            messages.success(request, "Decided. The environment's next run takes the decision.")
+        except WorkbenchError as error:
+            messages.error(request, f"{error} {error.remedy}")
+        return redirect(reverse("admin:loads_conflict_change", args=[pk]))
+
+    @display(description="fields")
+    def shown_fields(self, conflict: Conflict) -> str:
+        """The columns that differ, those that both sides changed first."""
+        both = [field["column"] for field in conflict.fields if not field["proposed"]]
+        rest = [field["column"] for field in conflict.fields if field["proposed"]]
+        return "; ".join(filter(None, [f"both: {', '.join(both)}" if both else "", f"one side: {', '.join(rest)}" if rest else ""]))
+
+    @display(description="state", label=STATES, ordering="state")
+    def shown_state(self, conflict: Conflict) -> tuple[str, str]:
+        """State, coloured."""
+        return conflict.state, conflict.get_state_display()
+
+    @display(description="decided", ordering="decided_at")
+    def decided(self, conflict: Conflict) -> str:
+        """What, by whom and when."""
+        if conflict.decided_at is None:
+            return ""
+        kept, written = (sum(choice == what for choice in conflict.choices.values()) for what in (KEEP, OVERWRITE))
+        return f"{kept} kept, {written} overwritten; {conflict.decided_by}, {conflict.decided_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _engagements(chosen: QuerySet[Conflict]) -> list[Engagement]:
+    return list(Engagement.objects.filter(pk__in=chosen.order_by().values("environment__engagement")))
+
+
+@admin.register(Departed)
+class DepartedAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+    """Rows of ours whose source records were deleted or merged."""
+
+    engagement_path = "run__engagement"
+    list_display = ("__str__", "run", "shown_cause", "deed", "row_id")
+    list_filter = (EngagementFilter, ("run", AutocompleteSelectFilter), "cause", "deed", "table")
+    list_select_related = ("run__environment__engagement",)
+    list_filter_submit = True
+    search_fields = ("source_id__exact",)
+    search_help_text = "A source id, written whole"
+
+    @display(description="cause", label={"deleted": "warning", "merged": "info"}, ordering="cause")
+    def shown_cause(self, row: Departed) -> tuple[str, str]:
+        """Deleted or merged, coloured."""
+        return row.cause, row.get_cause_display()

@@ -1,0 +1,117 @@
+"""Deciding about rows that a person edited and the source would change: field by field, one row or many, each batch in the history."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from loads.delta.models import KEEP, OVERWRITE, Conflict
+from loads.models import LedgerEntry, Phase
+from workbench.engagements import history
+from workbench.engagements.access import roles_of
+from workbench.engagements.errors import BadInput, WorkbenchError
+from workbench.engagements.models import Engagement, Role
+
+MERGE = "merge"
+# What is chosen of a field that only the person changed, that only the source changed, and that both did.
+WHOLE: Mapping[str, tuple[str, str, str]] = {
+    "keep": (KEEP, KEEP, KEEP),
+    "overwrite": (OVERWRITE, OVERWRITE, OVERWRITE),
+    "merge_keep": (KEEP, OVERWRITE, KEEP),
+    "merge_overwrite": (KEEP, OVERWRITE, OVERWRITE),
+}
+WORDS: Mapping[str, str] = {
+    MERGE: "Merge rows that no field of was changed on both sides",
+    "merge_keep": "Merge; where both sides changed a field, keep what is there",
+    "merge_overwrite": "Merge; where both sides changed a field, write what the source says",
+    "keep": "Keep what is there in every field",
+    "overwrite": "Write what the source says into every field",
+}
+PENDING = (Conflict.State.OPEN, Conflict.State.DECIDED)
+AT_ONCE = 1_000
+
+
+class MayNotDecide(WorkbenchError):
+    """Conflicts are decided by the engagement's engineers and the customer's approvers."""
+
+    remedy = "Ask one of them; the engagement's members are on its page."
+
+
+def reach(chosen: QuerySet[Conflict], how: str) -> QuerySet[Conflict]:
+    """Those of the chosen conflicts that a bulk choice decides: pending ones, of MERGE the clear ones alone. Raises BadInput."""
+    if how not in WORDS:
+        raise BadInput("There is no such choice.", remedy="Take one of those that are offered.")
+    pending = chosen.filter(state__in=PENDING)
+    if how != MERGE:
+        return pending
+    return pending.filter(pk__in=[pk for pk, fields in pending.values_list("pk", "fields") if all(one["proposed"] for one in fields)])
+
+
+@transaction.atomic
+def decide_many(engagement: Engagement, chosen: QuerySet[Conflict], how: str, *, user: User, comment: str = "") -> int:
+    """Decide whole rows by one choice; how many were decided. Raises BadInput, MayNotDecide."""
+    theirs, ours, both = WHOLE["merge_keep" if how == MERGE else how] if how in WORDS else ("", "", "")
+    rows = list(reach(chosen, how).filter(environment__engagement=engagement))
+    by_proposal = {KEEP: theirs, OVERWRITE: ours, "": both}
+    for row in rows:
+        row.choices = {field["column"]: by_proposal[field["proposed"]] for field in row.fields}
+    _decide(engagement, rows, how, user, comment)
+    return len(rows)
+
+
+@transaction.atomic
+def decide(conflict: Conflict, choices: Mapping[str, str], *, user: User, comment: str = "") -> None:
+    """Decide one row field by field. Raises BadInput where a field has no choice or the row is settled, and MayNotDecide."""
+    columns = [field["column"] for field in conflict.fields]
+    if set(choices) != set(columns) or not set(choices.values()) <= {KEEP, OVERWRITE}:
+        raise BadInput("Not every field has a choice.", remedy="Choose for each field what stands.")
+    if conflict.state not in PENDING:
+        raise BadInput(f"{conflict} is {conflict.get_state_display().lower()}.", remedy="Open the list of conflicts again.")
+    conflict.choices = dict(choices)
+    _decide(conflict.environment.engagement, [conflict], "field by field", user, comment)
+
+
+@transaction.atomic
+def take_back(engagement: Engagement, chosen: QuerySet[Conflict], *, user: User) -> int:
+    """Open decided conflicts again, as long as no run has taken the decisions; how many. Raises MayNotDecide."""
+    _require_role(engagement, user)
+    rows = chosen.filter(environment__engagement=engagement, state=Conflict.State.DECIDED)
+    detail = _detail(rows)
+    count = rows.update(state=Conflict.State.OPEN, choices={}, decided_by="", decided_at=None, comment="")
+    if count:
+        history.record(engagement, actor=user, action="took decisions back", subject=f"conflicts, {count} rows", detail=detail)
+    return count
+
+
+def _decide(engagement: Engagement, rows: Sequence[Conflict], how: str, user: User, comment: str) -> None:
+    _require_role(engagement, user)
+    now = timezone.now()
+    for row in rows:
+        row.state, row.comment, row.decided_by, row.decided_at = Conflict.State.DECIDED, comment.strip(), str(user)[:150], now
+    names = ["state", "choices", "comment", "decided_by", "decided_at"]
+    Conflict.objects.bulk_update(rows, names, batch_size=AT_ONCE)
+    if rows:
+        detail = {"how": how, "comment": comment.strip(), **_detail(rows)}
+        history.record(engagement, actor=user, action="decided conflicts", subject=f"conflicts, {len(rows)} rows", detail=detail)
+
+
+def _require_role(engagement: Engagement, user: User) -> None:
+    if not {Role.ENGINEER, Role.APPROVER} & set(roles_of(user, engagement)):
+        raise MayNotDecide("Conflicts are decided by engineers and approvers.")
+
+
+def _detail(rows: Sequence[Conflict] | QuerySet[Conflict]) -> dict[str, Any]:
+    """The rows with what is chosen, without their values: those of people stay out of the history."""
+    return {"rows": [{"table": row.table, "row": str(row.row_id), "choices": row.choices} for row in rows]}
+
+
+def close(phase: Phase) -> None:
+    """A phase that balanced took what was decided; what it didn't meet as a conflict any more is none."""
+    of_phase = Conflict.objects.filter(environment_id=phase.run.environment_id, object_name=phase.object_name, table=phase.table)
+    refused = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values("row_id")
+    taken = of_phase.filter(run=phase.run, state=Conflict.State.DECIDED).exclude(row_id__in=refused)
+    taken.update(state=Conflict.State.APPLIED)
+    of_phase.filter(state__in=PENDING).exclude(run=phase.run).update(state=Conflict.State.GONE)

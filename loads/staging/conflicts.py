@@ -1,0 +1,134 @@
+"""Rows of ours that changed at the source, held against what a person did to them at the destination since they were loaded.
+
+What nobody else touched is written. What somebody did is a conflict for a person, who decides field by field; nothing of such a row is
+written but refusals of consent, of which the stricter one always stands.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from connectors.dataverse.metadata import Table
+from loads.delta.models import KEEP, OVERWRITE, Conflict
+from loads.destination import EDITOR
+from loads.models import Crosswalk
+from loads.staging.applied import LastApplied
+from loads.staging.context import StagingContext
+from loads.staging.merging import BOTH, OURS, SAME, THEIRS, Applied, Change, changes
+from mapping.consent import consent_columns, stricter_values
+
+if TYPE_CHECKING:
+    from loads.staging.rows import Draft
+
+EDITED = "modifiedon"
+CREATE_ONLY = ("overriddencreatedon",)
+PROPOSED = {OURS: OVERWRITE, THEIRS: KEEP, BOTH: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What becomes of a row: update, equal or conflict; the body; and what is left as it is, see `staged.STAGED`."""
+
+    action: str
+    values: Mapping[str, Any]
+    left: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
+class Conflicts:
+    """Settles the changed rows of one object and table."""
+
+    def __init__(self, context: StagingContext, object_name: str, table: Table) -> None:
+        """Nothing is read before the first rows."""
+        self.context, self.object_name, self.table = context, object_name, table
+        self._applied = LastApplied(context, object_name, table)
+        self._consent = consent_columns(context.prefix)
+
+    def last(self, row_ids: Sequence[str]) -> Mapping[str, Applied]:
+        """What rows got last."""
+        return self._applied.of(row_ids)
+
+    def settle(self, drafts: Iterable["Draft"], there: Mapping[str, Mapping[str, Any]], last: Mapping[str, Applied]) -> dict[str, Settled]:
+        """Row id -> what becomes of each row that we made and that is there; conflicts without a decision are kept for a person."""
+        ours = [draft for draft in drafts if draft.origin == Crosswalk.Origin.CREATED and draft.row_id in there]
+        decided = self._decided([draft.row_id for draft in ours])
+        settled, found, taken = dict[str, Settled](), list[Conflict](), list[int]()
+        for draft in ours:
+            now = there[draft.row_id]
+            changed = self._changes(draft, now, last.get(draft.row_id, Applied()))
+            refusals = stricter_values({key: draft.values[key] for key in self._consent if key in draft.values}, now)
+            if not self._edited(now) and not any(one.who in (THEIRS, BOTH) for one in changed):
+                settled[draft.row_id] = Settled("update", {**_body(draft, changed), **refusals, **draft.always})
+                continue
+            differing = [one for one in changed if one.who != SAME]
+            decision = decided.get(draft.row_id)
+            if not any(one.who in (OURS, BOTH) for one in differing):
+                settled[draft.row_id] = _kept(draft, changed, {one.column: KEEP for one in differing}, refusals)
+            elif decision and _holds(decision, differing):
+                taken.append(decision.pk)
+                settled[draft.row_id] = _kept(draft, changed, decision.choices, refusals)
+            else:
+                found.append(self._conflict(draft, differing, now))
+                settled[draft.row_id] = Settled("conflict", {key: True for key, refused in refusals.items() if refused})
+        self._keep(found, taken)
+        return settled
+
+    def _changes(self, draft: "Draft", now: Mapping[str, Any], last: Applied) -> list[Change]:
+        values = {key: value for key, value in draft.values.items() if key not in CREATE_ONLY and key not in self._consent}
+        return list(changes(self.table, values, now, last, edited=self._edited(now)))
+
+    def _edited(self, now: Mapping[str, Any]) -> bool:
+        return str(now.get(EDITOR, "")).lower() not in self.context.destination.user_ids
+
+    def _decided(self, row_ids: Sequence[str]) -> dict[str, Conflict]:
+        """What was decided of rows; what an earlier run took holds on as long as the values are the same."""
+        of_table = Conflict.objects.filter(environment=self.context.run.environment, table=self.table.name)
+        decided = of_table.filter(state__in=(Conflict.State.DECIDED, Conflict.State.APPLIED))
+        return {str(one.row_id): one for one in decided.filter(row_id__in=[UUID(row_id) for row_id in row_ids])}
+
+    def _conflict(self, draft: "Draft", differing: Sequence[Change], now: Mapping[str, Any]) -> Conflict:
+        fields = [
+            {"column": one.column, "last": one.last, "now": one.now, "new": one.new, "proposed": PROPOSED[one.who]} for one in differing
+        ]
+        return Conflict(
+            environment=self.context.run.environment,
+            run=self.context.run,
+            object_name=self.object_name,
+            source_id=draft.source_id,
+            table=self.table.name,
+            row_id=UUID(draft.row_id),
+            fields=fields,
+            edited_by=str(now.get(EDITOR) or ""),
+            edited_at=str(now.get(EDITED) or ""),
+        )
+
+    def _keep(self, found: Sequence[Conflict], taken: Sequence[int]) -> None:
+        """Keep what was found, in place of what was known of the same rows, decisions on other values among it."""
+        Conflict.objects.bulk_create(
+            found,
+            update_conflicts=True,
+            unique_fields=["environment", "table", "row_id"],
+            update_fields=[
+                "run", "object_name", "source_id", "fields", "edited_by", "edited_at", "state", "choices", "comment", "decided_by",
+                "decided_at", "found_at",
+            ],
+        )  # fmt: skip
+        Conflict.objects.filter(pk__in=taken).update(run=self.context.run)
+
+
+def _body(draft: "Draft", changed: Iterable[Change]) -> dict[str, Any]:
+    return {one.key: draft.values[one.key] for one in changed}
+
+
+def _holds(decision: Conflict, differing: Sequence[Change]) -> bool:
+    """Whether a decision was taken on these values, and says something of each."""
+    seen = {one["column"]: (one["now"], one["new"]) for one in decision.fields}
+    return seen == {one.column: (one.now, one.new) for one in differing} and seen.keys() <= decision.choices.keys()
+
+
+def _kept(draft: "Draft", changed: Sequence[Change], choices: Mapping[str, str], refusals: Mapping[str, bool]) -> Settled:
+    """The row with what was chosen; one of which everything stays as it is is equal."""
+    left = {one.column: [one.new, one.now] for one in changed if choices.get(one.column) == KEEP}
+    body = {**_body(draft, (one for one in changed if one.column not in left)), **refusals, **draft.always}
+    writes = any(choices.get(one.column) == OVERWRITE for one in changed) or refusals or draft.always
+    return Settled("update" if writes else "equal", body, left)

@@ -1,0 +1,92 @@
+"""Edited rows in the admin: three values side by side, choices field by field, many at once after their scope was shown."""
+
+import uuid
+
+import pytest
+from django.urls import reverse
+
+from loads.delta import conflicts
+from loads.delta.models import Conflict, Departed
+from tests.pages import cast
+from workbench.engagements.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/loads/conflict/"
+BOTH = {"column": "jobtitle", "last": "Clerk", "now": "Director", "new": "<b>Head clerk</b>", "proposed": ""}
+THEIRS = {"column": "telephone1", "last": None, "now": "+49 1", "new": None, "proposed": "keep"}
+OURS = {"column": "firstname", "last": "Ada", "now": "Ada", "new": "Adelaide", "proposed": "overwrite"}
+
+
+def make_conflict(run, source_id: str, *fields: dict, **more) -> Conflict:
+    given = {"environment": run.environment, "run": run, "object_name": "user", "table": "contact", "row_id": uuid.uuid4()}
+    return Conflict.objects.create(source_id=source_id, fields=list(fields), **given, **more)
+
+
+@pytest.fixture
+def run(northwind, people):
+    return cast.make_run(northwind, people.engineer)
+
+
+@pytest.fixture
+def client(people, as_user):
+    return as_user(people.engineer)
+
+
+def test_a_row_shows_its_three_values_and_takes_a_choice_per_field(client, run, people):
+    conflict = make_conflict(run, "u-1", BOTH, OURS)
+    text = client.get(reverse("admin:loads_conflict_change", args=[conflict.pk])).content.decode()
+    assert all(word in text for word in ("Clerk", "Director", "&lt;b&gt;Head clerk&lt;/b&gt;", "Overwrite (proposed)", "both changed it"))
+    decide = reverse("admin:loads_conflict_decide_one", args=[conflict.pk])
+    assert "Not every field has a choice." in client.post(decide, {"field-0": "keep"}, follow=True).content.decode()
+    client.post(decide, {"field-0": "keep", "field-1": "overwrite", "comment": "She called."})
+    conflict.refresh_from_db()
+    assert (conflict.state, conflict.choices) == ("decided", {"jobtitle": "keep", "firstname": "overwrite"})
+    assert (conflict.comment, conflict.decided_by) == ("She called.", str(people.engineer))
+
+
+def test_many_are_decided_after_the_page_has_shown_how_many_each_choice_reaches(client, run):
+    clear, both = make_conflict(run, "u-1", THEIRS, OURS), make_conflict(run, "u-2", BOTH, OURS)
+    done = make_conflict(run, "u-3", BOTH, state="applied")
+    answer = client.post(LIST, {"action": "decide_selected", "_selected_action": [clear.pk, both.pk, done.pk]})
+    assert {how: count for how, _, count in answer.context["reach"]} == {
+        "merge": 1, "merge_keep": 2, "merge_overwrite": 2, "keep": 2, "overwrite": 2,
+    }  # fmt: skip
+    assert not Conflict.objects.filter(state="decided").exists()
+    client.post(f"{LIST}decide/", {"ids": answer.context["ids"], "how": "merge"})
+    assert [one.source_id for one in Conflict.objects.filter(state="decided")] == ["u-1"]
+    client.post(f"{LIST}decide/", {"ids": answer.context["ids"], "how": "merge_overwrite"})
+    both.refresh_from_db()
+    assert both.choices == {"jobtitle": "overwrite", "firstname": "overwrite"}
+    assert AuditEntry.objects.filter(action="decided conflicts").count() == 2
+
+
+def test_a_decision_is_taken_back_until_a_run_took_it(client, run):
+    decided = make_conflict(run, "u-1", BOTH, state="decided", choices={"jobtitle": "keep"})
+    applied = make_conflict(run, "u-2", BOTH, state="applied", choices={"jobtitle": "keep"})
+    client.post(LIST, {"action": "take_back_selected", "_selected_action": [decided.pk, applied.pk]})
+    assert {one.source_id: (one.state, one.choices) for one in Conflict.objects.all()} == {
+        "u-1": ("open", {}), "u-2": ("applied", {"jobtitle": "keep"}),
+    }  # fmt: skip
+
+
+def test_only_the_engagements_own_people_see_and_decide(run, people, as_user):
+    conflict = make_conflict(run, "u-1", BOTH)
+    other = as_user(cast.make_cast(cast.make_engagement("Southwind")).engineer)
+    assert other.get(reverse("admin:loads_conflict_change", args=[conflict.pk])).status_code == 302
+    assert "u-1" not in other.get(LIST).content.decode()
+    other.post(f"{LIST}decide/", {"ids": str(conflict.pk), "how": "overwrite"})
+    assert other.post(reverse("admin:loads_conflict_decide_one", args=[conflict.pk]), {"field-0": "overwrite"}).status_code == 404
+    conflict.refresh_from_db()
+    assert conflict.state == "open"
+    with pytest.raises(conflicts.MayNotDecide):
+        conflicts.decide(conflict, {"jobtitle": "keep"}, user=people.viewer)
+
+
+def test_the_run_page_leads_to_edited_rows_and_to_those_whose_records_are_gone(client, run):
+    make_conflict(run, "u-1", BOTH)
+    Departed.objects.create(run=run, object_name="user", source_id="u-9", table="contact", row_id=uuid.uuid4(), cause="deleted")
+    run.changes = {"user": {"new": 1_200, "changed": 3, "deleted": 1}}
+    run.save()
+    text = client.get(reverse("admin:loads_run_change", args=[run.pk])).content.decode()
+    assert all(word in text for word in (f"{LIST}?run__id__exact={run.pk}", "Since the run before", "1,200"))
+    assert "user:u-9 as contact" in client.get(f"/admin/loads/departed/?run__id__exact={run.pk}").content.decode()

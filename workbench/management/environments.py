@@ -1,0 +1,36 @@
+"""How commands are told which environment they are for."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.core.management.base import CommandError
+
+from workbench.engagements.models import Environment
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """ENVIRONMENT and --user."""
+    parser.add_argument("environment", metavar="ENVIRONMENT", help="the engagement's slug and the kind, as in northwind/production")
+    parser.add_argument("--user", metavar="NAME", help="who asks, for the history; without it the first superuser")
+
+
+def environment_of(options: Mapping[str, Any]) -> Environment:
+    """The environment that was named. Raises CommandError."""
+    slug, _, kind = options["environment"].rpartition("/")
+    found = Environment.objects.filter(engagement__slug=slug, kind=kind).select_related("engagement", "connection").first()
+    if found is None:
+        raise CommandError(f"There is no environment {options['environment']}. Write the engagement's slug and sandbox or production.")
+    return found
+
+
+def user_of(options: Mapping[str, Any]) -> User:
+    """Who asks. Raises CommandError."""
+    users = get_user_model().objects
+    named = users.filter(username=options["user"]) if options["user"] else users.filter(is_superuser=True).order_by("pk")
+    user = named.first()
+    if user is None:
+        raise CommandError("There is no such user. Name one with --user.")
+    return user
