@@ -4,17 +4,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import requests
-
 from connectors import rawjson
 from connectors.base import Source
 from connectors.carrying import base_of, watermark
+from connectors.http import HttpSession
 from connectors.registry import SOURCES
 from mapping.discovery.keys import PERSON
 from mapping.discovery.source import identify, origin
 from mapping.playbooks import load_playbook
 from workbench.engagements.models import Connection, Engagement
 
+CONTROL = "_simulator/"
 EDITED = 10  # rows of a table that people edit
 # What a person enters: into a column that the source changed as well, and into one of the person's own.
 BY_HAND = ({"jobtitle": "Entered by hand"}, {"description": "Called; wants an offer."})
@@ -22,17 +22,15 @@ BY_HAND = ({"jobtitle": "Entered by hand"}, {"description": "Called; wants an of
 
 def move_on(addresses: Mapping[str, Any], engagement: Engagement) -> None:
     """Advance the source, then have a seller edit some rows of production whose records changed there."""
-    with requests.Session() as session:
-        session.trust_env = False  # simulators are on loopback
-        session.post(f"{addresses[engagement.platform]}/_simulator/advance", timeout=60).raise_for_status()
-        connection = engagement.connections.get(kind=engagement.platform)
-        ids = set(_changed(engagement, connection))
-        seller = next(row["systemuserid"] for row in _rows(session, addresses, "systemuser") if _is_person(row))
-        for table in ("contact", "lead"):
-            found = (row[f"{table}id"] for row in _rows(session, addresses, table) if row.get(f"{engagement.prefix}_sourceid") in ids)
-            for number, row_id in zip(range(EDITED), found, strict=False):
-                body = {"table": table, "id": row_id, "values": BY_HAND[number % len(BY_HAND)], "user": seller}
-                session.post(f"{addresses['dataverse']}/_simulator/edit", json=body, timeout=60).raise_for_status()
+    HttpSession(addresses[engagement.platform], name="simulator").request("POST", CONTROL + "advance")
+    connection = engagement.connections.get(kind=engagement.platform)
+    ids, production = set(_changed(engagement, connection)), HttpSession(addresses["dataverse"], name="simulator")
+    seller = next(row["systemuserid"] for row in _rows(production, "systemuser") if _is_person(row))
+    for table in ("contact", "lead"):
+        found = (row[f"{table}id"] for row in _rows(production, table) if row.get(f"{engagement.prefix}_sourceid") in ids)
+        for number, row_id in zip(range(EDITED), found, strict=False):
+            body = {"table": table, "id": row_id, "values": BY_HAND[number % len(BY_HAND)], "user": seller}
+            production.request("POST", CONTROL + "edit", json=body)
 
 
 def _changed(engagement: Engagement, connection: Connection) -> Iterator[str]:
@@ -51,8 +49,7 @@ def _is_person(row: Mapping[str, Any]) -> bool:
     return row.get("accessmode") == 0 and not row.get("isdisabled") and not row.get("applicationid")
 
 
-def _rows(session: requests.Session, addresses: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+def _rows(session: HttpSession, table: str) -> list[dict[str, Any]]:
     """The rows of a table of production."""
-    answer = session.get(f"{addresses['dataverse']}/_simulator/tables/{table}", timeout=120)
-    answer.raise_for_status()
+    answer = session.request("GET", f"{CONTROL}tables/{table}")
     return [json.loads(line) for line in answer.text.splitlines() if line]
