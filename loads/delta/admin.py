@@ -92,7 +92,7 @@ class ConflictAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
             count = sum(conflicts.decide_many(one, chosen, how, user=user, comment=comment) for one in _engagements(chosen))
         except WorkbenchError as error:
             return self.scope_page(request, chosen, f"{error} {error.remedy}")
-        messages.success(request, f"{count} rows decided. The environment's next run takes the decisions.")
+        messages.success(request, f"{count} rows decided. The next run takes it, or a re-run of these exceptions alone.")
         return redirect(reverse("admin:loads_conflict_changelist"))
 
     def decide_one_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -104,7 +104,7 @@ class ConflictAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
         given = {column: request.POST.get(f"field-{place}", "") for place, column in places.items()}
         try:
             conflicts.decide(conflict, given, user=cast(User, request.user), comment=request.POST.get("comment", ""))
-            messages.success(request, "Decided. The environment's next run takes the decision.")
+            messages.success(request, "Decided. The next run takes it, or a re-run of these exceptions alone.")
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
         return redirect(reverse("admin:loads_conflict_change", args=[pk]))
