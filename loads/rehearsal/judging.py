@@ -230,6 +230,7 @@ class Judge:
 KINDS: Mapping[str, Callable[[Judge, Phase, Sequence[Mapping[str, Any]]], Faults]] = {
     Phase.Kind.ROWS: Judge.rows,
     Phase.Kind.STATES: Judge.states,
+    Phase.Kind.GONE: Judge.states,
     Phase.Kind.CLOSE: Judge.closings,
     Phase.Kind.PUBLISH: Judge.publishings,
     Phase.Kind.MEMBERS: Judge.members,
