@@ -14,7 +14,9 @@ _FAR_FUTURE = datetime(2200, 1, 1, tzinfo=UTC)  # a profile whose clock runs ahe
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-12)))
 _LATE = timedelta(minutes=5)  # rows arrive late: the open slice begins so much before now
-_YEARS = 3  # the last so many years have a slice each, all before them one: a slice that the source cuts off is halved anyway
+# The last so many years have a slice each, all before them one: a slice that the source cuts off or makes slowly is halved anyway, and each
+# costs one of the four export jobs that a project may start in a minute.
+_YEARS = 2
 _SHORTEST = timedelta(seconds=60)
 OPEN = "open"
 
