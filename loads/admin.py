@@ -14,7 +14,7 @@ from loads import run_admin, schema_admin  # noqa: F401 - they register their pa
 from loads.models import Binding, Crosswalk, LedgerEntry, Phase, Run, VerifiedRow
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
 
-OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info"}
+OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info", "kept": "warning"}
 VERDICTS = {"equal": "success", "lossy": "warning", "wrong": "danger"}
 
 

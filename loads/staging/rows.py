@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +13,7 @@ from connectors import store
 from connectors.dataverse.metadata import Table
 from connectors.storable import storable
 from loads import staged
-from loads.destination import EDITOR
+from loads.destination import EDITOR, RUN_ID
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
 from loads.verification import BIND
@@ -20,6 +21,8 @@ from mapping.consent import consent_columns, stricter_values
 
 CREATE_ONLY = ("overriddencreatedon",)
 SAMPLES = 25
+TARGET = "Microsoft.Dynamics.CRM.lookuplogicalname"  # says which table a lookup with several targets points at
+STATE = ("statecode", "statuscode")
 EXACT = 2**53
 BATCH = 500  # rows that are read from the service together
 GROUP = 2_000  # rows that are compressed together
@@ -102,9 +105,10 @@ class TableWriter:
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
         bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
-        keys = sorted({key for body in bodies for key in read_keys(self.table, body)} | {EDITOR})
+        keys = {key for body in bodies for key in read_keys(self.table, body)} | {EDITOR, *self._beside}
         client = self.context.destination.client
-        rows = client.retrieve(self.table.entity_set, self.table.primary_id, [draft.row_id for draft in drafts], keys)
+        ids = [draft.row_id for draft in drafts]
+        rows = client.retrieve(self.table.entity_set, self.table.primary_id, ids, sorted(keys), annotations=TARGET)
         return {row[self.table.primary_id].lower(): row for row in rows}
 
     def _history(self, draft: Draft, there: Mapping[str, Any] | None) -> Draft | None:
@@ -122,7 +126,7 @@ class TableWriter:
         if action in ("update", "conflict") and there is not None:
             values = self._merged(draft, there)
         source = draft.source() if action in ("create", "update") else {}
-        before = {key: there.get(key) for key in read_keys(self.table, values)} if there is not None else None
+        before = self._before(values, there) if there is not None else None
         self._file.add(
             draft.row_id,
             draft.source_id,
@@ -141,6 +145,16 @@ class TableWriter:
             draft.state,
             self._sample(draft, source) if action != "equal" else None,
         )
+
+    @cached_property
+    def _beside(self) -> list[str]:
+        """Columns that the load changes beside those that it writes: the state, later on, and the run's own mark."""
+        return [name for name in (*STATE, self.context.destination.own(RUN_ID)) if name in self.table.columns]
+
+    def _before(self, values: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+        """What the columns to be written hold, for a rollback to put back; lookups with the table that they point at."""
+        before = {key: there.get(key) for key in (*read_keys(self.table, values), *self._beside)}
+        return before | {f"{key}@{TARGET}": there[f"{key}@{TARGET}"] for key in before if there.get(f"{key}@{TARGET}")}
 
     def _action(self, draft: Draft, applied: str, there: Mapping[str, Any] | None) -> str:
         """What to do with a row that is there. One that vanished since it was looked for is an update, which the service refuses."""
@@ -199,7 +213,7 @@ class LateWriter:
         """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row."""
         body = orjson.dumps(values)
         self._file.add(
-            row_id, source_id, position, role, main_table, "update", "created", body, list(parents), None, None, "", [], [], None, None
+            row_id, source_id, position, role, main_table, "update", "matched", body, list(parents), None, None, "", [], [], None, None
         )
 
 

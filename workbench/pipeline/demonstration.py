@@ -17,9 +17,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors import store
-from loads import quality, quality_decisions
+from loads import quality, quality_decisions, rollback
 from loads.acceptance import everything_content, phase_content, sandbox_content
 from loads.models import Phase, Run
+from loads.rollback import outlook
 from mapping import plan
 from mapping.checks import deciding, registry, switching
 from mapping.checks.deciding import proposals
@@ -155,9 +156,16 @@ def _connect(engagement: Engagement, platform: str, addresses: Mapping[str, Any]
         Environment.objects.create(engagement=engagement, kind=kind, connection=connection, **ENTERED)
 
 
-def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = ()) -> None:
+def play(
+    engagement: Engagement,
+    cast: Cast,
+    say: Say,
+    leave: Collection[str] = (),
+    before_load: Callable[[Environment], None] = lambda environment: None,
+) -> None:
     """Play the engagement up to the hand-off, the objects to `leave` documented only.
 
+    before_load: called when an environment is provisioned and nothing of the load was sent to it.
     Raises DemonstrationFailed where a step fails or nothing balances.
     """
     sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
@@ -170,6 +178,7 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
     _step(engagement, Step.Name.EXTRACT, None, cast, say)
     for environment in (sandbox, production):
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
+        before_load(environment)
         _switched("Off for the window", switching.switch_off(environment, actor=cast.approver), environment, say)
         steps.request(engagement, Step.Name.LOAD, environment=environment, user=cast.engineer)
         run = Run.objects.filter(environment=environment).latest("pk")
@@ -189,6 +198,34 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
 def hand_off(engagement: Engagement, cast: Cast, say: Say) -> None:
     """Have all documents written. Raises DemonstrationFailed."""
     _step(engagement, Step.Name.HANDOFF, None, cast, say)
+
+
+def roll_back(engagement: Engagement, cast: Cast, say: Say) -> Run:
+    """Take the production run back: planned, agreed to, carried out by the workers. Raises DemonstrationFailed where it doesn't end."""
+    load = Run.objects.loads().filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION).latest("pk")
+    run = rollback.open_rollback(load, cast.engineer)
+    _follow_rollback(run, say)
+    if run.measured_at is None:
+        raise DemonstrationFailed(f"{run} isn't planned: {run.message}")
+    plan = outlook.content(run)
+    figures = f"{plan['remove']} rows to remove, {plan['restore']} to restore, {plan['keep']} to keep"
+    say(f"{run} is planned: {figures}, about {plan['takes']}; the engineer lets it begin")
+    rollback.agree(run, cast.engineer)
+    run.refresh_from_db()
+    _follow_rollback(run, say)
+    _require_done(run)
+    return run
+
+
+def _follow_rollback(run: Run, say: Say) -> None:
+    closed: set[int] = set()
+    while run.state not in (*Run.FINISHED, Run.State.PAUSED):
+        time.sleep(0.1)
+        run.refresh_from_db()
+        for phase in run.phases.filter(finished_at__isnull=False).exclude(pk__in=closed):
+            closed.add(phase.pk)
+            rows = f"{phase.removed} rows removed, {phase.restored} restored, {phase.kept} kept"
+            say(f"Rollback: {phase}: {rows}, {phase.get_state_display().lower()}")
 
 
 def _switched(title: str, came: switching.Switched, environment: Environment, say: Say) -> None:
@@ -297,7 +334,8 @@ def decide_quality(run: Run, cast: Cast) -> int:
 
 def summary(engagement: Engagement) -> dict[str, Any]:
     """What came of it: phases, documents, findings, assumptions."""
-    phases = Phase.objects.filter(run__engagement=engagement).select_related("run__environment").order_by("run__pk", "number")
+    loaded = Phase.objects.filter(run__engagement=engagement, run__kind=Run.Kind.LOAD)
+    phases = loaded.select_related("run__environment").order_by("run__pk", "number")
     return {
         "phases": [
             {**phase_content(phase), "seconds": round(phase.seconds, 3), "requests": phase.requests, "retries": phase.retries}
@@ -311,7 +349,7 @@ def summary(engagement: Engagement) -> dict[str, Any]:
             {"check": row.check_name, "severity": row.severity, "evidence": _placed(row)}
             for row in DiscoveryFinding.objects.filter(engagement=engagement)
         ],
-        "verified": everything_content(Run.objects.filter(engagement=engagement)),
+        "verified": everything_content(Run.objects.loads().filter(engagement=engagement)),
         "assumptions": ASSUMPTIONS,
     }
 
