@@ -23,7 +23,7 @@ COUNTS = ("planned", "removed", "restored", "kept", "refused")
 class Command(BaseCommand):
     """Takes part in the work itself, beside whatever workers run."""
 
-    help = "Take back what a run loaded: planned by reading the destination first, then begun by your word."
+    help = "Take back what a run loaded: planned by reading the destination, then begun by your word. It ends a load that stands still."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The run, what of it, and how far to go."""
