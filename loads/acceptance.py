@@ -29,7 +29,7 @@ class NothingToSign(WorkbenchError):
 
 def sandbox_run(engagement: Engagement) -> Run:
     """The newest finished run into the sandbox. Raises NothingToSign."""
-    run = Run.objects.filter(engagement=engagement, environment__kind=Environment.Kind.SANDBOX, state=Run.State.DONE).first()
+    run = Run.objects.loads().filter(engagement=engagement, environment__kind=Environment.Kind.SANDBOX, state=Run.State.DONE).first()
     if run is None:
         raise NothingToSign("No sandbox run is done yet.")
     return run

@@ -15,7 +15,7 @@ from loads.delta import admin as delta_admin  # noqa: F401 - the same
 from loads.models import Binding, Crosswalk, LedgerEntry, Phase, Run, VerifiedRow
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
 
-OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info"}
+OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info", "kept": "warning"}
 VERDICTS = {"equal": "success", "lossy": "warning", "wrong": "danger"}
 
 

@@ -1,7 +1,8 @@
 """The crosswalk: which row a source id became. Staging decides on ids that were given before, so one once given stays."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -99,3 +100,29 @@ def mark_present(
         for source_id, table, role, row_id, origin, applied in rows
     )
     _insert(present, _replacing("state", "applied_hash", "applied_run_id"), beat)
+
+
+def mark_removed(environment: Environment, object_name: str, table: str, row_ids: Sequence[str]) -> None:
+    """Record that rows are gone again, or are as they were before we knew them. Their ids stay those of their records."""
+    _mark(environment, object_name, table, row_ids, state=Crosswalk.State.REMOVED, applied_hash="", applied_run=None)
+
+
+def mark_kept(environment: Environment, object_name: str, table: str, row_ids: Sequence[str]) -> None:
+    """Record that rows stay at the destination since people have a hand in them."""
+    _mark(environment, object_name, table, row_ids, state=Crosswalk.State.KEPT)
+
+
+def mark_applied(environment: Environment, object_name: str, table: str, run: Run, rows: Sequence[tuple[str, str]]) -> None:
+    """Record that rows hold again what a run wrote: (row id, hash of what was applied)."""
+    by_hash: dict[str, list[str]] = {}
+    for row_id, applied in rows:
+        by_hash.setdefault(applied, []).append(row_id)
+    for applied, row_ids in by_hash.items():
+        _mark(environment, object_name, table, row_ids, state=Crosswalk.State.PRESENT, applied_hash=applied, applied_run=run)
+
+
+def _mark(environment: Environment, object_name: str, table: str, row_ids: Sequence[str], **values: Any) -> None:
+    for start in range(0, len(row_ids), 500):
+        some = row_ids[start : start + 500]
+        named = Crosswalk.objects.filter(environment=environment, table=table, row_id__in=some, object_name=object_name, alias=False)
+        named.update(**values)

@@ -3,6 +3,7 @@
 import time
 from functools import cached_property
 
+from connectors.dataverse.cascades import Relation, relations
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Table, read_table
 from loads.models import SchemaPlan
@@ -22,6 +23,7 @@ class Destination:
         """Nothing is sent before the first use. quiet: what is written sets off what the customer lets run, and nothing else."""
         self.environment, self.quiet = environment, quiet
         self.prefix = environment.engagement.prefix
+        self._relations: dict[str, list[Relation]] = {}
 
     @cached_property
     def client(self) -> Client:
@@ -62,6 +64,12 @@ class Destination:
     def _key(self, name: str) -> tuple[str, str, int, str]:
         connection = self.environment.connection
         return connection.base_url, str(connection.settings.get("client_id")), self._schema, name
+
+    def relations(self, table: str) -> list[Relation]:
+        """The relationships by which rows hang under a table's, with who made and changed them and the run that wrote them; read once."""
+        if table not in self._relations:
+            self._relations[table] = relations(self.client, table, [self.own(RUN_ID)])
+        return self._relations[table]
 
     def own(self, stem: str) -> str:
         """The logical name of one of our own columns."""

@@ -63,9 +63,21 @@ def _rows(run: Run, object_name: str, position: int, source_id: str) -> list[dic
     found: list[dict[str, str]] = []
     for phase in run.phases.filter(object_name=object_name, kind=Phase.Kind.ROWS).exclude(table=""):
         there = phase.state == Phase.State.BALANCED
-        for row in staged.of_record(phase, position):
+        staged_rows = staged.of_record(phase, position)
+        gone = _removed(phase, [row["row_id"] for row in staged_rows]) if there else set()
+        for row in staged_rows:
             state = Crosswalk.State.PRESENT if there and row["row_id"] not in absent else Crosswalk.State.PLANNED
+            state = Crosswalk.State.REMOVED if row["row_id"] in gone else state
             found.append({"table": phase.table, "row_id": row["row_id"], "origin": row["origin"], "state": str(state)})
+    return found
+
+
+def _removed(phase: Phase, row_ids: list[str]) -> set[str]:
+    """Those of a phase's rows that a rollback removed."""
+    found: set[str] = set()
+    for back in phase.taken_back_since():
+        stays = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=back, row_id__in=row_ids).values_list("row_id", flat=True)}
+        found |= {row.row_id for row in staged.among(back, row_ids).values() if row.action == "remove"} - stays
     return found
 
 

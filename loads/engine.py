@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import bindings, leases, ledger, messages, quality, reconciliation, runs, staged, verification, writer
+from loads import bindings, leases, ledger, messages, quality, reconciliation, rollback, runs, staged, verification, writer
 from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
@@ -43,7 +43,8 @@ def work(run_id: int, worker: str, seconds: float) -> bool:
     run = Run.objects.select_related("environment__connection", "environment__engagement", "engagement").get(pk=run_id)
     if run.state not in runs.GOING:
         return False
-    runs.require_covered(run)
+    if not run.is_rollback:
+        runs.require_covered(run)
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass")
     while time.monotonic() < deadline:
@@ -62,12 +63,12 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0)
     deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one.
     """
     if run.state in (Run.State.QUEUED, Run.State.STAGING):
-        return _alone(run, worker, lambda: _stage(run, destination, worker))
+        return _alone(run, worker, lambda: _prepare(run, destination, worker))
     phase = run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
     if phase is None:
         return _alone(run, worker, lambda: finish(run))
     phase.run = run
-    for claim in (SENDING, READING) if phase.kind == Phase.Kind.ROWS else (SENDING,):
+    for claim in (SENDING, READING) if phase.kind == Phase.Kind.ROWS and not run.is_rollback else (SENDING,):
         if _take_chunks(phase, destination, worker, claim, deadline):
             return True
         if phase.chunks.exclude(state__in=claim.after).exists():
@@ -86,20 +87,32 @@ def _alone(run: Run, worker: str, act: Callable[[], None]) -> bool:
     return True
 
 
-def _stage(run: Run, destination: Destination, worker: str) -> None:
+def _prepare(run: Run, destination: Destination, worker: str) -> None:
+    """Stage the next part of a load, or plan that of a rollback; then the run goes on, or waits for somebody's word."""
     Run.objects.filter(pk=run.pk, started_at=None).update(started_at=timezone.now())
     Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
     run.state = Run.State.STAGING
-    if not stage_next(run, destination, worker):
-        if run.measured_at is None:
-            Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
-            quality.measure(run)
-        if not predicting.predict(run, destination, lambda: leases.keep(run, worker)):
+    prepare = rollback.plan_next if run.is_rollback else stage_next
+    if not prepare(run, destination, worker):
+        if not (run.is_rollback or _foreseen(run, destination, worker)):
             return  # goes on in the next step
-        waiting = len(quality.open_lines(run))
-        said = WAITS.format(count=waiting) if waiting else look_first(run)
-        goes_on = {"state": Run.State.PAUSED, "message": said} if said else {"state": Run.State.LOADING}
+        waits = rollback.waits(run) if run.is_rollback else _waits(run)
+        goes_on = {"state": Run.State.PAUSED, "message": waits} if waits else {"state": Run.State.LOADING}
         Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)
+
+
+def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
+    """Whether all of a staged load is measured and predicted; False where the next step goes on with it."""
+    if run.measured_at is None:
+        Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
+        quality.measure(run)
+    return predicting.predict(run, destination, lambda: leases.keep(run, worker))
+
+
+def _waits(run: Run) -> str:
+    """What a staged load waits for, in words; empty where nothing is open."""
+    waiting = len(quality.open_lines(run))
+    return WAITS.format(count=waiting) if waiting else look_first(run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,21 +186,23 @@ def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
 
 
 def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
-    """Send a chunk's rows. Rows whose parent was refused wait; equal ones are counted, not sent.
+    """Send a chunk's rows, or take them back. Rows whose parent was refused wait; equal ones, and those to be kept, aren't sent.
 
     Settling raises LeaseLost where another worker took the chunk over.
     """
     chunk.phase = phase
     Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
     settlement = ledger.Settlement()
-    bound = bindings.late(destination.environment)
-    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=staged.TO_SEND))
-    ready = _ready(chunk, rows, settlement)
-    if phase.kind == Phase.Kind.ROWS:
+    bound, only = bindings.late(destination.environment), () if phase.run.is_rollback else staged.TO_SEND
+    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=only))
+    ready = (rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement)
+    if phase.run.is_rollback:
+        jobs = list(rollback.jobs(destination, phase, ready))
+    elif phase.kind == Phase.Kind.ROWS:
         edited = [row for row in rows if row.action == "conflict" and row.values]
         jobs = [*writer.jobs(destination, phase, ready, again=chunk.attempts > 1), *writer.refusals(destination, phase, edited)]
     else:
-        jobs = list(messages.jobs(destination, phase, ready))
+        jobs = list(messages.jobs(destination, phase, ready, chunk.number))
 
     def settle(underway: Underway) -> None:
         for written in underway.results:
@@ -237,11 +252,13 @@ READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), 
 
 def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:
     phase.run = run
-    reconciliation.close(phase, destination, beat=lambda: leases.keep(run, worker))
+    close = rollback.close if run.is_rollback else reconciliation.close
+    close(phase, destination, beat=lambda: leases.keep(run, worker))
 
 
 def finish(run: Run) -> None:
     """Every phase balances: the run is done."""
-    if Run.objects.filter(pk=run.pk, state=Run.State.LOADING).update(state=Run.State.DONE, finished_at=timezone.now(), message=""):
+    done = {"state": Run.State.DONE, "finished_at": timezone.now(), "message": ""}
+    if Run.objects.filter(pk=run.pk, state=Run.State.LOADING).update(**done) and not run.is_rollback:
         scoring.keep(run)
         reconciliation.run_finished.send(sender=Run, run=run)

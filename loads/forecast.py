@@ -107,7 +107,7 @@ def shown_apart(engagement: Engagement) -> frozenset[str]:
 
 def sandbox_run(engagement: Engagement) -> Run | None:
     """The newest finished run into the sandbox."""
-    return Run.objects.filter(engagement=engagement, environment__kind=Environment.Kind.SANDBOX, state=Run.State.DONE).first()
+    return Run.objects.loads().filter(engagement=engagement, environment__kind=Environment.Kind.SANDBOX, state=Run.State.DONE).first()
 
 
 def _audited(environment: Environment) -> set[str]:

@@ -12,7 +12,7 @@ from loads.models import Chunk, LedgerEntry, Phase
 from loads.staged import StagedRow
 from workbench.engagements.errors import WorkbenchError
 
-COUNTED = ("created", "updated", "equal", "refused", "waiting")
+COUNTED = ("created", "updated", "equal", "refused", "waiting", "removed", "restored", "kept")
 
 
 class LeaseLost(WorkbenchError):
@@ -29,7 +29,7 @@ class Settlement:
     entries: list[LedgerEntry] = field(default_factory=list)
 
     def add(self, chunk: Chunk, row: StagedRow, outcome: str, reason: Mapping[str, Any] | None = None) -> None:
-        """Count one row; a refused or waiting one is kept with its reason."""
+        """Count one row; one that isn't as planned is kept with its reason."""
         self.counts[outcome] += 1
         if reason is not None:
             phase = chunk.phase

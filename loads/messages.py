@@ -7,17 +7,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
+import orjson
+
+from connectors import store
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown
 from connectors.store import batched
+from loads import staged
 from loads.destination import EDITOR, Destination
 from loads.flight import Job
-from loads.models import Phase
+from loads.models import Crosswalk, Phase
 from loads.reasons import reason, refusal
 from loads.staged import StagedRow
 from loads.verification import same
@@ -29,10 +34,19 @@ DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
 
 
+Values = Mapping[str, Any]
+
+
 class Message(Protocol):
     """One kind of thing to do with rows."""
 
     outcome: str
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Row id -> what the service holds now of what is changed, of the rows that exist."""
+
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Row ids of those for which it is done already, read from the service."""
@@ -52,21 +66,50 @@ def message_of(phase: Phase, destination: Destination, client: Client | None = N
     return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key)
 
 
-def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
+def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], chunk: int) -> Iterator[Job]:
     """The calls that do it for a chunk's rows."""
-    for part in message_of(phase, destination).parts(rows):
-        yield partial(_carried_out, phase, destination, part)
+    for number, part in enumerate(message_of(phase, destination).parts(rows)):
+        yield partial(_sent, phase, destination, part, staged.journal_of(phase, chunk, number))
 
 
-def _carried_out(phase: Phase, destination: Destination, rows: list[StagedRow], client: Client) -> list[Written]:
-    """Do it for every row for which it isn't done yet (else it is `equal`) and may be done. Raises Retryable."""
+def _sent(phase: Phase, destination: Destination, rows: list[StagedRow], journal: Path, client: Client) -> list[Written]:
     message = message_of(phase, destination, client)
-    there = message.present(rows)
+    return carry_out(message, rows, partial(_keep, journal, rows) if any(_was_there(row) for row in rows) else None)
+
+
+def carry_out(message: Message, rows: list[StagedRow], keep: Callable[[Mapping[str, Values]], None] | None = None) -> list[Written]:
+    """Do it for every row for which it isn't done yet (else it is `equal`) and may be done. Raises Retryable.
+
+    keep: takes what was there before anything is sent, for a rollback to put back.
+    """
+    found = message.read(rows)
+    if keep:
+        keep(found)
+    there = _done(message, rows, found)
     left = [row for row in rows if row.row_id not in there]
     barred = message.barred(left)
     settled = [Written(row, "equal") for row in rows if row.row_id in there]
     settled += [Written(row, "refused", reason(barred[row.row_id])) for row in left if row.row_id in barred]
     return settled + _settled(message, [row for row in left if row.row_id not in barred])
+
+
+def _was_there(row: StagedRow) -> bool:
+    """Whether the row may have been there before the run; what it held when the run made it is no news."""
+    return row.origin != Crosswalk.Origin.CREATED
+
+
+def _keep(journal: Path, rows: Sequence[StagedRow], found: Mapping[str, Values]) -> None:
+    """Write what was there before a part was sent, once: after a kill, what is found then may be our own doing."""
+    if journal.exists():
+        return
+    with store.ParquetFile(journal, staged.JOURNAL) as file:
+        for row in rows:
+            if _was_there(row) and row.row_id in found:
+                file.add(row.row_id, orjson.dumps(found[row.row_id]))
+
+
+def _done(message: Message, rows: Sequence[StagedRow], found: Mapping[str, Values]) -> set[str]:
+    return {row.row_id for row in rows if row.row_id in found and message.is_done(row, found[row.row_id])}
 
 
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
@@ -90,41 +133,49 @@ def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
     return done
 
 
-class _OfTable(ABC):
+class OfTable(ABC):
     """What messages on rows of one table share."""
 
     outcome = "updated"
+    columns: tuple[str, ...] = ("statecode", "statuscode")
 
-    def __init__(self, destination: Destination, table: str, client: Client, run_key: str) -> None:
+    def __init__(self, destination: Destination, table: str, client: Client, run_key: str = "") -> None:
+        """table: whose rows it is about. client: of the application user that sends it. run_key: of the run that does it."""
         self.destination, self.client, self.name, self.run_key = destination, client, table, run_key
 
     @property
     def table(self) -> Table:
+        """The table's metadata."""
         return self.destination.table(self.name)
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        """The rows as they are sent together."""
         return list(parts(rows, BATCH))
 
-    def states(self, rows: Sequence[StagedRow]) -> dict[str, tuple[Any, Any]]:
-        """Row id -> (statecode, statuscode), of the rows that exist."""
-        found = self.read(rows, ["statecode", "statuscode"])
-        return {row_id: (row.get("statecode"), row.get("statuscode")) for row_id, row in found.items()}
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """State and whatever else the message changes, of the rows that exist."""
+        return self.look(rows, self.columns)
 
-    def read(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    def look(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Values]:
         """Row id -> these columns, of the rows that exist."""
         table = self.table
         found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], [table.primary_id, *columns])
-        return {row[table.primary_id].lower(): row for row in found}
+        return {row[table.primary_id].lower(): {name: row.get(name) for name in columns} for row in found}
 
     @abstractmethod
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Those for which it is done already."""
+        return _done(self, rows, self.read(rows))
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """None, as a rule."""
         return {}
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
         outcomes = self.client.batch([self.operation(row) for row in rows])
         return list(zip(rows, outcomes, strict=True))
 
@@ -133,17 +184,19 @@ class _OfTable(ABC):
         """What a batch does for one row."""
 
 
-class _States(_OfTable):
+class States(OfTable):
     """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart."""
 
-    def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        states = self.states(rows)
-        return {row.row_id for row in rows if states.get(row.row_id) == (row.values["statecode"], row.values["statuscode"])}
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+        return all(found[name] == row.values[name] for name in self.columns)
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        """The rows as they are sent together."""
         return list(parts(rows, STATES_AT_ONCE))
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
         targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
         try:
             self.client.update_multiple(self.table.name, self.table.entity_set, targets)
@@ -152,10 +205,11 @@ class _States(_OfTable):
         return [(row, Outcome(204)) for row in rows]
 
     def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
         return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.values, {"If-Match": "*"})
 
 
-class _Publish(_OfTable):
+class Publish(OfTable):
     """Products go on sale: drafts, and those that an earlier run retired and the source sells again. Retired ones that it doesn't stay so.
 
     What others retired or have under revision is theirs to publish; our own revisions end in the change set that begins them.
@@ -163,12 +217,13 @@ class _Publish(_OfTable):
     publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
     """
 
-    def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        states = self.states(rows)
-        return {row.row_id for row in rows if states.get(row.row_id, (None,))[0] in DONE_AT[row.values["for_sale"]]}
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+        return found["statecode"] in DONE_AT[row.values["for_sale"]]
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        found = self.read(rows, ["statecode", EDITOR]) if rows else {}
+        """Products that others retired or have under revision."""
+        found = self.look(rows, ["statecode", EDITOR]) if rows else {}
         there = [(row, found[row.row_id]) for row in rows if row.row_id in found]
         theirs = [(row, product) for row, product in there if not (row.values["ours"] and self._is_our_edit(product))]
         return {row.row_id: THEIRS[state] for row, product in theirs if (state := product["statecode"]) in THEIRS}
@@ -177,12 +232,13 @@ class _Publish(_OfTable):
         return str(product.get(EDITOR)).lower() in self.destination.user_ids
 
     def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
         return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, {"If-Match": "*"})
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The message that closes a row, the activity that it adds with the values it takes, and the state that it leads to.
+    """The message that closes a row, the activity that it adds with the values it takes, and what it sets: columns and the state.
 
     told: column of a closed row -> the close's value that it holds.
     """
@@ -191,20 +247,23 @@ class Ending:
     activity: str
     parameter: str
     values: tuple[str, ...]
+    settles: tuple[str, ...]
     state: int
     status: int
     told: Mapping[str, str] = field(default_factory=dict)
 
 
+CLOSES = "closes"  # ids of a row's close activities, beside the columns that are read of it
 OF_DEAL, OF_ORDER = ("subject", "actualrevenue", "actualend"), ("subject", "actualend")
+WON, FULFILLED = ("actualvalue", "actualclosedate"), ("datefulfilled",)
 ENDINGS: Mapping[str, Ending] = {
-    "opportunity": Ending("WinOpportunity", "opportunityclose", "OpportunityClose", OF_DEAL, 1, 3, {"actualvalue": "actualrevenue"}),
-    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", OF_ORDER, 3, 100001),
+    "opportunity": Ending("WinOpportunity", "opportunityclose", "OpportunityClose", OF_DEAL, WON, 1, 3, {"actualvalue": "actualrevenue"}),
+    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", OF_ORDER, FULFILLED, 3, 100001),
 }
 REOPENED = {"statecode": 0, "statuscode": 1}  # *assumed*: no message reopens a deal
 
 
-class _Close(_OfTable):
+class Close(OfTable):
     """Deals are won and orders fulfilled by their messages, with the close's own date; each adds an activity, so none is sent twice.
 
     One that this run changed and that was closed otherwise before is reopened, closed anew, and loses our earlier close, all or nothing.
@@ -215,22 +274,41 @@ class _Close(_OfTable):
 
     @property
     def ending(self) -> Ending:
+        """How rows of this table are closed."""
         return ENDINGS[self.name]
 
-    def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        found = self._states_of(rows)
-        return {row.row_id for row in rows if found.get(row.row_id, {}).get("statecode") == self.ending.state} - self._otherwise(
-            rows, found
-        )
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What it changes, and the run's own mark, by which it is known whether this run changed the row."""
+        more = (*self.ending.settles, *self._stamp)
+        return (*super().columns, *(name for name in more if name in self.table.columns))
+
+    @property
+    def _stamp(self) -> Mapping[str, str]:
+        return self.destination.stamp(self.name, self.run_key)
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
+        found, table, lookup = super().read(rows), self.destination.table(self.ending.activity), self.table.primary_id
+        closes: dict[str, list[str]] = {row_id: [] for row_id in found}
+        for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value"]):
+            closes[close[f"_{lookup}_value"].lower()].append(close[table.primary_id])
+        return {row_id: {**values, CLOSES: sorted(closes[row_id])} for row_id, values in found.items()}
+
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+        return bool(found["statecode"] == self.ending.state) and not self._is_otherwise(row, found)
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        found = self._states_of(rows) if rows else {}
-        otherwise = self._otherwise(rows, found)
+        """Deals and orders that somebody reopened; those that are closed otherwise are noted, to be closed anew."""
+        found = self.look(rows, self.columns) if rows else {}
+        otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))}
         self._again = self._closes(sorted(otherwise))
         before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
         return dict.fromkeys(self._closes(before), "conflict.edited")
 
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
+        """What a batch does for one row."""
         ending = self.ending
         close = {name: row.values[name] for name in ending.values} | {
             "@odata.type": f"{NS}.{ending.activity}",
@@ -244,16 +322,13 @@ class _Close(_OfTable):
         reopening = Operation("PATCH", f"{self.table.entity_set}({row.row_id})", REOPENED, {"If-Match": "*"})
         return (*earlier, reopening, closing)
 
-    def _states_of(self, rows: Sequence[StagedRow]) -> dict[str, Mapping[str, Any]]:
-        return self.read(rows, ["statecode", *self.ending.told, *self.destination.stamp(self.name, self.run_key)])
+    def _is_of_this_run(self, there: Values) -> bool:
+        return all(there.get(column) == value for column, value in self._stamp.items())
 
-    def _is_of_this_run(self, there: Mapping[str, Any]) -> bool:
-        return all(there.get(column) == value for column, value in self.destination.stamp(self.name, self.run_key).items())
-
-    def _otherwise(self, rows: Sequence[StagedRow], found: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """Rows that this run changed, and that were closed with another value before."""
-        closed = [(row, there) for row in rows if (there := found.get(row.row_id, {})).get("statecode") == self.ending.state]
-        return {row.row_id for row, there in closed if self._is_of_this_run(there) and self._differs(row, there)}
+    def _is_otherwise(self, row: StagedRow, there: Values) -> bool:
+        """Whether this run changed the row, and it was closed with another value before."""
+        is_closed = there.get("statecode") == self.ending.state
+        return is_closed and self._is_of_this_run(there) and self._differs(row, there)
 
     def _differs(self, row: StagedRow, there: Mapping[str, Any]) -> bool:
         """Whether a closed row was closed with another value than it is to have now."""
@@ -276,12 +351,13 @@ class _Close(_OfTable):
         return found
 
 
-class _Ties(_OfTable):
+class Ties(OfTable):
     """Lists tied to campaigns; the campaign says which lists it has."""
 
     outcome = "created"
 
-    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
         campaigns = list(dict.fromkeys(row.values["campaign"] for row in rows))
         tied: set[tuple[str, str]] = set()
         for start in range(0, len(campaigns), BATCH):
@@ -289,32 +365,44 @@ class _Ties(_OfTable):
             reads = [Operation("GET", f"campaigns({campaign})/campaignlist_association?$select=listid") for campaign in part]
             for campaign, outcome in zip(part, self.client.batch(reads, repeatable=True), strict=True):
                 tied |= {(campaign, row["listid"].lower()) for row in (outcome.body or {}).get("value", ())}
-        return {row.row_id for row in rows if (row.values["campaign"], row.values["list"]) in tied}
+        return {row.row_id: {"there": (row.values["campaign"], row.values["list"]) in tied} for row in rows}
+
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+        return bool(found["there"])
 
     def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
         body = {"Campaign": {"@odata.type": f"{NS}.campaign", "campaignid": row.values["campaign"]}}
         return Operation("POST", f"lists({row.values['list']})/{NS}.AddItemCampaign", body)
 
 
-class _Members(_OfTable):
+class Members(OfTable):
     """Members added to lists, many at once; a refused call is taken apart member by member."""
 
     outcome = "created"
 
-    def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        found: set[str] = set()
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
+        found: dict[str, Values] = {}
         for list_id, members in _by_list(rows).items():
             for part in parts(members, MEMBERS_AT_ONCE):
                 ids = ",".join(f'"{row.values["member"]}"' for row in part)
                 wanted = f"_listid_value eq {list_id} and {NS}.In(PropertyName='entityid',PropertyValues=[{ids}])"
                 there = {row["_entityid_value"] for row in self.client.rows("listmembers", select=["_entityid_value"], filter=wanted)}
-                found |= {row.row_id for row in part if row.values["member"] in there}
+                found |= {row.row_id: {"there": row.values["member"] in there} for row in part}
         return found
 
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+        return bool(found["there"])
+
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        """The rows as they are sent together."""
         return [part for members in _by_list(rows).values() for part in parts(members, MEMBERS_AT_ONCE)]
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
         members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
         body = {"List": {"@odata.type": f"{NS}.list", "listid": rows[0].values["list"]}, "Members": members}
         try:
@@ -324,6 +412,7 @@ class _Members(_OfTable):
         return [(row, Outcome(204)) for row in rows]
 
     def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
         return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
 
 
@@ -335,10 +424,10 @@ def _by_list(rows: Sequence[StagedRow]) -> dict[str, list[StagedRow]]:
 
 
 MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
-    Phase.Kind.STATES: _States,
-    Phase.Kind.GONE: _States,
-    Phase.Kind.PUBLISH: _Publish,
-    Phase.Kind.CLOSE: _Close,
-    Phase.Kind.TIES: _Ties,
-    Phase.Kind.MEMBERS: _Members,
+    Phase.Kind.STATES: States,
+    Phase.Kind.GONE: States,
+    Phase.Kind.PUBLISH: Publish,
+    Phase.Kind.CLOSE: Close,
+    Phase.Kind.TIES: Ties,
+    Phase.Kind.MEMBERS: Members,
 }

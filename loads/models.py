@@ -66,8 +66,25 @@ def _run_key() -> str:
     return uuid.uuid4().hex[:12]
 
 
+class RunQuerySet(models.QuerySet["Run"]):
+    """Runs."""
+
+    def loads(self) -> "RunQuerySet":
+        """Those that load, and no rollbacks."""
+        return self.filter(kind=Run.Kind.LOAD)
+
+
 class Run(models.Model):
-    """One load of the plan into one environment. `parts` holds the versions and hashes that it runs."""
+    """One load of the plan into one environment, or the rollback of one. `parts` holds the versions and hashes that it runs.
+
+    undoes: the load that a rollback takes back. scope: {"tables", "phases", "records"} of a rollback, see `rollback.scope`; empty: all.
+    measured_at: when all of a load was staged and counted, or all of a rollback planned; it waits then for people's decisions.
+    agreed: who let a rollback begin once its plan was there; until then nothing is sent.
+    """
+
+    class Kind(models.TextChoices):
+        LOAD = "load", "Load"
+        ROLLBACK = "rollback", "Rollback"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -83,6 +100,11 @@ class Run(models.Model):
     engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="runs")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="runs")
     key = models.CharField(max_length=12, unique=True, default=_run_key, editable=False, help_text="Stands in {prefix}_runid of every row.")
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.LOAD)
+    undoes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="rollbacks")
+    scope = models.JSONField(default=dict, blank=True)
+    agreed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    agreed_at = models.DateTimeField(null=True, blank=True)
     parts = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     message = models.TextField(blank=True, help_text="Why it stands still, or what stopped it, and what to do.")
@@ -103,6 +125,8 @@ class Run(models.Model):
     rerun_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reruns", editable=False)
     groups = models.JSONField(default=list, editable=False, help_text="Of a re-run: the groups of exceptions that are sent again.")
 
+    objects = RunQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at", "-pk"]
         constraints = [
@@ -110,11 +134,33 @@ class Run(models.Model):
                 fields=["environment"],
                 condition=models.Q(state__in=["queued", "staging", "loading", "paused"]),
                 name="one_open_run_per_environment",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="load", undoes=None) | models.Q(kind="rollback", undoes__isnull=False), name="rollback_of_a_run"
+            ),
         ]
 
     def __str__(self) -> str:
+        if self.is_rollback:
+            return f"Run {self.pk}, rollback of run {self.undoes_id} in {self.environment}"
         return f"Run {self.pk} into {self.environment}"
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether it takes back what another run did."""
+        return self.kind == self.Kind.ROLLBACK
+
+    @property
+    def load(self) -> "Run":
+        """The load that a rollback takes back."""
+        if self.undoes is None:
+            raise ValueError(f"{self} takes nothing back.")
+        return self.undoes
+
+    @property
+    def taken_back_by(self) -> "Run | None":
+        """The rollback that took the whole run back, but for what it kept; None while there is none."""
+        return next((run for run in self.rollbacks.filter(state=Run.State.DONE).order_by("pk") if not run.scope), None)
 
 
 class Phase(models.Model):
@@ -124,6 +170,10 @@ class Phase(models.Model):
 
     Records: extracted = loaded + merged + documented + skipped + rejected + held.
     Rows: planned = created + updated + equal + refused + waiting; at the destination by run id: created + updated.
+
+    A rollback's phase takes back one of the load's: `undoes`, of the same kind. Its rows: planned = removed + restored + kept + refused;
+    at the destination by the load's run id: `found` when it was planned - removed - restored.
+    outlook: what its plan says beyond the counts, see `rollback.planning.Outlook`.
     """
 
     class Kind(models.TextChoices):
@@ -142,6 +192,7 @@ class Phase(models.Model):
         UNBALANCED = "unbalanced", "Doesn't balance"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="phases")
+    undoes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     number = models.PositiveSmallIntegerField()
     object_name = models.CharField("object", max_length=60)
     table = models.CharField(max_length=60, blank=True)
@@ -161,6 +212,11 @@ class Phase(models.Model):
     equal = models.PositiveBigIntegerField(default=0)
     refused = models.PositiveBigIntegerField(default=0)
     waiting = models.PositiveBigIntegerField(default=0)
+    removed = models.PositiveBigIntegerField(default=0)
+    restored = models.PositiveBigIntegerField(default=0)
+    kept = models.PositiveBigIntegerField(default=0)
+    found = models.PositiveBigIntegerField("found by run id", default=0, help_text="Rows of the load before its rollback.")
+    outlook = models.JSONField(default=dict, editable=False)
     at_destination = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Rows found at the destination by run id, or in the wanted state."
     )
@@ -178,9 +234,29 @@ class Phase(models.Model):
         more = "" if self.kind == self.Kind.ROWS else f": {self.get_kind_display().lower()}"
         return f"{self.object_name} to {self.table or 'no table'}{more}"
 
+    def taken_back_since(self) -> "models.QuerySet[Phase]":
+        """Phases of rollbacks that took rows of this object and table back after this phase's run was opened."""
+        alike = {"object_name": self.object_name, "table": self.table, "kind": self.kind}
+        return Phase.objects.filter(
+            run__environment=self.run.environment_id, run_id__gt=self.run_id, undoes__isnull=False, finished_at__isnull=False, **alike
+        ).select_related("run__engagement")
+
+    @property
+    def undone(self) -> "Phase":
+        """The phase of the load that a rollback's phase takes back."""
+        if self.undoes is None:
+            raise ValueError(f"{self} takes nothing back.")
+        self.undoes.run = self.run.load
+        return self.undoes
+
     @property
     def expected(self) -> int:
-        """Rows that must be found at the destination: those that this run wrote; of what is done with rows, all that is done."""
+        """Rows that must be found at the destination: those that this run wrote; of what is done with rows, all that is done.
+
+        Of a rollback what is left: rows by the load's run id, or those with which is done what the load did.
+        """
+        if self.undoes_id:
+            return self.found - self.removed - self.restored if self.kind == self.Kind.ROWS else self.kept + self.refused
         return self.created + self.updated + (0 if self.kind == self.Kind.ROWS else self.equal)
 
     @property
@@ -219,6 +295,9 @@ class Chunk(models.Model):
     equal = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
     waiting = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    restored = models.PositiveIntegerField(default=0)
+    kept = models.PositiveIntegerField(default=0)
     requests = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
@@ -277,6 +356,7 @@ class LedgerEntry(models.Model):
     """A record or row whose outcome isn't as planned, with every reason at once.
 
     rejected, held: decided at staging. refused: by the service. waiting: a row that it looks up to is refused or waiting.
+    kept: a row that a rollback leaves as it is.
     reasons: [{"code", "field", "detail", "severity"}], the deciding one first; "cause" where the service refused, see reasons.cause_of.
     """
 
@@ -285,6 +365,7 @@ class LedgerEntry(models.Model):
         HELD = "held", "Held"
         REFUSED = "refused", "Refused by the service"
         WAITING = "waiting", "Waiting for another row"
+        KEPT = "kept", "Kept by a rollback"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="ledger")
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="ledger")

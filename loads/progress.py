@@ -12,6 +12,7 @@ from loads.models import Chunk, LedgerEntry, Phase, Run
 # A worker settles a chunk, or says so, far more often than this.
 SILENT_AFTER = timedelta(seconds=60)
 ROW_COUNTS = ("created", "updated", "equal", "refused", "waiting")
+UNDO_COUNTS = ("removed", "restored", "kept", "refused")
 RECORD_COUNTS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 
 
@@ -61,7 +62,12 @@ class Progress:
     @property
     def row_sums(self) -> list[int | None]:
         """Rows as the phase's sums have them: planned, every outcome, and what the destination counted."""
-        return [getattr(self.phase, name) for name in ("planned", *ROW_COUNTS, "at_destination")]
+        return [getattr(self.phase, name) for name in ("planned", *counted(self.phase), "at_destination")]
+
+
+def counted(phase: Phase) -> tuple[str, ...]:
+    """The outcomes that rows of a phase may have."""
+    return UNDO_COUNTS if phase.undoes_id else ROW_COUNTS
 
 
 def phases(run: Run, now: datetime) -> list[Progress]:
@@ -71,7 +77,7 @@ def phases(run: Run, now: datetime) -> list[Progress]:
 
 
 def _settled(run: Run) -> dict[int, dict[str, Any]]:
-    sums = {name: Sum(name, default=0) for name in (*ROW_COUNTS, "requests", "retries")}
+    sums = {name: Sum(name, default=0) for name in {*ROW_COUNTS, *UNDO_COUNTS, "requests", "retries"}}
     done = Sum(F("stop") - F("start"), filter=Q(state__in=Chunk.SENT), default=0)
     read = Sum(F("stop") - F("start"), filter=Q(state=Chunk.State.CHECKED), default=0)
     chunks = Chunk.objects.filter(phase__run=run).order_by().values("phase")
@@ -81,7 +87,7 @@ def _settled(run: Run) -> dict[int, dict[str, Any]]:
 
 def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progress:
     finished = phase.finished_at is not None
-    rows = {name: getattr(phase, name) if finished else settled.get(name, 0) for name in ROW_COUNTS}
+    rows = {name: getattr(phase, name) if finished else settled.get(name, 0) for name in counted(phase)}
     planned = phase.planned or settled.get("total") or 0
     done = planned if finished else settled.get("done", 0)
     seconds = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
@@ -125,5 +131,5 @@ def exceptions_by_code(run: Run) -> list[dict[str, Any]]:
 
 def totals(run: Run) -> dict[str, int]:
     """Records and rows of the whole run, from its phases."""
-    names = ("extracted", *RECORD_COUNTS, "planned", *ROW_COUNTS)
+    names = dict.fromkeys(("extracted", *RECORD_COUNTS, "planned", *ROW_COUNTS, *UNDO_COUNTS))
     return run.phases.aggregate(**{name: Sum(name, default=0) for name in names})

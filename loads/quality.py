@@ -164,7 +164,7 @@ def _changed_defaults(run: Run, known: Mapping[Key, QualityDecision]) -> set[tup
 
 def newest(engagement: Engagement) -> Run | None:
     """The newest run whose report is made."""
-    measured = Run.objects.filter(engagement=engagement, measured_at__isnull=False)
+    measured = Run.objects.loads().filter(engagement=engagement, measured_at__isnull=False)
     return measured.select_related("environment", "engagement").order_by("-pk").first()
 
 
@@ -198,7 +198,7 @@ def is_outdated(run: Run) -> bool:
 
 def waiting(environment: Environment) -> list[Line]:
     """What the newest run into an environment waits for."""
-    run = Run.objects.filter(environment=environment).select_related("engagement").order_by("-pk").first()
+    run = Run.objects.loads().filter(environment=environment).select_related("engagement").order_by("-pk").first()
     return open_lines(run) if run and waits(run) else []
 
 

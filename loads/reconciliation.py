@@ -53,7 +53,7 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         conflicts.close(phase)
         if crosswalk.keeps(phase.run, phase.object_name):
             crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
-    _record(phase, said)
+    record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 
 
@@ -147,7 +147,8 @@ def differences(phase: Phase) -> list[str]:
 
 
 @transaction.atomic
-def _record(phase: Phase, said: list[str]) -> None:
+def record(phase: Phase, said: list[str]) -> None:
+    """Close a phase; a difference stops the run."""
     state = Phase.State.UNBALANCED if said else Phase.State.BALANCED
     now = timezone.now()
     Phase.objects.filter(pk=phase.pk).update(state=state, finished_at=now, started_at=phase.started_at or now)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from loads import progress, quality
+from loads import progress, quality, rollback_admin
 from loads.acceptance import everything_content
 from loads.models import Phase, Run, VerifiedRow
 from loads.rehearsal import scoring
@@ -38,7 +38,7 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
     """Runs."""
 
     list_display = ("__str__", "engagement", "shown_state", "balances", "created_at", "requested_by")
-    list_filter = (EngagementFilter, "environment__kind", "state")
+    list_filter = (EngagementFilter, "environment__kind", "kind", "state")
     list_select_related = ("engagement", "environment__engagement", "requested_by")
     list_filter_submit = True
     search_fields = ("key__exact", "engagement__name")
@@ -56,12 +56,22 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
             path("<int:pk>/pause/", view(require_POST(self.pause_view)), name="loads_run_pause"),
             path("<int:pk>/resume/", view(require_POST(self.resume_view)), name="loads_run_resume"),
             path("<int:pk>/quality/", view(self.quality_view), name="loads_run_quality"),
+            path("<int:pk>/rollback/", view(self.rollback_view), name="loads_run_rollback"),
+            path("<int:pk>/begin/", view(require_POST(self.begin_view)), name="loads_run_begin"),
             *super().get_urls(),
         ]
 
     def page_context(self, request: HttpRequest, obj: Run) -> dict[str, Any]:
         """The run instead of a form."""
-        return run_page(obj, request)
+        return run_page(obj, request) | (rollback_admin.page(obj) if obj.is_rollback else {})
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """A rollback has a page of its own."""
+        response = super().render_change_form(request, context, **kwargs)
+        run = kwargs.get("obj")
+        if run is not None and run.is_rollback and isinstance(response, TemplateResponse):
+            response.template_name = rollback_admin.PAGE
+        return response
 
     def _run(self, request: HttpRequest, pk: int) -> Run:
         run = self.get_object(request, str(pk))
@@ -107,6 +117,14 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
         context |= quality_admin.page(request, found) | {"error": error}
         return TemplateResponse(request, "admin/workbench/decide_quality.html", context, status=400 if error else 200)
 
+    def rollback_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask what of a load is to be taken back, and plan it."""
+        return rollback_admin.ask(request, self._run(request, pk), self.admin_site)
+
+    def begin_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let a planned rollback begin."""
+        return self._do(request, pk, lambda run, user: rollback_admin.begin(run, request), "The rollback goes on until all is taken back.")
+
     def _do(self, request: HttpRequest, pk: int, service: Callable[..., Any], said: str) -> HttpResponse:
         run = self._run(request, pk)
         try:
@@ -140,7 +158,9 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "row_totals": [totals[name] for name in ("planned", *progress.ROW_COUNTS)],
         "live": live(run),
         "can_pause": run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING),
-        "can_resume": run.state != Run.State.DONE and bool(progress.standstill(run, now)),
+        "can_roll_back": can_roll_back(run),
+        "taken_back_by": run.taken_back_by,
+        "can_resume": can_resume(run) and run.state != Run.State.DONE and bool(progress.standstill(run, now)),
         "took": progress.shown_seconds((run.finished_at - run.started_at).total_seconds()) if run.started_at and run.finished_at else "",
         "balanced": sum(item.phase.balanced for item in phases),
         "open": run.state not in Run.FINISHED,
@@ -154,10 +174,20 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "changes": run.changes,
         "conflicts": run.conflicts.count(),
         "departed": run.departed.count(),
-        "quality": (lines := quality.lines(run)),
+        "quality": (lines := [] if run.is_rollback else quality.lines(run)),
         "records_decisions": any(line.asks for line in lines) and quality.newest(run.engagement) == run,
         "rehearsal": scoring.content(run),
     }
+
+
+def can_roll_back(run: Run) -> bool:
+    """Whether something of a load was sent and it is at rest."""
+    return not run.is_rollback and run.state in (*Run.FINISHED, Run.State.PAUSED) and quality.has_begun(run)
+
+
+def can_resume(run: Run) -> bool:
+    """A planned rollback is begun, not resumed."""
+    return not (run.is_rollback and run.measured_at and not run.agreed_at)
 
 
 def verdicts(run: Run) -> dict[str, int]:

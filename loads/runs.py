@@ -62,7 +62,7 @@ def open_run(environment: Environment, user: User, *, datasets: Mapping[str, int
     parts = plan.covers(plan.current(engagement).values())
     try:
         with transaction.atomic():
-            _set_aside(environment)
+            set_aside(environment)
             run = Run.objects.create(
                 engagement=engagement,
                 environment=environment,
@@ -98,11 +98,11 @@ def _newest(engagement: Engagement) -> dict[str, int]:
     return {name: dataset.pk for name, dataset in datasets.items() if dataset}
 
 
-def _set_aside(environment: Environment) -> None:
-    """Close a run that stands still before its first row: it was staged by decisions or records that are others by now."""
+def set_aside(environment: Environment) -> None:
+    """Close a run that stands still before its first row: it was staged or planned by what may be otherwise by now."""
     for run in Run.objects.select_for_update().filter(environment=environment, state=Run.State.PAUSED, measured_at__isnull=False):
         if not quality.has_begun(run):
-            said = "Nothing of it was loaded: a newer run took its place."
+            said = "Nothing of it was sent: a newer run took its place."
             Run.objects.filter(pk=run.pk).update(state=Run.State.STOPPED, message=said, finished_at=timezone.now())
 
 
@@ -136,15 +136,18 @@ def resume(run: Run, user: User) -> None:
 
     A run whose worker died is taken up too: its chunks' leases run out by themselves.
     """
-    gates.require("load", run.engagement, run.environment)
-    require_covered(run)
+    if not run.is_rollback:
+        gates.require("load", run.engagement, run.environment)
+        require_covered(run)
     newest = Run.objects.filter(environment=run.environment).order_by("-pk").first()
     if newest != run:
         raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
     locked = Run.objects.select_for_update().get(pk=run.pk)
     if locked.state == Run.State.DONE:
         raise NotInThatState(f"{run} is done.")
-    if locked.measured_at and not quality.has_begun(locked) and quality.is_outdated(locked):
+    if locked.is_rollback and locked.measured_at and not locked.agreed_at:
+        raise NotInThatState(f"{run} waits for somebody's word.", remedy="Look at its plan, then let it begin.")
+    if not locked.is_rollback and locked.measured_at and not quality.has_begun(locked) and quality.is_outdated(locked):
         raise NotInThatState(
             f"Decisions about the data changed what {run} staged.", remedy="Confirm the plan and open a new run: nothing was loaded."
         )

@@ -15,8 +15,10 @@ from loads.models import Phase, Run
 # values: the body as the Web API takes it, lookups bound, without the run's stamp.
 # parents: "table:row id" of the rows of this workbench that it looks up to, or that must be there beside the row itself.
 # main_table: the table in whose phase the record is counted; another one than the row's for a record's further rows.
+# A rollback's files have the same form. action: remove, restore, keep. values: the body that restores a row, the reason why it is kept,
+# or how many rows of each table go with one that is removed. before: what a restored row must hold then. etag: as read when planned.
 # action: create, update, equal (not sent), conflict (a person edited our row since it was loaded: not sent, held).
-# etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held.
+# etag, before: of an existing row, as read at staging; `before` holds what the columns to be written held, the state and the run's mark.
 # literal: columns that hold what the source holds, as it is; what rules of the plan made of it, or fill themselves, isn't among them.
 # state: [statecode, statuscode] that the row gets once all rows are there, else null; a phase of states reads it here.
 # left: {column as it is read: [what was meant, what was there]} of columns that a person's decision left as they were, else null.
@@ -124,13 +126,35 @@ def kind_of(table: str, kind: str = Phase.Kind.ROWS) -> str:
     return table if kind in (Phase.Kind.ROWS, Phase.Kind.STATES) else f"{table}-{kind}"
 
 
+def undoing(table: str, kind: str) -> str:
+    """What stands in the names of the files that a rollback's phase carries out; those of states have files of their own."""
+    return f"{table}-{kind}"
+
+
 def parts(run: Run, object_name: str, kind: str) -> list[Path]:
     """The files of one table, or of the dispositions, in the records' order."""
     return sorted(folder(run).glob(f"{object_name}-{kind}.*.parquet"))
 
 
+# What the service held of a row before a late message changed it; written before anything is sent; of rows that the run made
+# itself nothing is written, and of messages other than states it isn't known whether it did.
+JOURNAL = pa.schema([("row_id", pa.string()), ("before", pa.binary())])
+
+
+def journal_of(phase: Phase, chunk: int, number: int) -> Path:
+    """The file of what was there before a part of a chunk of a late phase was sent."""
+    return part(phase.run, phase.object_name, f"{phase.table}-{phase.kind}-before.{chunk:07d}", number)
+
+
+def journals(phase: Phase, chunk: int) -> list[Path]:
+    """The files of what was there before a chunk of a late phase was sent."""
+    return parts(phase.run, phase.object_name, f"{phase.table}-{phase.kind}-before.{chunk:07d}")
+
+
 def rows_of(phase: Phase) -> list[Path]:
-    """The staged files that a phase loads."""
+    """The staged files that a phase loads, or takes back."""
+    if phase.run.is_rollback:
+        return parts(phase.run, phase.object_name, undoing(phase.table, phase.kind))
     return parts(phase.run, phase.object_name, kind_of(phase.table, phase.kind))
 
 
@@ -242,6 +266,28 @@ def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:
         return [{"row_id": row_id, "origin": origin} for row_id, origin in rows.fetchall()]
 
 
+def has_source(phase: Phase, source_id: str) -> bool:
+    """Whether a phase stages anything for a source id."""
+    if not (paths := rows_of(phase)):
+        return False
+    with store.database() as con:
+        found = con.execute("SELECT 1 FROM read_parquet(?) WHERE source_id = ? LIMIT 1", [[str(path) for path in paths], source_id])
+        return found.fetchone() is not None
+
+
+def among(phase: Phase, row_ids: Sequence[str], *, late: Mapping[str, str] | None = None) -> dict[str, StagedRow]:
+    """The rows with these ids that a phase stages, by their id; late: see `read`."""
+    if not ((paths := rows_of(phase)) and row_ids):
+        return {}
+    with store.database() as con:
+        cursor = con.execute(
+            "SELECT * FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))", [[str(path) for path in paths], list(row_ids)]
+        )
+        names = [column[0] for column in cursor.description or ()]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return {row["row_id"]: _row(row, bound(row["values"], late) if late else row["values"]) for row in found}
+
+
 def find(phase: Phase, row_id: str, *, late: Mapping[str, str] | None = None) -> StagedRow | None:
     """The row of this id that a phase stages, found without reading the others' values; None where there is none. late: see `read`."""
     if not (paths := rows_of(phase)):
@@ -276,7 +322,7 @@ def read_phase(
     phase: Phase, start: int = 0, stop: int | None = None, *, late: Mapping[str, str] | None = None, only: Sequence[str] = ()
 ) -> Iterator[StagedRow]:
     """What a phase sends, of staged rows `start` to `stop` (not included); of states those rows alone that get one. See `read`."""
-    if phase.kind == Phase.Kind.STATES:
+    if phase.kind == Phase.Kind.STATES and not phase.run.is_rollback:
         yield from _states(rows_of(phase), start, stop)
     else:
         yield from read(rows_of(phase), start, stop, late=late, only=only)
@@ -284,12 +330,13 @@ def read_phase(
 
 def _states(paths: Sequence[Path], start: int, stop: int | None) -> Iterator[StagedRow]:
     """A row per state to set: its values are the state, whatever is done with the row itself."""
-    for row in _across(paths, start, stop, columns=["row_id", "source_id", "position", "role", "main_table", "state"]):
+    for row in _across(paths, start, stop, columns=["row_id", "source_id", "position", "role", "main_table", "action", "state"]):
         if row["state"] is not None:
             values = dict(zip(("statecode", "statuscode"), row.pop("state"), strict=True))
+            origin = "created" if row.pop("action") == "create" else "matched"
             unused: dict[str, Any] = {"parents": (), "etag": None, "applied_hash": "", "lossy": (), "literal": ()}
             unused |= {"sample": None, "before": None}
-            yield StagedRow(**row, action="update", origin="created", values=values, **unused)
+            yield StagedRow(**row, action="update", origin=origin, values=values, **unused)
 
 
 def states(paths: Sequence[Path]) -> int:

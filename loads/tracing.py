@@ -28,7 +28,7 @@ def source_of(environment: Environment, table: str, row_id: str) -> Source | Non
     kept = Crosswalk.objects.filter(environment=environment, table=table, row_id=row_id).order_by("alias", "-current", "pk").first()
     if kept is not None:
         return Source(kept.object_name, kept.source_id)
-    runs = Run.objects.filter(environment=environment).order_by("-pk")[:RUNS_BACK]
+    runs = Run.objects.loads().filter(environment=environment).order_by("-pk")[:RUNS_BACK]
     phases = Phase.objects.filter(run__in=list(runs), table=table, kind=Phase.Kind.ROWS).select_related("run__engagement").order_by("-run")
     for phase in phases:
         if row := staged.find(phase, row_id):
@@ -56,7 +56,7 @@ def company_of(run: Run, position: int) -> str | None:
 
 def runs_of(environment: Environment, object_name: str) -> Iterator[Run]:
     """The newest runs that staged an object's records, the latest first."""
-    runs = Run.objects.filter(environment=environment).select_related("engagement", "environment__connection").order_by("-pk")
+    runs = Run.objects.loads().filter(environment=environment).select_related("engagement", "environment__connection").order_by("-pk")
     yield from (run for run in runs.defer("environment__connection__secret")[:RUNS_BACK] if object_name in run.staged)
 
 

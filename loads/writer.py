@@ -82,7 +82,9 @@ class Writer:
 
     def _one_by_one(self, rows: list[StagedRow]) -> list[Written]:
         """Each row by its own PATCH, which creates what is missing; the service says of each what it thinks of it."""
-        outcomes = self._revised(self._batch(rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp})))
+        outcomes = self._revised(
+            answered(self.client, rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp}))
+        )
         return [Written(row, "created") if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes]
 
     def update(self, rows: list[StagedRow]) -> list[Written]:
@@ -91,7 +93,7 @@ class Writer:
         def operation(row: StagedRow) -> Operation:
             return Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": row.etag or "*"})
 
-        outcomes = self._revised(self._batch(rows, operation))
+        outcomes = self._revised(answered(self.client, rows, operation))
         changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
         ours = self._already_written(changed) if changed else set()
         return [
@@ -100,52 +102,61 @@ class Writer:
         ]
 
     def _revised(self, outcomes: list[tuple[StagedRow, Outcome]]) -> list[tuple[StagedRow, Outcome]]:
-        """The outcomes, those rows written again that the service changes only under revision: products on sale, and retired ones.
-
-        Opened, changed and back in the state that it had, all in one change set on the version that was read: nobody's edit since is
-        written over, and whatever is refused or killed, no product stays under revision. A retired one is revised by way of active.
-        """
-        refused = [row for row, outcome in outcomes if outcome.code == NEEDS_REVISION]
-        if not refused:
-            return outcomes
-        retired = self._retired(refused)
-
-        def revision(row: StagedRow) -> ChangeSet:
-            bodies: list[Mapping[str, Any]] = [UNDER_REVISION, {**row.values, **self.stamp}, ON_SALE]
-            if row.row_id in retired:
-                bodies = [ON_SALE, *bodies, retired[row.row_id]]
-            versions = [row.etag or "*", *("*" for _ in bodies[1:])]
-            return tuple(
-                Operation("PATCH", self._address(row), body, {"If-Match": version}) for body, version in zip(bodies, versions, strict=True)
-            )
-
-        settled = {row.row_id: outcome for row, outcome in self._batch(refused, revision)}
-        return [(row, settled.get(row.row_id, outcome)) for row, outcome in outcomes]
-
-    def _retired(self, rows: list[StagedRow]) -> dict[str, dict[str, Any]]:
-        """Row id -> state and status of those products that are retired."""
-        select, ids = ["statecode", "statuscode"], [row.row_id for row in rows]
-        found = self.client.retrieve(self.table.entity_set, self.table.primary_id, ids, [self.table.primary_id, *select])
-        return {row[self.table.primary_id].lower(): {name: row[name] for name in select} for row in found if row["statecode"] == RETIRED}
+        return revised(self.client, self.table, outcomes, lambda row: {**row.values, **self.stamp})
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:
         """Rows whose version moved because our own earlier write, whose answer was lost, did move it."""
         return {row.row_id for row, others in ReadBack(self.client, self.table, self.stamp).differing(rows) if not others}
 
-    def _batch(self, rows: list[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet]) -> list[tuple[StagedRow, Outcome]]:
-        """An outcome per row; rows that the service only put off are sent again a few times, when it said to."""
-        settled: dict[str, Outcome] = {}
-        left = rows
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(max(settled[row.row_id].retry_after_s or FIRST_WAIT_S * 2**attempt for row in left))
-            # By primary key, each may be carried out twice: a version that moved on is looked into afterwards.
-            outcomes = self.client.batch([operation(row) for row in left], repeatable=True)
-            settled |= {row.row_id: outcome for row, outcome in zip(left, outcomes, strict=True)}
-            left = [row for row in left if settled[row.row_id].status in PASSING]
-            if not left:
-                break
-        return [(row, settled[row.row_id]) for row in rows]
+
+def revised(
+    client: Client, table: Table, outcomes: list[tuple[StagedRow, Outcome]], body: Callable[[StagedRow], Mapping[str, Any]]
+) -> list[tuple[StagedRow, Outcome]]:
+    """The outcomes, those rows written again that the service changes only under revision: products on sale, and retired ones.
+
+    Opened, changed and back in the state that it had, all in one change set on the version that was read: nobody's edit since is
+    written over, and whatever is refused or killed, no product stays under revision. A retired one is revised by way of active.
+    """
+    refused = [row for row, outcome in outcomes if outcome.code == NEEDS_REVISION]
+    if not refused:
+        return outcomes
+    retired = _retired(client, table, refused)
+
+    def revision(row: StagedRow) -> ChangeSet:
+        bodies: list[Mapping[str, Any]] = [UNDER_REVISION, body(row), ON_SALE]
+        if row.row_id in retired:
+            bodies = [ON_SALE, *bodies, retired[row.row_id]]
+        versions = [row.etag or "*", *("*" for _ in bodies[1:])]
+        address = f"{table.entity_set}({row.row_id})"
+        return tuple(Operation("PATCH", address, one, {"If-Match": version}) for one, version in zip(bodies, versions, strict=True))
+
+    settled = {row.row_id: outcome for row, outcome in answered(client, refused, revision)}
+    return [(row, settled.get(row.row_id, outcome)) for row, outcome in outcomes]
+
+
+def _retired(client: Client, table: Table, rows: list[StagedRow]) -> dict[str, dict[str, Any]]:
+    """Row id -> state and status of those products that are retired."""
+    select, ids = ["statecode", "statuscode"], [row.row_id for row in rows]
+    found = client.retrieve(table.entity_set, table.primary_id, ids, [table.primary_id, *select])
+    return {row[table.primary_id].lower(): {name: row[name] for name in select} for row in found if row["statecode"] == RETIRED}
+
+
+def answered(
+    client: Client, rows: Sequence[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet]
+) -> list[tuple[StagedRow, Outcome]]:
+    """An outcome per row; rows that the service only put off are sent again a few times, when it said to."""
+    settled: dict[str, Outcome] = {}
+    left = list(rows)
+    for attempt in range(TRIES if rows else 0):
+        if attempt:
+            time.sleep(max(settled[row.row_id].retry_after_s or FIRST_WAIT_S * 2**attempt for row in left))
+        # By primary key, each may be carried out twice: a version that moved on is looked into afterwards.
+        outcomes = client.batch([operation(row) for row in left], repeatable=True)
+        settled |= {row.row_id: outcome for row, outcome in zip(left, outcomes, strict=True)}
+        left = [row for row in left if settled[row.row_id].status in PASSING]
+        if not left:
+            break
+    return [(row, settled[row.row_id]) for row in rows]
 
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, again: bool) -> Iterator[Job]:

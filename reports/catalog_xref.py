@@ -65,7 +65,12 @@ class Basis:
         """The newest run that staged items, production's before the sandbox's; its dataset, else the newest that was landed."""
         rule = item_rule(engagement)
         name = rule.name if rule else ""
-        runs = Run.objects.filter(engagement=engagement).select_related("engagement", "environment").order_by("environment__kind", "-pk")
+        runs = (
+            Run.objects.loads()
+            .filter(engagement=engagement)
+            .select_related("engagement", "environment")
+            .order_by("environment__kind", "-pk")
+        )
         run = next((run for run in runs if name in run.staged), None)  # production stands before sandbox
         if run:
             return cls(engagement, name, run, Dataset.objects.filter(pk=run.datasets.get(name)).first())

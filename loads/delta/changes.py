@@ -15,7 +15,7 @@ COUNTS = ("new", "changed", "deleted")
 
 def before(run: Run) -> Run | None:
     """The run that loaded the environment before this one, all of it."""
-    done = Run.objects.filter(environment=run.environment_id, state=Run.State.DONE, pk__lt=run.pk)
+    done = Run.objects.loads().filter(environment=run.environment_id, state=Run.State.DONE, pk__lt=run.pk)
     return done.order_by("-pk").first()
 
 
@@ -23,8 +23,8 @@ def deltas(engagement: Engagement) -> QuerySet[Run]:
     """Runs of what an extraction of changes brought."""
     changed = Dataset.objects.filter(engagement=engagement, purpose=Dataset.Purpose.LOAD, base__isnull=False)
     ids = set(changed.values_list("pk", flat=True))
-    found = [run.pk for run in Run.objects.filter(engagement=engagement) if ids & set(run.datasets.values())]
-    return Run.objects.filter(pk__in=found)
+    found = [run.pk for run in Run.objects.loads().filter(engagement=engagement) if ids & set(run.datasets.values())]
+    return Run.objects.loads().filter(pk__in=found)
 
 
 def counted(run: Run) -> dict[str, dict[str, int]]:

@@ -161,7 +161,8 @@ _ROWS = """
                CASE WHEN o.row_id IS NULL THEN h.ids[1] END AS hit
         FROM landed l LEFT JOIN own o ON o.company = l.source_id LEFT JOIN hits h ON h.company = l.source_id
         LEFT JOIN xw g ON g.source_id = l.source_id AND g."table" = 'account' AND g.role = '' AND NOT g.alias AND g.origin = 'created'
-        LEFT JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = '' AND NOT x.alias AND x.state = 'present')
+        LEFT JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = '' AND NOT x.alias
+             AND x.state IN ('present', 'kept'))
     SELECT position, source_id, company, name, domain, created_ms,
            coalesce(own_id, CASE WHEN hits = 1 THEN hit END, given_id, new_id(source_id, created_ms)) AS row_id,
            coalesce(own_origin, CASE WHEN hits = 1 THEN 'matched' ELSE 'created' END) AS origin,

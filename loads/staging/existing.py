@@ -29,8 +29,8 @@ CROSSWALK = pa.schema(
 
 
 def load_crosswalk(con: duckdb.DuckDBPyConnection, rows: Iterable[tuple]) -> None:
-    """Table `xw`: the ids given so far, those of removed rows left out."""
-    fill(con, "xw", CROSSWALK, (row for row in rows if row[6] != Crosswalk.State.REMOVED))
+    """Table `xw`: the ids given so far. Of rows removed by us those that we had made keep theirs; those that were found are sought anew."""
+    fill(con, "xw", CROSSWALK, (row for row in rows if row[6] != Crosswalk.State.REMOVED or row[5] == Crosswalk.Origin.CREATED))
 
 
 # refused: the consent columns that are true.

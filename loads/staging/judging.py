@@ -195,7 +195,7 @@ _PLACED = """
              AND row_id NOT IN (SELECT row_id FROM xw WHERE origin = 'created') GROUP BY key),
     joined AS MATERIALIZED (
         SELECT w.position, w."table", w.role, w.source_id, x.origin, coalesce(x.applied_hash, '') AS applied_hash, x.row_id AS given,
-               e.row_id IS NOT NULL AS present, x.state = 'present' AS landed,
+               e.row_id IS NOT NULL AS present, x.state IN ('present', 'kept') AS landed,
                CASE WHEN e.row_id IS NULL AND w."table" = $main AND w.role = '' THEN h.ids END AS ids, w.created
         FROM wanted w LEFT JOIN xw x ON x.source_id = w.source_id AND x."table" = w."table" AND x.role = w.role AND NOT x.alias
         LEFT JOIN everyone e ON e."table" = w."table" AND e.row_id = x.row_id

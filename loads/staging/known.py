@@ -31,7 +31,7 @@ def last_phases(context: StagingContext, object_name: str) -> Iterator[Phase]:
     for table in context.tables_of(object_name):
         done = Phase.objects.filter(
             run__environment=context.run.environment, run_id__lt=context.run.pk, object_name=object_name, table=table,
-            kind=Phase.Kind.ROWS, state=Phase.State.BALANCED,
+            kind=Phase.Kind.ROWS, state=Phase.State.BALANCED, undoes=None,
         )  # fmt: skip
         if phase := done.select_related("run__engagement", "run__environment").order_by("-run_id").first():
             yield phase
@@ -57,6 +57,20 @@ def _insert_staged(con: duckdb.DuckDBPyConnection, phase: Phase) -> None:
         {"table": phase.table, "outlived": outlived(phase), "paths": [str(path) for path in staged.rows_of(phase)]},
     )
     con.execute("DROP TABLE absent")
+    for rollback in phase.taken_back_since():
+        _take_back(con, rollback)
+
+
+def _take_back(con: duckdb.DuckDBPyConnection, phase: Phase) -> None:
+    """Leave out what a rollback removed; what it restored holds other values than the load gave it."""
+    stays = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)
+    fill(con, "stays", ABSENT, ((str(row_id),) for row_id in stays.iterator(chunk_size=2_000)))
+    names = {"paths": [str(path) for path in staged.rows_of(phase)], "action": "remove"}
+    of_action = "SELECT row_id FROM read_parquet($paths) WHERE action = $action AND row_id NOT IN (SELECT row_id FROM stays)"
+    if names["paths"]:
+        con.execute(f"DELETE FROM xw WHERE row_id IN ({of_action})", names)  # noqa: S608 - names of our own
+        con.execute(f"UPDATE xw SET applied_hash = '' WHERE row_id IN ({of_action})", {**names, "action": "restore"})  # noqa: S608
+    con.execute("DROP TABLE stays")
 
 
 def load_there(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:

@@ -43,7 +43,7 @@ _OWN = """
 _GONE = """
     CREATE TABLE gone AS
     SELECT p.cluster, x."table" FROM persons p
-    JOIN xw x ON x.source_id = p.source_id AND x.role = '' AND NOT x.alias AND x.state = 'present'
+    JOIN xw x ON x.source_id = p.source_id AND x.role = '' AND NOT x.alias AND x.state IN ('present', 'kept')
     WHERE NOT EXISTS (SELECT 1 FROM everyone e WHERE e."table" = x."table" AND e.row_id = x.row_id)
 """
 

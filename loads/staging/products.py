@@ -210,7 +210,7 @@ def shared(context: StagingContext, object_name: str) -> Iterator[tuple[str, Dra
         column = f"{context.prefix}_{SOURCE_ID}"
         if column in context.destination.table(table).columns:
             values[column] = f"{object_name}:{source_id}"
-        there = found is not None and found.state == Crosswalk.State.PRESENT
+        there = found is not None and found.state in (Crosswalk.State.PRESENT, Crosswalk.State.KEPT)
         yield (
             table,
             Draft(

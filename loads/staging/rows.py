@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +13,7 @@ from connectors import store
 from connectors.dataverse.metadata import Table
 from connectors.storable import storable
 from loads import staged
-from loads.destination import EDITOR
+from loads.destination import EDITOR, RUN_ID
 from loads.models import Crosswalk
 from loads.staging.conflicts import CREATE_ONLY, EDITED, Conflicts, Settled
 from loads.staging.context import StagingContext
@@ -21,6 +22,8 @@ from loads.verification import BIND, column_name, same
 from mapping.consent import consent_columns, stricter_values
 
 SAMPLES = 25
+TARGET = "Microsoft.Dynamics.CRM.lookuplogicalname"  # says which table a lookup with several targets points at
+STATE = ("statecode", "statuscode")
 EXACT = 2**53
 BATCH = 500  # rows that are read from the service together
 GROUP = 2_000  # rows that are compressed together
@@ -108,9 +111,10 @@ class TableWriter:
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
         bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
-        keys = sorted({key for body in bodies for key in read_keys(self.table, body)} | {EDITOR, EDITED})
+        keys = sorted({key for body in bodies for key in read_keys(self.table, body)} | {EDITOR, EDITED, *self._beside})
         client = self.context.destination.client
-        rows = client.retrieve(self.table.entity_set, self.table.primary_id, [draft.row_id for draft in drafts], keys)
+        ids = [draft.row_id for draft in drafts]
+        rows = client.retrieve(self.table.entity_set, self.table.primary_id, ids, sorted(keys), annotations=TARGET)
         return {row[self.table.primary_id].lower(): row for row in rows}
 
     def _history(self, draft: Draft, there: Mapping[str, Any] | None) -> Draft | None:
@@ -124,7 +128,7 @@ class TableWriter:
     def _write(self, draft: Draft, applied: str, there: Mapping[str, Any] | None, settled: Settled) -> None:
         action, values = settled.action, settled.values
         source = draft.source() if action in ("create", "update") else {}
-        before = {key: there.get(key) for key in read_keys(self.table, values)} if there is not None else None
+        before = self._before(values, there) if there is not None else None
         self._file.add(
             draft.row_id,
             draft.source_id,
@@ -144,6 +148,16 @@ class TableWriter:
             self._sample(draft, source) if action in ("create", "update") else None,
             orjson.dumps(settled.left) if settled.left else None,
         )
+
+    @cached_property
+    def _beside(self) -> list[str]:
+        """Columns that the load changes beside those that it writes: the state, later on, and the run's own mark."""
+        return [name for name in (*STATE, self.context.destination.own(RUN_ID)) if name in self.table.columns]
+
+    def _before(self, values: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+        """What the columns to be written hold, for a rollback to put back; lookups with the table that they point at."""
+        before = {key: there.get(key) for key in (*read_keys(self.table, values), *self._beside)}
+        return before | {f"{key}@{TARGET}": there[f"{key}@{TARGET}"] for key in before if there.get(f"{key}@{TARGET}")}
 
     def _settled(self, draft: Draft, applied: str, there: Mapping[str, Any] | None, last: Applied) -> Settled:
         """What becomes of a row that isn't ours and changed. One that vanished since it was looked for is an update, which is refused."""
@@ -206,7 +220,7 @@ class LateWriter:
         """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row."""
         body = orjson.dumps(values)
         self._file.add(
-            row_id, source_id, position, role, main_table, "update", "created", body, list(parents),
+            row_id, source_id, position, role, main_table, "update", "matched", body, list(parents),
             None, None, "", [], [], None, None, None,
         )  # fmt: skip
 

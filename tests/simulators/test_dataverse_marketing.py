@@ -134,6 +134,11 @@ def test_a_list_is_tied_to_a_campaign_once_and_read_back_from_it(org):
     unknown = {"Campaign": {"@odata.type": f"{NS}.campaign", "campaignid": guid()}}
     assert org.refusal("POST", f"lists({list_id})/{NS}.AddItemCampaign", unknown) == (404, "0x80040217")
     assert org.refusal("POST", f"campaigns({campaign})/{NS}.AddItemCampaign", body)[0] == 404
+    untied = f"campaigns({campaign})/campaignlist_association({list_id})/$ref"
+    assert org.call("DELETE", untied).status_code == 204
+    assert list_id not in {row["entityid"] for row in org.dump("campaignitem")}
+    assert org.refusal("DELETE", untied) == (404, "0x80040217")
+    org.call("POST", f"lists({list_id})/{NS}.AddItemCampaign", body)
     org.call("DELETE", f"campaigns({campaign})")
     assert list_id not in {row["entityid"] for row in org.dump("campaignitem")}
 

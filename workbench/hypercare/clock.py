@@ -42,7 +42,7 @@ def _handed_off(engagement: Engagement, workdays: WorkDays) -> datetime | None:
     entered = HypercareCalendar.objects.filter(engagement=engagement).values_list("handed_off_on", flat=True).first()
     if entered:
         return datetime.combine(entered, time(), workdays.zone).astimezone(UTC)
-    runs = Run.objects.filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION, state=Run.State.DONE)
+    runs = Run.objects.loads().filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION, state=Run.State.DONE)
     loaded = runs.exclude(finished_at=None).order_by("finished_at").values_list("finished_at", flat=True).first()
     if loaded is None:
         return None

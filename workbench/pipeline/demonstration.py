@@ -17,10 +17,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors import store
-from loads import quality, quality_decisions
+from loads import quality, quality_decisions, rollback
 from loads.acceptance import everything_content, phase_content, sandbox_content
 from loads.delta.changes import deltas, total
 from loads.models import Phase, Run
+from loads.rollback import outlook
 from mapping import plan
 from mapping.checks import deciding, registry, switching
 from mapping.checks.deciding import proposals
@@ -157,9 +158,16 @@ def _connect(engagement: Engagement, platform: str, addresses: Mapping[str, Any]
         Environment.objects.create(engagement=engagement, kind=kind, connection=connection, **ENTERED)
 
 
-def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = ()) -> None:
+def play(
+    engagement: Engagement,
+    cast: Cast,
+    say: Say,
+    leave: Collection[str] = (),
+    before_load: Callable[[Environment], None] = lambda environment: None,
+) -> None:
     """Play the engagement up to the hand-off, the objects to `leave` documented only.
 
+    before_load: called when an environment is provisioned and nothing of the load was sent to it.
     Raises DemonstrationFailed where a step fails or nothing balances.
     """
     sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
@@ -172,6 +180,7 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
     _step(engagement, Step.Name.EXTRACT, None, cast, say)
     for environment in (sandbox, production):
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
+        before_load(environment)
         _load(engagement, environment, cast, say)
         if environment == sandbox:
             say("The customer signs the sandbox run")
@@ -179,13 +188,24 @@ def play(engagement: Engagement, cast: Cast, say: Say, leave: Collection[str] = 
             _answer_findings(engagement, cast)  # what the sandbox run measured may ask something, too
 
 
-def load_changes(engagement: Engagement, cast: Cast, say: Say, later: Callable[[Engagement], None]) -> None:
-    """Load what changed into production, after `later` let time move on at the source and people work at the destination."""
+def load_changes(
+    engagement: Engagement,
+    cast: Cast,
+    say: Say,
+    later: Callable[[Engagement], None],
+    before_load: Callable[[Environment], None] = lambda environment: None,
+) -> None:
+    """Load what changed into production, after `later` let time move on at the source and people work at the destination.
+
+    before_load: see `play`.
+    """
     say("Time moves on at the source; people work at the destination")
     later(engagement)
     _step(engagement, Step.Name.DELTA, None, cast, say)
     _answer_findings(engagement, cast)
-    _load(engagement, engagement.environments.get(kind=Environment.Kind.PRODUCTION), cast, say)
+    production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+    before_load(production)
+    _load(engagement, production, cast, say)
 
 
 def hand_off(engagement: Engagement, cast: Cast, say: Say) -> None:
@@ -205,6 +225,37 @@ def _load(engagement: Engagement, environment: Environment, cast: Cast, say: Say
         _follow_run(run, say)
     _require_done(run)
     _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
+
+
+def roll_back(engagement: Engagement, cast: Cast, say: Say) -> Run:
+    """Take the newest production run back: planned, agreed to, carried out by the workers.
+
+    Raises DemonstrationFailed where it doesn't end.
+    """
+    load = Run.objects.loads().filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION).latest("pk")
+    run = rollback.open_rollback(load, cast.engineer)
+    _follow_rollback(run, say)
+    if run.measured_at is None:
+        raise DemonstrationFailed(f"{run} isn't planned: {run.message}")
+    plan = outlook.content(run)
+    figures = f"{plan['remove']} rows to remove, {plan['restore']} to restore, {plan['keep']} to keep"
+    say(f"{run} is planned: {figures}, about {plan['takes']}; the engineer lets it begin")
+    rollback.agree(run, cast.engineer)
+    run.refresh_from_db()
+    _follow_rollback(run, say)
+    _require_done(run)
+    return run
+
+
+def _follow_rollback(run: Run, say: Say) -> None:
+    closed: set[int] = set()
+    while run.state not in (*Run.FINISHED, Run.State.PAUSED):
+        time.sleep(0.1)
+        run.refresh_from_db()
+        for phase in run.phases.filter(finished_at__isnull=False).exclude(pk__in=closed):
+            closed.add(phase.pk)
+            rows = f"{phase.removed} rows removed, {phase.restored} restored, {phase.kept} kept"
+            say(f"Rollback: {phase}: {rows}, {phase.get_state_display().lower()}")
 
 
 def _switched(title: str, came: switching.Switched, environment: Environment, say: Say) -> None:
@@ -306,7 +357,7 @@ def summary(engagement: Engagement) -> dict[str, Any]:
     The phases are those of the first loads: each record is counted in one of them.
     """
     later = deltas(engagement)
-    firsts = Run.objects.filter(engagement=engagement).exclude(pk__in=later.values("pk"))
+    firsts = Run.objects.loads().filter(engagement=engagement).exclude(pk__in=later.values("pk"))
     phases = Phase.objects.filter(run__in=firsts).select_related("run__environment").order_by("run__pk", "number")
     return {
         "phases": [

@@ -138,12 +138,14 @@ def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing],
     stage = _step_stage(key, title, "load", steps, missing=missing, environment=environment)
     if not environment.is_production and not stage.says:
         stage = replace(stage, says=_undecided(environment))
-    run = environment.runs.first()
+    run = environment.runs.loads().first()
     if run is None or (stage.step and stage.step.queued_at > run.created_at and stage.state == FAILED):
         return stage
     # A run that waits for the customer's decisions about the data isn't broken: it is somebody's move.
     state = READY if run.state == Run.State.PAUSED and quality.waits(run) else RUN_STATES.get(Run.State(run.state), RUNNING)
     says = run.message or ("" if state == DONE else run.get_state_display())
+    if state == DONE and (back := run.taken_back_by):
+        state, says = READY, f"Rolled back by run {back.pk}."
     return Stage(key, title, state, says=says, missing=missing, starts="load", environment=environment, step=stage.step, run=run)
 
 

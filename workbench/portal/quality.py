@@ -57,7 +57,7 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "approver": approver,
         "may_decide": approver and takes,
         "closed": not takes,
-        "replaced": bool(run and not takes and Run.objects.filter(environment=run.environment, pk__gt=run.pk).exists()),
+        "replaced": bool(run and not takes and Run.objects.loads().filter(environment=run.environment, pk__gt=run.pk).exists()),
         "outdated": bool(run and quality.is_outdated(run)),
         "total": sum(line.group.records for line in lines),
     }
@@ -76,7 +76,7 @@ def _said(run: Run, changed: int, *, taken_back: bool) -> str:
     """What came of the decisions, and what the run does now."""
     groups = f"{changed} group{'s' * (changed != 1)}"
     said = f"Taken back for {groups}." if taken_back else f"Decided about {groups}."
-    newest = Run.objects.filter(environment=run.environment).latest("pk")
+    newest = Run.objects.loads().filter(environment=run.environment).latest("pk")
     if newest != run:
         return f"{said} That was the last one: a new run prepares its records by what you decided."
     if newest.state != Run.State.PAUSED:

@@ -10,6 +10,9 @@ from .organisation import Organisation
 from .paths import Segment
 from .tables import Relationship, Table
 
+# The message that unties an item isn't among the Web API's actions; its link is taken away in its place (*assumed*).
+UNTIED_BY_LINK = "campaignitem"
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
@@ -88,11 +91,19 @@ class Collection:
             other = self.org.table(self.relation.referencing)
             writing.update(self.org, self.call, other, other_id, {f"{self.relation.navigation}@odata.bind": None})
             return
-        self._check_free()
-        link = self._link_id(other_id)
-        if link not in self.org.rows(self.relation.intersect):
+        if self.relation.intersect != UNTIED_BY_LINK:
+            self._check_free()
+        link = self._link_between(other_id)
+        if link is None:
             raise errors.missing_row(self.relation.intersect, other_id)
         self.org.store.remove(self.relation.intersect, link)
+
+    def _link_between(self, other_id: str) -> str | None:
+        relation = self.relation
+        rows, mine = self.org.rows(relation.intersect), relation.end(self.table.name)
+        theirs = relation.end(self._other_table())
+        links = self.org.store.by_value(relation.intersect, mine).ids.get(self.row_id, ())
+        return next((link for link in links if rows[link].get(theirs) == other_id), None)
 
 
 def find(table: Table, name: str) -> Relationship | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from . import rules
 from .organisation import Organisation
 from .store import Row
 
@@ -66,6 +67,8 @@ def replace(org: Organisation, before: Mapping[str, Path], after: Mapping[str, P
 
 def _put(org: Organisation, table: str, row_id: str, row: Row) -> None:
     org.logic.clear()
+    if table in rules.PEOPLE:  # what is computed is there, whether the file has it or not
+        row = {name: value for name, value in rules.full_names(row).items() if value is not None} | row
     version = row.get("versionnumber")
     if isinstance(version, int) and row_id not in org.rows(table):
         org.store.version = max(org.store.version, version)

@@ -10,20 +10,26 @@ from collections.abc import Callable, Mapping
 from . import catalogue, errors, lines
 from .drafts import Draft
 from .identifiers import stable_id
+from .store import Row
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,7}")
 
 Rule = Callable[[Draft], None]
 
 
+PEOPLE = ("contact", "lead", "systemuser")
+
+
+def full_names(row: Row) -> Row:
+    """What the service computes of a person's names."""
+    plain = [row.get("firstname"), row.get("lastname")]
+    yomi = [row.get("yomifirstname") or plain[0], row.get("yomilastname") or plain[1]]
+    return {"fullname": " ".join(filter(None, plain)) or None, "yomifullname": " ".join(filter(None, yomi)) or None}
+
+
 def _person_name(draft: Draft) -> None:
-    if not draft.creating and not draft.given & {"firstname", "lastname", "yomifirstname", "yomilastname"}:
-        return
-    new = draft.new
-    plain = [new.get("firstname"), new.get("lastname")]
-    yomi = [new.get("yomifirstname") or plain[0], new.get("yomilastname") or plain[1]]
-    new["fullname"] = " ".join(filter(None, plain)) or None
-    new["yomifullname"] = " ".join(filter(None, yomi)) or None
+    if draft.creating or draft.given & {"firstname", "lastname", "yomifirstname", "yomilastname"}:
+        draft.new |= full_names(draft.new)
 
 
 def _open_deals_only(draft: Draft) -> None:
@@ -102,9 +108,7 @@ def _done(draft: Draft) -> None:
 
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
-    "contact": (_person_name,),
-    "lead": (_person_name,),
-    "systemuser": (_person_name,),
+    **dict.fromkeys(PEOPLE, (_person_name,)),
     "opportunity": (_open_deals_only, lines.check_prices),
     "salesorder": (_order, lines.check_prices),
     "uom": (catalogue.unit,),

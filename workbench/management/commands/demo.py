@@ -20,10 +20,11 @@ from connectors.registry import SOURCES
 from connectors.simulators.servers import NotStarted, Options, start
 from connectors.simulators.world import write_world
 from workbench.engagements.errors import WorkbenchError
-from workbench.engagements.models import PLATFORMS
+from workbench.engagements.models import PLATFORMS, Environment
 from workbench.management.cluster import TaskCluster, task_cluster
 from workbench.management.later import move_on
 from workbench.management.pages import serve_pages
+from workbench.management.proof import canonical_dumps, rollback_summary
 from workbench.management.stopping import leaving_on_signals
 from workbench.pipeline import demonstration
 
@@ -46,14 +47,12 @@ class Command(BaseCommand):
             "--endpoints", type=Path, metavar="FILE", help="the line that `simulate` prints: use simulators that run already"
         )
         parser.add_argument("--names", type=Path, metavar="FILE", help="also --settings: names that the demo assumes, as JSON")
-        parser.add_argument("--rollback", action="store_true", help="undo the load afterwards (not available yet)")
+        parser.add_argument("--rollback", action="store_true", help="take the production run back at the end, and prove it")
         parser.add_argument("--no-serve", action="store_true", help="end after the job")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary here")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play every platform asked for; the exit code is 0 where every phase balances."""
-        if options["rollback"]:
-            raise CommandError("Rollback isn't available yet.")
         names = [name for name in SOURCES] if options["source"] == "all" else [options["source"]]
         if unsupported := [name for name in names if name not in SOURCES]:
             raise CommandError(f"There is no connector for {', '.join(unsupported)} yet; there is one for {', '.join(SOURCES)}.")
@@ -77,7 +76,7 @@ class Command(BaseCommand):
             memory = stack.enter_context(peak_memory(cluster))
             summary: dict[str, Any] = {"phases": [], "delta": None, "documents": [], "findings": [], "verified": {}, "assumptions": []}
             try:
-                casts = [self._play_one(name, addresses, chosen, summary) for name in names]
+                casts = [self._play_one(name, addresses, chosen, summary, rollback=options["rollback"]) for name in names]
             finally:
                 summary |= {"seconds": round(time.monotonic() - self.started, 2), "peak_rss_mb": round(memory(), 1)}
                 summary |= {"admin": None, "portal": None}
@@ -92,14 +91,30 @@ class Command(BaseCommand):
                 self._serve(port, casts[-1])
         if not all(one["balanced"] for one in [*summary["phases"], *filter(None, [summary["delta"]])]):
             raise CommandError("A phase doesn't balance.")
+        if not summary.get("rollback", {"proved": True})["proved"]:
+            raise CommandError("After the rollback the destination isn't as it was before the load.")
 
-    def _play_one(self, name: str, addresses: Mapping[str, Any], chosen: Mapping[str, str], summary: dict[str, Any]) -> demonstration.Cast:
+    def _play_one(
+        self, name: str, addresses: Mapping[str, Any], chosen: Mapping[str, str], summary: dict[str, Any], *, rollback: bool
+    ) -> demonstration.Cast:
         """Play one platform's engagement; what came of it is added to the summary, however it ends."""
         engagement, cast = demonstration.open_engagement(name, addresses, chosen)
+        before: dict[str, str] = {}
+
+        def dump(environment: Environment) -> None:
+            """Before each load of production: the newest one is rolled back."""
+            if rollback and environment.is_production:
+                before.clear()
+                before.update(canonical_dumps(environment))
+
         try:
-            demonstration.play(engagement, cast, self.say)
-            demonstration.load_changes(engagement, cast, self.say, partial(move_on, addresses))
+            demonstration.play(engagement, cast, self.say, before_load=dump)
+            demonstration.load_changes(engagement, cast, self.say, partial(move_on, addresses), dump)
             demonstration.hand_off(engagement, cast, self.say)
+            if rollback:
+                run = demonstration.roll_back(engagement, cast, self.say)
+                summary["rollback"] = rollback_summary(run, before)
+                self.say(f"After the rollback every table is as before: {summary['rollback']['proved']}")
         finally:
             add(summary, demonstration.summary(engagement))
         return cast

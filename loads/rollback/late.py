@@ -1,0 +1,153 @@
+"""What a load did with rows once they were there, taken back: states, closings, members and ties of lists.
+
+Of rows that this rollback removes, or that the load made and somebody keeps, nothing of it is taken back: it goes or stays with the row.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import orjson
+
+from connectors import store
+from connectors.dataverse.client import NS, Client, Operation, Outcome
+from loads import staged
+from loads.destination import Destination
+from loads.messages import CLOSES, Close, Members, Message, OfTable, Publish, States, Ties, Values, message_of
+from loads.models import Chunk, Phase, Run
+from loads.rollback.rows import DRAFT
+from loads.rollback.scope import Scope
+from loads.rollback.verdicts import RESTORE, Verdict
+from loads.staged import StagedRow
+
+
+class LateJudge:
+    """Judges what one late phase of a load did, by what was written down before it did it and by what the destination holds now."""
+
+    def __init__(self, run: Run, phase: Phase, todo: Sequence[Phase], destination: Destination) -> None:
+        """run: the rollback. phase: the load's. todo: all phases of the load that are taken back."""
+        self.phase, self.message = phase, message_of(phase, destination)
+        self._made = Made(Scope.of(run.scope), [one for one in todo if one.kind == Phase.Kind.ROWS])
+
+    def judge(self, chunk: Chunk, rows: Sequence[StagedRow]) -> Iterator[Verdict]:
+        """A verdict on each row for which the load did something."""
+        made = self._made.among({row_id for row in rows for row_id in _ends(row)})
+        left = [row for row in rows if not made & set(_ends(row))]
+        before, now = _journal(self.phase, chunk), self.message.read(left) if left else {}
+        for row in left:
+            held, holds = before.get(row.row_id), now.get(row.row_id)
+            if holds is None or holds == held or (held is not None and self.message.is_done(row, held)):
+                continue  # it isn't there, it was never done, or it was done before the load
+            if held is None:
+                if self.message.is_done(row, holds):
+                    yield Verdict.keep(row, "rollback.before_unknown")
+            elif not self.message.is_done(row, holds) or len(closes_since(held, holds)) > 1:
+                yield Verdict.keep(row, "rollback.edited")
+            elif self.phase.kind == Phase.Kind.PUBLISH and held["statecode"] == DRAFT:
+                yield Verdict.keep(row, "rollback.published")
+            else:
+                yield Verdict(row, RESTORE, dict(row.values), held)
+
+
+def closes_since(before: Values, now: Values) -> list[str]:
+    """The close activities that a row has got; the load added one, a second one is somebody else's."""
+    return sorted(set(now.get(CLOSES, ())) - set(before.get(CLOSES, ())))
+
+
+def _ends(row: StagedRow) -> tuple[str, ...]:
+    """The rows that something is done with."""
+    ends = tuple(str(row.values[name]) for name in ("list", "campaign", "member") if name in row.values)
+    return ends or (row.row_id,)
+
+
+class Made:
+    """Rows that the load made and that are taken back in this rollback."""
+
+    def __init__(self, scope: Scope, phases: Sequence[Phase]) -> None:
+        """phases: of rows."""
+        self._records = set(scope.records)
+        self._paths: dict[str, list[str]] = {}
+        for phase in phases:
+            self._paths.setdefault(phase.object_name, []).extend(map(str, staged.rows_of(phase)))
+
+    def among(self, ids: set[str]) -> set[str]:
+        """Those of the ids."""
+        found: set[str] = set()
+        with store.database() as con:
+            for name, paths in self._paths.items():
+                if paths:
+                    query = "SELECT row_id, source_id FROM read_parquet(?) WHERE action = 'create' AND row_id IN (SELECT unnest(?))"
+                    rows = con.execute(query, [paths, list(ids)]).fetchall()
+                    found |= {row_id for row_id, source_id in rows if not self._records or (name, source_id) in self._records}
+        return found
+
+
+def _journal(phase: Phase, chunk: Chunk) -> dict[str, Values]:
+    paths = staged.journals(phase, chunk.number)
+    return {row["row_id"]: orjson.loads(row["before"]) for path in paths for row in store.read_rows(path)}
+
+
+class _Back(OfTable):
+    """Puts back what was there: the same reading as the message that changed it, the other way round."""
+
+    outcome = "restored"
+
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        return found == row.before
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        return {}
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        return OfTable.send(self, rows)
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        return OfTable.parts(self, rows)
+
+    def operation(self, row: StagedRow) -> Operation:
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.before, {"If-Match": "*"})
+
+
+class _StatesBack(_Back, States):
+    """The state that the row had."""
+
+
+class _PublishBack(_Back, Publish):
+    """A product that was under revision is so again; its own values, put back afterwards, end the revision."""
+
+
+class _CloseBack(_Back, Close):
+    """Deals and orders are opened again (*assumed*: by an update of the state), and the close activity that we added is removed."""
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        table, now = self.destination.table(self.ending.activity), self.read(rows)
+        since = [closes_since(row.before or {}, now.get(row.row_id, {})) for row in rows]
+        gone = [closes[0] for closes in since if len(closes) == 1]
+        self.client.batch([Operation("DELETE", f"{table.entity_set}({close})") for close in gone], repeatable=True)
+        return OfTable.send(self, rows)
+
+    def operation(self, row: StagedRow) -> Operation:
+        body = {name: value for name, value in (row.before or {}).items() if name != CLOSES}
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", body, {"If-Match": "*"})
+
+
+class _TiesBack(_Back, Ties):
+    """Lists untied from campaigns (*assumed*: by the link, since the message for it isn't among the Web API's actions)."""
+
+    def operation(self, row: StagedRow) -> Operation:
+        return Operation("DELETE", f"campaigns({row.values['campaign']})/campaignlist_association({row.values['list']})/$ref")
+
+
+class _MembersBack(_Back, Members):
+    """Members taken from lists."""
+
+    def operation(self, row: StagedRow) -> Operation:
+        return Operation("POST", f"lists({row.values['list']})/{NS}.RemoveMemberList", {"EntityId": row.values["member"]})
+
+
+BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
+    Phase.Kind.STATES: _StatesBack,
+    Phase.Kind.GONE: _StatesBack,
+    Phase.Kind.PUBLISH: _PublishBack,
+    Phase.Kind.CLOSE: _CloseBack,
+    Phase.Kind.TIES: _TiesBack,
+    Phase.Kind.MEMBERS: _MembersBack,
+}

@@ -1,0 +1,101 @@
+"""Which rows of a load stay and which go, as a rollback's plan has it and as it really came."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import orjson
+
+from connectors import store
+from loads import staged
+from loads.models import LedgerEntry, Phase, Run
+from loads.rollback.hanging import Child
+from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
+
+ROWS = Phase.Kind.ROWS.value
+# (table, row id) of a kept row -> the rows that it looks up to; a kept row keeps them, or it would lose what it says of them.
+_POINTING = """
+    SELECT DISTINCT p, r.row_id, r.filename FROM read_parquet($loaded, filename = true) r, unnest(r.parents) AS u(p)
+    WHERE p IN (SELECT unnest($wanted)) AND r.row_id IN (SELECT row_id FROM kept)
+"""
+
+
+class Planned:
+    """By the plan so far: the phases that are carried out before this one are planned."""
+
+    def __init__(self, run: Run, phase: Phase) -> None:
+        """run: the rollback. phase: the load's that is being planned."""
+        self.run, self.phase, self._tables = run, phase, _tables(run.load)
+
+    def leaving(self, children: Sequence[Child]) -> set[str]:
+        """Rows of the same phase may not be planned yet; they are looked at again when the row is removed."""
+        gone = {child.row_id for child in children if child.table == self.phase.table and child.mark == self.run.load.key}
+        asked = {child.row_id: child for child in children if child.mark is not None and child.row_id not in gone}
+        for row_id, action, before in planned_rows(self.run, asked):
+            held = orjson.loads(before).get(asked[row_id].column, asked[row_id].parent) if action == RESTORE else None
+            if action == REMOVE or (action == RESTORE and held != asked[row_id].parent):
+                gone.add(row_id)
+        return gone
+
+    def pointing(self, ids: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+        """Of the rows that the plan keeps."""
+        paths = _files(self.run)
+        if paths:
+            kept = "CREATE TABLE kept AS SELECT row_id FROM read_parquet($paths) WHERE action = $action"
+            yield from _pointing(self._tables, self.phase.table, ids, kept, {"paths": paths, "action": KEEP})
+
+
+class Carried:
+    """By what came of it: all rows that were to go before this phase are gone, or were kept. Asks the database when it is made only."""
+
+    def __init__(self, phase: Phase) -> None:
+        """phase: the rollback's that is carried out."""
+        self.run, self.phase, self._tables = phase.run, phase, _tables(phase.run.load)
+        entries = LedgerEntry.objects.filter(run=self.run, phase__kind=ROWS, row_id__isnull=False).values_list("row_id", flat=True)
+        self._kept = [str(row_id) for row_id in entries.iterator(chunk_size=2_000)]
+
+    def leaving(self, children: Sequence[Child]) -> set[str]:
+        """Rows of the same table that this phase removes, too; all others that were to go are gone by now."""
+        ids = [child.row_id for child in children if child.table == self.phase.table]
+        return {row_id for row_id, action, _ in planned_rows(self.run, ids, self.phase) if action == REMOVE}
+
+    def pointing(self, ids: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+        """Of the rows that were kept, or that the service didn't let go."""
+        if self._kept:
+            made = "CREATE TABLE kept AS SELECT unnest($kept) AS row_id"
+            yield from _pointing(self._tables, self.phase.table, ids, made, {"kept": self._kept})
+
+
+def _pointing(
+    tables: Mapping[str, str], table: str, ids: Sequence[str], kept: str, names: dict[str, object]
+) -> Iterator[tuple[str, str, str]]:
+    if not (tables and ids):
+        return
+    with store.database() as con:
+        con.execute(kept, names)
+        if not con.execute("SELECT count(*) FROM kept").fetchall()[0][0]:
+            return
+        wanted = [f"{table}:{row_id}" for row_id in ids]
+        for parent, row_id, path in con.execute(_POINTING, {"loaded": list(tables), "wanted": wanted}).fetchall():
+            yield parent.partition(":")[2], tables[path], row_id
+
+
+def _tables(load: Run) -> dict[str, str]:
+    """Each file of a load's rows -> the table that they are of."""
+    found: dict[str, str] = {}
+    for phase in load.phases.filter(kind=ROWS).exclude(table=""):
+        phase.run = load
+        found |= {str(path): phase.table for path in staged.rows_of(phase)}
+    return found
+
+
+def _files(run: Run) -> list[str]:
+    return [str(path) for path in staged.folder(run).glob(f"*-{ROWS}.*.parquet")]
+
+
+def planned_rows(run: Run, ids: Collection[str], phase: Phase | None = None) -> Iterator[tuple[str, str, bytes]]:
+    """(row id, action, before) of rows among these that a rollback's plan, or that of one of its phases, has."""
+    paths = [str(path) for path in staged.rows_of(phase)] if phase else _files(run)
+    if not (paths and ids):
+        return
+    with store.database() as con:
+        query = "SELECT row_id, action, before FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))"
+        yield from con.execute(query, [paths, list(ids)]).fetchall()
