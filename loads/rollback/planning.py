@@ -88,7 +88,7 @@ def _write(run: Run, phase: Phase, number: int, verdicts: Iterator[Verdict]) -> 
             before = None if one.before is None else orjson.dumps(one.before)
             file.add(
                 row.row_id, row.source_id, row.position, row.role, row.main_table, one.action, row.origin, orjson.dumps(one.values),
-                [], one.etag, before, row.applied_hash, [], [], None, None,
+                [], one.etag, before, row.applied_hash, [], [], None, None, None,
             )  # fmt: skip
 
 
