@@ -23,6 +23,7 @@ from workbench.pipeline.way import DONE, READY, Stage, way
 from workbench.portal.forms import SignInForm
 
 PAGES = {"matrix": "portal:matrix", "sandbox-signature": "portal:sandbox"}
+LOOKED_UP = {**PAGES, "hypercare": "portal:tickets"}
 ASKED = {"matrix": "Read the split matrix and sign it.", "sandbox-signature": "Check the sandbox run and sign it."}
 QUALITY_GATE = "data quality decided"
 OWNER_GATES = ("owners answered", "names bound")
@@ -123,7 +124,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     """Where an engagement stands: its stages, and what waits for whom."""
     engagement = visible(request, slug)
     stages, roles = way(engagement), roles_of(request.user, engagement)
-    shown = [(stage, reverse(PAGES[stage.key], args=[slug]) if stage.key in PAGES else "") for stage in stages]
+    shown = [(stage, reverse(LOOKED_UP[stage.key], args=[slug]) if stage.key in LOOKED_UP else "") for stage in stages]
     context = {
         "engagement": engagement,
         "stages": shown,
