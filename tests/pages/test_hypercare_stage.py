@@ -64,7 +64,7 @@ def test_both_sides_read_it_on_their_page_of_the_engagement(northwind, people, a
     raised(northwind, people)
     portal = as_user(people.viewer).get("/engagements/northwind/").content.decode()
     admin = as_user(people.engineer).get(reverse("admin:engagements_engagement_change", args=[northwind.pk])).content.decode()
-    for text, role in ((portal, "Engineer"), (admin, "Engineer")):
-        assert "To be answered: ticket 1, the first by " in text
-        assert f"{role}'s move" in text.replace("&#x27;", "'")
+    for text in (portal, admin):
+        assert "To be answered: ticket 1, by " in text
+        assert "Engineer's move" in text
     assert '<a href="/engagements/northwind/tickets/">Hypercare</a>' in portal

@@ -54,7 +54,8 @@ def _moves(ours: Sequence[Ticket], theirs: Sequence[Ticket], late: Sequence[Tick
         yield Missing(KEY, f"Past the deadline: {_named(late)}.", Role.ENGINEER)
     if waiting := ours[len(late) :]:
         due = waiting[0].due_at.astimezone(workdays.zone)
-        yield Missing(KEY, f"To be answered: {_named(waiting)}, the first by {written(due, MOMENT)}.", Role.ENGINEER)
+        when = f"{'the first ' if len(waiting) > 1 else ''}by {written(due, MOMENT)} ({workdays.zone.key})"
+        yield Missing(KEY, f"To be answered: {_named(waiting)}, {when}.", Role.ENGINEER)
     if theirs:
         yield Missing(KEY, f"Waiting for the customer's answer: {_named(theirs)}.", Role.APPROVER)
 
