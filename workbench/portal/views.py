@@ -83,10 +83,10 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
 
 
 def _owners(engagement: Engagement, asked: Sequence[Missing]) -> list[Ask]:
-    """One line for all owners that wait, with the page to answer them on."""
-    if not any(item.gate in OWNER_GATES for item in asked):
-        return []
+    """One line for all owners that wait, with the page to answer them on; nothing before discovery has found any."""
     matches = OwnerMatch.objects.filter(engagement=engagement)
+    if not any(item.gate in OWNER_GATES for item in asked) or not matches.exists():
+        return []
     counts = [(matches.in_state(state).count(), words) for state, words in (("open", "without an answer"), ("problem", "with a problem"))]
     told = ", ".join(f"{count} owner{'s' * (count != 1)} {words}" for count, words in counts if count) or "an environment lacks some owners"
     return [Ask(f"Say who owns what moves: {told}.", reverse("portal:owners", args=[engagement.slug]))]
