@@ -201,6 +201,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("workbench/admin.css")],
+    "SCRIPTS": [lambda request: static("workbench/tables.js")],
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
