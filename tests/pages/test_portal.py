@@ -82,7 +82,7 @@ def test_nobody_is_asked_for_owners_before_discovery_found_any(northwind, people
 def test_a_long_list_of_what_is_missing_is_folded_by_whose_move_it_is(planned, people, as_user):
     planned.object_maps.update(confirmed=False)
     text = as_user(people.viewer).get("/engagements/northwind/").content.decode()
-    assert f"<summary>{len(plan.PARTS)} things to do</summary>" in text
+    assert f"<summary>{len(plan.PARTS)} things to do. " in text
     assert "The customer hasn&#x27;t signed the split matrix. <span" in text
 
 
