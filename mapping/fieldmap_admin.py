@@ -32,8 +32,17 @@ DECISIONS = {
 }
 REASON = "Why it goes there, or why it is left behind; the customer reads it."
 COMMENT = "What who decides wants to be read with the decision."
+NEW_COLUMN = "The column to make, where it doesn't exist yet."
 LONGEST = 120  # characters of a reason in the list
 LABELS = {"proposed": "warning", "confirmed": "success", "left": "info", "deferred": "danger"}
+
+
+class NoneIsBlank(forms.JSONField):
+    """JSON whose nothing is an empty field."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """What the field shows."""
+        return "" if value is None else super().prepare_value(value)
 
 
 class FieldMapForm(forms.ModelForm):
@@ -51,6 +60,8 @@ class FieldMapForm(forms.ModelForm):
 
     reason = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), help_text=REASON)
     comment = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}), help_text=COMMENT)
+
+    new_column = NoneIsBlank(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}), help_text=NEW_COLUMN)
 
     class Meta:
         model = FieldMap
@@ -214,7 +225,7 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
     @display(description="source field", ordering="source")
     def shown_source(self, row: FieldMap) -> str:
         """Object and field."""
-        return f"{row.object_name}.{row.source}"
+        return format_html("{}.<wbr>{}", row.object_name, row.source)
 
     @display(description="destination", ordering="column", header=True)
     def shown_target(self, row: FieldMap) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.http import FileResponse, Http404, HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -18,7 +19,7 @@ from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, Workb
 class DocumentAdmin(WorkbookPages, JourneyPages, ExceptionPages, ReadOnly, WorkbenchAdmin):
     """Documents that were written, to be downloaded."""
 
-    list_display = ("kind", "format", "engagement", "run", "size", "written_at", "download")
+    list_display = ("title", "format", "engagement", "run", "shown_size", "written_at", "download")
     list_filter = (EngagementFilter, "kind", "format")
     list_select_related = ("engagement", "run__environment__engagement")
     list_filter_submit = True
@@ -30,6 +31,16 @@ class DocumentAdmin(WorkbookPages, JourneyPages, ExceptionPages, ReadOnly, Workb
             path("<int:pk>/download/", self.admin_site.admin_view(self.download_view), name="reports_document_download"),
             *super().get_urls(),
         ]
+
+    @display(description="document", ordering="kind")
+    def title(self, document: Document) -> str:
+        """What the portal calls it."""
+        return downloads.title_of(document.kind).name
+
+    @display(description="size", ordering="size")
+    def shown_size(self, document: Document) -> str:
+        """For people."""
+        return filesizeformat(document.size)
 
     @display(description="file")
     def download(self, document: Document) -> str:

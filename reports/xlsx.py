@@ -29,6 +29,9 @@ _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+# Printed on A4 across, as wide as a page and as long as it takes.
+_FIT = '<sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
+_PRINTED = '<pageSetup paperSize="9" orientation="landscape" fitToHeight="0"/>'
 _HEADER, _TEXT = 1, 2  # places in cellXfs below
 _FONTS = (
     '<font><sz val="11"/><name val="Calibri"/></font>'
@@ -117,7 +120,7 @@ def _write_sheet(file: IO[bytes] | BufferedIOBase, sheet: Sheet, rows: Iterator[
     pane = '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/><selection pane="bottomLeft"/>'
     selected = ' tabSelected="1"' if first else ""
     view = f'<sheetViews><sheetView workbookViewId="0"{selected}>{pane}</sheetView></sheetViews>'
-    file.write(f"{_HEAD}<worksheet {_MAIN}>{view}<cols>{columns}</cols><sheetData>".encode())
+    file.write(f"{_HEAD}<worksheet {_MAIN}>{_FIT}{view}<cols>{columns}</cols><sheetData>".encode())
     number, buffer = 1, [_row(letters, 1, sheet.header, _HEADER)]
     for number, row in enumerate(rows, 2):
         buffer.append(_row(letters, number, row, _TEXT))
@@ -125,7 +128,7 @@ def _write_sheet(file: IO[bytes] | BufferedIOBase, sheet: Sheet, rows: Iterator[
             file.write("".join(buffer).encode())
             buffer.clear()
     file.write("".join(buffer).encode())
-    file.write(f'</sheetData><autoFilter ref="A1:{letters[-1]}{number}"/></worksheet>'.encode())
+    file.write(f'</sheetData><autoFilter ref="A1:{letters[-1]}{number}"/>{_PRINTED}</worksheet>'.encode())
 
 
 def _row(letters: Sequence[str], number: int, row: Sequence[Cell], style: int) -> str:

@@ -138,6 +138,7 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="workbench@localhost")
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["workbench.formats"]
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -171,6 +172,21 @@ LOGGING = {
 }
 
 
+BLUES = {
+    "50": "#eff7fb",
+    "100": "#e3eff7",
+    "200": "#c2dff0",
+    "300": "#91c7e3",
+    "400": "#57a8d0",
+    "500": "#2b8cc4",
+    "600": "#0b5c86",
+    "700": "#084766",
+    "800": "#063a54",
+    "900": "#052f44",
+    "950": "#031e2c",
+}
+
+
 def _of_superusers(title: str, icon: str, link: str) -> dict:
     return {"title": title, "icon": icon, "link": reverse_lazy(link), "permission": lambda request: request.user.is_superuser}
 
@@ -180,9 +196,12 @@ UNFOLD = {
     "SITE_HEADER": "Migration Workbench",
     "SITE_SUBHEADER": "to Dynamics 365 Sales",
     "SITE_SYMBOL": "move_up",
+    "COLORS": {"primary": BLUES},  # the portal's accent and its neighbours
+    "DASHBOARD_CALLBACK": "workbench.pipeline.dashboard.dashboard",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("workbench/admin.css")],
+    "SCRIPTS": [lambda request: static("workbench/tables.js")],
     "SIDEBAR": {
         "show_search": True,
         "navigation": [

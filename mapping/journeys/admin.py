@@ -64,7 +64,7 @@ class EnteredJourneyAdmin(WorkbenchAdmin):
     search_fields = ("journey_id", "name")
     inlines = (EnteredStepInline,)
     fields = (
-        ("engagement", "journey_id", "name"), ("trigger", "reentry"), "names", ("lifetime", "at_once", "complete"), "note",
+        "engagement", ("journey_id", "name"), ("trigger", "reentry"), "names", ("lifetime", "at_once"), "complete", "note",
     )  # fmt: skip
     formfield_overrides = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
 

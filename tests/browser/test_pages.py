@@ -1,5 +1,4 @@
-"""What a person does in a browser: the approver signs the matrix on a phone, the engineer edits a split rule,
-a viewer reads a document."""
+"""What people do in a browser: the customer reads, signs, decides and raises tickets on a phone, the engineer answers and edits."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,14 +6,17 @@ from playwright.sync_api import expect
 from connectors.base import Finding
 from mapping import plan
 from mapping.checks.keeping import keep
-from mapping.models import EventType, SplitRule
+from mapping.models import EventType, FieldMap, SplitRule
 from reports.book import Book, Column, PageOf, Part, Table
 from reports.documents import write_book, write_json
 from tests.pages import cast
 from workbench.engagements.models import SignOff
+from workbench.hypercare.models import Ticket
 from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# How many tables of the admin scroll sideways.
+SIDEWAYS = "[...document.querySelectorAll('.mw-scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
 
 
 @pytest.fixture
@@ -57,8 +59,7 @@ def test_the_rules_are_read_on_a_phone_by_the_customer_and_the_engineer(northwin
     engineer.goto(f"/admin/engagements/engagement/{northwind.pk}/rules/")
     expect(engineer.get_by_text("companies of e-mail domains")).to_be_visible()
     assert engineer.evaluate("document.documentElement.scrollWidth") <= 390
-    inside = "[...document.querySelectorAll('.mw-scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
-    assert engineer.evaluate(inside) == 0
+    assert engineer.evaluate(SIDEWAYS) == 0
 
 
 def test_the_engineer_edits_a_split_rule(northwind, people, signed_in):
@@ -101,3 +102,63 @@ def test_the_viewer_reads_a_long_document_on_a_phone_and_follows_its_references(
     page.get_by_role("cell").get_by_role("link").click()
     expect(page.get_by_text("The end.")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_ticket_about_a_record_goes_from_the_customers_phone_to_the_engineer_and_back(northwind, people, signed_in):
+    phone = signed_in(people.approver, width=390)
+    phone.goto("/engagements/northwind/tickets/")
+    phone.get_by_role("link", name="Raise a ticket").click()
+    phone.get_by_label("What is wrong, in one line").fill("Ada is missing")
+    phone.get_by_label("What do you see").fill("She was in Iterable.")
+    phone.get_by_label("Which records is it about").fill("user:u-1")
+    phone.get_by_role("button", name="Raise the ticket").click()
+    expect(phone.get_by_text("Ticket 1 is raised.")).to_be_visible()
+    expect(phone.get_by_role("heading", name="user: u-1")).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+    desk = signed_in(people.engineer)
+    desk.goto(f"/admin/engagements/engagement/{northwind.pk}/change/")
+    desk.get_by_role("link", name="Tickets", exact=True).first.click()
+    desk.get_by_role("link", name="Ada is missing").click()
+    desk.get_by_label("It is").select_option("bug")
+    desk.get_by_role("button", name="Triage").click()
+    desk.get_by_label("Text", exact=True).fill("She is there now.")
+    desk.get_by_role("button", name="Answer", exact=True).click()
+    expect(desk.get_by_text("Waits for the customer").first).to_be_visible()
+
+    phone.goto("/")
+    phone.get_by_role("link", name="1 ticket waits for your answer.").click()
+    phone.get_by_role("link", name="1. Ada is missing").click()
+    expect(phone.get_by_text("She is there now.")).to_be_visible()
+    told = phone.get_by_role("listitem").filter(has_text="State:").all_inner_texts()
+    assert [words.split("State: ")[1].splitlines()[0] for words in told] == ["Open → Triaged", "Triaged → Answered"]
+    phone.get_by_role("button", name="Close").click()
+    expect(phone.get_by_text("The ticket is closed.")).to_be_visible()
+    assert Ticket.objects.get(engagement=northwind).state == "closed"
+
+
+def test_the_engineer_changes_where_a_field_goes_and_confirms_many_at_once(northwind, people, signed_in):
+    changed, other, _ = (cast.make_field_map(northwind, name, column="jobtitle") for name in ("firstName", "lastName", "email"))
+    page = signed_in(people.engineer)
+    page.goto(f"/admin/mapping/fieldmap/{changed.pk}/change/")
+    page.get_by_role("combobox", name="Column").fill("nickname")
+    expect(page.locator("#samples")).to_contain_text("Ada1")
+    page.get_by_role("button", name="Save", exact=True).click()
+
+    for row in (changed, other):
+        page.get_by_role("row").filter(has_text=row.source).get_by_role("checkbox").check()
+    page.get_by_role("combobox", name="Action").select_option(label="Confirm…")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_text("2 field maps would change")).to_be_visible()
+    assert not FieldMap.objects.filter(state="confirmed").exists()
+    page.get_by_label("Comment").fill("As agreed with sales.")
+    page.get_by_role("button", name="Confirm: 2").click()
+    expect(page.get_by_text("Confirm: 2 field maps.")).to_be_visible()
+    rows = FieldMap.objects.order_by("pk").values_list("column", "state")
+    assert list(rows) == [("nickname", "confirmed"), ("jobtitle", "confirmed"), ("jobtitle", "proposed")]
+
+    page.goto(f"/admin/mapping/fieldmap/{changed.pk}/history/")
+    expect(page.get_by_text("jobtitle").first).to_be_visible()
+    expect(page.get_by_role("cell", name="set field maps confirmed As agreed with sales.")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate(SIDEWAYS) == 0

@@ -175,3 +175,28 @@ def test_the_latest_runs_are_the_newest_ones(northwind, people):
     made = {"environment": sandbox, "requested_by": people.engineer, "state": Run.State.DONE, "parts": {}}
     runs = [Run.objects.create(engagement=northwind, **made) for _ in range(7)]
     assert latest_runs(northwind) == runs[:1:-1]
+
+
+def test_the_first_page_says_where_each_engagement_of_the_engineer_stands_and_whose_move_it_is(northwind, people, as_user):
+    cast.make_planned(northwind)
+    done(northwind, "discover")
+    cast.make_engagement("Contoso")
+    answer = as_user(people.engineer).get(reverse("admin:index"))
+    [row] = answer.context["standings"]
+    assert (row.engagement, row.done, [stage.key for stage in row.now]) == (northwind, 1, ["plan", "matrix"])
+    assert dict(row.moves) == {"engineer": len(plan.PARTS), "approver": 1}
+    text = answer.content.decode()
+    assert "Sign-off of the split matrix: to do" in text
+    assert "Contoso" not in text
+
+
+def test_a_run_of_many_phases_is_one_line(northwind, people, as_user):
+    cast.make_planned(northwind)
+    run = cast.make_run(northwind, people.engineer, state="paused")
+    cast.make_phase(run, 3, "list", "campaign", state="unbalanced")
+    cast.make_phase(run, 4, "list", "list", state="waiting")
+    page = reverse("admin:engagements_engagement_change", args=[northwind.pk])
+    text = as_user(people.engineer).get(page).content.decode()
+    assert "2 of 4</span>" in text
+    assert "list → campaign: doesn&#x27;t balance" in text
+    assert "company → account" not in text

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from connectors.base import Finding
+from mapping import plan
 from mapping.checks.keeping import keep
 from tests.pages import cast
 from workbench.engagements.models import Engagement, Membership
@@ -72,6 +73,17 @@ def test_the_dynamics_admin_is_asked_for_owners(planned, people, as_user):
     text = as_user(people.admin).get("/engagements/northwind/").content.decode()
     assert "Asked of you" in text
     assert "no answer for" in text
+
+
+def test_nobody_is_asked_for_owners_before_discovery_found_any(northwind, people, as_user):
+    assert "Asked of you" not in as_user(people.admin).get("/engagements/northwind/").content.decode()
+
+
+def test_a_long_list_of_what_is_missing_is_folded_by_whose_move_it_is(planned, people, as_user):
+    planned.object_maps.update(confirmed=False)
+    text = as_user(people.viewer).get("/engagements/northwind/").content.decode()
+    assert f"<summary>{len(plan.PARTS)} things to do. " in text
+    assert "The customer hasn&#x27;t signed the split matrix. <span" in text
 
 
 def test_names_are_text_whatever_they_hold(people, as_user):

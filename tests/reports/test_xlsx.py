@@ -58,6 +58,7 @@ def test_the_header_is_frozen_styled_and_filterable_and_columns_have_widths(tmp_
     write(tmp_path / "a.xlsx", [Sheet("One", ["Id", "Words"], [["1", "x"], ["2", "y"]], [12, 60]), Sheet("Empty", ["Id"], [])])
     one, empty = openpyxl.load_workbook(tmp_path / "a.xlsx").worksheets
     assert (one.freeze_panes, one.auto_filter.ref, one["A1"].font.b) == ("A2", "A1:B3", True)
+    assert (one.page_setup.orientation, one.page_setup.fitToHeight, one.sheet_properties.pageSetUpPr.fitToPage) == ("landscape", 0, True)
     assert (one.column_dimensions["A"].width, one.column_dimensions["B"].width) == (12, 60)
     assert (empty.auto_filter.ref, [cell.value for cell in empty[1]]) == ("A1:A1", ["Id"])
 

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import Field, Sum
+from django.db.models import Count, Field, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from loads.models import Run
+from loads.models import Phase, Run
 from loads.progress import SILENT_AFTER, shown_seconds
 from mapping import plan, playbooks
 from mapping.checks import switching
@@ -282,9 +282,11 @@ def figures(engagement: Engagement) -> list[tuple[str, int, str, str]]:
 
 
 def latest_runs(engagement: Engagement) -> list[Run]:
-    """The newest runs, with their phases."""
+    """The newest runs, with their phases and how many of them balance."""
     runs = engagement.runs.select_related("environment__engagement").prefetch_related("phases")
-    return list(runs.annotate(records=Sum("phases__extracted", default=0)).order_by("-created_at", "-pk")[:5])
+    balanced = Count("phases", filter=Q(phases__state=Phase.State.BALANCED))
+    counted = runs.annotate(records=Sum("phases__extracted", default=0), phase_count=Count("phases"), balanced_count=balanced)
+    return list(counted.order_by("-created_at", "-pk")[:5])
 
 
 def live(engagement: Engagement) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The way of an engagement as pages show it: each stage with its state, what is missing in words, and whose move it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from loads import quality
@@ -54,6 +54,14 @@ class Stage:
         return bool(self.missing) and self.state not in (DONE, RUNNING)
 
 
+_after_handoff: list[Callable[[Engagement], Stage]] = []
+
+
+def after_handoff(stage: Callable[[Engagement], Stage]) -> None:
+    """Put a stage of a higher layer at the end of the way; it says itself what it waits for."""
+    _after_handoff.append(stage)
+
+
 def way(engagement: Engagement) -> list[Stage]:
     """Every stage in order. Asks every gate once."""
     environments = {row.kind: row for row in engagement.environments.select_related("connection").defer("connection__secret")}
@@ -65,7 +73,7 @@ def way(engagement: Engagement) -> list[Stage]:
         stages += _environment_stages(engagement, kind, environments.get(kind), load[kind], steps)
         if kind == Environment.Kind.SANDBOX:
             stages.append(_sandbox_signature(engagement))
-    return _in_order([*stages, _handoff(engagement, steps)])
+    return [*_in_order([*stages, _handoff(engagement, steps)]), *(stage(engagement) for stage in _after_handoff)]
 
 
 def latest_steps(engagement: Engagement) -> dict[tuple[str, int | None], Step]:

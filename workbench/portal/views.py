@@ -23,6 +23,7 @@ from workbench.pipeline.way import DONE, READY, Stage, way
 from workbench.portal.forms import SignInForm
 
 PAGES = {"matrix": "portal:matrix", "sandbox-signature": "portal:sandbox"}
+LOOKED_UP = {**PAGES, "hypercare": "portal:tickets"}
 ASKED = {"matrix": "Read the split matrix and sign it.", "sandbox-signature": "Check the sandbox run and sign it."}
 QUALITY_GATE = "data quality decided"
 OWNER_GATES = ("owners answered", "names bound")
@@ -82,10 +83,10 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
 
 
 def _owners(engagement: Engagement, asked: Sequence[Missing]) -> list[Ask]:
-    """One line for all owners that wait, with the page to answer them on."""
-    if not any(item.gate in OWNER_GATES for item in asked):
-        return []
+    """One line for all owners that wait, with the page to answer them on; nothing before discovery has found any."""
     matches = OwnerMatch.objects.filter(engagement=engagement)
+    if not any(item.gate in OWNER_GATES for item in asked) or not matches.exists():
+        return []
     counts = [(matches.in_state(state).count(), words) for state, words in (("open", "without an answer"), ("problem", "with a problem"))]
     told = ", ".join(f"{count} owner{'s' * (count != 1)} {words}" for count, words in counts if count) or "an environment lacks some owners"
     return [Ask(f"Say who owns what moves: {told}.", reverse("portal:owners", args=[engagement.slug]))]
@@ -123,7 +124,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     """Where an engagement stands: its stages, and what waits for whom."""
     engagement = visible(request, slug)
     stages, roles = way(engagement), roles_of(request.user, engagement)
-    shown = [(stage, reverse(PAGES[stage.key], args=[slug]) if stage.key in PAGES else "") for stage in stages]
+    shown = [(stage, reverse(LOOKED_UP[stage.key], args=[slug]) if stage.key in LOOKED_UP else "") for stage in stages]
     context = {
         "engagement": engagement,
         "stages": shown,

@@ -1,0 +1,5 @@
+"""Days and moments as 2026-12-31 and 2026-12-31 23:59, in UTC."""
+
+DATE_FORMAT = SHORT_DATE_FORMAT = "Y-m-d"
+TIME_FORMAT = "H:i"
+DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "Y-m-d H:i"
