@@ -253,7 +253,7 @@ class Ending:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
-CLOSES = "closes"  # ids of a row's close activities, beside the columns that are read of it
+CLOSES = "closes"  # a row's close activities, id -> its values, beside the columns that are read of the row
 OF_DEAL, OF_ORDER = ("subject", "actualrevenue", "actualend"), ("subject", "actualend")
 WON, FULFILLED = ("actualvalue", "actualclosedate"), ("datefulfilled",)
 ENDINGS: Mapping[str, Ending] = {
@@ -290,10 +290,11 @@ class Close(OfTable):
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
         found, table, lookup = super().read(rows), self.destination.table(self.ending.activity), self.table.primary_id
-        closes: dict[str, list[str]] = {row_id: [] for row_id in found}
-        for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value"]):
-            closes[close[f"_{lookup}_value"].lower()].append(close[table.primary_id])
-        return {row_id: {**values, CLOSES: sorted(closes[row_id])} for row_id, values in found.items()}
+        closes: dict[str, dict[str, Values]] = {row_id: {} for row_id in found}
+        told = [name for name in self.ending.values if name in table.columns]
+        for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value", *told]):
+            closes[close[f"_{lookup}_value"].lower()][close[table.primary_id]] = {name: close.get(name) for name in told}
+        return {row_id: {**values, CLOSES: closes[row_id]} for row_id, values in found.items()}
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
@@ -309,18 +310,28 @@ class Close(OfTable):
 
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
         """What a batch does for one row."""
+        closing = self.closing(row, row.values)
+        return (*self.reopening(row, self._again[row.row_id]), closing) if row.row_id in self._again else closing
+
+    def closing(self, row: StagedRow, values: Values, close_id: str = "") -> Operation:
+        """The message that closes a row. values: of its close activity. close_id: the id that this is to have (*assumed* to be taken)."""
         ending = self.ending
-        close = {name: row.values[name] for name in ending.values} | {
-            "@odata.type": f"{NS}.{ending.activity}",
-            f"{self.table.primary_id}@odata.bind": f"/{self.table.entity_set}({row.row_id})",
-        }
-        closing = Operation("POST", ending.message, {"Status": ending.status, ending.parameter: close})
-        if row.row_id not in self._again:
-            return closing
-        activity = self.destination.table(ending.activity)
-        earlier = [Operation("DELETE", f"{activity.entity_set}({close_id})") for close_id in self._again[row.row_id]]
-        reopening = Operation("PATCH", f"{self.table.entity_set}({row.row_id})", REOPENED, {"If-Match": "*"})
-        return (*earlier, reopening, closing)
+        given = {self.destination.table(ending.activity).primary_id: close_id} if close_id else {}
+        close = (
+            {name: values[name] for name in ending.values}
+            | given
+            | {
+                "@odata.type": f"{NS}.{ending.activity}",
+                f"{self.table.primary_id}@odata.bind": f"/{self.table.entity_set}({row.row_id})",
+            }
+        )
+        return Operation("POST", ending.message, {"Status": ending.status, ending.parameter: close})
+
+    def reopening(self, row: StagedRow, closes: Sequence[str], values: Values = REOPENED) -> ChangeSet:
+        """What opens a row again, without these of its close activities. values: what is written into it."""
+        activity = self.destination.table(self.ending.activity)
+        earlier = [Operation("DELETE", f"{activity.entity_set}({close_id})") for close_id in closes]
+        return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, {"If-Match": "*"}))
 
     def _is_of_this_run(self, there: Values) -> bool:
         return all(there.get(column) == value for column, value in self._stamp.items())

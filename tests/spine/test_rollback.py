@@ -242,7 +242,7 @@ def test_what_people_edited_or_built_upon_is_kept_and_listed(small):
 def test_a_table_or_records_alone_are_taken_back(small):
     before = small.everything()
     done = small.take_back(tables=("opportunityproduct",))
-    assert counts(done)["removed"] == 1
+    assert counts(done)["removed"] == len(before["opportunityproduct"])
     assert {table for table, *_ in differences(small.everything(), before)} == {"opportunityproduct", "opportunity"}  # its totals
     small.load()
     assert not differences(small.everything(), before, apart=ANEW)
