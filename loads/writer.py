@@ -59,7 +59,7 @@ class Writer:
         except OutcomeUnknown:
             size.failed(len(rows), self.client.governor.last_s)
             return self.upsert(rows)
-        except DataverseRefused:
+        except DataverseRefused:  # at the first bad row: how long all would have taken is unknown
             return self._one_by_one(rows)
         size.took(len(rows), self.client.governor.last_s)
         return [Written(row, "created") for row in rows]
