@@ -170,6 +170,14 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, a
         yield partial(_written, act, part, table, stamp)
 
 
+def tuning(destination: Destination, table: str, *, creates: bool) -> dict[str, Any]:
+    """How many rows of a table go in a call, and why, for people: rows_per_call, said."""
+    if creates:
+        return rows_per_call(destination.client.base_url, table).content()
+    said = f"{UPDATE_ROWS} rows a call: each is changed by itself, in the version that was read."
+    return {"rows_per_call": UPDATE_ROWS, "said": said}
+
+
 def _written(
     act: Callable[[Writer, list[StagedRow]], list[Written]], rows: list[StagedRow], table: Table, stamp: dict[str, str], client: Client
 ) -> list[Written]:
