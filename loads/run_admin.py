@@ -171,6 +171,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "can_stop": going and not run.stop_asked,
         "guidance": guidance(run, phases, now),
         "tuning": users_content(run),
+        "calls": _calls(phases),
         "requests": requests_of_a_day(run) if going or run.resume_at else None,
         "can_roll_back": can_roll_back(run),
         "taken_back_by": run.taken_back_by,
@@ -202,6 +203,15 @@ def can_roll_back(run: Run) -> bool:
 def can_resume(run: Run) -> bool:
     """A planned rollback is begun, not resumed."""
     return not (run.is_rollback and run.measured_at and not run.agreed_at)
+
+
+def _calls(phases: list[progress.Progress]) -> dict[str, list[str]]:
+    """Why rows go in calls of their number -> of which phases that is said."""
+    found: dict[str, list[str]] = {}
+    for item in phases:
+        if item.phase.tuning:
+            found.setdefault(item.phase.tuning["said"], []).append(f"{item.phase.object_name} → {item.phase.table}")
+    return found
 
 
 def requests_of_a_day(run: Run) -> dict[str, int]:
@@ -254,9 +264,10 @@ def live(run: Run) -> dict[str, Any]:
         bars[name] = item.percent
         texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
         texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": item.rate_text, f"{name}-read": item.read_text}
-        texts[f"{name}-tuning"] = item.phase.tuning.get("said", "")
+        texts[f"{name}-tuning"] = item.tuning_text
     stamp = "|".join([run.state, run.stop_asked, str(len(users)), *(phase.phase.state for phase in phases)])
-    return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts | _pace(phases), "bars": bars}
+    texts |= _pace(phases if run.state == Run.State.LOADING else [])
+    return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts, "bars": bars}
 
 
 def _shown(value: object) -> str:

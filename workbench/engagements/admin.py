@@ -15,11 +15,11 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from workbench.engagements import invitation_admin  # noqa: F401 - it registers its pages
 from workbench.engagements.models import AuditEntry, Connection, Engagement, Environment, Membership, Role, SignOff
-from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, WorkbenchAdmin
+from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, StackedRows, WorkbenchAdmin
 from workbench.engagements.signoffs import content_hash
 
 admin.site.unregister(User)
@@ -62,6 +62,17 @@ class MembershipInline(ScopedInline):
 class EnvironmentForm(forms.ModelForm):
     """An environment; its further application users call the same address as the first, each by a connection of its own."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the connections to the address of the environment's own; of a new environment all."""
+        super().__init__(*args, **kwargs)
+        field = self.fields.get("further_connections")
+        if field is not None and self.instance.pk:
+            first, offered = self.instance.connection, cast(Any, field).queryset
+            fitting = [connection.pk for connection in offered if connection != first and _place(connection) == _place(first)]
+            cast(Any, field).queryset = offered.filter(pk__in=fitting)
+            if not fitting:
+                field.help_text = f"There is no other connection to {_place(first)}. Add one per application user; they share the load."
+
     def clean(self) -> dict[str, Any]:
         """Refuse a further connection that leads elsewhere, or that signs in as another one does."""
         cleaned = super().clean() or self.cleaned_data
@@ -88,16 +99,20 @@ def _client_id(connection: Connection) -> str:
     return str(connection.settings.get("client_id", connection.pk))
 
 
-class EnvironmentInline(ScopedInline):
+class EnvironmentInline(StackedRows):
     """Sandbox and production, each with its connection."""
 
     model = Environment
     max_num = 2
     form = EnvironmentForm
     fields = (
-        "kind", "connection", "further_connections", "edition", "licences", "daily_requests", "insights_journeys",
-        "free_database_gb", "free_file_gb", "free_log_gb",
-    )  # fmt: skip
+        ("kind", "connection"),
+        "further_connections",
+        "daily_requests",
+        ("licences", "edition"),
+        ("insights_journeys", "free_database_gb"),
+        ("free_file_gb", "free_log_gb"),
+    )
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[forms.BaseInlineFormSet]:
         """Offer the engagement's own Dataverse connections."""
@@ -115,7 +130,7 @@ class EnvironmentInline(ScopedInline):
         self, db_field: ManyToManyField, request: HttpRequest, **kwargs: Any
     ) -> forms.ModelMultipleChoiceField | None:
         """The same for the further application users, to be ticked."""
-        kwargs["widget"] = UnfoldAdminCheckboxSelectMultiple()
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None:
             field.queryset = cast(QuerySet, field.queryset).filter(engagement=self.engagement, kind="dataverse").defer("secret")
