@@ -145,8 +145,7 @@ def test_who_waits_for_a_slot_hears_of_a_pause_that_was_asked_for_meanwhile(tmp_
 
     waiting = threading.Thread(target=another)
     waiting.start()
-    while governor.load < 2:
-        threading.Event().wait(0.01)
+    waiting.join(0.2)  # it is at the slots by now
     governor.hold("", 0.5)
     governor.done()
     waiting.join(10)
