@@ -80,6 +80,8 @@ class RowsPerCall:
             self._at = self._most = self._at - 1
             self.said = f"{self.size} rows a call: with {rows} a row took as long."
             return
+        if self._at == self._most < len(SIZES) - 1:
+            return  # it was found before that more is no better
         gain = f", {1 - now / below:.0%} quicker than with {SIZES[self._at - 1]}" if below else ""
         self.said = f"{rows} rows a call: {now * 1000:.1f} ms a row{gain}."
         if self._at < self._most and now * SIZES[self._at + 1] < LONGEST_S / 2:

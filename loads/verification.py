@@ -219,9 +219,9 @@ def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], 
             if name in meant and found is not None and (number := found.get(name)) is not None:
                 tally.measure(name, Decimal(str(number)))
         if row.sample is not None or (wrong and wrong_rows <= KEPT):
-            kept.append(_verified(phase, row, meant, found or {}, _verdicts(shape)))
+            kept.append(_verified(phase, row, meant, found or {}, verdicts_of(shape)))
     for shape, count in shapes.items():
-        tally.take_rows(count, _verdicts(shape))
+        tally.take_rows(count, verdicts_of(shape))
     with transaction.atomic():
         ledger.checked(chunk, worker, tally.content())
         if chunk.attempts > CLAIMS:  # it was read before, by a worker that died or until a difference was put right
@@ -244,7 +244,8 @@ def written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
 Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def _verdicts(shape: Shape) -> dict[str, str]:
+def verdicts_of(shape: Shape) -> dict[str, str]:
+    """Read form of each column -> what became of the value."""
     keys, literal, lossy, wrong = shape
     found = {}
     for key in keys:

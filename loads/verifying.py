@@ -7,7 +7,7 @@ from loads import callers
 from loads.destination import RUN_ID, Destination
 from loads.flight import Flight, Underway
 from loads.models import Phase, Run
-from loads.verification import WRONG, Compared, ReadBack, Tally, column_name, jobs, written
+from loads.verification import Compared, ReadBack, Tally, column_name, jobs, verdicts_of, written
 from mapping import plan
 
 SHOWN = 20
@@ -38,12 +38,11 @@ class Found:
             if there is not None and own in meant and there.get(own) != meant[own]:
                 self.later += 1
                 continue
-            verdicts = {key: back.verdict(row, key, value, there) for key, value in meant.items()}
-            wrong = sorted(column_name(key) for key, verdict in verdicts.items() if verdict == WRONG)
-            self.tally.take_row(verdicts, wrong=bool(wrong))
+            wrong = back.wrong(meant, there)
+            self.tally.take_rows(1, verdicts_of((tuple(meant), row.literal, row.lossy, tuple(wrong))))
             self.missing += there is None
             if wrong and len(self.differing) < SHOWN:
-                self.differing.append((row.source_id, [] if there is None else wrong))
+                self.differing.append((row.source_id, [] if there is None else sorted(map(column_name, wrong))))
 
 
 def read_again(run: Run, said: Callable[[Found], None] = lambda found: None) -> Iterator[Found]:

@@ -123,7 +123,7 @@ def test_users_that_can_load_share_it_and_others_are_left_out_with_the_reason(pr
 
 def test_the_commands_open_list_and_verify_a_run_and_refuse_with_words(prepared):
     engineer = ("--user", prepared.cast.engineer.username)
-    where = f"{prepared.engagement.slug}:sandbox"
+    where = f"{prepared.engagement.slug}/sandbox"
     assert "is queued" in command("run_load", where, *engineer)
     run = Run.objects.latest("pk")
     prepared.finish(run)
@@ -134,7 +134,7 @@ def test_the_commands_open_list_and_verify_a_run_and_refuse_with_words(prepared)
     with pytest.raises(CommandError, match="isn't going on"):
         command("pause", str(run.pk), *engineer)
     with pytest.raises(CommandError, match=f"There are: .*{where}"):
-        command("run_load", "nowhere:sandbox", *engineer)
+        command("run_load", "nowhere/sandbox", *engineer)
     assert "rows are as they were sent" in command("verify", run.key, *engineer)
     edit = {"table": "contact", "count": 1, "seed": 3, "values": {"lastname": "Edited"}, "user": run.users[0]["user_id"]}
     [someone] = prepared.servers.control("dataverse_sandbox", "edit", edit)["ids"]

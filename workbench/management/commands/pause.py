@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from loads import runs
 from workbench.engagements.errors import WorkbenchError
-from workbench.management import running
+from workbench.management import environments, running
 
 
 class Command(BaseCommand):
@@ -18,11 +18,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which run, and in whose name."""
         parser.add_argument("run", metavar="RUN", help="its number or its key")
-        running.add_user(parser)
+        environments.add_user(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it."""
-        run, user = running.run_of(options["run"]), running.user_of(options["user"])
+        run, user = running.run_of(options["run"]), environments.user_of(options)
         try:
             runs.pause(run, user)
         except WorkbenchError as error:

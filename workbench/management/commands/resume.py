@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from loads import runs
 from workbench.engagements.errors import WorkbenchError
-from workbench.management import running
+from workbench.management import environments, running
 
 
 class Command(BaseCommand):
@@ -19,11 +19,11 @@ class Command(BaseCommand):
         """Which run, in whose name, and whether to wait."""
         parser.add_argument("run", metavar="RUN", help="its number or its key")
         parser.add_argument("--wait", action="store_true", help="tell its progress until it ends or stands still")
-        running.add_user(parser)
+        environments.add_user(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it."""
-        run, user = running.run_of(options["run"]), running.user_of(options["user"])
+        run, user = running.run_of(options["run"]), environments.user_of(options)
         try:
             runs.resume(run, user)
         except WorkbenchError as error:

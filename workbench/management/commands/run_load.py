@@ -1,4 +1,4 @@
-"""`manage.py run_load ENGAGEMENT:ENVIRONMENT`: open a run."""
+"""`manage.py run_load ENVIRONMENT`: open a run."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from workbench.engagements.errors import WorkbenchError
-from workbench.management import running
+from workbench.management import environments, running
 from workbench.pipeline import steps
 from workbench.pipeline.models import Step
 
@@ -18,13 +18,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to, in whose name, and whether to wait."""
-        parser.add_argument("environment", metavar="ENGAGEMENT:ENVIRONMENT", help="such as northwind:sandbox")
+        environments.add_arguments(parser)
         parser.add_argument("--wait", action="store_true", help="tell its progress and end with it")
-        running.add_user(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Open it."""
-        environment, user = running.environment_of(options["environment"]), running.user_of(options["user"])
+        environment, user = environments.environment_of(options), environments.user_of(options)
         try:
             steps.request(environment.engagement, Step.Name.LOAD, environment=environment, user=user)
         except WorkbenchError as error:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from loads.verifying import Found, read_again
 from workbench.engagements import history
 from workbench.engagements.errors import WorkbenchError
-from workbench.management import running
+from workbench.management import environments, running
 
 
 class Command(BaseCommand):
@@ -19,11 +19,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which run."""
         parser.add_argument("run", metavar="RUN", help="its number or its key")
-        running.add_user(parser)
+        environments.add_user(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read, tell and record it."""
-        run, user = running.run_of(options["run"]), running.user_of(options["user"])
+        run, user = running.run_of(options["run"]), environments.user_of(options)
         try:
             found = [self._tell(one) for one in read_again(run)]
         except WorkbenchError as error:
