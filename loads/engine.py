@@ -6,7 +6,7 @@ no task lasts long; what a dead worker held is taken over when its lease runs ou
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -244,17 +244,19 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
             settlement.add(chunk, written.row, written.outcome, written.reason)
         ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
         if phase.kind == Phase.Kind.ROWS:
-            _keep_tuning(phase, destination, settlement)
+            _keep_tuning(phase, destination, settlement.counts)
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
         log.info("chunk settled: %s", settlement.counts)
 
     return Underway(chunk, jobs, settle)
 
 
-def _keep_tuning(phase: Phase, destination: Destination, settlement: ledger.Settlement) -> None:
-    """Rows per call as they stand now, and why; of a phase that only changes rows their fixed number."""
-    tuning = writer.tuning(destination, phase.table, creates=bool(settlement.counts["created"]))
-    if tuning != phase.tuning and (settlement.counts["created"] or not phase.tuning):
+def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
+    """Rows per call as they stand now, and why; where rows were only changed, their fixed number."""
+    if not counts["created"] and (phase.tuning or not counts["updated"]):
+        return
+    tuning = writer.tuning(destination, phase.table, creates=bool(counts["created"]))
+    if tuning != phase.tuning:
         phase.tuning = tuning
         Phase.objects.filter(pk=phase.pk).update(tuning=tuning)
 

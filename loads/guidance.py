@@ -58,7 +58,7 @@ def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     begun = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
     half = f"Of {begun.phase} {begun.done:,} of {begun.planned:,} rows are settled, each with its outcome." if begun else ""
     if run.resume_at:
-        press = f"Nothing: it goes on by itself on {run.resume_at:%d %B at %H:%M} UTC. Pause keeps it from that."
+        press = f"Nothing: it goes on by itself on {run.resume_at:%d %B at %H:%M} UTC. 'Keep it paused' keeps it from that."
     elif run.measured_at and not any(item.phase.started_at for item in phases):
         press = "Nothing, where it waits for the customer's decisions: it goes on with the last one. Otherwise Resume."
     else:

@@ -169,6 +169,8 @@ def resume(run: Run, user: User | str) -> None:
 
     A run whose worker died is taken up too: its chunks' leases run out by themselves.
     """
+    if Run.objects.filter(pk=run.pk, state=Run.State.DONE).exists():
+        raise NotInThatState(f"{run} is done.")
     if not run.is_rollback:
         gates.require("load", run.engagement, run.environment)
         require_covered(run)
@@ -176,8 +178,6 @@ def resume(run: Run, user: User | str) -> None:
     if newest != run:
         raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
     locked = Run.objects.select_for_update().get(pk=run.pk)
-    if locked.state == Run.State.DONE:
-        raise NotInThatState(f"{run} is done.")
     if locked.is_rollback and locked.measured_at and not locked.agreed_at:
         raise NotInThatState(f"{run} waits for somebody's word.", remedy="Look at its plan, then let it begin.")
     if not locked.is_rollback and locked.measured_at and not quality.has_begun(locked) and quality.is_outdated(locked):
