@@ -57,7 +57,9 @@ def _loading(run: Run, phases: list[Progress], now: datetime) -> Guidance:
 def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     begun = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
     half = f"Of {begun.phase} {begun.done:,} of {begun.planned:,} rows are settled, each with its outcome." if begun else ""
-    if run.resume_at:
+    if run.is_rollback and run.measured_at and not run.agreed_at:
+        press = "Read its plan below; then let it begin."
+    elif run.resume_at:
         press = f"Nothing: it goes on by itself on {run.resume_at:%d %B at %H:%M} UTC. 'Keep it paused' keeps it from that."
     elif run.measured_at and not any(item.phase.started_at for item in phases):
         press = "Nothing, where it waits for the customer's decisions: it goes on with the last one. Otherwise Resume."
@@ -84,6 +86,8 @@ def _failed(run: Run, phases: list[Progress], now: datetime) -> Guidance:
 
 
 def _done(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    if run.is_rollback:
+        return Guidance(_complete(phases), "What was kept stands below, each row with its reason.", "Nothing.")
     press = f"Nothing. To read everything back again at any time: manage.py verify {run.pk}"
     return Guidance(_complete(phases), "Every row was read back and compared; every difference has a reason below.", press)
 

@@ -24,6 +24,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Read, tell and record it."""
         run, user = running.run_of(options["run"]), environments.user_of(options)
+        if run.is_rollback or run.taken_back_by:
+            raise CommandError(f"{run} {'takes rows back' if run.is_rollback else 'was rolled back'}: there is nothing of it to read back.")
         try:
             found = [self._tell(one) for one in read_again(run)]
         except WorkbenchError as error:
