@@ -170,11 +170,11 @@ class HttpSession:
 
     def _rest(self, call: Call, failure: Failure, patience: Patience) -> None:
         """Wait before the next go, or raise the failure's error where there is none."""
+        if failure.throttled:  # whether this call is tried again or not: the others wait
+            self.pace.hold(call.bucket, failure.retry_after_s or 0.0, code=getattr(failure.error, "code", ""))
         pause = patience.pause_s(failure)
         if pause is None:
             raise failure.error from None
-        if failure.throttled and failure.retry_after_s:
-            self.pace.hold(call.bucket, failure.retry_after_s, code=getattr(failure.error, "code", ""))
         logger.info("%s: %s Again in %.1f s.", self.name, failure.error, pause)
         time.sleep(pause)
 

@@ -1,8 +1,12 @@
-"""Slots that the processes of one machine share: who holds one may call, and one whose process dies is free at once."""
+"""Slots that the processes of one machine share: who holds one may call, and one whose process dies is free at once.
+
+A pause that one of them was asked to make is shared the same way.
+"""
 
 import fcntl
 import os
 import threading
+import time
 from pathlib import Path
 
 LOOK_S = 0.01  # so often a slot of another process is tried again; our own say when they are free
@@ -16,13 +20,13 @@ class Slots:
 
     def __init__(self, folder: Path) -> None:
         """Nothing is opened yet; the folder is made where it is missing."""
-        self._folder = folder
+        self._folder, self._held = folder, folder / "held"
         self._files: dict[int, int] = {}
         self._ours: set[int] = set()
         self._changed = threading.Condition()
 
     def take(self, limit: int) -> int:
-        """Wait until fewer than `limit` slots are taken, and take one; `give_back` takes its number."""
+        """Wait until one of the first `limit` slots is free, and take it; `give_back` takes its number."""
         while True:
             with self._changed:
                 slot = self._free(limit)
@@ -37,6 +41,25 @@ class Slots:
             fcntl.flock(self._files[slot], fcntl.LOCK_UN)
             self._ours.discard(slot)
             self._changed.notify()
+
+    def hold(self, seconds: float) -> None:
+        """Tell all processes that nobody should call for so long; one that was told of a longer pause keeps to it."""
+        with self._changed:
+            until = max(time.time() + seconds, self._until())
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._held.touch(0o600)
+            os.utime(self._held, (until, until))
+
+    def held_s(self) -> float:
+        """Seconds for which nobody should call, from now."""
+        return max(0.0, self._until() - time.time())
+
+    def _until(self) -> float:
+        """The moment is the file's own time: one look at it, and never half written."""
+        try:
+            return self._held.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def _free(self, limit: int) -> int | None:
         for slot in range(limit):

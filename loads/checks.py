@@ -34,7 +34,7 @@ def request_entitlement(look: Look) -> Iterator[Finding]:
 def requests_of(found: Forecast) -> Iterator[Finding]:
     """The finding about requests."""
     known = f"{found.pool:,} a day" if found.pool_entered else f"at least {found.pool:,} a day (the licences aren't entered)"
-    evidence = f"{found.rows:,} rows take {found.requests:,} requests with their state changes; the tenant's pool is {known}."
+    evidence = f"{found.rows:,} rows take {found.requests:,} requests with their state changes; it may use {known}."
     if found.days > 1:
         yield Finding("request_entitlement", "warning", f"{evidence} The load lasts {found.days} days.", rests_on={"days": found.days})
     else:

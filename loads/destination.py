@@ -1,12 +1,13 @@
 """One environment as the load sees it: a client, and the tables' metadata, read once per provisioned schema and process."""
 
 import time
+from collections.abc import Collection
 from functools import cached_property
 
 from connectors.dataverse.cascades import Relation, relations
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Table, read_table
-from loads.models import SchemaPlan
+from loads.models import Run, SchemaPlan
 from mapping.quiet import quiet_by_path
 from workbench.engagements.models import Environment
 
@@ -22,25 +23,37 @@ class Destination:
     def __init__(self, environment: Environment, *, quiet: bool = True) -> None:
         """Nothing is sent before the first use. quiet: what is written sets off what the customer lets run, and nothing else."""
         self.environment, self.quiet = environment, quiet
+        self.left_out: Collection[int] = ()  # connections whose user doesn't share the load, see `callers.check`
         self.prefix = environment.engagement.prefix
         self._relations: dict[str, list[Relation]] = {}
 
-    @cached_property
+    @property
     def client(self) -> Client:
         """The client, with the customer's quiet-load decisions as the headers of what it writes."""
         return self.clients[0]
 
-    @cached_property
+    @property
     def clients(self) -> list[Client]:
-        """A client per application user: the environment's own first, then those that share the load."""
+        """A client per application user that loads: the environment's own first, then those that share the load."""
+        return list(self.users.values())
+
+    @property
+    def users(self) -> dict[int, Client]:
+        """The same by their connections."""
+        return {connection: client for connection, client in self._known.items() if connection not in self.left_out}
+
+    @cached_property
+    def _known(self) -> dict[int, Client]:
         quiet = self.quiet and quiet_by_path(self.environment)
         connections = [self.environment.connection, *self.environment.further_connections.order_by("pk")]
-        return [Client.from_connection(connection, bypass=quiet) for connection in connections]
+        return {connection.pk: Client.from_connection(connection, bypass=quiet) for connection in connections}
 
     @cached_property
     def user_ids(self) -> frozenset[str]:
-        """Our application users, which stand in `modifiedby` of what we wrote last."""
-        return frozenset(str(client.who_am_i()["UserId"]).lower() for client in self.clients)
+        """Our application users, which stand in `modifiedby` of what we wrote last: all that a run of ours was checked with."""
+        earlier = Run.objects.filter(environment=self.environment).values_list("users", flat=True)
+        known = {one["user_id"] for users in earlier for one in users if one["user_id"]}
+        return frozenset(known | {str(self.client.who_am_i()["UserId"]).lower()})
 
     @cached_property
     def _schema(self) -> int:

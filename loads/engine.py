@@ -6,13 +6,16 @@ no task lasts long; what a dead worker held is taken over when its lease runs ou
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from django.db import Error as DatabaseLost
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import bindings, leases, ledger, messages, quality, reconciliation, rollback, runs, staged, verification, writer
+from loads import bindings, callers, leases, ledger, messages, quality, reconciliation, rollback, runs, staged, verification, writer
+from loads.budget import Budget
 from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
@@ -48,7 +51,7 @@ def work(run_id: int, worker: str, seconds: float) -> bool:
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass")
     while time.monotonic() < deadline:
-        run.refresh_from_db(fields=["state", "staged", "datasets", "started_at"])
+        run.refresh_from_db(fields=["state", "staged", "datasets", "started_at", "users", "stop_asked"])
         if run.state not in runs.GOING:
             return False
         Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
@@ -62,17 +65,36 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0)
 
     deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one.
     """
-    if run.state in (Run.State.QUEUED, Run.State.STAGING):
+    destination.left_out = callers.left_out(run)
+    before_rows = run.state in (Run.State.QUEUED, Run.State.STAGING)
+    phase = None if before_rows else run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
+    if run.stop_asked and (before_rows or (phase and phase.state == Phase.State.WAITING)):
+        return _alone(run, worker, lambda: runs.stop_here(run))
+    if before_rows:
         return _alone(run, worker, lambda: _prepare(run, destination, worker))
-    phase = run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
     if phase is None:
         return _alone(run, worker, lambda: finish(run))
     phase.run = run
-    for claim in (SENDING, READING) if phase.kind == Phase.Kind.ROWS and not run.is_rollback else (SENDING,):
-        if _take_chunks(phase, destination, worker, claim, deadline):
+    return _load(phase, destination, worker, deadline)
+
+
+def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
+    """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait."""
+    run, budget = phase.run, Budget(phase.run)
+    full = not budget.has_room(phase)
+    claims = (SENDING, READING) if phase.kind == Phase.Kind.ROWS and not run.is_rollback else (SENDING,)
+    for claim in claims:
+        waits = full and claim is SENDING
+        if not waits and _take_chunks(phase, destination, worker, claim, deadline, budget):
             return True
-        if phase.chunks.exclude(state__in=claim.after).exists():
+        if not full and phase.chunks.exclude(state__in=claim.after).exists():
             return False
+    if full and phase.chunks.exclude(state__in=Chunk.SENT).exists():
+        # What was sent is read back first: people may change it before there is room again.
+        at_it = phase.chunks.filter(state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
+        return not at_it.exists() and _alone(run, worker, budget.pause)
+    if full and phase.chunks.exclude(state__in=claims[-1].after).exists():
+        return False
     return _alone(run, worker, lambda: _close(phase, run, destination, worker))
 
 
@@ -90,6 +112,9 @@ def _alone(run: Run, worker: str, act: Callable[[], None]) -> bool:
 def _prepare(run: Run, destination: Destination, worker: str) -> None:
     """Stage the next part of a load, or plan that of a rollback; then the run goes on, or waits for somebody's word."""
     Run.objects.filter(pk=run.pk, started_at=None).update(started_at=timezone.now())
+    if run.state == Run.State.QUEUED:
+        callers.check(run)
+        destination.left_out = callers.left_out(run)
     Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
     run.state = Run.State.STAGING
     prepare = rollback.plan_next if run.is_rollback else stage_next
@@ -125,44 +150,54 @@ class Claim:
     begin: Callable[[Chunk, Phase, Destination, str], Underway]
 
 
-def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float) -> bool:
+def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float, budget: Budget) -> bool:
     """Take the phase's chunks one after the other, as fast as the service takes them; False where there is none to take.
 
     Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
     """
     taken = 0
-    watch = _Watch(phase.run, worker, claim)
-    with Flight(destination.clients) as flight:
+    watch = _Watch(phase.run, worker, claim, callers.Callers(phase.run, destination, worker))
+    with watch, Flight(destination.clients) as flight:
         while True:
             while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
-                chunk = claim_next(phase, worker, claim)
+                chunk = claim_next(phase, worker, claim) if claim is READING or budget.has_room(phase) else None
                 if chunk is None:
                     break
                 taken += 1
+                budget.take(chunk)
                 flight.start(claim.begin(chunk, phase, destination, worker))
             if not flight.underway:
                 return taken > 0
             flight.land(LOOK_S)
-            watch.beat(flight.underway, destination)
+            watch.beat(flight.underway)
 
 
 class _Watch:
     """Says now and then that a worker is alive, keeps its chunks, and sees whether the run still goes on."""
 
-    def __init__(self, run: Run, worker: str, claim: Claim) -> None:
-        self._run, self._worker, self._during = run, worker, claim.during
+    def __init__(self, run: Run, worker: str, claim: Claim, told: callers.Callers) -> None:
+        self._run, self._worker, self._during, self._callers = run, worker, claim.during, told
         self._beaten = self._renewed = time.monotonic()
         self.is_going = True
 
-    def beat(self, underway: Sequence[Underway], destination: Destination) -> None:
+    def __enter__(self) -> None:
+        self._callers.hear()
+
+    def __exit__(self, *raised: object) -> None:
+        """The last word on how fast it went, also of what took less than a beat; where the database is gone there is none."""
+        with suppress(DatabaseLost):
+            self._callers.tell()
+
+    def beat(self, underway: Sequence[Underway]) -> None:
         """Raises LeaseLost where a chunk went to another worker."""
         now = time.monotonic()
         if now - self._beaten < BEAT_S:
             return
         self._beaten = now
-        pace = [client.governor.content() for client in destination.clients]
+        self._callers.tell()
+        self._callers.hear()
         going = Run.objects.filter(pk=self._run.pk, state__in=runs.GOING)
-        self.is_going = bool(going.update(heartbeat_at=timezone.now(), pace=pace))
+        self.is_going = bool(going.update(heartbeat_at=timezone.now()))
         if now - self._renewed > RENEW_AFTER_S:
             self._renewed = now
             ids = [one.chunk.pk for one in underway]
@@ -208,10 +243,22 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
         for written in underway.results:
             settlement.add(chunk, written.row, written.outcome, written.reason)
         ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
+        if phase.kind == Phase.Kind.ROWS:
+            _keep_tuning(phase, destination, settlement.counts)
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
         log.info("chunk settled: %s", settlement.counts)
 
     return Underway(chunk, jobs, settle)
+
+
+def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
+    """Rows per call as they stand now, and why; where rows were only changed, their fixed number."""
+    if not counts["created"] and (phase.tuning or not counts["updated"]):
+        return
+    tuning = writer.tuning(destination, phase.table, creates=bool(counts["created"]))
+    if tuning != phase.tuning:
+        phase.tuning = tuning
+        Phase.objects.filter(pk=phase.pk).update(tuning=tuning)
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:

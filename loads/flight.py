@@ -54,7 +54,7 @@ class Flight:
     @property
     def has_room(self) -> bool:
         """Whether the users may ask for more at once than what is out."""
-        return len(self._owners) < sum(client.governor.limit for client in self._clients) + AHEAD
+        return len(self._owners) < sum(client.governor.at_once for client in self._clients) + AHEAD
 
     @property
     def underway(self) -> list[Underway]:

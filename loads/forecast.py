@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a load into an environment takes. pool: requests in 24 hours, None where nobody entered the licences (then the base counts)."""
+    """What a load into an environment takes. pool: requests in 24 hours that it may use, by the licences entered or by what is allowed."""
 
     environment: str
     lines: tuple[Line, ...]
@@ -87,17 +87,22 @@ def forecast(environment: Environment) -> Forecast:
     audited = _audited(environment)
     apart = shown_apart(engagement)
     lines = _measured(run, assumed, audited, apart) if run else _estimated(engagement, assumed, audited, apart)
-    licences = environment.licences
-    pool = min(assumed.pool_at_most, assumed.pool + assumed.pool_per_licence * (licences or 0))
     free = {kind: getattr(environment, f"free_{kind}_gb") for kind in ("database", "file", "log")}
     return Forecast(
         environment=environment.kind,
         lines=tuple(lines),
-        pool=pool,
-        pool_entered=licences is not None,
+        pool=pool(environment),
+        pool_entered=environment.licences is not None or environment.daily_requests is not None,
         rows_a_second=(_pace(run) if run else 0) or assumed.rows_a_second,
         free={kind: None if value is None else float(value) for kind, value in free.items()},
     )
+
+
+def pool(environment: Environment) -> int:
+    """Requests of 24 hours that a load may use: what the customer allows, else all that the tenant's application users share."""
+    assumed = estimates.volume()
+    whole = min(assumed.pool_at_most, assumed.pool + assumed.pool_per_licence * (environment.licences or 0))
+    return whole if environment.daily_requests is None else environment.daily_requests
 
 
 def shown_apart(engagement: Engagement) -> frozenset[str]:

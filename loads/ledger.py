@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils import timezone
 
 from loads.models import Chunk, LedgerEntry, Phase
 from loads.staged import StagedRow
@@ -55,7 +56,13 @@ class Settlement:
 def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, retries: int, seconds: float) -> None:
     """Close a chunk with its counts and entries, all or nothing. Raises LeaseLost."""
     done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.LEASED, worker=worker).update(
-        state=Chunk.State.DONE, lease_until=None, requests=requests, retries=retries, seconds=seconds, **settlement.counts
+        state=Chunk.State.DONE,
+        lease_until=None,
+        requests=requests,
+        retries=retries,
+        seconds=seconds,
+        settled_at=timezone.now(),
+        **settlement.counts,
     )
     if not done:
         raise LeaseLost(f"{chunk} belongs to another worker now.")

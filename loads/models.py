@@ -9,7 +9,7 @@ from django.utils import timezone
 from loads.delta.models import Conflict, Departed
 from loads.rehearsal.models import Rehearsal
 from mapping.models import PlanVersion
-from workbench.engagements.models import Engagement, Environment
+from workbench.engagements.models import Connection, Engagement, Environment
 
 
 class SchemaPlan(models.Model):
@@ -91,7 +91,7 @@ class Run(models.Model):
         STAGING = "staging", "Staging"
         LOADING = "loading", "Loading"
         PAUSED = "paused", "Paused"
-        STOPPED = "stopped", "Stopped on a difference"
+        STOPPED = "stopped", "Stopped"
         FAILED = "failed", "Failed"
         DONE = "done", "Done"
 
@@ -113,7 +113,9 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
-    pace = models.JSONField(default=list, editable=False, help_text="How fast each application user calls and why, see Governor.content.")
+    users = models.JSONField(default=list, editable=False, help_text="Its application users as they were checked, see `callers.check`.")
+    stop_asked = models.CharField(max_length=150, blank=True, help_text="Who asked that it stops at the next safe point.")
+    resume_at = models.DateTimeField(null=True, blank=True, help_text="When it goes on by itself.")
     datasets = models.JSONField(default=dict, help_text="Object -> the dataset that this run stages.")
     staged = models.JSONField(default=list, help_text="Objects that are staged; a second try goes on after them.")
     changes = models.JSONField(
@@ -221,6 +223,7 @@ class Phase(models.Model):
         null=True, blank=True, help_text="Rows found at the destination by run id, or in the wanted state."
     )
     verified = models.JSONField(default=dict, editable=False, help_text="What was read back, see verification.Tally.")
+    tuning = models.JSONField(default=dict, editable=False, help_text="Rows per call and why, see RowsPerCall.content.")
     requests = models.PositiveBigIntegerField(default=0)
     retries = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -301,6 +304,7 @@ class Chunk(models.Model):
     requests = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
+    settled_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="When its rows were sent: they count for 24 hours.")
     verified = models.JSONField(default=dict, editable=False)
 
     class Meta:
@@ -310,6 +314,30 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phase}, rows {self.start} to {self.stop}"
+
+
+class Caller(models.Model):
+    """How a machine calls as one application user of a run: told by its workers once a second, heard by those elsewhere, shown to people.
+
+    at: when it was told last. held_until: the service asked this user to wait until then.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="callers")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="+")
+    node = models.CharField("machine", max_length=80)
+    at_once = models.PositiveSmallIntegerField(default=0)
+    hint = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0, help_text="Requests that the service answered with 429 during the run.")
+    said = models.TextField(blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["run", "connection", "node"]
+        constraints = [models.UniqueConstraint(fields=["run", "connection", "node"], name="caller_once")]
+
+    def __str__(self) -> str:
+        return f"{self.connection.name} on {self.node}"
 
 
 class Crosswalk(models.Model):
@@ -442,6 +470,6 @@ class QualityGroup(models.Model):
 
 
 __all__ = [
-    "Binding", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal", "Run",
-    "SchemaPlan", "VerifiedRow",
+    "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal",
+    "Run", "SchemaPlan", "VerifiedRow",
 ]  # fmt: skip

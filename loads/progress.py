@@ -49,6 +49,12 @@ class Progress:
         return f"{self.rate:,.0f} rows/s" if self.rate and self.phase.state != Phase.State.WAITING else ""
 
     @property
+    def tuning_text(self) -> str:
+        """How many rows go in a call now."""
+        tuning = self.phase.tuning
+        return f"{tuning['rows_per_call']} a call" if tuning else ""
+
+    @property
     def read_text(self) -> str:
         """How many rows were read back, while it is done and after."""
         read = self.phase.verified.get("rows", self.read)

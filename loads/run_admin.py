@@ -16,6 +16,8 @@ from unfold.decorators import display
 
 from loads import progress, quality, rollback_admin
 from loads.acceptance import everything_content
+from loads.callers import users_content
+from loads.guidance import guidance
 from loads.models import Phase, Run, VerifiedRow
 from loads.rehearsal import scoring
 from workbench.engagements.errors import WorkbenchError
@@ -49,12 +51,13 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
         return super().get_queryset(request).prefetch_related("phases")
 
     def get_urls(self) -> list[URLPattern]:
-        """With the live figures and the two buttons."""
+        """With the live figures and the buttons."""
         view = self.admin_site.admin_view
         return [
             path("<int:pk>/live/", view(self.live_view), name="loads_run_live"),
             path("<int:pk>/pause/", view(require_POST(self.pause_view)), name="loads_run_pause"),
             path("<int:pk>/resume/", view(require_POST(self.resume_view)), name="loads_run_resume"),
+            path("<int:pk>/stop/", view(require_POST(self.stop_view)), name="loads_run_stop"),
             path("<int:pk>/quality/", view(self.quality_view), name="loads_run_quality"),
             path("<int:pk>/rollback/", view(self.rollback_view), name="loads_run_rollback"),
             path("<int:pk>/begin/", view(require_POST(self.begin_view)), name="loads_run_begin"),
@@ -94,6 +97,12 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
         from loads.runs import resume  # the engine loads on first use
 
         return self._do(request, pk, resume, "The run goes on where it was.")
+
+    def stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """End it when the phase in hand is complete."""
+        from loads.runs import stop  # the engine loads on first use
+
+        return self._do(request, pk, stop, "The run ends at the next safe point: when the phase in hand is complete.")
 
     def quality_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Record what the customer decided about the chosen groups of the report: their scope first."""
@@ -150,6 +159,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
     """Everything that the run's page shows."""
     now = timezone.now()
     phases, totals = progress.phases(run, now), progress.totals(run)
+    going = run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
     return {
         "run": run,
         "phases": phases,
@@ -157,7 +167,12 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "record_totals": [totals[name] for name in ("extracted", *progress.RECORD_COUNTS)],
         "row_totals": [totals[name] for name in ("planned", *progress.ROW_COUNTS)],
         "live": live(run),
-        "can_pause": run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING),
+        "can_pause": going or run.resume_at is not None,
+        "can_stop": going and not run.stop_asked,
+        "guidance": guidance(run, phases, now),
+        "tuning": users_content(run),
+        "calls": _calls(phases),
+        "requests": requests_of_a_day(run) if going or run.resume_at else None,
         "can_roll_back": can_roll_back(run),
         "taken_back_by": run.taken_back_by,
         "can_resume": can_resume(run) and run.state != Run.State.DONE and bool(progress.standstill(run, now)),
@@ -188,6 +203,22 @@ def can_roll_back(run: Run) -> bool:
 def can_resume(run: Run) -> bool:
     """A planned rollback is begun, not resumed."""
     return not (run.is_rollback and run.measured_at and not run.agreed_at)
+
+
+def _calls(phases: list[progress.Progress]) -> dict[str, list[str]]:
+    """Why rows go in calls of their number -> of which phases that is said."""
+    found: dict[str, list[str]] = {}
+    for item in phases:
+        if item.phase.tuning:
+            found.setdefault(item.phase.tuning["said"], []).append(f"{item.phase.object_name} → {item.phase.table}")
+    return found
+
+
+def requests_of_a_day(run: Run) -> dict[str, int]:
+    """Requests of the last 24 hours, and what the load may use."""
+    from loads import budget, forecast  # the engine loads on first use
+
+    return {"used": budget.used(run), "allowed": forecast.pool(run.environment)}
 
 
 def verdicts(run: Run) -> dict[str, int]:
@@ -222,14 +253,25 @@ def live(run: Run) -> dict[str, Any]:
         "standstill": progress.standstill(run, now),
         "heartbeat": _ago(run.heartbeat_at, now),
     }
+    said = guidance(run, phases, now)
+    texts |= {"happened": said.happened, "safe": said.safe, "press": said.press, "waits": said.waits}
+    users = users_content(run)
+    for number, user in enumerate(users):
+        texts |= {f"user-{number}-{name}": _shown(user[name]) for name in ("at_once", "hint", "refused", "said")}
     bars: dict[str, int] = {"run": _percent(phases)}
     for item in phases:
         name = item.name
         bars[name] = item.percent
         texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
         texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": item.rate_text, f"{name}-read": item.read_text}
-    stamp = "|".join([run.state, *(phase.phase.state for phase in phases)])
-    return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts | _pace(phases), "bars": bars}
+        texts[f"{name}-tuning"] = item.tuning_text
+    stamp = "|".join([run.state, run.stop_asked, str(len(users)), *(phase.phase.state for phase in phases)])
+    texts |= _pace(phases if run.state == Run.State.LOADING else [])
+    return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts, "bars": bars}
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _percent(phases: list[progress.Progress]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -122,20 +123,54 @@ def queue_work(run: Run) -> None:
 
 
 def pause(run: Run, user: User) -> None:
-    """Stop at the next safe point, which is the end of the chunks in flight. Raises NotInThatState."""
-    if not Run.objects.filter(pk=run.pk, state__in=GOING).update(state=Run.State.PAUSED, message=f"Paused by {user}."):
+    """Stop sending after the chunks in flight; one that would go on by itself no longer does. Raises NotInThatState."""
+    going = Q(state__in=GOING) | Q(state=Run.State.PAUSED, resume_at__isnull=False)
+    if not Run.objects.filter(going, pk=run.pk).update(state=Run.State.PAUSED, message=f"Paused by {user}.", resume_at=None):
         raise NotInThatState(f"{run} isn't going on.")
     history.record(run.engagement, actor=user, action="paused run", subject=str(run))
 
 
+def stop(run: Run, user: User) -> None:
+    """End a run at the next safe point: when the phase in hand is sent whole, read back and balanced. Raises NotInThatState.
+
+    One that stands still between two phases ends at once.
+    """
+    if Run.objects.filter(pk=run.pk, state__in=GOING).update(stop_asked=str(user)[:150]):
+        history.record(run.engagement, actor=user, action="asked to stop run", subject=str(run))
+        return
+    run.refresh_from_db()
+    if run.state != Run.State.PAUSED:
+        raise NotInThatState(f"{run} is over.")
+    begun = run.phases.filter(state=Phase.State.LOADING).first()
+    if begun:
+        remedy = "Resume it, then stop it: it ends when that phase is complete."
+        raise NotInThatState(f"{run} is paused in the middle of {begun}.", remedy=remedy)
+    run.stop_asked = str(user)[:150]
+    stop_here(run)
+    history.record(run.engagement, actor=user, action="stopped run", subject=str(run))
+
+
+def stop_here(run: Run) -> None:
+    """End a run that was asked to stop, between two phases."""
+    phases = list(run.phases.order_by("number"))
+    done = sum(phase.balanced for phase in phases)
+    complete = f"{done} of {len(phases)} phases are complete and balanced, and no row of another was sent"
+    said = complete if done else "no row was sent"
+    message = f"Stopped at a safe point, as {run.stop_asked} asked: {said}. Resume it to go on from here, or open a new run."
+    standing = Run.objects.filter(pk=run.pk, state__in=(*GOING, Run.State.PAUSED))
+    standing.update(state=Run.State.STOPPED, message=message, finished_at=timezone.now(), stop_asked="", resume_at=None)
+
+
 @transaction.atomic
-def resume(run: Run, user: User) -> None:
+def resume(run: Run, user: User | str) -> None:
     """Go on where the run stopped: with the open chunks, or by closing the phase again.
 
-    Raises GateClosed, NotCovered, NotInThatState.
+    user: or what acts in nobody's name. Raises GateClosed, NotCovered, NotInThatState.
 
     A run whose worker died is taken up too: its chunks' leases run out by themselves.
     """
+    if Run.objects.filter(pk=run.pk, state=Run.State.DONE).exists():
+        raise NotInThatState(f"{run} is done.")
     if not run.is_rollback:
         gates.require("load", run.engagement, run.environment)
         require_covered(run)
@@ -143,8 +178,6 @@ def resume(run: Run, user: User) -> None:
     if newest != run:
         raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
     locked = Run.objects.select_for_update().get(pk=run.pk)
-    if locked.state == Run.State.DONE:
-        raise NotInThatState(f"{run} is done.")
     if locked.is_rollback and locked.measured_at and not locked.agreed_at:
         raise NotInThatState(f"{run} waits for somebody's word.", remedy="Look at its plan, then let it begin.")
     if not locked.is_rollback and locked.measured_at and not quality.has_begun(locked) and quality.is_outdated(locked):
@@ -154,7 +187,8 @@ def resume(run: Run, user: User) -> None:
     if locked.state in GOING and locked.heartbeat_at and locked.heartbeat_at > timezone.now() - SILENT:
         raise NotInThatState(f"{run} is going on.")
     if locked.state not in GOING:
-        Run.objects.filter(pk=run.pk).update(state=Run.State.QUEUED, message="", finished_at=None)
+        cleared = {"message": "", "finished_at": None, "stop_asked": "", "resume_at": None}
+        Run.objects.filter(pk=run.pk).update(state=Run.State.QUEUED, **cleared)
         unbalanced = run.phases.filter(state=Phase.State.UNBALANCED)
         Chunk.objects.filter(phase__in=unbalanced, state=Chunk.State.CHECKED).update(state=Chunk.State.DONE)  # read back again
         unbalanced.update(state=Phase.State.LOADING)

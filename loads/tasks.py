@@ -7,6 +7,7 @@ import uuid
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError
+from django.utils import timezone
 from django_q.tasks import async_task
 
 from loads import engine, runs
@@ -45,6 +46,18 @@ def work(run_id: int, failures: int = 0) -> None:
     _release(worker)
     if more:
         async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
+
+
+def go_on(run_id: int) -> None:
+    """Resume a run that paused until now; one that somebody resumed, paused or stopped meanwhile is left as it is."""
+    run = Run.objects.filter(pk=run_id, state=Run.State.PAUSED, resume_at__lte=timezone.now()).first()
+    if run is None:
+        return
+    try:
+        runs.resume(run, "schedule")
+    except WorkbenchError as error:
+        message = f"It should have gone on by itself: {_told(error)}"
+        Run.objects.filter(pk=run_id, state=Run.State.PAUSED).update(message=message, resume_at=None)
 
 
 def _told(error: Exception) -> str:

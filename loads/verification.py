@@ -16,7 +16,7 @@ from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Column, Table
 from loads import bindings, ledger, staged
 from loads.destination import Destination
-from loads.flight import Underway
+from loads.flight import Job, Underway
 from loads.models import Chunk, Phase, VerifiedRow
 from loads.staged import StagedRow
 
@@ -190,16 +190,21 @@ def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
 
     Settling raises LeaseLost where another worker took the chunk over.
     """
-    rows, table, stamp = _written(chunk, phase), destination.table(phase.table), destination.stamp(phase.table, phase.run.key)
-
-    def job(part: list[StagedRow], client: Client) -> list[Compared]:
-        return list(ReadBack(client, table, stamp).compared(part))
+    back = ReadBack(destination.client, destination.table(phase.table), destination.stamp(phase.table, phase.run.key))
 
     def settle(underway: Underway) -> None:
-        _keep(chunk, phase, ReadBack(destination.client, table, stamp), underway.results, worker)
+        _keep(chunk, phase, back, underway.results, worker)
 
-    parts = [rows[start : start + READ_ROWS] for start in range(0, len(rows), READ_ROWS)]
-    return Underway(chunk, [partial(job, part) for part in parts], settle)
+    return Underway(chunk, jobs(back, written(chunk, phase)), settle)
+
+
+def jobs(back: ReadBack, rows: list[StagedRow]) -> list[Job]:
+    """The calls that read rows back, each as the application user that has room for it."""
+
+    def job(part: list[StagedRow], client: Client) -> list[Compared]:
+        return list(ReadBack(client, back.table, back.stamp).compared(part))
+
+    return [partial(job, rows[start : start + READ_ROWS]) for start in range(0, len(rows), READ_ROWS)]
 
 
 def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], worker: str) -> None:
@@ -214,9 +219,9 @@ def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], 
             if name in meant and found is not None and (number := found.get(name)) is not None:
                 tally.measure(name, Decimal(str(number)))
         if row.sample is not None or (wrong and wrong_rows <= KEPT):
-            kept.append(_verified(phase, row, meant, found or {}, _verdicts(shape)))
+            kept.append(_verified(phase, row, meant, found or {}, verdicts_of(shape)))
     for shape, count in shapes.items():
-        tally.take_rows(count, _verdicts(shape))
+        tally.take_rows(count, verdicts_of(shape))
     with transaction.atomic():
         ledger.checked(chunk, worker, tally.content())
         if chunk.attempts > CLAIMS:  # it was read before, by a worker that died or until a difference was put right
@@ -224,7 +229,7 @@ def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], 
         VerifiedRow.objects.bulk_create(kept, batch_size=200)
 
 
-def _written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
+def written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
     """The rows of a chunk that were sent and taken."""
     bound = bindings.late(phase.run.environment)
     read = staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=staged.TO_READ_BACK)
@@ -239,7 +244,8 @@ def _written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
 Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def _verdicts(shape: Shape) -> dict[str, str]:
+def verdicts_of(shape: Shape) -> dict[str, str]:
+    """Read form of each column -> what became of the value."""
     keys, literal, lossy, wrong = shape
     found = {}
     for key in keys:

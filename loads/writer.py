@@ -59,7 +59,7 @@ class Writer:
         except OutcomeUnknown:
             size.failed(len(rows), self.client.governor.last_s)
             return self.upsert(rows)
-        except DataverseRefused:
+        except DataverseRefused:  # at the first bad row: how long all would have taken is unknown
             return self._one_by_one(rows)
         size.took(len(rows), self.client.governor.last_s)
         return [Written(row, "created") for row in rows]
@@ -168,6 +168,14 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, a
     write = Writer.upsert if again else Writer.create
     for act, part in (*((write, part) for part in parts(creates, size)), *((Writer.update, part) for part in parts(updates, UPDATE_ROWS))):
         yield partial(_written, act, part, table, stamp)
+
+
+def tuning(destination: Destination, table: str, *, creates: bool) -> dict[str, Any]:
+    """How many rows of a table go in a call, and why, for people: rows_per_call, said."""
+    if creates:
+        return rows_per_call(destination.client.base_url, table).content()
+    said = f"{UPDATE_ROWS} rows a call: each is changed by itself, in the version that was read."
+    return {"rows_per_call": UPDATE_ROWS, "said": said}
 
 
 def _written(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from loads import callers
 from loads.acceptance import exceptions_content, owners_content, phase_content, remarks_content, verified_content
 from loads.models import Phase, Run, VerifiedRow
 from loads.reasons import explained
@@ -25,6 +26,7 @@ def content(run: Run) -> dict[str, Any]:
         "run": run.key,
         "state": run.state,
         "phases": [_phase(phase) for phase in run.phases.all()],
+        "tuning": callers.content(run),
     }
     return told | (whole(run) if run.state in Run.FINISHED else {})
 
@@ -72,7 +74,7 @@ def write_pdf(run: Run) -> Document:
 
 
 def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
-    """Run, records, rows, exceptions, remarks, rehearsal, the sample read back, owners, versions of the plan."""
+    """Run, records, rows, pace, exceptions, remarks, rehearsal, the sample read back, owners, versions of the plan."""
     yield Sheet("Run", ["What", "Value"], _head(run, told), [24, 60])
     yield Sheet(
         "Records",
@@ -82,6 +84,7 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     )
     header = ["Object", "Table", "Pass", "Planned", *_titles(ROWS), "Found at the destination"]
     yield Sheet("Rows", header, _rows(told["phases"]), [24, 24, 24, *[12] * 6, 26])
+    yield Sheet("Pace", ["What", "Which", "Chosen", "Recommended", "Refused (429)", "Why"], _pace(told["tuning"]), [20, 30, 12, 14, 14, 90])
     yield Sheet(
         "Exceptions", ["Object", "Outcome", "Code", "What it means", "Records", "For instance"], _exceptions(told), [18, 14, 28, 70, 10, 34]
     )
@@ -127,6 +130,13 @@ def _read(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
         for one in back["columns"]:
             measured = [one[name] for name in ("min", "max", "sum")]
             yield [phase["object"], phase["table"], back["rows"], one["column"], *(one[verdict] for verdict in VERDICTS), *measured]
+
+
+def _pace(tuning: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
+    for user in tuning["users"]:
+        yield ["Requests at once", user["user"], user["at_once"], user["hint"], user["refused"], user["said"]]
+    for one in tuning["tables"]:
+        yield ["Rows per call", f"{one['object']} to {one['table']}", one["rows_per_call"], None, None, one["said"]]
 
 
 def _exceptions(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:

@@ -84,13 +84,15 @@ def dump(address: str, table: str, *, canonical: bool = False) -> list[Row]:
 
 
 @contextmanager
-def engagement_on(folder: Path, work: Path, **options: Any) -> Iterator[tuple[Engagement, demonstration.Cast, simulated.Simulated]]:
+def engagement_on(
+    folder: Path, work: Path, *, application_users: int = 1, **options: Any
+) -> Iterator[tuple[Engagement, demonstration.Cast, simulated.Simulated]]:
     """An engagement opened on simulators that serve the folder; tasks are carried out at once. The database is the caller's."""
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with (
             override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK, DOCUMENTS_AT_ONCE=False),
-            simulated.start(folder) as servers,
+            simulated.start(folder, application_users=application_users) as servers,
         ):
             limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
             engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)

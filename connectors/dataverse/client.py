@@ -165,6 +165,8 @@ class Client:
         outcomes = [part[-1] for part in read_parts(response.content, response.headers.get("Content-Type", "")) if part]
         if len(outcomes) != len(operations):
             raise errors.ShortAnswer(f"{len(operations)} operations sent, {len(outcomes)} answers came back.")
+        if put_off := [one for one in outcomes if one.status == HTTPStatus.TOO_MANY_REQUESTS]:
+            self.governor.hold("", max(one.retry_after_s or 0.0 for one in put_off), code=put_off[0].code)
         return outcomes
 
     def _quieted(self, operation: Operation) -> Operation:

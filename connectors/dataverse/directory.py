@@ -10,6 +10,7 @@ from workbench.engagements.errors import BadInput
 _OWNER_TEAM = 0
 _NOT_PEOPLE = (3, 5)  # access modes of support users and delegated administrators
 LOADING = ("Create", "Read", "Write", "Assign", "Append", "AppendTo")  # rights that loading a table takes
+REACHES = ("Basic", "Local", "Deep", "Global")  # of a privilege, each including those before it
 _OF_USER = [
     "systemuserid", "fullname", "internalemailaddress", "domainname", "isdisabled", "accessmode", "applicationid", "_businessunitid_value",
 ]  # fmt: skip
@@ -152,6 +153,15 @@ def table_privileges(client: Client, table: str) -> dict[str, str]:
 def lacking(needed: Mapping[str, str], held: Collection[str]) -> list[str]:
     """The rights that loading a table takes and that the held privileges don't give. needed: as `table_privileges` says."""
     return [right for right in LOADING if right in needed and needed[right] not in held]
+
+
+def behind(first: Mapping[str, str], other: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Of some privileges those that one user has and another one lacks, or has for fewer rows. first, other: see `privilege_depths`."""
+    return [name for name in names if name in first and (name not in other or _reach(other[name]) < _reach(first[name]))]
+
+
+def _reach(depth: str) -> int:
+    return REACHES.index(depth) if depth in REACHES else -1
 
 
 def team_privileges(client: Client, team_id: str) -> set[str]:

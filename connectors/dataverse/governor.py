@@ -54,16 +54,21 @@ class Kind:
 class Governor(Pace):
     """One application user of one environment, for all threads of a process; processes of one machine share its slots.
 
-    hint: as the service last said it. limit: requests at once now. said: why it is lower, in words.
+    hint: as the service last said it. limit: requests at once, where nobody else shares the hint.
     """
 
-    def __init__(self, slots: Slots | None = None, *, window_s: float = WINDOW_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, slots: Slots | None = None, *, window_s: float = WINDOW_S, clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
         """Start at FIRST_HINT, without knowing what may be used in a window. slots: None where nobody else shares the user."""
         super().__init__()
         self.hint = self.limit = FIRST_HINT
-        self.machines = 1
-        self.said, self.throttled = "", 0
-        self._slots, self._window_s, self._clock = slots, window_s, clock
+        self.machines, self.throttled = 1, 0
+        self._heard = False
+        self._lower, self._full = "", ""  # in words: why fewer at once than may be, what a window was found to hold
+        self._untold = 0
+        self._slots, self._window_s, self._clock, self._sleep = slots, window_s, clock, sleep
         self._guard = threading.Lock()
         self._mine = threading.local()
         self._log: deque[tuple[float, float]] = deque()  # when each request ended, and the seconds that it took
@@ -78,27 +83,54 @@ class Governor(Pace):
         """The hint's share of this machine."""
         return max(1, min(self.hint, MOST) // self.machines)
 
+    @property
+    def at_once(self) -> int:
+        """Requests that may be out at once, from this machine."""
+        return min(self.limit, self.ceiling)
+
     def hear(self, hint: int) -> None:
         """Take the number that the service recommends."""
+        self._heard = True
+        if hint != self.hint:
+            self._share(hint, self.machines)
+
+    def share(self, machines: int) -> None:
+        """Leave other machines their part of the hint. machines: how many call as this user, this one included."""
+        if machines != self.machines:
+            self._share(self.hint, machines)
+
+    def _share(self, hint: int, machines: int) -> None:
         with self._guard:
-            if hint == self.hint:
-                return
-            held_back = self.limit < min(self.hint, MOST)
-            self.hint = hint
-            self.limit = min(self.limit, self.ceiling) if held_back else self.ceiling
+            held_back = self.limit < self.ceiling
+            self.hint, self.machines = hint, machines
+            if not held_back:
+                self.limit = self.ceiling
 
     def wait(self, bucket: str = "") -> float:
         """Wait for a pause that the service asked for, for room in the window, and for a slot; `done` must follow. Returns the seconds."""
         began = self._clock()
         with self._guard:
             self._asked += 1
-        while (pause := self._pause(self._clock())) > 0:
-            time.sleep(min(pause, max(LOOK_S, pause / 2)))
-        self._mine.slot = self._slots.take(min(self.limit, self.ceiling)) if self._slots else None
+        try:
+            self._mine.slot = self._slot()
+        except BaseException:  # it doesn't go out: `done` won't follow
+            with self._guard:
+                self._asked -= 1
+            raise
         self._mine.began = self._clock()
         with self._guard:
             self._running += 1
-        return self._mine.began - began
+        return float(self._mine.began - began)
+
+    def _slot(self) -> int | None:
+        """A slot, once there is no pause: while one waits for a slot, the service may have asked for one."""
+        while True:
+            while (pause := self._pause(self._clock())) > 0:
+                self._sleep(min(pause, max(LOOK_S, pause / 2)))
+            slot = self._slots.take(self.at_once) if self._slots else None
+            if self._slots is None or slot is None or self.held_s() <= 0:
+                return slot
+            self._slots.give_back(slot)
 
     def done(self, bucket: str = "") -> None:
         """Give the slot back and count what the request took. bucket: its kind, whose times are compared."""
@@ -116,23 +148,40 @@ class Governor(Pace):
                 self._follow(bucket, seconds)
 
     def hold(self, bucket: str, seconds: float, *, code: str = "") -> None:
-        """The service refused a request for so long: learn what it allows, and let nobody call until then. code: which limit it was."""
+        """The service refused a request for so long: learn what it allows, and let nobody call until then. code: which limit it was.
+
+        Other processes of this machine hear of it at once; `held_s` tells those elsewhere.
+        """
         now = self._clock()
         with self._guard:
             held = self._held_until.get("", 0.0)
             self._held_until[""] = max(held, now + seconds)
             self.throttled += 1
+            self._untold += 1
             self._quiet_since = now
-            if code == AT_ONCE:
-                self.limit = max(1, min(self.limit, self.ceiling) - 1)
-                self.said = f"{self.limit} at once: the service refused more."
+            if code == AT_ONCE:  # each refused one was one too many
+                self.limit = max(1, self.at_once - 1)
+                self._lower = f"{self.limit} at once: the service refused more."
             elif held <= now:  # of all that were under way the first one says most
                 self._learn(code)
+        if self._slots:
+            self._slots.hold(seconds)
+
+    def obey(self, seconds: float) -> None:
+        """Let nobody call for so long: the service said so to this user elsewhere."""
+        with self._guard:
+            self._held_until[""] = max(self._held_until.get("", 0.0), self._clock() + seconds)
+
+    def untold(self) -> int:
+        """Refusals since this was last asked."""
+        with self._guard:
+            refused, self._untold = self._untold, 0
+        return refused
 
     @property
     def load(self) -> float:
         """Requests that are out or wait to go, as a share of those that may be out at once."""
-        return self._asked / max(1, min(self.limit, self.ceiling))
+        return self._asked / self.at_once
 
     @property
     def last_s(self) -> float:
@@ -140,14 +189,31 @@ class Governor(Pace):
         return float(getattr(self._mine, "took", 0.0))
 
     def held_s(self) -> float:
-        """Seconds for which the service asked to wait, from now."""
-        return max(0.0, self._held_until.get("", 0.0) - self._clock())
+        """Seconds for which the service asked this user to wait, from now."""
+        others = self._slots.held_s() if self._slots else 0.0
+        return max(0.0, self._held_until.get("", 0.0) - self._clock(), others)
+
+    @property
+    def said(self) -> str:
+        """Why it is as many at once as it is, in words."""
+        shared = f", shared by {self.machines} machines" if self.machines > 1 else ""
+        if not self._heard:
+            at_once = f"{self.at_once} at once until the service says how many it recommends."
+        elif self.at_once < self.ceiling:
+            at_once = self._lower
+        elif self.hint > MOST:
+            at_once = f"{self.at_once} at once: the service refuses more of one user{shared}."
+        else:
+            at_once = f"{self.at_once} at once: as many as the service recommends{shared}."
+        return f"{at_once} {self._full}".strip()
 
     def content(self) -> dict[str, Any]:
         """What was chosen and why, for people: at_once, hint, throttled, said."""
-        return {"at_once": min(self.limit, self.ceiling), "hint": self.hint, "throttled": self.throttled, "said": self.said}
+        return {"at_once": self.at_once, "hint": self.hint, "throttled": self.throttled, "said": self.said}
 
     def _pause(self, now: float) -> float:
+        if self._slots and (others := self._slots.held_s()) > 0:
+            return others
         with self._guard:
             held = self._after_hold("", now) - now
             if held > 0:
@@ -173,10 +239,10 @@ class Governor(Pace):
         requests, seconds = len(self._log), self._used_s
         if code == REQUESTS and requests > PUBLISHED_REQUESTS * ENOUGH:
             self._learned[REQUESTS] = requests
-            self.said = f"{requests:,} requests in {self._window_s:g} s: the service allows no more."
+            self._full = f"{requests:,} requests in {self._window_s:g} s: the service allowed no more."
         elif code == SECONDS and seconds > PUBLISHED_WORK * self._window_s * ENOUGH:
             self._learned[SECONDS] = seconds
-            self.said = f"{seconds:,.0f} s of work in {self._window_s:g} s: the service allows no more."
+            self._full = f"{seconds:,.0f} s of work in {self._window_s:g} s: the service allowed no more."
 
     def _forget(self, now: float) -> None:
         while self._log and self._log[0][0] <= now - self._window_s:
@@ -190,15 +256,14 @@ class Governor(Pace):
             return
         kind.add(seconds)
         self._settled += 1
-        if self._settled < 2 * self.limit or kind.count <= 1 / WEIGHT:
+        if self._settled < 2 * self.at_once or kind.count <= 1 / WEIGHT:
             return
         self._settled = 0
-        if kind.seconds > SLOW * kind.least and self.limit > 1:
-            self.limit -= 1
-            self.said = f"{self.limit} at once: answers took {kind.seconds / kind.least:.1f} times as long as the quickest."
+        if kind.seconds > SLOW * kind.least and self.at_once > 1:
+            self.limit = self.at_once - 1
+            self._lower = f"{self.limit} at once: answers took {kind.seconds / kind.least:.1f} times as long as the quickest."
         elif self.limit < self.ceiling:
             self.limit += 1
-            self.said = "" if self.limit == self.ceiling else self.said
 
 
 _kept: dict[tuple[str, str], Governor] = {}

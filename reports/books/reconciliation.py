@@ -37,6 +37,7 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     yield Part("Rows at the destination", text=[SUM_OF_ROWS], table=Table(columns, _rows(phases), "No phase."))
     yield Part("Phase by phase", text=["In the order in which they were loaded, with each sum written out."])
     yield from (_phase(number, phase) for number, phase in enumerate(phases, 1))
+    yield from _tuning(told["tuning"])
     if "exceptions" in told:
         yield from _whole(told)
 
@@ -100,6 +101,28 @@ def _phase(number: int, phase: Mapping[str, Any]) -> Part:
         facts.append(("Rows", summed(phase["rows"]["planned"], "planned", {name: phase["rows"][name] for name in ROWS})))
         facts.append(("Found at the destination", phase["at_destination"]))
     return Part(f"{number}. {_name(phase)}", level=2, facts=[*facts, ("Balance", balance(phase["balanced"]))])
+
+
+def _tuning(tuning: Mapping[str, Any]) -> Iterator[Part]:
+    text = "What was chosen while loading, by what the service recommends and how it answered. A refused request is sent again."
+    yield Part(
+        "How fast it went, and why",
+        text=[text],
+        table=Table(
+            [Column("Application user", 48), number("At once", 17), number("Recommended", 24), number("Refused", 17), Column("Why", 64)],
+            ([one["user"], one["at_once"], one["hint"], one["refused"], one["said"]] for one in tuning["users"]),
+            "Nothing was sent.",
+        ),
+    )
+    yield Part(
+        "Rows per call",
+        level=2,
+        table=Table(
+            [Column("Rows of", 48), number("Rows a call", 24), Column("Why", 98)],
+            ([_title(one | {"pass": OF_ROWS}), one["rows_per_call"], one["said"]] for one in tuning["tables"]),
+            "Nothing was sent.",
+        ),
+    )
 
 
 def _whole(told: Mapping[str, Any]) -> Iterator[Part]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from loads import progress, staged
-from loads.models import Phase, Run
+from loads.models import Caller, Phase, Run
 from tests.pages import cast
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +92,52 @@ def test_pausing_and_resuming_are_posts_that_reach_the_run(client, run):
     assert "Load can&#x27;t start" in answer.content.decode()  # its gates aren't open in this test
 
 
+def test_stopping_at_a_safe_point_is_asked_for_and_said(client, run):
+    client.post(reverse("admin:loads_run_stop", args=[run.pk]))
+    run.refresh_from_db()
+    assert (run.state, run.stop_asked) == ("loading", run.requested_by.username)
+    answer = client.get(reverse("admin:loads_run_change", args=[run.pk]))
+    assert "asked it to stop" in answer.context["guidance"].press
+    assert reverse("admin:loads_run_stop", args=[run.pk]) not in answer.content.decode()
+
+
+def test_it_says_how_fast_each_user_calls_and_who_must_wait_until_when(client, run):
+    first = run.environment.connection
+    until = timezone.now() + timedelta(minutes=1)
+    Caller.objects.create(run=run, connection=first, node="here", at_once=5, hint=8, refused=3, said="5 at once.", held_until=until)
+    Run.objects.filter(pk=run.pk).update(
+        users=[
+            {"connection": first.pk, "name": "First", "user_id": "1", "left_out": ""},
+            {"connection": 0, "name": "Second", "user_id": "", "left_out": "It may do less than First."},
+        ]
+    )
+    Phase.objects.filter(run=run, number=1).update(tuning={"rows_per_call": 200, "said": "200 rows a call: quicker."})
+    texts = live(client, run)["texts"]
+    assert [texts[f"user-0-{name}"] for name in ("at_once", "hint", "refused", "said")] == ["5", "8", "3", "5 at once."]
+    assert f"wait until {until:%H:%M:%S} UTC" in texts["waits"]
+    assert texts["phase-1-tuning"] == "200 a call"
+    page = client.get(reverse("admin:loads_run_change", args=[run.pk])).content.decode()
+    assert "It may do less than First." in page
+    assert "200 rows a call: quicker." in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "unbalanced", "press"),
+    [
+        ({"state": "paused", "message": "Paused by e."}, False, "then Resume"),
+        ({"state": "paused", "resume_at": timezone.now() + timedelta(hours=3)}, False, "goes on by itself"),
+        ({"state": "loading", "heartbeat_at": timezone.now() - timedelta(minutes=9)}, False, "manage.py qcluster"),
+        ({"state": "stopped", "message": "It doesn't balance."}, True, "read back and counted again"),
+        ({"state": "done"}, False, "manage.py verify"),
+    ],
+)
+def test_it_says_what_to_press(client, run, changes, unbalanced, press):
+    Run.objects.filter(pk=run.pk).update(**changes)
+    if unbalanced:
+        run.phases.filter(number=2).update(state="unbalanced")
+    assert press in live(client, run)["texts"]["press"]
+
+
 def test_the_page_shows_reconciliation_exceptions_and_the_sample(client, run):
     cast.make_exception(run, "u-1")
     cast.make_exception(run, "u-2")
@@ -131,6 +177,6 @@ def test_a_record_is_found_by_its_source_id_with_every_reason(client, run):
 
 def test_a_run_of_another_engagement_is_not_there(run, as_user):
     stranger = as_user(cast.make_cast(cast.make_engagement("Contoso")).engineer)
-    for page in ("live", "pause", "resume"):
+    for page in ("live", "pause", "resume", "stop"):
         url = reverse(f"admin:loads_run_{page}", args=[run.pk])
         assert (stranger.get(url) if page == "live" else stranger.post(url)).status_code == 404

@@ -1,23 +1,25 @@
 """Admin pages of engagements: people, environments, signatures and history."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import ForeignKey, QuerySet
+from django.db.models import ForeignKey, ManyToManyField, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from workbench.engagements import invitation_admin  # noqa: F401 - it registers its pages
-from workbench.engagements.models import AuditEntry, Engagement, Environment, Membership, Role, SignOff
-from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, WorkbenchAdmin
+from workbench.engagements.models import AuditEntry, Connection, Engagement, Environment, Membership, Role, SignOff
+from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, StackedRows, WorkbenchAdmin
 from workbench.engagements.signoffs import content_hash
 
 admin.site.unregister(User)
@@ -57,12 +59,60 @@ class MembershipInline(ScopedInline):
         return self.has_change_permission(request, obj)
 
 
-class EnvironmentInline(ScopedInline):
+class EnvironmentForm(forms.ModelForm):
+    """An environment; its further application users call the same address as the first, each by a connection of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the connections to the address of the environment's own; of a new environment all."""
+        super().__init__(*args, **kwargs)
+        field = self.fields.get("further_connections")
+        if field is not None and self.instance.pk:
+            first, offered = self.instance.connection, cast(Any, field).queryset
+            fitting = [connection.pk for connection in offered if connection != first and _place(connection) == _place(first)]
+            cast(Any, field).queryset = offered.filter(pk__in=fitting)
+            if not fitting:
+                field.help_text = f"There is no other connection to {_place(first)}. Add one per application user; they share the load."
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a further connection that leads elsewhere, or that signs in as another one does."""
+        cleaned = super().clean() or self.cleaned_data
+        if first := cleaned.get("connection"):
+            self._check(first, cleaned.get("further_connections") or ())
+        return cleaned
+
+    def _check(self, first: Connection, further: Iterable[Connection]) -> None:
+        seen = {_client_id(first): str(first)}
+        for connection in further:
+            if _place(connection) != _place(first):
+                said = f"{connection} leads to {_place(connection)}, not to {_place(first)}."
+                self.add_error("further_connections", said)
+            elif same := seen.get(_client_id(connection)):
+                self.add_error("further_connections", f"{connection} signs in as {same} does: it would share its limits.")
+            seen[_client_id(connection)] = str(connection)
+
+
+def _place(connection: Connection) -> str:
+    return urlsplit(connection.base_url.strip()).netloc.lower()
+
+
+def _client_id(connection: Connection) -> str:
+    return str(connection.settings.get("client_id", connection.pk))
+
+
+class EnvironmentInline(StackedRows):
     """Sandbox and production, each with its connection."""
 
     model = Environment
     max_num = 2
-    fields = ("kind", "connection", "edition", "licences", "insights_journeys", "free_database_gb", "free_file_gb", "free_log_gb")
+    form = EnvironmentForm
+    fields = (
+        ("kind", "connection"),
+        "further_connections",
+        "daily_requests",
+        ("licences", "edition"),
+        ("insights_journeys", "free_database_gb"),
+        ("free_file_gb", "free_log_gb"),
+    )
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[forms.BaseInlineFormSet]:
         """Offer the engagement's own Dataverse connections."""
@@ -73,6 +123,16 @@ class EnvironmentInline(ScopedInline):
         """Connections of this engagement only."""
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if field is not None and db_field.name == "connection":
+            field.queryset = cast(QuerySet, field.queryset).filter(engagement=self.engagement, kind="dataverse").defer("secret")
+        return field
+
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField, request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField | None:
+        """The same for the further application users, to be ticked."""
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None:
             field.queryset = cast(QuerySet, field.queryset).filter(engagement=self.engagement, kind="dataverse").defer("secret")
         return field
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.core.validators import RegexValidator, URLValidator
+from django.core.validators import MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 from django.utils import timezone
 
@@ -203,6 +203,14 @@ class Environment(models.Model):
     edition = models.CharField(max_length=12, choices=Edition, default=Edition.UNKNOWN, blank=True)
     licences = models.PositiveIntegerField(
         null=True, blank=True, help_text="Dynamics 365 Enterprise or Professional licences of the tenant."
+    )
+    daily_requests = models.PositiveBigIntegerField(
+        "requests in 24 hours",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="What the load may use of the tenant's pool, each row counted; the whole pool where this is empty. "
+        "A run that has used it pauses, and goes on by itself when there is room again.",
     )
     insights_journeys = models.BooleanField(
         "Customer Insights - Journeys",

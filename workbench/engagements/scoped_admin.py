@@ -14,7 +14,7 @@ from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 
 from workbench.engagements import history
@@ -218,7 +218,7 @@ class LargeTable(BaseModelAdmin):
     list_after_template = "admin/workbench/capped.html"
 
 
-class ScopedInline(Scoped, TabularInline):
+class OnAPage(Scoped):
     """Rows of an inline form, limited as everything else is."""
 
     extra = 0
@@ -226,6 +226,14 @@ class ScopedInline(Scoped, TabularInline):
     def _allowed(self, request: HttpRequest, row: models.Model | None) -> bool:
         """As the page that it stands on, which has checked the row it shows: Django asks an inline about that row, not its own."""
         return super()._allowed(request, None)
+
+
+class ScopedInline(OnAPage, TabularInline):
+    """Rows of an inline form as a table."""
+
+
+class StackedRows(OnAPage, StackedInline):
+    """Rows of an inline form with more fields than a table has room for."""
 
 
 def changed_values(form: Any, hidden: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -243,4 +251,6 @@ def as_text(value: Any) -> Any:
     """A value as history keeps it: text, yes or no, or nothing; all else as JSON text, so that no number loses digits."""
     if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, models.QuerySet | list) and all(isinstance(one, models.Model) for one in value):
+        return ", ".join(map(str, value))
     return str(value) if isinstance(value, models.Model) else json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False, sort_keys=True)

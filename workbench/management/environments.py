@@ -14,6 +14,11 @@ from workbench.engagements.models import Environment
 def add_arguments(parser: ArgumentParser) -> None:
     """ENVIRONMENT and --user."""
     parser.add_argument("environment", metavar="ENVIRONMENT", help="the engagement's slug and the kind, as in northwind/production")
+    add_user(parser)
+
+
+def add_user(parser: ArgumentParser) -> None:
+    """--user."""
     parser.add_argument("--user", metavar="NAME", help="who asks, for the history; without it the first superuser")
 
 
@@ -22,7 +27,8 @@ def environment_of(options: Mapping[str, Any]) -> Environment:
     slug, _, kind = options["environment"].rpartition("/")
     found = Environment.objects.filter(engagement__slug=slug, kind=kind).select_related("engagement", "connection").first()
     if found is None:
-        raise CommandError(f"There is no environment {options['environment']}. Write the engagement's slug and sandbox or production.")
+        known = sorted(f"{one.engagement.slug}/{one.kind}" for one in Environment.objects.select_related("engagement"))
+        raise CommandError(f"There is no environment {options['environment']}. There are: {', '.join(known) or 'none'}.")
     return found
 
 

@@ -25,7 +25,7 @@ from connectors import store
 from connectors.dataverse.auth import credentials_of, tokens_for
 from connectors.simulators.servers import Options, Running, start
 from connectors.simulators.world.writing import write_world
-from loads import runs, staged
+from loads import callers, runs, staged
 from loads.models import Chunk, Phase, Run
 from loads.staging.phases import CHUNK_ROWS
 from mapping.playbooks import load_playbook
@@ -198,7 +198,7 @@ def load(bench: Bench, rows: int, cluster: TaskCluster) -> dict[str, Any]:
         "users": [
             {key: user[key] for key in ("requests", "refused", "running_peak", "share") if key in user} for user in stats["users"].values()
         ],
-        "pace": run.pace,
+        "pace": callers.users_content(run),
     }
 
 

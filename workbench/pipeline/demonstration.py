@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors import store
-from loads import quality, quality_decisions, rollback
+from loads import callers, quality, quality_decisions, rollback
 from loads.acceptance import everything_content, phase_content, sandbox_content
 from loads.delta.changes import deltas, total
 from loads.models import Phase, Run
@@ -43,6 +43,7 @@ Say = Callable[[str], None]
 LOCAL = "127.0.0.1"
 # What a person reads in the admin centre and enters on each environment.
 ENTERED = {"edition": Environment.Edition.ENTERPRISE, "licences": 40, "free_database_gb": 18, "free_file_gb": 120, "free_log_gb": 6}
+ENTERED |= {"daily_requests": 100_000_000}  # a company of any size is played in one go: the simulators count no entitlement
 
 ASSUMPTIONS = [
     "Stages that the playbook doesn't know, and blank ones, stay in review.",
@@ -374,6 +375,10 @@ def summary(engagement: Engagement) -> dict[str, Any]:
             for row in DiscoveryFinding.objects.filter(engagement=engagement)
         ],
         "verified": everything_content(firsts),
+        "tuning": [
+            {"environment": run.environment.kind, "run": run.key, **callers.content(run)}
+            for run in Run.objects.filter(engagement=engagement).select_related("environment").order_by("pk")
+        ],
         "assumptions": ASSUMPTIONS,
     }
 

@@ -74,7 +74,15 @@ class Command(BaseCommand):
             addresses = self._simulators(stack, options, names)
             cluster = stack.enter_context(task_cluster())
             memory = stack.enter_context(peak_memory(cluster))
-            summary: dict[str, Any] = {"phases": [], "delta": None, "documents": [], "findings": [], "verified": {}, "assumptions": []}
+            summary: dict[str, Any] = {
+                "phases": [],
+                "delta": None,
+                "documents": [],
+                "findings": [],
+                "verified": {},
+                "tuning": [],
+                "assumptions": [],
+            }
             try:
                 casts = [self._play_one(name, addresses, chosen, summary, rollback=options["rollback"]) for name in names]
             finally:

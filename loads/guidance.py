@@ -1,0 +1,129 @@
+"""What happened to a run, what is safe, and what to press: for whoever looks at it at night."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from loads import callers, progress
+from loads.models import Phase, Run
+from loads.progress import Progress
+
+KILLED = "Any worker or machine may be killed: at most the chunks in hand are sent again, by their ids, so that nothing doubles."
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Sentences: what happened, what is safe, what to press; waits: which users the service wants to wait, '' where none."""
+
+    happened: str
+    safe: str
+    press: str
+    waits: str = ""
+
+
+def guidance(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    """What to say of a run now."""
+    return SAY[Run.State(run.state)](run, phases, now)
+
+
+def waits(run: Run) -> str:
+    """Who was asked to wait by the service, and until when."""
+    told: dict[str, datetime] = {}
+    for caller in callers.held(run):
+        if caller.held_until:
+            told[caller.connection.name] = max(caller.held_until, told.get(caller.connection.name, caller.held_until))
+    return " ".join(
+        f"The service asked {name} to wait until {until:%H:%M:%S} UTC; it goes on by itself then." for name, until in told.items()
+    )
+
+
+def _queued(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    press = "Nothing. Where it stays so for a minute, see that a worker runs: manage.py qcluster."
+    return Guidance("It waits for a worker.", f"{_complete(phases)} Nothing is under way.", press)
+
+
+def _staging(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    happened = f"Records become rows: {len(run.staged)} of the plan's objects are staged."
+    return Guidance(happened, f"Nothing of it is sent yet. {KILLED}", _silent(run, now) or f"Nothing. {_asked(run)}".strip())
+
+
+def _loading(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    here = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
+    happened = f"{_complete(phases)} {_at(here)}".strip()
+    buttons = "Nothing while it moves. Pause stops after the chunks in hand; Stop ends the run when this phase is complete and balanced."
+    return Guidance(happened, KILLED, _silent(run, now) or _asked(run) or buttons, waits(run))
+
+
+def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    begun = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
+    half = f"Of {begun.phase} {begun.done:,} of {begun.planned:,} rows are settled, each with its outcome." if begun else ""
+    if run.is_rollback and run.measured_at and not run.agreed_at:
+        press = "Read its plan below; then let it begin."
+    elif run.resume_at:
+        press = f"Nothing: it goes on by itself on {run.resume_at:%d %B at %H:%M} UTC. 'Keep it paused' keeps it from that."
+    elif run.measured_at and not any(item.phase.started_at for item in phases):
+        press = "Nothing, where it waits for the customer's decisions: it goes on with the last one. Otherwise Resume."
+    else:
+        press = "Do what the message says, if it says something, then Resume: it goes on with the next chunk."
+    return Guidance("It stands still, for the reason above.", f"{_complete(phases)} {half} Nothing is under way.".replace("  ", " "), press)
+
+
+def _stopped(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    off = [item.phase for item in phases if item.phase.state == Phase.State.UNBALANCED]
+    if not off:
+        press = "Resume goes on from here; the engagement's page opens a new run instead."
+        return Guidance("It ended between two phases.", f"{_complete(phases)} No row of another phase was sent.", press)
+    safe = f"{_complete(phases)} Nothing further is sent, and no later run takes the rows of {off[0]} for granted."
+    press = (
+        "Look at the phase's exceptions and at what was read back, both below; mend the cause. "
+        "Then Resume: the phase is read back and counted again, and sent no second time."
+    )
+    return Guidance(f"{off[0]} doesn't balance; the figures are above.", safe, press)
+
+
+def _failed(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    return Guidance("It failed, for the reason above.", f"{_complete(phases)} Nothing is under way.", "Mend the cause, then Resume.")
+
+
+def _done(run: Run, phases: list[Progress], now: datetime) -> Guidance:
+    if run.is_rollback:
+        return Guidance(_complete(phases), "What was kept stands below, each row with its reason.", "Nothing.")
+    press = f"Nothing. To read everything back again at any time: manage.py verify {run.pk}"
+    return Guidance(_complete(phases), "Every row was read back and compared; every difference has a reason below.", press)
+
+
+def _complete(phases: Iterable[Progress]) -> str:
+    listed = list(phases)
+    balanced = sum(item.phase.balanced for item in listed)
+    return f"{balanced} of {len(listed)} phases are complete and balanced." if listed else "No phase has begun."
+
+
+def _at(here: Progress | None) -> str:
+    if here is None:
+        return "The next phase begins."
+    if here.done < here.planned:
+        return f"Now {here.phase}: {here.done:,} of {here.planned:,} rows are settled."
+    return f"Now {here.phase}: all rows are settled, {here.read:,} read back so far."
+
+
+def _asked(run: Run) -> str:
+    return f"Nothing: {run.stop_asked} asked it to stop; it ends when the phase in hand is complete." if run.stop_asked else ""
+
+
+def _silent(run: Run, now: datetime) -> str:
+    if now - (run.heartbeat_at or run.created_at) <= progress.SILENT_AFTER:
+        return ""
+    return (
+        "See that a worker runs (manage.py qcluster); what a dead one held is taken over within two minutes. Resume asks for workers anew."
+    )
+
+
+SAY: Mapping[Run.State, Callable[[Run, list[Progress], datetime], Guidance]] = {
+    Run.State.QUEUED: _queued,
+    Run.State.STAGING: _staging,
+    Run.State.LOADING: _loading,
+    Run.State.PAUSED: _paused,
+    Run.State.STOPPED: _stopped,
+    Run.State.FAILED: _failed,
+    Run.State.DONE: _done,
+}

@@ -1,0 +1,56 @@
+"""What the commands that control runs have in common: which run, and how it is followed."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from loads import progress
+from loads.models import Run
+from workbench.engagements.errors import WorkbenchError
+
+LOOK_S = 1.0
+NOT_DONE = 3  # the exit code where what was asked for was carried out and came to another end than done
+EXIT_CODES = "Exit codes: 0 done, 1 refused (the message says why and what to do), 2 wrong arguments, 3 ended otherwise."
+
+
+def run_of(text: str) -> Run:
+    """The run with this number or key. Raises CommandError."""
+    runs = Run.objects.select_related("engagement", "environment__engagement", "environment__connection")
+    run = runs.filter(key=text).first() or (runs.filter(pk=text).first() if text.isdecimal() else None)
+    if run is None:
+        raise CommandError(f"There is no run {text}. `manage.py runs` lists them.")
+    return run
+
+
+def refused(error: WorkbenchError) -> CommandError:
+    """An error of ours as a command says it."""
+    return CommandError(f"{error} {error.remedy}".strip())
+
+
+def state_line(run: Run) -> str:
+    """A run in one line: number, key, where to, state, how far."""
+    phases = progress.phases(run, timezone.now())
+    done, planned = sum(item.done for item in phases), sum(item.planned for item in phases)
+    where = f"{run.environment.engagement.slug}/{run.environment.kind}"
+    return f"{run.pk:>5}  {run.key}  {where:<34}  {run.get_state_display():<8}  {done:,} of {planned:,} rows"
+
+
+def follow(run: Run, say: Callable[[str], Any]) -> None:
+    """Tell what a run does until it ends or stands still. Raises CommandError (exit code 3) unless it is done."""
+    said = ""
+    while True:
+        run.refresh_from_db()
+        now = timezone.now()
+        line, reason = state_line(run), progress.standstill(run, now)
+        told = f"{line}  {reason}".rstrip()
+        if told != said:
+            say(told)
+            said = told
+        if run.state in (*Run.FINISHED, Run.State.PAUSED):
+            break
+        time.sleep(LOOK_S)
+    if run.state != Run.State.DONE:
+        raise CommandError(f"{run} is {run.get_state_display().lower()}. {run.message}".strip(), returncode=NOT_DONE)
