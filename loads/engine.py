@@ -14,7 +14,21 @@ from django.db import Error as DatabaseLost
 from django.db.models import F, Q
 from django.utils import timezone
 
-from loads import bindings, callers, leases, ledger, messages, quality, reconciliation, rollback, runs, staged, verification, writer
+from loads import (
+    bindings,
+    callers,
+    leases,
+    ledger,
+    messages,
+    quality,
+    reconciliation,
+    rollback,
+    runs,
+    sampling,
+    staged,
+    verification,
+    writer,
+)
 from loads.budget import Budget
 from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
@@ -131,12 +145,14 @@ def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
     if run.measured_at is None:
         Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
         quality.measure(run)
+    if run.is_sample and not sampling.is_narrow(run):
+        sampling.narrow(run, destination, worker)
     return predicting.predict(run, destination, lambda: leases.keep(run, worker))
 
 
 def _waits(run: Run) -> str:
     """What a staged load waits for, in words; empty where nothing is open."""
-    waiting = len(quality.open_lines(run))
+    waiting = 0 if run.is_sample else len(quality.open_lines(run))
     return WAITS.format(count=waiting) if waiting else look_first(run)
 
 

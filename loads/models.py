@@ -70,7 +70,7 @@ class RunQuerySet(models.QuerySet["Run"]):
     """Runs."""
 
     def loads(self) -> "RunQuerySet":
-        """Those that load, and no rollbacks."""
+        """Those that load all records; no samples, and no rollbacks."""
         return self.filter(kind=Run.Kind.LOAD)
 
 
@@ -84,6 +84,7 @@ class Run(models.Model):
 
     class Kind(models.TextChoices):
         LOAD = "load", "Load"
+        SAMPLE = "sample", "Sample"
         ROLLBACK = "rollback", "Rollback"
 
     class State(models.TextChoices):
@@ -138,14 +139,20 @@ class Run(models.Model):
                 name="one_open_run_per_environment",
             ),
             models.CheckConstraint(
-                condition=models.Q(kind="load", undoes=None) | models.Q(kind="rollback", undoes__isnull=False), name="rollback_of_a_run"
+                condition=models.Q(kind__in=["load", "sample"], undoes=None) | models.Q(kind="rollback", undoes__isnull=False),
+                name="rollback_of_a_run",
             ),
         ]
 
     def __str__(self) -> str:
         if self.is_rollback:
             return f"Run {self.pk}, rollback of run {self.undoes_id} in {self.environment}"
-        return f"Run {self.pk} into {self.environment}"
+        return f"Run {self.pk}{' of a sample' if self.is_sample else ''} into {self.environment}"
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it loads a sample alone, see `loads.sampling`."""
+        return self.kind == self.Kind.SAMPLE
 
     @property
     def is_rollback(self) -> bool:

@@ -19,7 +19,7 @@ from loads.models import Chunk, Phase, Run
 from mapping import plan
 from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history, signoffs
-from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Environment, SignOff
 
 GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
@@ -56,9 +56,11 @@ class NotInThatState(WorkbenchError):
 def open_run(environment: Environment, user: User, *, datasets: Mapping[str, int] | None = None, **of_rerun: Any) -> Run:
     """Record a run of the plan as it stands into an environment and queue it. Raises GateClosed, RunOpen, NothingExtracted.
 
-    datasets: those of an earlier run, else the newest. of_rerun: what else a re-run keeps.
+    datasets: those of an earlier run, else the newest. of_rerun: what else a re-run keeps; the kind of a sample.
     """
     engagement = environment.engagement
+    if environment.is_production and of_rerun.get("kind") == Run.Kind.SAMPLE:
+        raise BadInput("A sample is loaded into a sandbox.", remedy="Choose the sandbox.")
     gates.require("load", engagement, environment)
     parts = plan.covers(plan.current(engagement).values())
     try:
@@ -82,7 +84,7 @@ def open_run(environment: Environment, user: User, *, datasets: Mapping[str, int
 def open_instead(run: Run, user: User) -> Run:
     """Open a run in the place of one that loaded nothing; of a re-run a re-run of the same exceptions. Raises what `open_run` raises."""
     if run.rerun_of is None:
-        return open_run(run.environment, user)
+        return open_run(run.environment, user, kind=run.kind)
     return open_run(run.environment, user, datasets=landed(run.rerun_of), rerun_of=run.rerun_of, groups=run.groups)
 
 

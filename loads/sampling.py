@@ -34,8 +34,14 @@ CHOICES = ("Picklist", "Boolean", "State", "Status", "MultiSelectPicklist")
 Record = tuple[str, int]  # object, and the record's position in its dataset
 
 
-def narrow(run: Run, destination: Destination, worker: str, order: Sequence[str]) -> None:
-    """Leave in a staged run the sample alone; safe to repeat. order: of the objects. Raises LeaseLost, StoreFull, StoreUnwritable."""
+def is_narrow(run: Run) -> bool:
+    """Whether the run holds the sample alone by now."""
+    return bool(run.scope)
+
+
+def narrow(run: Run, destination: Destination, worker: str) -> None:
+    """Leave in a staged run the sample alone; safe to repeat. Raises LeaseLost, StoreFull, StoreUnwritable."""
+    order = list(dict.fromkeys(run.phases.order_by("number").values_list("object_name", flat=True)))
     path = staged.folder(run) / "sample.parquet"
     if not path.is_file():
         _write(path, _chosen(run, destination))
@@ -52,6 +58,8 @@ def narrow(run: Run, destination: Destination, worker: str, order: Sequence[str]
             _leave_out(run, name, number, list(store.read_rows(file)), kept)
         phases.record(run, name, wanted, worker)
     phases.put_in_order(run, order)
+    run.scope = {"sample": sum(map(len, chosen.values()))}
+    Run.objects.filter(pk=run.pk).update(scope=run.scope)
 
 
 def _write(path: Path, chosen: Iterable[Record]) -> None:
@@ -93,7 +101,7 @@ def _chosen(run: Run, destination: Destination) -> set[Record]:
 def _of_table(con: DuckDBPyConnection, paths: Sequence[str], table: Table, share: int) -> list[int]:
     """Positions of the records of one table's rows, the most telling first, at most `share`."""
     con.execute(
-        """CREATE OR REPLACE TEMP TABLE rows AS SELECT position, CAST("values" AS VARCHAR) AS said
+        """CREATE OR REPLACE TEMP TABLE rows AS SELECT position, decode("values") AS said
            FROM read_parquet(?) WHERE action IN ('create', 'update')""",
         [list(paths)],
     )
@@ -120,7 +128,7 @@ def _of_each_value(con: DuckDBPyConnection, column: str) -> list[tuple[int, int]
 def _telling(con: DuckDBPyConnection, table: Table) -> Iterator[str]:
     """Columns whose every value is looked at: choices, owners, and texts of which there are few."""
     few = con.execute(
-        """WITH some AS (SELECT said FROM rows LIMIT ?), pairs AS (SELECT unnest(json_keys(said)) AS key, said FROM some)
+        """WITH first AS (SELECT said FROM rows LIMIT ?), pairs AS (SELECT unnest(json_keys(said)) AS key, said FROM first)
            SELECT key, count(DISTINCT json_extract_string(said, '$."' || key || '"')) AS times FROM pairs
            GROUP BY key HAVING times BETWEEN 2 AND ? ORDER BY times, key""",
         [LOOKED_AT, VALUES],

@@ -106,4 +106,9 @@ def write_book(source: Document, book: Book, *, at: datetime | None = None) -> D
 def runs_to_report(engagement: Engagement) -> QuerySet[Run]:
     """The runs that have something to report: at least one phase is closed."""
     closed = Phase.objects.filter(run=OuterRef("pk"), state__in=(Phase.State.BALANCED, Phase.State.UNBALANCED))
-    return Run.objects.loads().filter(Exists(closed), engagement=engagement).select_related("engagement", "environment").order_by("pk")
+    return (
+        Run.objects.exclude(kind=Run.Kind.ROLLBACK)
+        .filter(Exists(closed), engagement=engagement)
+        .select_related("engagement", "environment")
+        .order_by("pk")
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.db.models import Max
 
 from connectors import store
 from loads import staged
@@ -60,7 +61,7 @@ def record(run: Run, object_name: str, wanted: Iterable[tuple[str, str]], worker
     if locked.worker != worker or locked.state != Run.State.STAGING:
         raise LeaseLost(f"{run} is staged by another worker now.")
     Phase.objects.filter(run=run, object_name=object_name).delete()
-    first = Phase.objects.filter(run=run).count() + 1
+    first = (Phase.objects.filter(run=run).aggregate(most=Max("number"))["most"] or 0) + 1
     counts = _counts(run, object_name)
     phases: dict[str, Phase] = {}
     for number, (table, kind) in enumerate(wanted, start=first):

@@ -82,7 +82,7 @@ def measure(sender: object, run: Any, **kwargs: object) -> None:
     """A sandbox run says how many rows there are and how large: the forecasts are made anew."""
     from loads.checks import refresh  # needs the models loaded
 
-    if not run.environment.is_production:
+    if not (run.environment.is_production or run.is_sample):
         refresh(run.engagement, actor="sandbox run")
 
 

@@ -165,10 +165,12 @@ def play(
     say: Say,
     leave: Collection[str] = (),
     before_load: Callable[[Environment], None] = lambda environment: None,
+    *,
+    sample: bool = False,
 ) -> None:
     """Play the engagement up to the hand-off, the objects to `leave` documented only.
 
-    before_load: called when an environment is provisioned and nothing of the load was sent to it.
+    before_load: called when an environment is provisioned and nothing of the load was sent to it. sample: a sample of it goes first.
     Raises DemonstrationFailed where a step fails or nothing balances.
     """
     sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
@@ -182,6 +184,8 @@ def play(
     for environment in (sandbox, production):
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
         before_load(environment)
+        if sample and environment == sandbox:
+            _look_at_sample(engagement, sandbox, cast, say)
         _load(engagement, environment, cast, say)
         if environment == sandbox:
             say("The customer signs the sandbox run")
@@ -212,6 +216,16 @@ def load_changes(
 def hand_off(engagement: Engagement, cast: Cast, say: Say) -> None:
     """Have all documents written. Raises DemonstrationFailed."""
     _step(engagement, Step.Name.HANDOFF, None, cast, say)
+
+
+def _look_at_sample(engagement: Engagement, sandbox: Environment, cast: Cast, say: Say) -> None:
+    """Some records that stand for all are loaded alone, with every value of them read back."""
+    steps.request(engagement, Step.Name.SAMPLE, environment=sandbox, user=cast.engineer)
+    run = Run.objects.filter(environment=sandbox).latest("pk")
+    _follow_run(run, say)
+    _require_done(run)
+    rows, wrong = run.verified_rows.count(), run.verified_rows.filter(verdict="wrong").count()
+    say(f"A sample of {run.scope['sample']} records is in the sandbox: {rows} rows compared value by value, {wrong} of them wrong")
 
 
 def _load(engagement: Engagement, environment: Environment, cast: Cast, say: Say) -> None:

@@ -20,6 +20,7 @@ class Step(models.Model):
         DELTA = "delta", "Delta extraction"
         PROVISION = "provision", "Provisioning"
         REFRESH = "refresh", "Look at a refreshed environment"
+        SAMPLE = "sample", "Sample"
         LOAD = "load", "Load"
         DOCUMENTS = "documents", "Documents"
         HANDOFF = "handoff", "Handoff"

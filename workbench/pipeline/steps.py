@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_q.tasks import async_task
 
+from loads.models import Run
 from loads.runs import open_run
 from mapping import plan
 from workbench.engagements import gates, history
@@ -20,8 +21,15 @@ LONG = (Step.Name.DISCOVER, Step.Name.EXTRACT, Step.Name.DELTA)  # what these ha
 STALE = timedelta(days=1)  # what a failed step had done isn't gone on with after so long
 CARRY_OUT = "workbench.pipeline.tasks.carry_out"
 # What a step must wait for; discovery waits for nothing.
-GATES = {Step.Name.EXTRACT: "extract", Step.Name.DELTA: "extract", Step.Name.PROVISION: "provision", Step.Name.LOAD: "load"}
-PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REFRESH, Step.Name.LOAD)
+GATES = {
+    Step.Name.EXTRACT: "extract",
+    Step.Name.DELTA: "extract",
+    Step.Name.PROVISION: "provision",
+    Step.Name.SAMPLE: "load",
+    Step.Name.LOAD: "load",
+}
+PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REFRESH, Step.Name.SAMPLE, Step.Name.LOAD)
+RUNS = {Step.Name.SAMPLE: Run.Kind.SAMPLE, Step.Name.LOAD: Run.Kind.LOAD}
 
 
 class StepOpen(WorkbenchError):
@@ -45,9 +53,9 @@ def request(engagement: Engagement, name: str, *, environment: Environment | Non
     action = "took up" if step else "started"
     step = step or _new(engagement, name, environment, user)
     history.record(engagement, actor=user, action=f"{action} {name}", subject=str(environment or engagement))
-    if name == Step.Name.LOAD and environment is not None:
+    if name in RUNS and environment is not None:
         # The run has its own workers, progress and states; the step only says that it was asked for.
-        open_run(environment, user)
+        open_run(environment, user, kind=RUNS[Step.Name(name)])
         Step.objects.filter(pk=step.pk).update(state=Step.State.DONE, started_at=timezone.now(), finished_at=timezone.now())
     else:
         transaction.on_commit(partial(async_task, CARRY_OUT, step.pk, task_name=f"{name} {engagement.slug}"))

@@ -137,7 +137,21 @@ def _environment_stages(
         return [Stage(key, title, WAITING, missing=missing), Stage(f"{kind}-load", f"{kind.capitalize()}: load", WAITING)]
     missing = _others(gates.missing("provision", engagement, environment), key)
     provision = _step_stage(key, title, "provision", steps, missing=missing, environment=environment)
-    return [provision, _load_stage(kind, environment, _others(load_missing, f"{kind}-load"), steps)]
+    load_missing = _others(load_missing, f"{kind}-load")
+    sample = [] if environment.is_production else [_sample_stage(environment, load_missing, steps)]
+    return [provision, *sample, _load_stage(kind, environment, load_missing, steps)]
+
+
+def _sample_stage(environment: Environment, missing: Sequence[Missing], steps: Mapping) -> Stage:
+    """A sample to look at before everything is loaded; nothing waits for it."""
+    title, key = "Sandbox: sample to look at", "sandbox-sample"
+    stage = _step_stage(key, title, "sample", steps, missing=missing, environment=environment)
+    run = environment.runs.filter(kind=Run.Kind.SAMPLE).first()
+    if run is None or stage.state == FAILED:
+        return stage
+    state = RUN_STATES.get(Run.State(run.state), RUNNING)
+    says = run.message or ("" if state == DONE else run.get_state_display())
+    return replace(stage, state=state, says=says, run=run)
 
 
 def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing], steps: Mapping) -> Stage:
@@ -189,6 +203,7 @@ BEFORE = {
     "matrix": ("discovery",),
     "extraction": ("discovery", "matrix"),
     "sandbox-provision": ("plan",),
+    "sandbox-sample": ("plan", "matrix", "extraction", "sandbox-provision"),
     "sandbox-load": ("plan", "matrix", "extraction", "sandbox-provision"),
     "sandbox-signature": ("sandbox-load",),
     "production-provision": ("plan", "sandbox-signature"),

@@ -116,7 +116,7 @@ class Command(BaseCommand):
                 before.update(canonical_dumps(environment))
 
         try:
-            demonstration.play(engagement, cast, self.say, before_load=dump)
+            demonstration.play(engagement, cast, self.say, before_load=dump, sample=True)
             demonstration.load_changes(engagement, cast, self.say, partial(move_on, addresses), dump)
             demonstration.hand_off(engagement, cast, self.say)
             if rollback:

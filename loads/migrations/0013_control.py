@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('engagements', '0016_daily_requests'),
+        ('engagements', '0008_daily_requests'),
         ('loads', '0012_rollback'),
     ]
 

@@ -1,0 +1,81 @@
+"""A sample run: a few records that stand for all are loaded alone, every value of them is kept, and a whole run loads the rest."""
+
+import pytest
+
+from loads import runs
+from loads.models import Crosswalk, Run, VerifiedRow
+from reports import documents
+from tests import folders
+from tests.folders import organisation_list, user
+from tests.playing import engagement_on
+from tests.spine.test_load_engine import Prepared
+from workbench.engagements import gates
+from workbench.engagements.errors import BadInput
+from workbench.engagements.models import Environment
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+PLAIN = 600
+LONG = "Reads every newsletter. " * 40
+RARE = [
+    user("u-rare", "rare@northpine.example", "customer", emailListIds=[101], plan="one of its kind"),
+    user("u-long", "long@northpine.example", "lead", plan=LONG),
+    user("u-empty", "empty@northpine.example", "lead", firstName=None),
+    user("u-bad", "no address", "lead"),
+]
+
+
+@pytest.fixture
+def prepared(tmp_path) -> Prepared:
+    many = [user(f"u-{n}", f"p{n}@northpine.example", ("customer", "lead")[n % 2], plan=("a", "b", "c")[n % 3]) for n in range(PLAIN)]
+    folder = folders.write(tmp_path / "source", [*many, *RARE], lists=[organisation_list(101, "Company: Rare Ltd")])
+    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
+        yield Prepared(engagement, cast, servers)
+
+
+def sample(prepared: Prepared) -> Run:
+    runs.queue_work, queue = lambda run: None, runs.queue_work
+    try:
+        run = runs.open_run(prepared.sandbox, prepared.cast.engineer, kind=Run.Kind.SAMPLE)
+    finally:
+        runs.queue_work = queue
+    return prepared.work(run)
+
+
+def test_a_sample_is_loaded_alone_with_what_it_looks_up_to_and_every_value_of_it_is_kept(prepared):
+    run = sample(prepared)
+    assert run.state == Run.State.DONE, run.message
+    assert all(phase.balanced for phase in run.phases.all())
+    rows = prepared.rows()
+    people = [row for table in ("contact", "lead") for row in rows[table] if str(row.get("mwb_sourceid")).startswith("user:")]
+    loaded = {row["mwb_sourceid"].removeprefix("user:") for row in people}
+    assert {"u-rare", "u-long", "u-empty"} <= loaded
+    assert len(loaded) == sum(phase.loaded for phase in run.phases.filter(object_name="user")) < PLAIN
+    [account] = [row for row in rows["account"] if row.get("name") == "Rare Ltd"]
+    [rare] = [row for row in rows["contact"] if row.get("mwb_sourceid") == "user:u-rare"]
+    assert rare["_parentcustomerid_value"] == account["accountid"]
+    left_out = sum(phase.skipped for phase in run.phases.filter(object_name="user"))
+    assert left_out == PLAIN + len(RARE) - 1 - len(loaded)
+    kept = VerifiedRow.objects.filter(run=run, phase__object_name="user")
+    assert kept.count() == len(loaded)
+    assert all(one["verdict"] != "wrong" for row in kept for one in row.fields)
+    assert run in documents.runs_to_report(prepared.engagement)
+
+
+def test_a_whole_run_finds_the_sample_equal_loads_the_rest_and_is_what_the_customer_signs(prepared):
+    first = sample(prepared)
+    said = sum(phase.created for phase in first.phases.filter(object_name="user", kind="rows"))
+    missing = [one.gate for one in gates.missing("load", prepared.engagement, prepared.engagement.environments.get(kind="production"))]
+    assert "sandbox signed" in missing
+    run = prepared.finish(prepared.open())
+    assert run.state == Run.State.DONE, run.message
+    people = run.phases.filter(object_name="user", kind="rows").exclude(table="")
+    assert sum(phase.equal for phase in people) == said
+    assert sum(phase.created for phase in people) == PLAIN + len(RARE) - 1 - said
+    assert not Crosswalk.objects.filter(environment=prepared.sandbox, alias=False, state="planned").exists()
+    assert Run.objects.loads().get() == run
+
+
+def test_a_sample_does_not_go_into_production(prepared):
+    production = prepared.engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+    with pytest.raises(BadInput):
+        runs.open_run(production, prepared.cast.engineer, kind=Run.Kind.SAMPLE)
