@@ -1,14 +1,18 @@
 """Slots that the processes of one machine share: who holds one may call, and one whose process dies is free at once.
 
-A pause that one of them was asked to make is shared the same way.
+A pause that one of them was asked to make, and what each of them says of its calls, is shared the same way.
 """
 
 import fcntl
 import os
+import struct
 import threading
 import time
 from pathlib import Path
 
+ENTRY = struct.Struct("=iidd")  # process, kind, moment, value
+Entry = tuple[int, int, float, float]
+FORGOTTEN_S = 86_400.0  # what was told by then is of no use to anybody
 LOOK_S = 0.01  # so often a slot of another process is tried again; our own say when they are free
 
 
@@ -24,6 +28,33 @@ class Slots:
         self._files: dict[int, int] = {}
         self._ours: set[int] = set()
         self._changed = threading.Condition()
+        self._told: int | None = None  # the open file
+        self._read = 0
+
+    def tell(self, kind: int, moment: float, value: float) -> None:
+        """Tell all processes something; `hear` gives it to each of them once. moment: of the machine's monotonic clock."""
+        os.write(self._telling(), ENTRY.pack(os.getpid(), kind, moment, value))  # one append is never torn
+
+    def hear(self) -> list[Entry]:
+        """What was told since this was last asked, by this process too: (process, kind, moment, value)."""
+        size = os.fstat(self._telling()).st_size
+        self._read = min(self._read, size)  # it may have been cleared meanwhile
+        if size == self._read:
+            return []
+        data = os.pread(self._telling(), (size - self._read) // ENTRY.size * ENTRY.size, self._read)
+        self._read += len(data)
+        return list(ENTRY.iter_unpack(data))
+
+    def _telling(self) -> int:
+        """The file that everybody appends to; of what was told before this process began nothing is heard."""
+        if self._told is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._told = os.open(self._folder / "told", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            known = os.fstat(self._told)
+            if known.st_size and time.time() - known.st_mtime > FORGOTTEN_S:
+                os.ftruncate(self._told, 0)
+            self._read = os.fstat(self._told).st_size
+        return self._told
 
     def take(self, limit: int) -> int:
         """Wait until one of the first `limit` slots is free, and take it; `give_back` takes its number."""

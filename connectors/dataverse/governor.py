@@ -6,6 +6,8 @@ servers there are nobody says: what a user may use is learned from the first ref
 """
 
 import hashlib
+import math
+import os
 import threading
 import time
 from collections import deque
@@ -31,8 +33,15 @@ KEPT_BELOW = 0.98  # of what was learned: refused requests would lengthen the pa
 RISE = 1.02  # of what was learned, after a window without a refusal
 SLOW = 3.0  # times the quickest average of a kind of request: more at once only makes them wait for each other
 WEIGHT = 0.1  # of the newest in an average
+HELPED = 0.9  # of the time before: where half as many at once don't bring it down so far, something else is slow
 AT_ONCE, REQUESTS, SECONDS = "0x80072326", "0x80072322", "0x80072321"
 LOOK_S = 0.05
+# What processes tell each other: a call that ended, or what a window was found to hold.
+CALL, ALL_REQUESTS, ALL_SECONDS = 0, 1, 2
+LEARNED = {
+    ALL_REQUESTS: (REQUESTS, "{value:,.0f} requests in {window:g} s: the service allowed no more."),
+    ALL_SECONDS: (SECONDS, "{value:,.0f} s of work in {window:g} s: the service allowed no more."),
+}
 
 
 @dataclass(slots=True)
@@ -75,8 +84,9 @@ class Governor(Pace):
         self._used_s, self._running, self._asked = 0.0, 0, 0
         self._learned: dict[str, float] = {}  # REQUESTS, SECONDS -> what a window holds
         self._quiet_since = clock()
+        self._others_at = -math.inf  # when another process was last heard of
         self._kinds: dict[str, Kind] = {}
-        self._settled = 0
+        self._settled, self._slow_s = 0, 0.0
 
     @property
     def ceiling(self) -> int:
@@ -141,8 +151,7 @@ class Governor(Pace):
         with self._guard:
             self._running -= 1
             self._asked -= 1
-            self._log.append((now, seconds))
-            self._used_s += seconds
+            self._tell(CALL, now, seconds)
             self._forget(now)
             if bucket:
                 self._follow(bucket, seconds)
@@ -211,6 +220,30 @@ class Governor(Pace):
         """What was chosen and why, for people: at_once, hint, throttled, said."""
         return {"at_once": self.at_once, "hint": self.hint, "throttled": self.throttled, "said": self.said}
 
+    def _tell(self, what: int, now: float, value: float) -> None:
+        """Something that counts for this application user, whichever process it happens in."""
+        if self._slots:
+            self._slots.tell(what, now, value)
+            self._listen()
+        else:
+            self._take_in(what, now, value)
+
+    def _listen(self) -> None:
+        for process, what, moment, value in self._slots.hear() if self._slots else ():
+            self._take_in(what, moment, value)
+            if process != os.getpid():
+                self._others_at = moment
+
+    def _take_in(self, what: int, moment: float, value: float) -> None:
+        if what == CALL:
+            self._log.append((moment, value))
+            self._used_s += value
+        else:
+            name, words = LEARNED[what]
+            self._learned[name] = value
+            self._quiet_since = moment
+            self._full = words.format(value=value, window=self._window_s)
+
     def _pause(self, now: float) -> float:
         if self._slots and (others := self._slots.held_s()) > 0:
             return others
@@ -218,6 +251,7 @@ class Governor(Pace):
             held = self._after_hold("", now) - now
             if held > 0:
                 return held
+            self._listen()
             self._forget(now)
             if self._learned and now - self._quiet_since > self._window_s:
                 self._learned = {name: most * RISE for name, most in self._learned.items()}
@@ -226,23 +260,24 @@ class Governor(Pace):
 
     def _window_full(self, now: float) -> float:
         """Seconds until the window has room for one more request, by what was learned."""
-        count = len(self._log) + self._running
+        # Others are taken to have out what they may: nobody says when a call begins.
+        running = self._running if now - self._others_at > self._window_s / 10 else self.at_once
+        count = len(self._log) + running
         average = self._used_s / len(self._log) if self._log else 0.0
         requests, spent = self._learned.get(REQUESTS), self._learned.get(SECONDS)
         full = (requests is not None and count >= requests * KEPT_BELOW) or (
-            spent is not None and self._used_s + (self._running + 1) * average > spent * KEPT_BELOW
+            spent is not None and self._used_s + (running + 1) * average > spent * KEPT_BELOW
         )
         return max(LOOK_S, self._log[0][0] + self._window_s - now) if full and self._log else 0.0
 
     def _learn(self, code: str) -> None:
         """Where we used far less than is published, somebody else uses the rest: that says nothing of what a window holds."""
+        self._listen()
         requests, seconds = len(self._log), self._used_s
         if code == REQUESTS and requests > PUBLISHED_REQUESTS * ENOUGH:
-            self._learned[REQUESTS] = requests
-            self._full = f"{requests:,} requests in {self._window_s:g} s: the service allowed no more."
+            self._tell(ALL_REQUESTS, self._clock(), requests)
         elif code == SECONDS and seconds > PUBLISHED_WORK * self._window_s * ENOUGH:
-            self._learned[SECONDS] = seconds
-            self._full = f"{seconds:,.0f} s of work in {self._window_s:g} s: the service allowed no more."
+            self._tell(ALL_SECONDS, self._clock(), seconds)
 
     def _forget(self, now: float) -> None:
         while self._log and self._log[0][0] <= now - self._window_s:
@@ -260,6 +295,12 @@ class Governor(Pace):
             return
         self._settled = 0
         if kind.seconds > SLOW * kind.least and self.at_once > 1:
+            if self.limit >= self.ceiling:
+                self._slow_s = kind.seconds
+            elif self.at_once <= self.ceiling // 2 and kind.seconds > HELPED * self._slow_s:
+                # Half as many made none of them quicker: it isn't that they wait for each other.
+                kind.least, self.limit = kind.seconds, self.ceiling
+                return
             self.limit = self.at_once - 1
             self._lower = f"{self.limit} at once: answers took {kind.seconds / kind.least:.1f} times as long as the quickest."
         elif self.limit < self.ceiling:

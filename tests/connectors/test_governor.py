@@ -110,10 +110,22 @@ def test_fewer_are_out_while_answers_take_far_longer_than_they_can(governor, clo
     governor.hear(8)
     for _ in range(40):
         call(governor, clock, 0.1, "Create contact 100")
-    for _ in range(60):
+    for _ in range(35):
         call(governor, clock, 1, "Create contact 100")
     assert governor.at_once < 8
     assert "as long as the quickest" in governor.said
+
+
+def test_as_many_as_before_are_out_again_where_fewer_made_none_of_them_quicker(governor, clock):
+    governor.hear(8)
+    for _ in range(40):
+        call(governor, clock, 0.1, "Create contact 100")
+    seen = set()
+    for _ in range(120):
+        call(governor, clock, 1, "Create contact 100")
+        seen.add(governor.at_once)
+    assert min(seen) == 4
+    assert governor.at_once == 8
 
 
 def test_machines_share_the_hint_and_get_it_back_when_one_leaves(governor):
@@ -150,6 +162,22 @@ def test_who_waits_for_a_slot_hears_of_a_pause_that_was_asked_for_meanwhile(tmp_
     governor.done()
     waiting.join(10)
     assert held == [0]
+
+
+def test_what_a_window_holds_counts_the_calls_of_all_processes(tmp_path, clock):
+    first, second = (Governor(Slots(tmp_path), clock=clock, sleep=clock.sleep) for _ in range(2))
+    for governor in (first, second):
+        governor.held_s()
+        governor.wait()
+        governor.done()
+    for _ in range(600):
+        call(first, clock, 0.01)
+        call(second, clock, 0.01)
+    first.hold("", 1, code=REQUESTS)
+    clock.now += 1
+    call(second, clock, 0.01)
+    assert "1,20" in second.said
+    assert call(second, clock, 0.01) > 1_290  # the window is full for both
 
 
 CHILD = """
