@@ -42,7 +42,7 @@ def is_narrow(run: Run) -> bool:
 def narrow(run: Run, destination: Destination, worker: str) -> None:
     """Leave in a staged run the sample alone; safe to repeat. Raises LeaseLost, StoreFull, StoreUnwritable."""
     order = list(dict.fromkeys(run.phases.order_by("number").values_list("object_name", flat=True)))
-    path = staged.folder(run) / "sample.parquet"
+    path = staged.folder(run) / "chosen.parquet"
     if not path.is_file():
         _write(path, _chosen(run, destination))
     chosen: dict[str, set[int]] = {}

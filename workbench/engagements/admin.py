@@ -67,7 +67,8 @@ class EnvironmentForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         field = self.fields.get("further_connections")
         if field is not None and self.instance.pk:
-            first, offered = self.instance.connection, cast(Any, field).queryset
+            offered = cast(Any, field).queryset.defer("secret")  # one that can't be decrypted is replaced on this page
+            first = Connection.objects.defer("secret").get(pk=self.instance.connection_id)
             fitting = [connection.pk for connection in offered if connection != first and _place(connection) == _place(first)]
             cast(Any, field).queryset = offered.filter(pk__in=fitting)
             if not fitting:
