@@ -153,7 +153,7 @@ class HttpSession:
     def _persist(self, call: Call, attempt: Callable[[Call, Mapping[str, str]], Answer | Failure]) -> Answer:
         patience, renewed = Patience(*self._patience), False
         while True:
-            self.pace.wait(call.bucket)
+            self.pace.wait(call.bucket, longest_s=self._patience[1])
             try:
                 headers = self._headers_of(call)
                 result = attempt(call, headers)

@@ -1,5 +1,6 @@
 """How fast a service may be called: sliding windows per bucket, and pauses that the service asks for."""
 
+import math
 import random
 import threading
 import time
@@ -26,8 +27,11 @@ class Pace:
         """Seconds of the bucket's window; 0 where it has no limit."""
         return self._limits.get(bucket, (0, 0.0))[1]
 
-    def wait(self, bucket: str = "") -> float:
-        """Sleep until a call is allowed; returns the seconds slept. The call counts from then on."""
+    def wait(self, bucket: str = "", *, longest_s: float = math.inf) -> float:
+        """Sleep until a call is allowed; returns the seconds slept. The call counts from then on.
+
+        longest_s: where it is known to take longer, a governor raises Throttled instead; plain windows are short.
+        """
         pause = self._reserve(bucket, time.monotonic())
         if pause > 0:
             time.sleep(pause)

@@ -13,6 +13,7 @@ from workbench.engagements.models import Environment
 
 SOURCE_ID, RUN_ID = "sourceid", "runid"
 EDITOR = "_modifiedby_value"
+PATIENCE_S = 40.0  # a task must end; what the service puts off for longer the next one asks for again
 KEPT_S = 300.0  # for so long what was read of a table serves the tasks of a process; a provisioning makes it void at once
 _read: dict[tuple[str, str, int, str], tuple[float, Table]] = {}
 
@@ -46,7 +47,7 @@ class Destination:
     def _known(self) -> dict[int, Client]:
         quiet = self.quiet and quiet_by_path(self.environment)
         connections = [self.environment.connection, *self.environment.further_connections.order_by("pk")]
-        return {connection.pk: Client.from_connection(connection, bypass=quiet) for connection in connections}
+        return {connection.pk: Client.from_connection(connection, bypass=quiet, patience_s=PATIENCE_S) for connection in connections}
 
     @cached_property
     def user_ids(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from django.db import DatabaseError, OperationalError
 from django.utils import timezone
 from django_q.tasks import async_task
 
+from connectors.http_errors import Throttled
 from loads import engine, runs
 from loads.ledger import LeaseLost
 from loads.models import Run
@@ -23,15 +24,18 @@ LONGEST_WAIT_S = 20
 def work(run_id: int, failures: int = 0) -> None:
     """Work on a run; what may pass is tried again a few times, anything else pauses the run with a message that says what to do."""
     worker = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    wait_s = 0.0
     try:
         more, failures = engine.work(run_id, worker, settings.WORK_SECONDS), 0
     except LeaseLost:
         more = True
+    except Throttled as error:  # no failure: it goes on as soon as the service lets it
+        more, wait_s = True, error.retry_after_s or 0.0
     except (OperationalError, Retryable) as error:
         failures += 1
         more = failures < FAILURES
         logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
-        time.sleep(min(2**failures / 2, LONGEST_WAIT_S))
+        wait_s = 2**failures / 2
         if not more:
             stand_still(run_id, _told(error))
     except WorkbenchError as error:
@@ -44,6 +48,7 @@ def work(run_id: int, failures: int = 0) -> None:
         # The error's own words may name a person; where it came from doesn't.
         logger.error("run %s failed: %s at %s", run_id, type(error).__name__, place_of(error))
     _release(worker)
+    time.sleep(min(wait_s, LONGEST_WAIT_S))
     if more:
         async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
 

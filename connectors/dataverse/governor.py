@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from connectors.http_errors import Throttled
 from connectors.pace import Pace
 from connectors.slots import Slots
 
@@ -116,13 +117,16 @@ class Governor(Pace):
             if not held_back:
                 self.limit = self.ceiling
 
-    def wait(self, bucket: str = "") -> float:
-        """Wait for a pause that the service asked for, for room in the window, and for a slot; `done` must follow. Returns the seconds."""
+    def wait(self, bucket: str = "", *, longest_s: float = math.inf) -> float:
+        """Wait for a pause that the service asked for, for room in the window, and for a slot; `done` must follow. Returns the seconds.
+
+        Raises Throttled where a pause lasts longer than longest_s: whoever has other work, or a task that must end, comes again then.
+        """
         began = self._clock()
         with self._guard:
             self._asked += 1
         try:
-            self._mine.slot = self._slot()
+            self._mine.slot = self._slot(longest_s)
         except BaseException:  # it doesn't go out: `done` won't follow
             with self._guard:
                 self._asked -= 1
@@ -132,10 +136,13 @@ class Governor(Pace):
             self._running += 1
         return float(self._mine.began - began)
 
-    def _slot(self) -> int | None:
+    def _slot(self, longest_s: float) -> int | None:
         """A slot, once there is no pause: while one waits for a slot, the service may have asked for one."""
+        until = self._clock() + longest_s
         while True:
             while (pause := self._pause(self._clock())) > 0:
+                if self._clock() + pause > until:
+                    raise Throttled(f"The service allows the next call in {pause:.0f} s.", retry_after_s=pause)
                 self._sleep(min(pause, max(LOOK_S, pause / 2)))
             slot = self._slots.take(self.at_once) if self._slots else None
             if self._slots is None or slot is None or self.held_s() <= 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.dataverse.governor import AT_ONCE, FIRST_HINT, MOST, REQUESTS, SECONDS, Governor
+from connectors.http_errors import Throttled
 from connectors.slots import Slots
 
 
@@ -162,6 +163,15 @@ def test_who_waits_for_a_slot_hears_of_a_pause_that_was_asked_for_meanwhile(tmp_
     governor.done()
     waiting.join(10)
     assert held == [0]
+
+
+def test_who_cannot_wait_so_long_is_told_when_to_come_again(governor, clock):
+    governor.hold("", 30)
+    with pytest.raises(Throttled) as caught:
+        governor.wait(longest_s=20)
+    assert 30 <= caught.value.retry_after_s <= 31
+    assert governor.load == 0
+    assert governor.wait(longest_s=31) >= 30
 
 
 def test_what_a_window_holds_counts_the_calls_of_all_processes(tmp_path, clock):
