@@ -95,7 +95,23 @@ def _chosen(run: Run, destination: Destination) -> set[Record]:
             paths = [str(path) for path in staged.parts(run, name, table)]
             if paths:
                 chosen |= {(name, position) for position in _of_table(con, paths, destination.table(table), share)}
-        return _with_parents(con, run, chosen)
+        if not chosen:
+            return chosen
+        chosen = _with_parents(con, run, chosen)
+        members = set(run.phases.filter(kind=Phase.Kind.MEMBERS).values_list("object_name", flat=True))
+        return chosen | {record for name in members for record in _between(con, chosen, name, share)}
+
+
+def _between(con: DuckDBPyConnection, chosen: set[Record], name: str, share: int) -> list[Record]:
+    """Records of an object that tie chosen ones together, such as members to lists, at most `share`."""
+    store.fill(con, "known", CHOSEN, sorted(chosen))
+    return con.execute(
+        """WITH there AS (SELECT s.row_id FROM staged s JOIN known USING (object, position)),
+               ends AS (SELECT position, unnest(parents) AS parent FROM staged WHERE object = ?)
+           SELECT ? AS object, position FROM ends GROUP BY position
+           HAVING bool_and(split_part(parent, ':', 2) IN (SELECT row_id FROM there)) ORDER BY position LIMIT ?""",
+        [name, name, share],
+    ).fetchall()
 
 
 def _of_table(con: DuckDBPyConnection, paths: Sequence[str], table: Table, share: int) -> list[int]:
@@ -144,8 +160,6 @@ def _is_choice(table: Table, key: str) -> bool:
 def _with_parents(con: DuckDBPyConnection, run: Run, chosen: set[Record]) -> set[Record]:
     """The records, and those whose rows they look up to, and so on."""
     files = [str(path) for path in staged.folder(run).glob("*.parquet") if staged.DISPOSITIONS_KIND not in path.name and "-" in path.stem]
-    if not files:
-        return chosen
     con.execute(
         """CREATE OR REPLACE TEMP TABLE staged AS
            SELECT split_part(parse_filename(filename), '-', 1) AS object, position, row_id, parents
