@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from django.db import connections
+
 from connectors.dataverse.client import Client
 from loads.models import Chunk
 
@@ -86,7 +88,10 @@ class Flight:
         client = min(self._clients, key=lambda one: one.governor.load)
         spent = client.stats.of_thread()
         before = {name: spent[name] for name in COUNTED}
-        results = job(client)
+        try:
+            results = job(client)
+        finally:
+            connections.close_all()  # this thread's alone, where it asked the database something: nobody else closes them
         return results, {name: spent[name] - before[name] for name in COUNTED}
 
     def __enter__(self) -> "Flight":
