@@ -23,6 +23,7 @@ from django_q.conf import Conf
 
 from connectors import store
 from connectors.dataverse.auth import credentials_of, tokens_for
+from connectors.iterable.source import LIMITS
 from connectors.simulators.servers import Options, Running, start
 from connectors.simulators.world.writing import write_world
 from loads import callers, runs, staged
@@ -89,7 +90,7 @@ def prepared(folder: Path) -> Iterator[Bench]:
     write_world(folder / "world", PEOPLE, 7)
     leave = [rule.name for rule in load_playbook("iterable").objects if rule.kind not in ("company", "person")]
     with start(Options(data=folder / "world", limits="none", application_users=USERS)) as servers:
-        addresses = {**servers.addresses, "limits": {}}
+        addresses = {**servers.addresses, "limits": {bucket: [10_000, 0.01] for bucket in LIMITS}}  # the source isn't what is measured
         engagement, cast = demonstration.open_engagement("iterable", addresses, {})
         Conf.SYNC = True
         demonstration.play(engagement, cast, lambda words: None, leave)
