@@ -47,7 +47,7 @@ def reach(chosen: QuerySet[Conflict], how: str) -> QuerySet[Conflict]:
     pending = chosen.filter(state__in=PENDING)
     if how != MERGE:
         return pending
-    return pending.filter(pk__in=[pk for pk, fields in pending.values_list("pk", "fields") if all(one["proposed"] for one in fields)])
+    return pending.filter(pk__in=[conflict.pk for conflict in pending.select_related(None).only("fields") if conflict.is_clear])
 
 
 @transaction.atomic

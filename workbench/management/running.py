@@ -1,15 +1,18 @@
 """What the commands that control runs have in common: which run, and how it is followed."""
 
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from loads import progress
 from loads.models import Run
 from workbench.engagements.errors import WorkbenchError
+from workbench.management import environments
 
 LOOK_S = 1.0
 NOT_DONE = 3  # the exit code where what was asked for was carried out and came to another end than done
@@ -23,6 +26,32 @@ def run_of(text: str) -> Run:
     if run is None:
         raise CommandError(f"There is no run {text}. `manage.py runs` lists them.")
     return run
+
+
+class RunCommand(BaseCommand):
+    """A command that does with a run what a button on its page does."""
+
+    said: str  # once it is done; {run} stands for it
+
+    def act(self, run: Run, user: User) -> None:
+        """Do it. Raises WorkbenchError."""
+        raise NotImplementedError
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Which run, and in whose name."""
+        parser.add_argument("run", metavar="RUN", help="its number or its key")
+        environments.add_user(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it and say so."""
+        run, user = run_of(options["run"]), environments.user_of(options)
+        try:
+            self.act(run, user)
+        except WorkbenchError as error:
+            raise refused(error) from error
+        self.stdout.write(self.said.format(run=run))
+        if options.get("wait"):
+            follow(run, self.stdout.write)
 
 
 def refused(error: WorkbenchError) -> CommandError:
