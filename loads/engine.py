@@ -17,9 +17,9 @@ from django.utils import timezone
 from loads import (
     bindings,
     callers,
+    carrying_out,
     leases,
     ledger,
-    messages,
     quality,
     reconciliation,
     rollback,
@@ -253,7 +253,7 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
         edited = [row for row in rows if row.action == "conflict" and row.values]
         jobs = [*writer.jobs(destination, phase, ready, again=chunk.attempts > 1), *writer.refusals(destination, phase, edited)]
     else:
-        jobs = list(messages.jobs(destination, phase, ready, chunk.number))
+        jobs = list(carrying_out.jobs(destination, phase, ready, chunk.number))
 
     def settle(underway: Underway) -> None:
         for written in underway.results:

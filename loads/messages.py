@@ -1,34 +1,25 @@
 """What is done with rows once they are there, by the service's messages: lists tied and filled, products published, deals closed, states.
 
-None of it has an id of ours: after any doubt the state is read, and only what is missing is sent. One outcome per staged row.
+How they are sent stands in `loads.carrying_out`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
-import orjson
-
-from connectors import store
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
-from connectors.http import OutcomeUnknown
 from connectors.store import batched
-from loads import staged
 from loads.destination import EDITOR, Destination
-from loads.flight import Job
-from loads.models import Crosswalk, Phase
-from loads.reasons import reason, refusal
+from loads.models import Phase
 from loads.staged import StagedRow
 from loads.verification import same
-from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, Written, parts
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, parts
 
-BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE, TRIES = 50, 500, 100, 3
+BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE = 50, 500, 100
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
@@ -66,71 +57,9 @@ def message_of(phase: Phase, destination: Destination, client: Client | None = N
     return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key)
 
 
-def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], chunk: int) -> Iterator[Job]:
-    """The calls that do it for a chunk's rows."""
-    for number, part in enumerate(message_of(phase, destination).parts(rows)):
-        yield partial(_sent, phase, destination, part, staged.journal_of(phase, chunk, number))
-
-
-def _sent(phase: Phase, destination: Destination, rows: list[StagedRow], journal: Path, client: Client) -> list[Written]:
-    message = message_of(phase, destination, client)
-    return carry_out(message, rows, partial(_keep, journal, rows) if any(_was_there(row) for row in rows) else None)
-
-
-def carry_out(message: Message, rows: list[StagedRow], keep: Callable[[Mapping[str, Values]], None] | None = None) -> list[Written]:
-    """Do it for every row for which it isn't done yet (else it is `equal`) and may be done. Raises Retryable.
-
-    keep: takes what was there before anything is sent, for a rollback to put back.
-    """
-    found = message.read(rows)
-    if keep:
-        keep(found)
-    there = _done(message, rows, found)
-    left = [row for row in rows if row.row_id not in there]
-    barred = message.barred(left)
-    settled = [Written(row, "equal") for row in rows if row.row_id in there]
-    settled += [Written(row, "refused", reason(barred[row.row_id])) for row in left if row.row_id in barred]
-    return settled + _settled(message, [row for row in left if row.row_id not in barred])
-
-
-def _was_there(row: StagedRow) -> bool:
-    """Whether the row may have been there before the run; what it held when the run made it is no news."""
-    return row.origin != Crosswalk.Origin.CREATED
-
-
-def _keep(journal: Path, rows: Sequence[StagedRow], found: Mapping[str, Values]) -> None:
-    """Write what was there before a part was sent, once: after a kill, what is found then may be our own doing."""
-    if journal.exists():
-        return
-    with store.ParquetFile(journal, staged.JOURNAL) as file:
-        for row in rows:
-            if _was_there(row) and row.row_id in found:
-                file.add(row.row_id, orjson.dumps(found[row.row_id]))
-
-
-def _done(message: Message, rows: Sequence[StagedRow], found: Mapping[str, Values]) -> set[str]:
+def done(message: Message, rows: Sequence[StagedRow], found: Mapping[str, Values]) -> set[str]:
+    """Row ids of those for which it is done already, by what was read."""
     return {row.row_id for row in rows if row.row_id in found and message.is_done(row, found[row.row_id])}
-
-
-def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
-    """One Written per row: after a lost answer the service is asked which are done, and only the others are sent again."""
-    left, done = rows, []
-    for attempt in range(TRIES if rows else 0):
-        try:
-            outcomes = message.send(left)
-        except OutcomeUnknown:
-            if attempt == TRIES - 1:
-                raise
-            there = message.present(left)
-            done += [Written(row, message.outcome) for row in left if row.row_id in there]
-            left = [row for row in left if row.row_id not in there]
-        else:
-            return done + [
-                Written(row, message.outcome) if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes
-            ]
-        if not left:
-            break
-    return done
 
 
 class OfTable(ABC):
@@ -168,7 +97,7 @@ class OfTable(ABC):
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Those for which it is done already."""
-        return _done(self, rows, self.read(rows))
+        return done(self, rows, self.read(rows))
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """None, as a rule."""

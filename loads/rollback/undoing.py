@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome
-from loads import bindings, messages, staged
+from loads import bindings, carrying_out, staged
 from loads.destination import Destination
 from loads.flight import Job
 from loads.ledger import Settlement
@@ -53,7 +53,7 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> I
 
 
 def _taken_back(destination: Destination, phase: Phase, rows: list[StagedRow], client: Client) -> list[Written]:
-    written = messages.carry_out(BACK[phase.kind](destination, phase.table, client), rows)
+    written = carrying_out.carry_out(BACK[phase.kind](destination, phase.table, client), rows)
     return [replace(one, outcome=RESTORED) if one.outcome == "equal" else one for one in written]
 
 
