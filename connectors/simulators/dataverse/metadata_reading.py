@@ -7,6 +7,7 @@ from typing import Any
 from . import errors, expansion
 from . import metadata_shapes as shapes
 from .calls import JSON, Answer, Call
+from .columns import Column
 from .filters import Getter, compile_filter
 from .identifiers import read_guid
 from .organisation import Organisation
@@ -69,16 +70,15 @@ def attributes(org: Organisation, call: Call, table: Table, rest: list[Segment])
     head, cast = rest[0], rest[1].bound if len(rest) > 1 else None
     if cast is None:
         _plain_select(call.query.get("$select"))
-    columns = [shapes.column_shape(table, c) for c in table.columns.values()]
     if head.inside is not None:
-        shape = _one_attribute(table, columns, head)
+        shape = shapes.column_shape(table, _one_column(table, head))
         if cast is not None and shape["@odata.type"] != f"#{NAMESPACE}{cast}":
             raise errors.ServiceError(404, "0x80060888", f"The column isn't a {cast}.")
         chosen = _chosen(shape, call.query, cast=True)
         return Answer(200, {"@odata.context": f"{call.root}$metadata#EntityDefinitions/Attributes/$entity", **chosen})
-    if cast is not None:
-        columns = [c for c in columns if c["@odata.type"] == f"#{NAMESPACE}{cast}"]
-    items = [_chosen(shape, call.query, cast=cast is not None) for shape in _filtered(call, columns)]
+    columns = [c for c in table.columns.values() if cast in (None, shapes.TYPES[c.kind][0])]
+    found = _filtered(call, (shapes.column_shape(table, column) for column in columns))
+    items = [_chosen(shape, call.query, cast=cast is not None) for shape in found]
     return _list(call, f"EntityDefinitions('{table.name}')/Attributes", items)
 
 
@@ -88,11 +88,11 @@ def _plain_select(select: str | None) -> None:
             raise errors.bad_query(f"Could not find a property named '{name.strip()}' on type 'Microsoft.Dynamics.CRM.AttributeMetadata'.")
 
 
-def _one_attribute(table: Table, columns: list[Shape], segment: Segment) -> Shape:
+def _one_column(table: Table, segment: Segment) -> Column:
     guid, name = read_guid(segment.inside), arguments(segment.inside).get("LogicalName")
-    for shape in columns:
-        if shape["LogicalName"] == name or shape["MetadataId"] == guid:
-            return shape
+    for column in table.columns.values():
+        if column.name == name or column.metadata_id == guid:
+            return column
     raise errors.ServiceError(404, "0x80060888", f"Could not find an attribute '{name or guid}' for the entity '{table.name}'.")
 
 
