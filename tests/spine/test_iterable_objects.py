@@ -294,9 +294,9 @@ def test_lines_name_their_product_or_are_write_ins(played):
 
 def test_money_with_more_decimals_than_its_column_keeps_is_rounded_and_told_as_defaults_and_cut_names_are(played):
     line = played.row("opportunityproduct", "purchaseLine:pu-usd:1")
-    assert line["priceperunit"] == 10.1235
+    assert line["priceperunit"] == 10.12
     [told] = played.dispositions["pu-usd:1"]
-    assert ("number.rounded", "priceperunit", "10.123456 to 4 decimals") in [
+    assert ("number.rounded", "priceperunit", "10.123456 to 2 decimals") in [
         (one["code"], one["field"], one["detail"]) for one in told["reasons"]
     ]
     assert lossy(played, "opportunityproduct", "priceperunit") == 1
