@@ -21,9 +21,12 @@ _read: dict[tuple[str, str, int, str], tuple[float, Table]] = {}
 class Destination:
     """A Dataverse environment, with the stems of our own columns resolved to this engagement's prefix."""
 
-    def __init__(self, environment: Environment, *, quiet: bool = True) -> None:
-        """Nothing is sent before the first use. quiet: what is written sets off what the customer lets run, and nothing else."""
-        self.environment, self.quiet = environment, quiet
+    def __init__(self, environment: Environment, *, quiet: bool = True, answer_s: float = 120.0) -> None:
+        """Nothing is sent before the first use. quiet: what is written sets off what the customer lets run, and nothing else.
+
+        answer_s: an answer that takes longer counts as lost.
+        """
+        self.environment, self.quiet, self._timeout_s = environment, quiet, (10.0, answer_s)
         self.left_out: Collection[int] = ()  # connections whose user doesn't share the load, see `callers.check`
         self.prefix = environment.engagement.prefix
         self._relations: dict[str, list[Relation]] = {}
@@ -47,7 +50,8 @@ class Destination:
     def _known(self) -> dict[int, Client]:
         quiet = self.quiet and quiet_by_path(self.environment)
         connections = [self.environment.connection, *self.environment.further_connections.order_by("pk")]
-        return {connection.pk: Client.from_connection(connection, bypass=quiet, patience_s=PATIENCE_S) for connection in connections}
+        patience = {"patience_s": PATIENCE_S, "timeout_s": self._timeout_s}
+        return {connection.pk: Client.from_connection(connection, bypass=quiet, **patience) for connection in connections}
 
     @cached_property
     def user_ids(self) -> frozenset[str]:

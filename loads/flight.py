@@ -98,7 +98,10 @@ class Flight:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """What was sent is waited for: its chunks are taken up again later, and what it did is found there."""
+        """What was sent is waited for: its chunks are taken up again later, and what it did is found there.
+
+        Where the task is out of time, or the process is to end, nobody waits.
+        """
         for future in self._owners:
             future.cancel()
-        self._pool.shutdown()
+        self._pool.shutdown(wait=error is None or isinstance(error, Exception))

@@ -10,6 +10,11 @@ from loads.progress import Progress
 
 KILLED = "Any worker or machine may be killed: at most the chunks in hand are sent again, by their ids, so that nothing doubles."
 
+NO_RETURN = (
+    "The point of no return is the first edit by somebody else: until then a rollback puts everything back as it was, after it the rows "
+    "that people edited or built upon stay. A planned rollback says how many those are, and sends nothing."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
@@ -89,7 +94,8 @@ def _done(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     if run.is_rollback:
         return Guidance(_complete(phases), "What was kept stands below, each row with its reason.", "Nothing.")
     press = f"Nothing. To read everything back again at any time: manage.py verify {run.pk}"
-    return Guidance(_complete(phases), "Every row was read back and compared; every difference has a reason below.", press)
+    safe = "Every row was read back and compared; every difference has a reason below."
+    return Guidance(_complete(phases), safe if run.taken_back_by else f"{safe} {NO_RETURN}", press)
 
 
 def _complete(phases: Iterable[Progress]) -> str:

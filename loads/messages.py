@@ -14,10 +14,10 @@ from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.store import batched
 from loads.destination import EDITOR, Destination
-from loads.models import Phase
+from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow
 from loads.verification import same
-from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, parts
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
 
 BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE = 50, 500, 100
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
@@ -104,9 +104,8 @@ class OfTable(ABC):
         return {}
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
-        """Send one part. Raises OutcomeUnknown where the answer got lost."""
-        outcomes = self.client.batch([self.operation(row) for row in rows])
-        return list(zip(rows, outcomes, strict=True))
+        """Send one part. Raises OutcomeUnknown where the answer got lost, and Throttled where the service puts rows off for too long."""
+        return answered(self.client, rows, self.operation, repeatable=False)
 
     @abstractmethod
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
@@ -114,11 +113,23 @@ class OfTable(ABC):
 
 
 class States(OfTable):
-    """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart."""
+    """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart.
+
+    A row that was there before the run, that the run didn't change and that somebody else changed last keeps the state that it has.
+    """
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
         return all(found[name] == row.values[name] for name in self.columns)
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """Rows whose state is somebody else's."""
+        stamp = self.destination.stamp(self.name, self.run_key)
+        before = [row for row in rows if row.origin != Crosswalk.Origin.CREATED]
+        found = self.look(before, [EDITOR, *stamp]) if before else {}
+        others = {key: there for key, there in found.items() if any(there.get(name) != value for name, value in stamp.items())}
+        theirs = (key for key, there in others.items() if str(there.get(EDITOR)).lower() not in self.destination.user_ids)
+        return dict.fromkeys(theirs, "conflict.edited")
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""
@@ -126,6 +137,8 @@ class States(OfTable):
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
+        if "Update" not in self.table.bulk:
+            return super().send(rows)
         targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
         try:
             self.client.update_multiple(self.table.name, self.table.entity_set, targets)

@@ -171,13 +171,14 @@ def reason(code: str, *, field: str = "", detail: str = "") -> dict[str, str]:
 def refusal(outcome: Outcome) -> dict[str, str]:
     """Why the service refused a row, in its own words, as the ledger keeps it."""
     severity = "hold" if outcome.code in SETTLED_LATER else "reject"
-    field = OF_OWNER if outcome.code in DISABLED else named_column(outcome.message)
+    message = storable(outcome.message)
+    field = OF_OWNER if outcome.code in DISABLED else named_column(message)
     return {
         "code": outcome.code or f"http.{outcome.status}",
         "field": field,
-        "detail": outcome.message[:REFUSAL_LIMIT],
+        "detail": message[:REFUSAL_LIMIT],
         "severity": severity,
-        "cause": cause_of(outcome.message)[:CAUSE_LIMIT],
+        "cause": cause_of(message)[:CAUSE_LIMIT],
     }
 
 

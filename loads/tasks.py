@@ -4,10 +4,12 @@ import logging
 import os
 import time
 import uuid
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError
 from django.utils import timezone
+from django_q.exceptions import TimeoutException
 from django_q.tasks import async_task
 
 from connectors.http_errors import Throttled
@@ -26,18 +28,23 @@ def work(run_id: int, failures: int = 0) -> None:
     worker = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     wait_s = 0.0
     try:
-        more, failures = engine.work(run_id, worker, settings.WORK_SECONDS), 0
+        more = engine.work(run_id, worker, settings.WORK_SECONDS)
+        if failures:
+            _say(run_id, "")
+        failures = 0
     except LeaseLost:
         more = True
     except Throttled as error:  # no failure: it goes on as soon as the service lets it
         more, wait_s = True, error.retry_after_s or 0.0
+    except TimeoutException as error:  # what it sent may still arrive: others wait until its leases run out by themselves
+        failures += 1
+        if _goes_on(run_id, failures, error):
+            _queue(run_id, failures)
+        return
     except (OperationalError, Retryable) as error:
         failures += 1
-        more = failures < FAILURES
-        logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
+        more = _goes_on(run_id, failures, error)
         wait_s = 2**failures / 2
-        if not more:
-            stand_still(run_id, _told(error))
     except WorkbenchError as error:
         more = False
         stand_still(run_id, _told(error))
@@ -50,7 +57,27 @@ def work(run_id: int, failures: int = 0) -> None:
     _release(worker)
     time.sleep(min(wait_s, LONGEST_WAIT_S))
     if more:
-        async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
+        _queue(run_id, failures)
+
+
+def _goes_on(run_id: int, failures: int, error: BaseException) -> bool:
+    """Whether a failure may pass by itself, which the run says meanwhile; one too many lets it stand still."""
+    logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
+    happened, _ = _said(error)
+    if failures == FAILURES:
+        stand_still(run_id, _told(error))
+    else:
+        with suppress(DatabaseError):
+            _say(run_id, f"{happened} It is tried again by itself, {failures} of {FAILURES} times so far.")
+    return failures < FAILURES
+
+
+def _say(run_id: int, message: str) -> None:
+    Run.objects.filter(pk=run_id, state__in=runs.GOING).update(message=message)
+
+
+def _queue(run_id: int, failures: int) -> None:
+    async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
 
 
 def go_on(run_id: int) -> None:
@@ -65,10 +92,17 @@ def go_on(run_id: int) -> None:
         Run.objects.filter(pk=run_id, state=Run.State.PAUSED).update(message=message, resume_at=None)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
+    return " ".join(_said(error))
+
+
+def _said(error: BaseException) -> tuple[str, str]:
+    """What happened, and what to do where it doesn't pass."""
     if isinstance(error, WorkbenchError):
-        return f"{error} {error.remedy}"
-    return "The database didn't answer, several times. Look at the database, then resume the run: nothing was lost."
+        return str(error), error.remedy
+    if isinstance(error, TimeoutException):
+        return "A task of the run reached its time limit.", "Raise TASK_TIMEOUT_S and TASK_RETRY_S, then resume the run."
+    return "The database didn't answer.", "Look at the database, then resume the run: nothing was lost."
 
 
 def _release(worker: str) -> None:

@@ -125,6 +125,11 @@ def _utc(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _choices(column: Column | None, wanted: Any, found: Any) -> bool:
+    """Several choices, "1,9": in which order the service gives them back isn't known (*assumed*: in any)."""
+    return set(str(wanted).split(",")) == set(str(found).split(","))
+
+
 def _id(column: Column | None, wanted: Any, found: Any) -> bool:
     return str(wanted).lower() == str(found).lower()
 
@@ -136,6 +141,7 @@ COMPARE: Mapping[str, Callable[[Column | None, Any, Any], bool]] = {
     "String": _text,
     "Memo": _text,
     "DateTime": _moment,
+    "MultiChoice": _choices,
     "Lookup": _id,
     "Customer": _id,
     "Owner": _id,

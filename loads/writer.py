@@ -1,8 +1,9 @@
 """The writer: rows to Dataverse by the message that fits, with exactly one outcome per row.
 
-New rows go by CreateMultiple with their ids given. After an unknown outcome, or when a chunk is taken over, by
-UpsertMultiple, so that nothing doubles. A refused call is taken apart by one `$batch` that goes on after errors: the good
-rows land and each bad one is named with the service's own reason. Existing rows go by PATCH with the version that was read.
+New rows go by CreateMultiple with their ids given, where the table has that message. After an unknown outcome, or when a
+chunk is taken over, by UpsertMultiple, so that nothing doubles; rows that carry the run's mark by then are done. A refused
+call, or one that the table has no message for, is taken apart by one `$batch` that goes on after errors: the good rows land
+and each bad one is named with the service's own reason. Existing rows go by PATCH with the version that was read.
 """
 
 import time
@@ -13,9 +14,10 @@ from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome, Target, joined
-from connectors.dataverse.errors import DataverseRefused
+from connectors.dataverse.columns import BULK
+from connectors.dataverse.errors import DataverseRefused, TooMuchAtOnce
 from connectors.dataverse.metadata import Table
-from connectors.http import OutcomeUnknown
+from connectors.http import OutcomeUnknown, Throttled
 from loads.destination import Destination
 from loads.flight import Job
 from loads.models import Phase
@@ -25,7 +27,9 @@ from loads.tuning import rows_per_call
 from loads.verification import ReadBack
 
 UPDATE_ROWS = 50
-PASSING = (429, 502, 503, 504)
+PUT_OFF = 429
+PASSING = (PUT_OFF, 502, 503, 504)
+OF_THE_WHOLE = (400, 413)  # refusals of a batch that say something of what is in it, not of who sends it
 TRIES, FIRST_WAIT_S = 4, 0.25
 NEEDS_REVISION = "0x8004f995"  # of a product that is active
 RETIRED = 1  # statecode of a product
@@ -53,19 +57,40 @@ class Writer:
 
         Then rows stay unsettled, and `upsert` writes them again without doubling any.
         """
+        if "Create" not in self.table.bulk:
+            return self._one_by_one(rows)
         size = rows_per_call(self.client.base_url, self.table.name)
         try:
             self.client.create_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
         except OutcomeUnknown:
             size.failed(len(rows), self.client.governor.last_s)
             return self.upsert(rows)
+        except TooMuchAtOnce:
+            size.failed(len(rows), self.client.governor.last_s)
+            return self._one_by_one(rows)
         except DataverseRefused:  # at the first bad row: how long all would have taken is unknown
             return self._one_by_one(rows)
         size.took(len(rows), self.client.governor.last_s)
         return [Written(row, "created") for row in rows]
 
+    def take_over(self, rows: list[StagedRow]) -> list[Written]:
+        """One Written per row, of rows of which an attempt that was cut off may have made some. Raises Retryable, as `create`.
+
+        Those that carry the run's mark are done: nothing that people changed in them since is written over, and reading back tells of it.
+        """
+        there = self._marked(rows) if self.stamp else set()
+        left = [row for row in rows if row.row_id not in there]
+        return [Written(row, "created") for row in rows if row.row_id in there] + (self.upsert(left) if left else [])
+
+    def _marked(self, rows: list[StagedRow]) -> set[str]:
+        key, ids = self.table.primary_id, [row.row_id for row in rows]
+        found = self.client.retrieve(self.table.entity_set, key, ids, [key, *self.stamp])
+        return {row[key].lower() for row in found if all(row.get(name) == value for name, value in self.stamp.items())}
+
     def upsert(self, rows: list[StagedRow]) -> list[Written]:
-        """One Written per row, of rows that may be there from an attempt that was cut off. Raises Retryable, as `create`."""
+        """One Written per row, of rows that may be there already. Raises Retryable, as `create`."""
+        if not self.table.bulk.issuperset(BULK):
+            return self._one_by_one(rows)
         try:
             self.client.upsert_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
         except DataverseRefused:
@@ -142,21 +167,40 @@ def _retired(client: Client, table: Table, rows: list[StagedRow]) -> dict[str, d
 
 
 def answered(
-    client: Client, rows: Sequence[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet]
+    client: Client, rows: Sequence[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet], *, repeatable: bool = True
 ) -> list[tuple[StagedRow, Outcome]]:
-    """An outcome per row; rows that the service only put off are sent again a few times, when it said to."""
+    """An outcome per row; rows that the service only put off are sent again a few times, when it said to.
+
+    repeatable: each may be carried out twice, as by primary key: a version that moved on is looked into afterwards. Else those alone are
+    sent again of which it is sure that nothing was done. Raises Throttled where the service goes on to put rows off.
+    """
     settled: dict[str, Outcome] = {}
     left = list(rows)
+    passing = PASSING if repeatable else (PUT_OFF,)
     for attempt in range(TRIES if rows else 0):
         if attempt:
-            time.sleep(max(settled[row.row_id].retry_after_s or FIRST_WAIT_S * 2**attempt for row in left))
-        # By primary key, each may be carried out twice: a version that moved on is looked into afterwards.
-        outcomes = client.batch([operation(row) for row in left], repeatable=True)
+            time.sleep(FIRST_WAIT_S * 2**attempt)  # a pause that the service asks for is kept by the governor
+        outcomes = _outcomes(client, [operation(row) for row in left], repeatable=repeatable)
         settled |= {row.row_id: outcome for row, outcome in zip(left, outcomes, strict=True)}
-        left = [row for row in left if settled[row.row_id].status in PASSING]
+        left = [row for row in left if settled[row.row_id].status in passing]
         if not left:
             break
+    if put_off := [outcome for row in left if (outcome := settled[row.row_id]).status == PUT_OFF]:
+        raise Throttled(f"{len(put_off)} operations were put off {TRIES} times.", retry_after_s=put_off[0].retry_after_s)
     return [(row, settled[row.row_id]) for row in rows]
+
+
+def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool) -> list[Outcome]:
+    """One outcome per operation; a batch that is refused as a whole, such as one that is too large, is sent again in halves."""
+    try:
+        return client.batch(operations, repeatable=repeatable)
+    except DataverseRefused as refused:
+        if refused.status not in OF_THE_WHOLE:
+            raise
+        if len(operations) == 1:
+            return [Outcome(refused.status, refused.code, refused.row_message)]
+        half = len(operations) // 2
+        return [outcome for part in (operations[:half], operations[half:]) for outcome in _outcomes(client, part, repeatable=repeatable)]
 
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, again: bool) -> Iterator[Job]:
@@ -165,7 +209,7 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, a
     creates = [row for row in rows if row.action == "create"]
     updates = [row for row in rows if row.action == "update"]
     size = rows_per_call(destination.client.base_url, table.name).size
-    write = Writer.upsert if again else Writer.create
+    write = Writer.take_over if again else Writer.create
     for act, part in (*((write, part) for part in parts(creates, size)), *((Writer.update, part) for part in parts(updates, UPDATE_ROWS))):
         yield partial(_written, act, part, table, stamp)
 

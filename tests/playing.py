@@ -80,7 +80,7 @@ def dump(address: str, table: str, *, canonical: bool = False) -> list[Row]:
     if answer.status_code == HTTPStatus.NOT_FOUND:  # a table that only the plan makes
         return []
     assert answer.ok, answer.text
-    return [json.loads(line) for line in answer.text.splitlines() if line]
+    return [json.loads(line) for line in answer.content.split(b"\n") if line]
 
 
 @contextmanager

@@ -36,15 +36,19 @@ class Column:
     secured: bool = False
 
 
+BULK = ("Create", "Update")  # what there may be a message for many rows of; UpsertMultiple is there where both are
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table at the destination with all its columns by logical name."""
+    """A table at the destination with all its columns by logical name. bulk: of BULK, what one call may do for many of its rows."""
 
     name: str
     entity_set: str
     primary_id: str
     columns: Mapping[str, Column]
     primary_name: str = ""
+    bulk: frozenset[str] = frozenset(BULK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from connectors.dataverse.client import Client, Operation, Outcome
-from connectors.dataverse.columns import Column, ColumnSpec, Table, TableSpec
+from connectors.dataverse.columns import BULK, Column, ColumnSpec, Table, TableSpec
 from connectors.dataverse.definitions import ENGLISH, NS, column_definition, lookup_definition, table_definition
 from connectors.dataverse.errors import RowMissing, from_refusal
 from connectors.dataverse.solutions import ensure_solution
@@ -21,7 +21,7 @@ __all__ = [
     "read_table", "read_tables",
 ]  # fmt: skip
 
-_OF_TABLE = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute"
+_OF_TABLE = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,IsCustomEntity"
 _OF_COLUMN = "LogicalName,SchemaName,AttributeType,AttributeTypeName,RequiredLevel,IsValidForCreate,IsValidForUpdate,DisplayName,IsSecured"
 _OF_TIE = "ReferencingAttribute,ReferencingEntityNavigationPropertyName,ReferencedEntity"
 _KINDS = {"Picklist": "Choice", "MultiSelectPicklistType": "MultiChoice", "FileType": "File", "ImageType": "Image"}
@@ -43,6 +43,11 @@ _DETAILS: Sequence[tuple[str, str, str | None]] = (
     ("Lookup", "Targets", None),
 )
 _OWNERS = ("systemuser", "team")
+# Custom tables have the messages in any case. Source: learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
+_BULK = (
+    "sdkmessagefilters?$select=sdkmessagefilterid&$filter=sdkmessageid/name%20eq%20'{message}'"
+    "%20and%20primaryobjecttypecode%20eq%20'{table}'"
+)
 Json = dict[str, Any]
 
 
@@ -53,7 +58,8 @@ def read_tables(client: Client) -> list[str]:
 
 
 def read_table(client: Client, logical_name: str) -> Table:
-    """A table with its columns, in one batch of reads: the table, its columns and lookups, and what each type of column says beyond.
+    """A table with its columns, in one batch of reads: the table, its columns and lookups, what each type of column says beyond, and the
+    bulk messages that there are for it.
 
     Raises BadInput where there is no such table.
     """
@@ -63,10 +69,12 @@ def read_table(client: Client, logical_name: str) -> Table:
         f"{address}/Attributes?$select={_OF_COLUMN}",
         f"{address}/ManyToOneRelationships?$select={_OF_TIE}",
         *(f"{address}/Attributes/{NS}.{cast}AttributeMetadata?{_asked(select, expand)}" for cast, select, expand in _DETAILS),
+        *(_BULK.format(message=f"{name}Multiple", table=logical_name) for name in BULK),
     ]
     outcomes = client.batch([Operation("GET", path, headers={"Accept": "application/json"}) for path in reads], repeatable=True)
     if outcomes[0].status == HTTPStatus.NOT_FOUND:
         raise BadInput(f"The destination has no table {logical_name}.", remedy="Check the edition, or provision the table first.")
+    *outcomes, creates, updates = outcomes
     head, plain, relationships, *answers = (_answered(outcome, logical_name) for outcome in outcomes)
     plain = plain["value"]
     kinds = {entry["LogicalName"]: _kind(entry) for entry in plain}
@@ -77,7 +85,14 @@ def read_table(client: Client, logical_name: str) -> Table:
         for entry in plain
         for name in [entry["LogicalName"]]
     }
-    return Table(head["LogicalName"], head["EntitySetName"], head["PrimaryIdAttribute"], columns, head.get("PrimaryNameAttribute") or "")
+    supported = (name for name, outcome in zip(BULK, (creates, updates), strict=True) if head.get("IsCustomEntity") or _is_listed(outcome))
+    name, keys, key = (head[what] for what in ("LogicalName", "EntitySetName", "PrimaryIdAttribute"))
+    return Table(name, keys, key, columns, head.get("PrimaryNameAttribute") or "", frozenset(supported))
+
+
+def _is_listed(outcome: Outcome) -> bool:
+    """Whether a message is there for a table; where the list may not be read it is tried, and a call that is refused taken apart."""
+    return outcome.body is None or bool(outcome.body.get("value", True))
 
 
 def create_table(client: Client, spec: TableSpec, solution: str, language: int = ENGLISH) -> None:

@@ -19,9 +19,12 @@ from loads.staging import index
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Built, Decision, Kind, Late
 from loads.staging.record_rows import RecordRows, TableRows, Values, first_text
+from loads.staging.rows import Draft
 from mapping.issues import Issue
+from mapping.names import shorten
 from mapping.people import keys_path
 from mapping.rowids import row_id
+from mapping.transforms import cut, utf16_length
 
 MEMBER_CODES = {"contact": 2, "lead": 4}
 TIES = "campaignitem"
@@ -91,23 +94,32 @@ class ListRows(RecordRows):
         """What tells lists of one source list apart, and the campaign of a list from a send."""
         status = f"{self.prefix}_list_status"
         if of.has(status):
-            values[status] = (first_text(record, ["listStatus"]) or ACTIVE)[:100]
+            values[status] = cut(first_text(record, ["listStatus"]) or ACTIVE, 100)
         if of.table.name == "campaign" and of.has(f"{self.prefix}_source_kind"):
             values[f"{self.prefix}_source_kind"] = "List"
         if first_text(record, ["listType"]).casefold() == "dynamic":
             issues.append(Issue("list.snapshot", "listType", "", "note"))
 
-    def draft(self, record: dict[str, Any], decision: Decision, row: Any, table: str, issues: list[Issue]) -> Any:
+    def draft(self, record: dict[str, Any], decision: Decision, row: Any, table: str, issues: list[Issue]) -> Draft:
         """A static list of one type of member; leads are told in the name."""
         draft = super().draft(record, decision, row, table, issues)
         if table == "list":
             role = row.role if row else "contact"
             draft.values |= {"createdfromcode": MEMBER_CODES[role], "type": False}
             if sum(one.table == "list" for one in decision.rows) > 1:
-                name, limit = self.rows["list"].name, self.rows["list"].name_limit
-                ending = f" ({role}s)"
-                draft.values[name] = draft.values[name][: limit - len(ending)] + ending
+                self._ended(draft, f" ({role}s)", issues)
         return draft
+
+    def _ended(self, draft: Draft, ending: str, issues: list[Issue]) -> None:
+        """The list's name with an ending for which room is made; what that takes from the name is told once."""
+        name, room = self.rows["list"].name, self.rows["list"].name_limit - len(ending)
+        short, whole = shorten(draft.values[name], room)
+        draft.values[name] = short + ending
+        if whole is None:
+            return
+        draft.lossy = sorted({*draft.lossy, name})
+        if ("text.shortened", name) not in {(issue.code, issue.field) for issue in issues}:
+            issues.append(Issue("text.shortened", name, f"{utf16_length(whole)} of {room}", "loss"))
 
 
 def tie(context: StagingContext, object_name: str, source_id: str, list_row: str, campaign: str, role: str) -> Late:

@@ -36,6 +36,8 @@ PRODUCTS = "products"
 class OrderRows(RecordRows):
     """A purchase as a deal that was won, or as an order that was fulfilled."""
 
+    filled = {VALUE: "total"}
+
     def __init__(self, context: StagingContext, object_name: str) -> None:
         """Know the price lists and the signed purchaser rule."""
         super().__init__(context, object_name)
@@ -91,9 +93,9 @@ class OrderRows(RecordRows):
             values[f"transactioncurrencyid{BIND}"] = f"/transactioncurrencies({row})"
             if self.with_lists and code in self.lists.codes:
                 values[f"pricelevelid{BIND}"] = f"/pricelevels({self.lists.row(code)})"
-        value = self._value(record, issues)
+        total = self._total(record, issues)
         if of.has(VALUE):
-            values[VALUE] = value
+            values[VALUE] = of.amount(VALUE, total, issues)
 
     def _judge_customer(self, decision: Decision, issues: list[Issue]) -> None:
         person = decision.parent("customerid")
@@ -104,7 +106,8 @@ class OrderRows(RecordRows):
         elif person.company_row is None or self.of_leads != "account":
             issues.append(Issue("purchase.lead_without_account", "", "", "hold"))
 
-    def _value(self, record: dict[str, Any], issues: list[Issue]) -> float:
+    def _total(self, record: dict[str, Any], issues: list[Issue]) -> Decimal:
+        """What the purchase says it was worth, else the sum of its lines."""
         raw, lines = record.get("total"), record.get(LINES)
         total, of_lines = number(raw), _sum(lines)
         if is_filled(lines) and not isinstance(lines, list):
@@ -116,7 +119,7 @@ class OrderRows(RecordRows):
             issues.append(Issue("purchase.total_differs", "total", f"{total} and {round(of_lines, 2)}", "note"))
         if abs(total) > MOST:
             issues.append(Issue("purchase.total_too_large", "total", brief(raw), "reject"))
-        return round(float(total), 4)
+        return total
 
 
 def _sum(lines: Any) -> Decimal:
@@ -168,6 +171,8 @@ def _catalogs(context: StagingContext) -> list[str]:
 class LineRows(RecordRows):
     """A line of a deal: its product at the price that was paid, else a write-in."""
 
+    filled = {"priceperunit": "price", "quantity": "quantity"}
+
     def finish(self, record: dict[str, Any], decision: Decision, of: TableRows, values: Values, issues: list[Issue]) -> None:
         """Product or write-in, price and quantity."""
         line = record.get("line")
@@ -182,25 +187,26 @@ class LineRows(RecordRows):
             named = " ".join(clean(plain_text(line.get("name") or line.get("sku") or line.get("id") or "Item"), "")[0].split())
             values |= {"isproductoverridden": True, "productdescription": shorten(named, WRITE_IN_LIMIT)[0] or "Item"}
             issues.append(Issue("line.write_in", "id", brief(line.get("id")) if is_filled(line.get("id")) else "", "note"))
-        values |= {"priceperunit": self._price(line, issues), "quantity": self._quantity(line, issues)}
+        for column, number_of in (("priceperunit", self._price), ("quantity", self._quantity)):
+            values[column] = of.amount(column, number_of(line, issues), issues)
         if of.has("lineitemnumber"):
             values["lineitemnumber"] = record.get("number")
         if of.has(f"{self.prefix}_source_line"):
             values[f"{self.prefix}_source_line"] = cut(clean(json_text(line), "")[0], 100_000)
 
-    def _price(self, line: dict[str, Any], issues: list[Issue]) -> float:
+    def _price(self, line: dict[str, Any], issues: list[Issue]) -> Decimal:
         found = number(line.get("price"))
         if found is None or abs(found) > MOST_LINE:
             issues.append(Issue("line.price_missing", "price", brief(line.get("price")), "loss"))
-            return 0.0
-        return round(float(found), 4)
+            return Decimal(0)
+        return found
 
-    def _quantity(self, line: dict[str, Any], issues: list[Issue]) -> float:
+    def _quantity(self, line: dict[str, Any], issues: list[Issue]) -> Decimal:
         found = number(line.get("quantity"))
         if found is None or abs(found) > MOST_QUANTITY:
             issues.append(Issue("line.quantity_assumed", "quantity", brief(line.get("quantity")), "loss"))
-            return 1.0
-        return round(float(found), 5)
+            return Decimal(1)
+        return found
 
 
 ORDERS = Kind(OrderRows, late=((MAIN, Phase.Kind.CLOSE),))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from loads.destination import SOURCE_ID
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
-from loads.staging.rows import Draft
+from loads.staging.rows import Draft, lossy_columns
 from loads.verification import BIND
 from mapping.consent import MEDIA, STRICTNESS, Consent, consent
 from mapping.fieldmaps import compile_fieldmaps, reader, rules_of
@@ -74,7 +74,6 @@ class PersonRows:
     def _draft(
         self, record: dict[str, Any], decision: "Decision", table: str, values: dict[str, Any], parents: list[str], issues: Sequence[Issue]
     ) -> Draft:
-        lossy = {issue.field for issue in issues if issue.severity == "loss"}
         sources = self.sources[table]
         return Draft(
             row_id=decision.row_id,
@@ -86,7 +85,7 @@ class PersonRows:
             applied_hash=decision.applied_hash,
             values=values,
             parents=parents,
-            lossy=sorted(column for column, source in sources.items() if source in lossy),
+            lossy=lossy_columns(issues, sources, values),
             source=lambda: {column: self.readers[source](record) for column, source in sources.items() if column in values},
             companions={f"{self.prefix}_name_derived": "lastname"},
         )

@@ -18,7 +18,7 @@ from loads.models import Crosswalk, Phase
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Built, Decision, Kind, Late, Row
 from loads.staging.record_rows import RecordRows, TableRows, Values
-from loads.staging.rows import Draft
+from loads.staging.rows import Draft, lossy_columns
 from loads.verification import BIND
 from mapping import plan
 from mapping.computed import number
@@ -26,11 +26,12 @@ from mapping.fieldmaps import reader
 from mapping.issues import Issue, brief
 from mapping.jsontext import plain_text
 from mapping.rowids import row_id
+from mapping.transforms import cut, utf16_length
 
 OBJECT = "catalogItem"
 UNITS = "@units"
 CLASHES = "product-clashes.json"
-NUMBER_LIMIT, DECIMALS = 100, 5  # of product.productnumber; of quantities
+NUMBER_LIMIT, DECIMALS = 100, 5  # of product.productnumber, in UTF-16 code units; of quantities
 MOST = 100_000_000_000_000  # that a price may be, by the column's own limit
 NO_WORDS = ("false", "no", "0", "inactive", "retired", "discontinued")
 RETIRED = (1, 2)  # state and status of a product
@@ -77,9 +78,9 @@ class PriceLists:
 def product_number(record: Mapping[str, Any], *, tailed: bool = False) -> str:
     """Catalog and item id, since item ids are unique only within a catalog; a long one ends in its hash, and so does a `tailed` one."""
     text = f"{plain_text(record.get('catalogName') or '')}/{plain_text(record.get('itemId') or '')}"
-    if len(text) <= NUMBER_LIMIT and not tailed:
+    if utf16_length(text) <= NUMBER_LIMIT and not tailed:
         return text
-    return f"{text[: NUMBER_LIMIT - 11]}#{sha1(text.encode('utf-8', 'replace'), usedforsecurity=False).hexdigest()[:10]}"
+    return f"{cut(text, NUMBER_LIMIT - 11)}#{sha1(text.encode('utf-8', 'replace'), usedforsecurity=False).hexdigest()[:10]}"
 
 
 def _match(context: StagingContext, object_name: str) -> Callable[[Mapping[str, Any]], str]:
@@ -120,11 +121,16 @@ class ProductRows(RecordRows):
         row = next((row for row in decision.rows if row.table == "product"), None)
         product = self.draft(record, decision, row, "product", built.issues)
         built.drafts.append(("product", product))
-        amount = self._amount(record, built.issues)
+        of_price: list[Issue] = []
+        amount = self._amount(record, of_price)
+        built.issues += of_price
+        lossy = lossy_columns(of_price, {"amount": "price"}, {"amount": amount})
         own = currency_code(self.currency(record)) or self.lists.base
         for item in decision.rows:
             if item.table == "productpricelevel":
-                built.drafts.append(("productpricelevel", self._item(decision, item, product.row_id, amount if item.role == own else 0)))
+                draft = self._item(decision, item, product.row_id, amount if item.role == own else 0)
+                draft.lossy = lossy if item.role == own else []
+                built.drafts.append(("productpricelevel", draft))
         if own not in self.lists.codes:
             built.issues.append(Issue("price.none", "currency", own, "note"))
         if others := sorted(item.role for item in decision.rows if item.table == "productpricelevel" and item.role != own):
@@ -160,7 +166,8 @@ class ProductRows(RecordRows):
             issues.append(Issue("price.none", "price", "", "note"))
         elif found is None or not 0 <= found <= MOST:
             issues.append(Issue("price.unusable", "price", brief(raw), "loss"))
-        return round(float(found), 4) if found is not None and 0 <= found <= MOST else 0.0
+        usable = found is not None and 0 <= found <= MOST
+        return self.rows["productpricelevel"].amount("amount", found, issues) if found is not None and usable else 0.0
 
     def _inactive(self, record: Mapping[str, Any]) -> bool:
         value = self.active(record)

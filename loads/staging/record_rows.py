@@ -1,6 +1,7 @@
 """One record's row: mapped values, primary name, own moment, lookups, owner and payload, as the Web API takes them."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from connectors import landing
@@ -8,7 +9,7 @@ from connectors.dataverse.metadata import Table
 from loads.destination import SOURCE_ID
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Built, Decision, Parent, Row
-from loads.staging.rows import Draft
+from loads.staging.rows import Draft, lossy_columns
 from loads.verification import BIND
 from mapping.computed import compile_computed, is_filled
 from mapping.fieldmaps import RowMap, compile_fieldmaps, reader, rules_of
@@ -17,7 +18,7 @@ from mapping.issues import Issue
 from mapping.jsontext import json_text, plain_text
 from mapping.names import shorten
 from mapping.objects import ACTIVITIES, PARENT
-from mapping.transforms import MEMO_LIMIT, Transform, clean, compile_transform, cut, utf16_length
+from mapping.transforms import MEMO_LIMIT, Transform, clean, compile_transform, cut, rounded, utf16_length
 
 Values = dict[str, Any]
 
@@ -49,6 +50,13 @@ class TableRows:
         """Whether a create may fill the column."""
         return column in self.table.columns and self.table.columns[column].valid_for_create
 
+    def amount(self, column: str, number: Decimal, issues: list[Issue]) -> float:
+        """A number as the column keeps it; what rounding loses is told."""
+        kept, issue = rounded(number, self.table.columns[column])
+        if issue:
+            issues.append(issue)
+        return kept
+
     def navigation(self, column: str, target: str) -> str | None:
         """The property by which a lookup to a table is bound; None where neither the column nor the one in its place leads there."""
         found = self.table.columns.get(column) or self.table.columns.get(self.lookups.get(column, {}).get(target, ""))
@@ -60,7 +68,12 @@ def _moment(table: Table, name: str, field: str, context: StagingContext) -> Tra
 
 
 class RecordRows:
-    """Builds the rows of one object's records by the maps and rules as the run's plan has them; kinds of objects extend it."""
+    """Builds the rows of one object's records by the maps and rules as the run's plan has them; kinds of objects extend it.
+
+    filled: columns that a kind fills itself, with the field that it reads.
+    """
+
+    filled: Mapping[str, str] = {}
 
     def __init__(self, context: StagingContext, object_name: str) -> None:
         """Compile the maps of every table that takes mapped columns."""
@@ -106,7 +119,6 @@ class RecordRows:
         parents = self.set_parents(decision, of, values)
         self.set_owner(decision, of, values)
         self.finish(record, decision, of, values, found)
-        lossy = {issue.field for issue in found if issue.severity == "loss"}
         issues += [issue for issue in found if issue not in issues]
         former = self._formerly(decision) if row and row.present else None
         return Draft(
@@ -119,7 +131,7 @@ class RecordRows:
             applied_hash=row.applied_hash if row else "",
             values=values,
             parents=parents,
-            lossy=sorted(column for column, source in of.sources.items() if source in lossy),
+            lossy=lossy_columns(found, {**of.sources, **self.filled}, values),
             source=lambda: {column: of.readers[source](record) for column, source in of.sources.items() if column in values},
             role=row.role if row else "",
             former=self.draft(record, former, row, table, []) if former else None,

@@ -1,7 +1,7 @@
 """Staged rows written: values merged into what is there already, hashed, and put into the table's file in order."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
@@ -20,6 +20,7 @@ from loads.staging.context import StagingContext
 from loads.staging.merging import Applied, read_key
 from loads.verification import BIND, column_name, same
 from mapping.consent import consent_columns, stricter_values
+from mapping.issues import Issue
 
 SAMPLES = 25
 TARGET = "Microsoft.Dynamics.CRM.lookuplogicalname"  # says which table a lookup with several targets points at
@@ -225,6 +226,15 @@ class LateWriter:
             row_id, source_id, position, role, main_table, "update", "matched", body, list(parents),
             None, None, "", [], [], None, None, None,
         )  # fmt: skip
+
+
+def lossy_columns(issues: Iterable[Issue], sources: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
+    """The columns that hold less than the source said: by what is told of their fields, or of themselves where a rule fills them.
+
+    sources: column -> field.
+    """
+    lossy = {issue.field for issue in issues if issue.severity == "loss"}
+    return sorted(({column for column, source in sources.items() if source in lossy} | lossy) & values.keys())
 
 
 def _literal(source: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:

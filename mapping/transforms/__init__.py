@@ -11,7 +11,7 @@ from typing import Any
 from mapping.transforms.base import EMPTY, ColumnLike, Mapped, Target, TimeRules, Transform, Value, choice_key
 from mapping.transforms.choices import compile_choice, compile_multichoice
 from mapping.transforms.moments import compile_datetime
-from mapping.transforms.numbers import compile_boolean, compile_decimal, compile_integer
+from mapping.transforms.numbers import compile_boolean, compile_decimal, compile_integer, rounded
 from mapping.transforms.texts import (
     MEMO_LIMIT,
     STRING_LIMIT,
@@ -30,7 +30,7 @@ from workbench.engagements.errors import BadInput
 
 __all__ = [
     "EMPTY", "MEMO_LIMIT", "STRING_LIMIT", "TRANSFORMS", "ColumnLike", "Example", "Mapped", "TimeRules", "Transform", "TransformInfo",
-    "Value", "choice_key", "clean", "compile_transform", "cut", "utf16_length", "whole_text",
+    "Value", "choice_key", "clean", "compile_transform", "cut", "rounded", "utf16_length", "whole_text",
 ]  # fmt: skip
 
 

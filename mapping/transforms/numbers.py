@@ -6,11 +6,12 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from mapping.issues import Issue, brief
-from mapping.transforms.base import EMPTY, NO, YES, Mapped, Target, Transform, choice_key, lost
+from mapping.transforms.base import EMPTY, NO, YES, ColumnLike, Mapped, Target, Transform, choice_key, lost
 from mapping.transforms.texts import whole_text
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
 EXACT = Context(prec=1_500)
+NOISE = Decimal("1e-12")  # of a number: 59.97000000000001 is 59.97
 
 # Of the service's own column types; a column's own limits are narrower.
 RANGES: dict[str, tuple[float, float]] = {
@@ -78,7 +79,7 @@ def compile_integer(target: Target) -> Transform:
 def compile_decimal(target: Target) -> Transform:
     """Numbers with decimals, as a float; what the column or a float can't keep is rounded half to even and noted with the whole."""
     low, high = _limits(target)
-    precision = PRECISIONS.get(target.column.kind, 10) if target.column.precision is None else target.column.precision
+    precision = decimals_of(target.column)
     step = Decimal(1).scaleb(-precision)
 
     def slow(value: Any) -> Mapped:
@@ -101,6 +102,20 @@ def compile_decimal(target: Target) -> Transform:
         return EMPTY if value is None else slow(value)
 
     return transform
+
+
+def decimals_of(column: ColumnLike) -> int:
+    """Decimals that a column keeps, by its own word or its type's most."""
+    return PRECISIONS.get(column.kind, 10) if column.precision is None else column.precision
+
+
+def rounded(number: Decimal, column: ColumnLike) -> tuple[float, Issue | None]:
+    """A number as a column keeps it, rounded half to even, and what that loses; the noise of binary arithmetic at the source is no loss."""
+    decimals = decimals_of(column)
+    kept = _quantized(number, Decimal(1).scaleb(-decimals))
+    lost_some = abs(kept - number) > NOISE * max(Decimal(1), abs(number))
+    issue = Issue("number.rounded", column.name, f"{brief(str(number))} to {decimals} decimals", "loss") if lost_some else None
+    return float(kept), issue
 
 
 def _quantized(number: Decimal, step: Decimal) -> Decimal:

@@ -19,6 +19,7 @@ PAGES = [
     "/engagements/northwind/sandbox/",
     "/engagements/northwind/decisions/",
     "/engagements/northwind/tickets/",
+    "/engagements/northwind/words/",
     "/password/",
 ]
 
@@ -94,6 +95,15 @@ def test_names_are_text_whatever_they_hold(people, as_user):
         text = as_user(people.approver).get(page).content.decode()
         assert "<b>Bold" not in text
         assert "{{ 7|add:7 }}" in text
+
+
+def test_an_offers_words_stand_beside_the_true_ones_with_the_engagements_prefix(northwind, people, as_user):
+    page = as_user(people.viewer).get("/engagements/northwind/words/").content.decode()
+    for said, called in (
+        ("External ID", f"{northwind.prefix}_sourceid"),
+        ("Price book, price book entry", "pricelevel, productpricelevel"),
+    ):
+        assert page.index(said) < page.index(called) < page.index(said) + 200
 
 
 def test_someone_without_an_engagement_is_told_what_to_do(as_user):

@@ -138,6 +138,11 @@ def test_it_says_what_to_press(client, run, changes, unbalanced, press):
     assert press in live(client, run)["texts"]["press"]
 
 
+def test_a_finished_run_names_its_point_of_no_return(client, run):
+    Run.objects.filter(pk=run.pk).update(state="done")
+    assert "The point of no return is the first edit by somebody else" in live(client, run)["texts"]["safe"]
+
+
 def test_the_page_shows_reconciliation_exceptions_and_the_sample(client, run):
     cast.make_exception(run, "u-1")
     cast.make_exception(run, "u-2")

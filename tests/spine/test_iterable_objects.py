@@ -7,6 +7,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from loads.staging.products import product_number
 from tests import folders
 from tests.folders import organisation_list, user
 
@@ -19,7 +20,7 @@ DOCUMENTS = True
 ASK = {
     "customEvent": [],
     "purchase": ["pu-lead", "pu-1"],
-    "purchaseLine": ["pu-1:1"],
+    "purchaseLine": ["pu-1:1", "pu-usd:1"],
     "catalogItem": ["products/P-1"],
     "list": ["4301", "7"],
 }
@@ -33,6 +34,7 @@ def line(item_id, **fields):
     return {"id": item_id, "name": f"Item {item_id}", "price": 10.0, "quantity": 2, **fields}
 
 
+NEWSLETTER = "Newsletter" + "\N{GRINNING FACE}" * 56  # 66 characters that the service counts as 122
 EUR, USD = "00000000-0000-0000-0000-00000000e001", "00000000-0000-0000-0000-00000000e002"
 CURRENCIES = [
     {"transactioncurrencyid": EUR, "isocurrencycode": "EUR", "currencyname": "Euro", "exchangerate": 1.0, "currencyprecision": 2},
@@ -57,7 +59,7 @@ PURCHASES = [
      "shoppingCartItems": [line("P-1", colour="red", options={"size": "L"}, weight=1.25),
                            line("P-9", name="No longer sold", price=5.5, quantity=1)]},
     {"id": "pu-usd", "userId": "u-c", "orderId": "A-2", "currency": "usd", "total": 20, "createdAt": MORNING,
-     "shoppingCartItems": [line("P-2")]},
+     "shoppingCartItems": [line("P-2", price=10.123456)]},
     {"id": "pu-lead", "email": "leo@south.example", "currency": "EUR", "total": 9, "createdAt": MORNING, "shoppingCartItems": []},
     {"id": "pu-free", "userId": "u-free", "currency": "EUR", "total": 9, "createdAt": MORNING, "shoppingCartItems": [line("P-1")]},
     {"id": "pu-odd", "userId": "u-c", "currency": "XXX", "total": 9, "createdAt": MORNING, "shoppingCartItems": []},
@@ -81,7 +83,7 @@ def folder(path):
     ]
     lists = [
         organisation_list(1, "Company: North"),
-        organisation_list(7, "Newsletter", description="Everybody"),
+        organisation_list(7, NEWSLETTER, description="Everybody"),
         organisation_list(8, "Active lately", listType="Dynamic"),
         organisation_list(9, "Nobody " + "x" * 200),
         organisation_list(4301, "Do not mail", listType="Suppression"),
@@ -138,7 +140,7 @@ def test_a_list_is_a_campaign_with_a_list_of_contacts_and_one_of_leads(played):
     newsletter = lists_named(played, "Newsletter")
     assert set(newsletter) == {2, 4}
     campaign = played.row("campaign", "list:7")
-    assert (campaign["name"], campaign["description"], campaign["mwb_source_kind"]) == ("Newsletter", "Everybody", "List")
+    assert (campaign["name"], campaign["description"], campaign["mwb_source_kind"]) == (NEWSLETTER, "Everybody", "List")
     tied = {row["entityid"] for row in played.rows("campaignitem") if row["_campaignid_value"] == campaign["campaignid"]}
     assert tied == {row["listid"] for row in newsletter.values()}
 
@@ -166,6 +168,14 @@ def test_organisation_and_suppression_lists_become_no_marketing_list(played):
     assert (told["disposition"], told["reasons"][0]["code"]) == ("skipped", "list.suppression")
     assert played.phase("listMembership", "listmember")["skipped"] == 2
     assert played.reasons("4999:u-c2", "listMembership") == ["parent.not_in_source"]
+
+
+def test_the_two_lists_of_one_name_are_told_apart_within_what_the_column_takes(played):
+    names = sorted(row["listname"] for row in lists_named(played, "Newsletter").values())
+    assert [len(name.encode("utf-16-le")) // 2 for name in names] == [127, 128]
+    assert [name.rpartition(" ")[2] for name in names] == ["(contacts)", "(leads)"]
+    [told] = played.dispositions["7"]
+    assert [one["detail"] for one in told["reasons"] if (one["code"], one["field"]) == ("text.shortened", "listname")] == ["122 of 117"]
 
 
 def test_a_long_list_name_is_cut_and_kept_whole(played):
@@ -251,6 +261,12 @@ def test_catalog_items_are_products_with_a_price_in_each_list(played):
     assert lists[sensor["_pricelevelid_value"]] == EUR
 
 
+def test_a_product_number_is_as_long_as_the_service_counts_it():
+    faces = product_number({"catalogName": "products", "itemId": "\N{GRINNING FACE}" * 60})
+    assert len(faces.encode("utf-16-le")) // 2 == 100
+    assert product_number({"catalogName": "products", "itemId": "x" * 91}) == f"products/{'x' * 91}"
+
+
 def test_a_purchase_is_a_won_deal_of_its_date_and_value(played):
     deal, contact = played.row("opportunity", "purchase:pu-1"), played.row("contact", "user:u-c")
     assert (deal["statecode"], deal["statuscode"], deal["actualvalue"], deal["actualclosedate"]) == (1, 3, 25.5, "2024-03-05")
@@ -274,6 +290,26 @@ def test_lines_name_their_product_or_are_write_ins(played):
     assert (second["isproductoverridden"], second["productdescription"]) == (True, "No longer sold")
     usd = played.row("opportunityproduct", "purchaseLine:pu-usd:1")
     assert products[usd["_productid_value"]] == "products/P-2"  # retired only after it was sold
+
+
+def test_money_with_more_decimals_than_its_column_keeps_is_rounded_and_told_as_defaults_and_cut_names_are(played):
+    line = played.row("opportunityproduct", "purchaseLine:pu-usd:1")
+    assert line["priceperunit"] == 10.12
+    [told] = played.dispositions["pu-usd:1"]
+    assert ("number.rounded", "priceperunit", "10.123456 to 2 decimals") in [
+        (one["code"], one["field"], one["detail"]) for one in told["reasons"]
+    ]
+    assert lossy(played, "opportunityproduct", "priceperunit") == 1
+    assert lossy(played, "opportunityproduct", "quantity") == 1  # of the line that had none
+    assert lossy(played, "productpricelevel", "amount") == 1  # "on request"
+    assert lossy(played, "opportunity", "estimatedvalue") == 1  # "99,90"
+    assert lossy(played, "list", "listname") >= 2  # of the two whose endings took some of the name
+
+
+def lossy(played, table, column):
+    """Values of a column that were read back as lossy in one environment."""
+    read = [phase["read_back"]["columns"] for phase in played.reports[0]["phases"] if phase.get("table") == table and "read_back" in phase]
+    return sum(one["lossy"] for columns in read for one in columns if one["column"] == column)
 
 
 def test_further_fields_of_a_line_arrive_in_columns_of_their_own(played):

@@ -94,6 +94,8 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 edit(servers, "product", ids["P-revising"], {"description": "half a sentence"})
                 reopened = before.row("opportunity", "purchase:pu-6", "sandbox")["opportunityid"]
                 edit(servers, "opportunity", reopened, {"statecode": 0, "statuscode": 1})
+                [stopped] = rows(before, "task", "subscriptionEvent")
+                edit(servers, "task", stopped, {"statecode": 0, "statuscode": 3})
                 servers.advance("iterable")
                 prepared.prepare()
                 states = {}
@@ -190,7 +192,10 @@ def test_what_a_person_retired_or_is_revising_is_left_so_and_says_why(twice):
 
 
 def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
-    assert {row["statecode"] for row in twice.after.rows("task", "sandbox")} == {1}
+    [reopened] = [row for row in twice.after.rows("task", "sandbox") if row["statecode"] != 1]
+    assert (reopened["statuscode"], reopened["mwb_sourceid"].partition(":")[0]) == (3, "subscriptionEvent")  # by a person
+    assert twice.after.reasons(reopened["mwb_sourceid"].partition(":")[2], "subscriptionEvent", "sandbox") == ["conflict.edited"]
+    assert twice.phases["subscriptionEvent", "task", "states"].refused == 1
     open_ones = [row["mwb_sourceid"] for row in rows(twice.after, "opportunity", "purchase").values() if row["statecode"] != 1]
     assert open_ones == ["purchase:pu-6"]  # which a person reopened
     assert twice.after.reasons("pu-6", "purchase", "sandbox") == ["conflict.edited"]

@@ -29,6 +29,7 @@ urlpatterns = [
     path("engagements/<slug:slug>/tickets/raise/", tickets.RaisePage.as_view(), name="ticket_raise"),
     path("engagements/<slug:slug>/tickets/<int:number>/", tickets.TicketPage.as_view(), name="ticket"),
     path("engagements/<slug:slug>/scope/", views.scope, name="scope"),
+    path("engagements/<slug:slug>/words/", views.glossary, name="glossary"),
     path("engagements/<slug:slug>/documents/", documents.listing, name="documents"),
     path("engagements/<slug:slug>/documents/<int:pk>/", documents.download, name="document"),
     path("engagements/<slug:slug>/documents/<int:pk>/read/", reading.read, name="read"),

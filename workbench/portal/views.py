@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse, reverse_lazy
 
 from mapping.checks.deciding import waiting_for
+from mapping.glossary import words
 from mapping.models import DiscoveryFinding
 from mapping.owners.models import OwnerMatch
 from reports.scope import scope_content
@@ -143,3 +144,10 @@ def scope(request: HttpRequest, slug: str) -> HttpResponse:
     """The scope, to read: what is there, what moves, what was found and decided, and the estimate with its arithmetic."""
     engagement = visible(request, slug)
     return render(request, "portal/scope.html", {"engagement": engagement, "scope": scope_content(engagement)})
+
+
+@login_required
+def glossary(request: HttpRequest, slug: str) -> HttpResponse:
+    """What an offer's words are called in Dynamics."""
+    engagement = visible(request, slug)
+    return render(request, "portal/glossary.html", {"engagement": engagement, "words": words(engagement.prefix)})

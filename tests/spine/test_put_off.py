@@ -1,0 +1,77 @@
+"""What the service put off, or gave up at, is sent again: as it may be, and never as a refusal."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.dataverse.batch import Operation
+from connectors.dataverse.client import Client
+from connectors.dataverse.columns import Table
+from connectors.dataverse.governor import Governor
+from connectors.http import HttpSession, Throttled
+from loads import tuning
+from loads.staged import StagedRow
+from loads.writer import Writer, answered
+from tests.connectors.loopback import Received, Reply, Service, serving
+
+IDS = [f"00000000-0000-8000-8000-{n:012}" for n in range(8)]
+
+
+def row(row_id: str) -> StagedRow:
+    return StagedRow(row_id, f"u-{row_id[-1]}", 0, "", "contact", "create", "created", {"lastname": "A"}, (), None, "", (), (), None, None)
+
+
+def parts(*answers: str) -> Reply:
+    """The answer to a batch; each one as "429 Too Many Requests" with its headers."""
+    body = "".join(f"--r\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {answer}\r\n\r\n\r\n" for answer in answers)
+    return Reply(body=f"{body}--r--".encode(), headers={"Content-Type": "multipart/mixed; boundary=r"})
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Service) -> Client:
+    return Client(HttpSession(service.url, name="test", attempts=1, patience_s=2, backoff_s=0.01, pace=Governor()))
+
+
+def closing(one: StagedRow) -> Operation:
+    return Operation("POST", f"WinOpportunity?id={one.row_id}")
+
+
+def test_operations_that_a_batch_only_put_off_are_sent_again_alone_and_are_never_refusals(service: Service, client: Client):
+    rows = [row(row_id) for row_id in IDS[:2]]
+    service.replies(parts("204 No Content", "429 Too Many Requests\r\nRetry-After: 0"), parts("204 No Content"))
+    assert [outcome.status for _, outcome in answered(client, rows, closing, repeatable=False)] == [204, 204]
+    assert [IDS[0].encode() in request.body for request in service.received] == [True, False]
+    service.replies(parts("429 Too Many Requests\r\nRetry-After: 30"))
+    with pytest.raises(Throttled) as asked:
+        answered(client, rows[:1], closing, repeatable=False)
+    assert 20 < (asked.value.retry_after_s or 0) <= 30
+
+
+def test_what_may_have_been_done_is_not_sent_again_where_twice_would_do_harm(service: Service, client: Client):
+    service.replies(parts("503 Service Unavailable"))
+    assert [outcome.status for _, outcome in answered(client, [row(IDS[0])], closing, repeatable=False)] == [503]
+    assert len(service.received) == 1
+
+
+def test_a_call_in_which_the_services_database_timed_out_makes_the_next_ones_smaller(service: Service, client: Client, monkeypatch):
+    monkeypatch.setattr(tuning, "LONGEST_S", 0.1)
+
+    def script(request: Received) -> Reply:
+        if "CreateMultiple" in request.path:
+            time.sleep(0.2)
+            return Reply(500, json={"error": {"code": "0x80044151", "message": "SQL timeout expired."}})
+        return parts(*["204 No Content"] * 8)
+
+    service.script = script
+    size = tuning.rows_per_call(client.base_url, "contact")
+    assert size.size == 100
+    written = Writer(client, Table("contact", "contacts", "contactid", {}), {}).create([row(row_id) for row_id in IDS])
+    assert [one.outcome for one in written] == ["created"] * 8
+    assert size.size == 10

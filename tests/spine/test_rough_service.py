@@ -1,0 +1,107 @@
+"""The engine against a service that is slow, busy or refuses whole calls, and where workers stop half way; looked at at the destination."""
+
+import json
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from django_q.conf import Conf
+from django_q.models import OrmQ
+from django_q.timeout import TimeoutHandler
+
+from loads import engine, tasks
+from loads.models import Chunk, LedgerEntry, Phase, Run
+from tests.playing import dump, engagement_on
+from tests.spine.test_load_engine import Prepared, northpine
+from tests.spine.test_verification import SELLER, edit
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path):
+    folder = northpine(tmp_path / "source")
+    seller = {"systemuserid": SELLER, "fullname": "A Seller", "internalemailaddress": "seller@customer.example"}
+    (folder / "dataverse" / "systemuser.ndjson").write_text(json.dumps(seller) + "\n")
+    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
+        yield Prepared(engagement, cast, servers)
+
+
+def test_a_task_that_reaches_its_time_limit_is_followed_by_another_and_the_run_goes_on(prepared):
+    run = prepared.finish_staging()
+    prepared.servers.fault(
+        "dataverse_sandbox", {"method": "POST", "path": "contacts.*CreateMultiple", "do": "delay", "ms": 4000, "times": 1}
+    )
+    Conf.SYNC = False
+    began = time.monotonic()
+    with TimeoutHandler(2):
+        tasks.work(run.pk)
+    assert time.monotonic() - began < 4  # the queue would have killed it
+    Conf.SYNC = True
+    [queued] = OrmQ.objects.all()
+    assert (queued.func(), queued.args()) == ("loads.tasks.work", (run.pk, 1))
+    run.refresh_from_db()
+    assert run.message == "A task of the run reached its time limit. It is tried again by itself, 1 of 5 times so far."
+    Chunk.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Run.objects.update(lease_until=None)
+    tasks.work(*queued.args())
+    run.refresh_from_db()
+    assert (run.state, run.message) == (Run.State.DONE, "")
+    assert all(phase.balanced for phase in run.phases.all())
+
+
+def test_a_run_whose_tasks_reach_their_time_limit_again_and_again_stands_still_and_says_so(prepared):
+    run = prepared.finish_staging()
+    prepared.servers.fault("dataverse_sandbox", {"method": "GET", "path": ".*", "do": "delay", "ms": 3000})
+    with TimeoutHandler(1):
+        tasks.work(run.pk, tasks.FAILURES - 1)
+    run.refresh_from_db()
+    assert run.state == Run.State.PAUSED
+    assert "Raise TASK_TIMEOUT_S" in run.message
+
+
+def test_a_call_too_large_for_the_service_is_taken_apart_until_it_takes_it(prepared):
+    run = prepared.finish_staging()
+    destination = engine.Destination(run.environment)
+    while not run.phases.get(table="account").balanced:
+        engine.step(run, destination, "tests")
+    prepared.servers.fault(
+        "dataverse_sandbox",
+        {"method": "POST", "path": "contacts.*CreateMultiple", "do": "status", "status": 413, "times": 1},
+        {"method": "POST", "path": "[$]batch", "do": "status", "status": 413, "times": 2},
+    )
+    assert prepared.finish(run).state == Run.State.DONE
+    contacts = run.phases.get(table="contact", kind=Phase.Kind.ROWS)
+    assert (contacts.created, contacts.refused, contacts.verified["wrong_rows"]) == (31, 0, 0)
+    assert len([row for row in prepared.rows()["contact"] if row.get("mwb_sourceid")]) == 31
+
+
+def test_what_a_person_edited_in_a_row_of_a_chunk_that_was_cut_off_is_not_written_over(prepared):
+    run = prepared.finish_staging()
+    destination, phase = engine.Destination(run.environment), run.phases.get(table="account", kind=Phase.Kind.ROWS)
+    chunk = engine.claim_next(phase, "killed", engine.SENDING)
+    phase.run = run
+    for job in engine.send(chunk, phase, destination, "killed").jobs[:1]:
+        job(destination.client)  # its worker died before it could say so
+    [someone, *_] = [row for row in dump(prepared.servers.dataverse_sandbox, "account") if row.get("mwb_runid") == run.key]
+    edit(prepared.servers, "account", someone["accountid"], {"name": "Renamed by a seller"})
+    Chunk.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert prepared.finish(run).state == Run.State.STOPPED
+    assert "1 rows were read back with other values than were sent" in run.message
+    [there] = [row for row in dump(prepared.servers.dataverse_sandbox, "account") if row["accountid"] == someone["accountid"]]
+    assert there["name"] == "Renamed by a seller"
+    assert not LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).exists()
+
+
+def test_a_table_that_takes_no_row_keeps_no_other_from_loading(prepared):
+    run = prepared.finish_staging()
+    [ours] = [row["systemuserid"] for row in dump(prepared.servers.dataverse_sandbox, "systemuser") if row.get("applicationid")]
+    prepared.servers.control("dataverse_sandbox", "privileges", {"user": ours, "missing": ["prvCreateLead"]})
+    assert prepared.finish(run).state == Run.State.DONE
+    leads, contacts = (run.phases.get(table=table, kind=Phase.Kind.ROWS) for table in ("lead", "contact"))
+    assert (leads.created, leads.refused, leads.balanced) == (0, 30, True)
+    assert set(leads.ledger.exclude(row_id=None).values_list("code", flat=True)) == {"0x80040220"}
+    assert (contacts.created, contacts.balanced) == (31, True)
+    assert [row for row in prepared.rows()["lead"] if row.get("mwb_sourceid")] == []
