@@ -4,14 +4,17 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
+from django.db import Error as DatabaseLost
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from django_q.tasks import async_task
 
 from connectors.http_errors import Throttled
-from loads import engine, runs
+from loads import engine, presence, runs
 from loads.ledger import LeaseLost
 from loads.models import Run
 from workbench.engagements.errors import Retryable, WorkbenchError, place_of
@@ -19,38 +22,58 @@ from workbench.engagements.errors import Retryable, WorkbenchError, place_of
 logger = logging.getLogger(__name__)
 FAILURES = 5  # in a row, before the run stands still
 LONGEST_WAIT_S = 20
+PAUSES_S = (0.5, 1, 2, 4)  # between tries of what must be said to a database that doesn't answer
+WORK = "loads.tasks.work"
 
 
 def work(run_id: int, failures: int = 0) -> None:
-    """Work on a run; what may pass is tried again a few times, anything else pauses the run with a message that says what to do."""
+    """Work on a run, known to the other processes of this machine; then queue the next task, where there is more to do."""
     worker = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    wait_s = 0.0
+    with presence.present(run_id, worker):
+        more, failures, wait_s = _take_part(run_id, worker, failures)
+        _patiently(partial(engine.release, worker))
+        time.sleep(min(wait_s, LONGEST_WAIT_S))
+        if more:
+            _patiently(partial(async_task, WORK, run_id, failures, task_name=f"run {run_id}"))
+
+
+def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, float]:
+    """Whether there is more to do, failures in a row, and seconds to wait before.
+
+    What may pass is tried again a few times, anything else pauses the run with a message that says what to do.
+    """
     try:
-        more, failures = engine.work(run_id, worker, settings.WORK_SECONDS), 0
+        return engine.work(run_id, worker, settings.WORK_SECONDS), 0, 0.0
     except LeaseLost:
-        more = True
+        return True, failures, 0.0
     except Throttled as error:  # no failure: it goes on as soon as the service lets it
-        more, wait_s = True, error.retry_after_s or 0.0
-    except (OperationalError, Retryable) as error:
+        return True, failures, error.retry_after_s or 0.0
+    except (OperationalError, InterfaceError, OSError, Retryable) as error:
         failures += 1
-        more = failures < FAILURES
         logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
-        wait_s = 2**failures / 2
-        if not more:
+        if failures == FAILURES:
             stand_still(run_id, _told(error))
+        return failures < FAILURES, failures, 2**failures / 2
     except WorkbenchError as error:
-        more = False
         stand_still(run_id, _told(error))
         logger.warning("run %s stands still: %s", run_id, type(error).__name__)
     except Exception as error:  # noqa: BLE001 - the edge of a task: whatever it was, the run says that it stands still
-        more = False
         stand_still(run_id, f"An unexpected error ({type(error).__name__}). Send the run's number to the engineer, or resume the run.")
         # The error's own words may name a person; where it came from doesn't.
         logger.error("run %s failed: %s at %s", run_id, type(error).__name__, place_of(error))
-    _release(worker)
-    time.sleep(min(wait_s, LONGEST_WAIT_S))
-    if more:
-        async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
+    return False, failures, 0.0
+
+
+def take_up(**of_signal: object) -> None:
+    """Go on at once with what workers of this machine were at that were killed: free what they held, queue a task in each one's place."""
+    try:
+        for run_id, worker in presence.ended():
+            engine.release(worker)
+            if Run.objects.filter(pk=run_id, state__in=runs.GOING).exists():
+                async_task(WORK, run_id, task_name=f"run {run_id}")
+            logger.warning("run %s: a worker ended without a word; what it was at is taken up", run_id)
+    except DatabaseLost as error:  # whoever calls next finds them still
+        logger.warning("what ended workers were at isn't taken up yet: %s", type(error).__name__)
 
 
 def go_on(run_id: int) -> None:
@@ -68,17 +91,27 @@ def go_on(run_id: int) -> None:
 def _told(error: Exception) -> str:
     if isinstance(error, WorkbenchError):
         return f"{error} {error.remedy}"
-    return "The database didn't answer, several times. Look at the database, then resume the run: nothing was lost."
+    if isinstance(error, OSError):
+        return (
+            f"A file couldn't be used, several times: {error.strerror}. Look at this machine's disk, then resume the run: nothing was lost."
+        )
+    return "The database didn't answer, several times. See that it runs and has room, then resume the run: nothing was lost."
 
 
-def _release(worker: str) -> None:
-    """Give the leases back where the database lets us; else they run out by themselves."""
-    try:
-        engine.release(worker)
-    except DatabaseError:
-        logger.warning("leases of a worker are left to run out")
+def _patiently(act: Callable[[], object]) -> None:
+    """Tell the database something, on a new connection where the old one is lost. Raises what it raised last."""
+    for pause_s in (*PAUSES_S, None):
+        try:
+            act()
+            return
+        except (OperationalError, InterfaceError):
+            connection.close_if_unusable_or_obsolete()
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
 
 
 def stand_still(run_id: int, message: str) -> None:
     """Pause a run that can't go on by itself, saying why."""
-    Run.objects.filter(pk=run_id, state__in=runs.GOING).update(state=Run.State.PAUSED, message=message)
+    going = Run.objects.filter(pk=run_id, state__in=runs.GOING)
+    _patiently(partial(going.update, state=Run.State.PAUSED, message=message))

@@ -181,15 +181,18 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_lost_or_doubled
     assert prepared.rows() == undisturbed
 
 
-def worker_process(run: Run) -> subprocess.Popen:
-    """A worker in a process of its own, on the test's database and store."""
+def database_url() -> str:
+    """The test's own database, for other processes."""
     database = connection.settings_dict
     if connection.vendor == "sqlite":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
-        url = f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-    environment = {**os.environ, "DATABASE_URL": url, "STORE_URL": settings.STORE_URL, "VAR_DIR": str(settings.VAR_DIR)}
+        return f"sqlite:///{database['NAME']}"
+    password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
+    return f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+def worker_process(run: Run) -> subprocess.Popen:
+    """A worker in a process of its own, on the test's database and store."""
+    environment = {**os.environ, "DATABASE_URL": database_url(), "STORE_URL": settings.STORE_URL, "VAR_DIR": str(settings.VAR_DIR)}
     code = f"import django; django.setup(); from loads.engine import work; work({run.pk}, 'killed', 60)"
     return subprocess.Popen(
         [sys.executable, "-c", code],
