@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 FAILURES = 5  # in a row, before the run stands still
 LONGEST_WAIT_S = 20
 PAUSES_S = (0.5, 1, 2, 4)  # between tries of what must be said to a database that doesn't answer
-WORK = "loads.tasks.work"
 
 
 def work(run_id: int, failures: int = 0) -> None:
@@ -34,7 +33,7 @@ def work(run_id: int, failures: int = 0) -> None:
         _patiently(partial(engine.release, worker))
         time.sleep(min(wait_s, LONGEST_WAIT_S))
         if more:
-            _patiently(partial(async_task, WORK, run_id, failures, task_name=f"run {run_id}"))
+            _patiently(partial(async_task, runs.WORK, run_id, failures, task_name=f"run {run_id}"))
 
 
 def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, float]:
@@ -70,10 +69,24 @@ def take_up(**of_signal: object) -> None:
         for run_id, worker in presence.ended():
             engine.release(worker)
             if Run.objects.filter(pk=run_id, state__in=runs.GOING).exists():
-                async_task(WORK, run_id, task_name=f"run {run_id}")
+                async_task(runs.WORK, run_id, task_name=f"run {run_id}")
             logger.warning("run %s: a worker ended without a word; what it was at is taken up", run_id)
     except DatabaseLost as error:  # whoever calls next finds them still
         logger.warning("what ended workers were at isn't taken up yet: %s", type(error).__name__)
+
+
+def look_after(run_id: int) -> None:
+    """Queue a task for a run that goes on and gives no sign of life: whoever was at it died elsewhere, or couldn't even queue itself.
+
+    Comes again until the run stands still or is over.
+    """
+    run = Run.objects.filter(pk=run_id, state__in=runs.GOING).first()
+    if run is None:
+        return
+    if runs.is_silent(run):
+        async_task(runs.WORK, run_id, task_name=f"run {run_id}")
+        logger.warning("run %s: no sign of life; a worker is queued", run_id)
+    runs.look_later(run)
 
 
 def go_on(run_id: int) -> None:

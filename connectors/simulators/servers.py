@@ -6,17 +6,14 @@ A server process gets its listening socket from here and its settings on standar
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +23,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp
 
+from connectors.simulators.asking import is_healthy, tell
 from connectors.simulators.control import Control
 from connectors.simulators.credentials import CREDENTIALS, TENANT, certificates, registrations, signing_key
 
@@ -149,7 +147,7 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
         for host in hosts:
             _wait_until_ready(host, ca)
             for path, body in options.control.get(host.name, {}).items():
-                _post(host.origin, ca, path, body)
+                tell(host.origin, ca, path, body)
     except BaseException:
         running.stop()
         for listening in sockets.values():
@@ -368,35 +366,10 @@ def _wait_until_ready(host: _Process | _Thread, ca: Path) -> None:
     while time.monotonic() < deadline:
         if not host.is_running():
             raise NotStarted(f"the {host.name} simulator ended before it was ready")
-        if _is_healthy(host.origin, ca):
+        if is_healthy(host.origin, ca):
             return
         time.sleep(0.02)
     raise NotStarted(f"the {host.name} simulator was not ready after {READY_S} s")
-
-
-def _is_healthy(origin: str, ca: Path) -> bool:
-    try:
-        with closing(_connection(origin, ca)) as connection:
-            connection.request("GET", "/_simulator/health")
-            return connection.getresponse().status == 200
-    except OSError:
-        return False
-
-
-def _post(origin: str, ca: Path, path: str, body: Mapping[str, Any]) -> None:
-    """Tell a server how to behave. Raises ValueError with its words where it refuses."""
-    with closing(_connection(origin, ca)) as connection:
-        connection.request("POST", f"/_simulator/{path}", json.dumps(body))
-        answer = connection.getresponse()
-        if answer.status >= 400:
-            raise ValueError(f"POST /_simulator/{path} was refused: {answer.read().decode()}")
-
-
-def _connection(origin: str, ca: Path) -> http.client.HTTPConnection:
-    place = urlsplit(origin)
-    if place.scheme == "https":
-        return http.client.HTTPSConnection(HOST, place.port or 0, timeout=5, context=ssl.create_default_context(cafile=str(ca)))
-    return http.client.HTTPConnection(HOST, place.port or 0, timeout=5)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 The workers are a task cluster of their own processes, and so are the simulators, which keep what they answered.
 """
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +14,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 from django_q.conf import Conf
+from django_q.tasks import async_task, result
 
 from loads.models import Run
 from tests.spine.test_load_engine import database_url
+from tests.spine.test_task_cluster import children
 from workbench.management import kill_bench, load_bench
 from workbench.management.cluster import task_cluster
 
@@ -57,3 +61,10 @@ def test_a_load_that_is_disturbed_ends_as_one_that_is_not_and_repeats_at_most_wh
     assert came["same"]
     assert 0 <= came["rows_written_twice"] <= came["rows_in_flight"]
     assert came["rows_in_flight"] > 0
+
+
+def test_a_cluster_whose_workers_are_killed_while_they_wait_for_tasks_carries_out_the_next_ones(stage):
+    [guard] = children(stage.cluster.pid)
+    for process in children(guard):
+        os.kill(process, signal.SIGKILL)
+    assert result(async_task("math.copysign", 2, -2), 20_000) == -2

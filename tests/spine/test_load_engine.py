@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
+from django_q.models import Schedule
 
 from connectors import landing
 from loads import engine, runs, tasks
@@ -207,6 +208,18 @@ def wait_until(true, seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < deadline, "it didn't happen in time"
         time.sleep(0.02)
+
+
+def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
+    run = prepared.staged()
+    tasks.look_after(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.LOADING  # somebody was, a moment ago
+    Run.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+    tasks.look_after(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.DONE
+    assert Schedule.objects.filter(func=runs.LOOK_AFTER).count() == 1
 
 
 def test_answers_that_get_lost_make_no_duplicate_and_throttling_is_waited_for(undisturbed, prepared):
