@@ -8,12 +8,32 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
 logger = logging.getLogger(__name__)
-BETWEEN = "@"  # a file's name: run@worker
+BETWEEN = "@"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker at a run, and how many tasks of the run failed in a row before its own. Its file is named so."""
+
+    run_id: int
+    failures: int
+    name: str  # node:pid:...
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return _folder() / f"{self.run_id}{BETWEEN}{self.failures}{BETWEEN}{self.name}"
+
+
+def _named(path: Path) -> Worker:
+    run_id, failures, name = path.name.split(BETWEEN, 2)
+    return Worker(int(run_id), int(failures), name)
 
 
 def _folder() -> Path:
@@ -21,33 +41,33 @@ def _folder() -> Path:
 
 
 @contextmanager
-def present(run_id: int, worker: str) -> Iterator[None]:
+def present(worker: Worker) -> Iterator[None]:
     """Be known to work on a run; where the file can't be made, a kill is noticed when the worker's leases run out."""
     try:
-        path, lock = _locked(run_id, worker)
+        lock = _locked(worker)
     except OSError as error:
-        logger.warning("run %s: a worker can't say that it lives: %s", run_id, error.strerror)
+        logger.warning("run %s: a worker can't say that it lives: %s", worker.run_id, error.strerror)
         yield
         return
     try:
         yield
-        path.unlink(missing_ok=True)
+        worker.path.unlink(missing_ok=True)
     finally:
         os.close(lock)
 
 
-def _locked(run_id: int, worker: str) -> tuple[Path, int]:
-    """A file that has its lock when it gets its name: nobody finds it free before."""
+def _locked(worker: Worker) -> int:
+    """The lock on its file, which has it when it gets its name: nobody finds it free before."""
     _folder().mkdir(parents=True, exist_ok=True)
-    path, unnamed = _folder() / f"{run_id}{BETWEEN}{worker}", _folder() / f".{worker}"
+    unnamed = _folder() / f".{worker.name}"
     lock = os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    unnamed.rename(path)
-    return path, lock
+    unnamed.rename(worker.path)
+    return lock
 
 
-def ended() -> Iterator[tuple[int, str]]:
-    """(run id, worker) of those that ended and left their file, each to one caller alone; gone when the caller asks for the next."""
+def ended() -> Iterator[Worker]:
+    """Those that ended and left their file, each to one caller alone; gone when the caller asks for the next."""
     for path in sorted(_folder().glob(f"[0-9]*{BETWEEN}*")):
         try:
             lock = os.open(path, os.O_RDWR)
@@ -55,8 +75,7 @@ def ended() -> Iterator[tuple[int, str]]:
             continue
         try:
             if _is_left(lock):
-                run_id, _, worker = path.name.partition(BETWEEN)
-                yield int(run_id), worker
+                yield _named(path)
                 path.unlink(missing_ok=True)
         finally:
             os.close(lock)

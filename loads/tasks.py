@@ -22,13 +22,17 @@ from workbench.engagements.errors import Retryable, WorkbenchError, place_of
 logger = logging.getLogger(__name__)
 FAILURES = 5  # in a row, before the run stands still
 LONGEST_WAIT_S = 20
+KILLED = (
+    f"Its workers ended without a word, {FAILURES} times in a row. Look at this machine's memory and at TASK_TIMEOUT_S, then resume "
+    "the run: nothing was lost."
+)
 PAUSES_S = (0.5, 1, 2, 4)  # between tries of what must be said to a database that doesn't answer
 
 
 def work(run_id: int, failures: int = 0) -> None:
     """Work on a run, known to the other processes of this machine; then queue the next task, where there is more to do."""
     worker = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    with presence.present(run_id, worker):
+    with presence.present(presence.Worker(run_id, failures, worker)):
         more, failures, wait_s = _take_part(run_id, worker, failures)
         _patiently(partial(engine.release, worker))
         time.sleep(min(wait_s, LONGEST_WAIT_S))
@@ -66,13 +70,20 @@ def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, floa
 def take_up(**of_signal: object) -> None:
     """Go on at once with what workers of this machine were at that were killed: free what they held, queue a task in each one's place."""
     try:
-        for run_id, worker in presence.ended():
-            engine.release(worker)
-            if Run.objects.filter(pk=run_id, state__in=runs.GOING).exists():
-                async_task(runs.WORK, run_id, task_name=f"run {run_id}")
-            logger.warning("run %s: a worker ended without a word; what it was at is taken up", run_id)
+        for worker in presence.ended():
+            _take_over(worker)
     except DatabaseLost as error:  # whoever calls next finds them still
         logger.warning("what ended workers were at isn't taken up yet: %s", type(error).__name__)
+
+
+def _take_over(dead: presence.Worker) -> None:
+    engine.release(dead.name)
+    failures = dead.failures + 1
+    logger.warning("run %s: a worker ended without a word, failure %s of %s", dead.run_id, failures, FAILURES)
+    if failures == FAILURES:
+        stand_still(dead.run_id, KILLED)
+    elif Run.objects.filter(pk=dead.run_id, state__in=runs.GOING).exists():
+        async_task(runs.WORK, dead.run_id, failures, task_name=f"run {dead.run_id}")
 
 
 def look_after(run_id: int) -> None:
