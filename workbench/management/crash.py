@@ -5,8 +5,6 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import F, Sum
-
 from loads.models import Chunk, Phase, Run
 from workbench.management.kill_bench import pid_of
 
@@ -22,26 +20,27 @@ class Crash:
         self._content: dict[str, Any] | None = None
 
     def look(self, run: Run) -> None:
-        """Kill the process that is sending a chunk of the run, if one is."""
+        """Kill the process that is sending a chunk of the run, if one of this machine is."""
         if self._content or not run.environment.is_production:
             return
-        chunk = Chunk.objects.filter(phase__run=run, phase__kind=Phase.Kind.ROWS, state=Chunk.State.LEASED).order_by("-stop").first()
-        node, _, _ = chunk.worker.partition(":") if chunk else ("", "", "")
-        if chunk is None or node != os.uname().nodename:
-            return
+        here = f"{os.uname().nodename}:"
+        sending = Chunk.objects.filter(phase__run=run, phase__kind=Phase.Kind.ROWS, state=Chunk.State.LEASED, worker__startswith=here)
+        chunk = sending.select_related("phase").order_by("-stop").first()
+        if chunk:
+            self._kill(chunk)
+
+    def _kill(self, chunk: Chunk) -> None:
         os.kill(pid_of(chunk.worker), signal.SIGKILL)
-        held = Chunk.objects.filter(phase__run=run, worker=chunk.worker, state__in=HELD)
-        repeated = held.filter(state=Chunk.State.LEASED).aggregate(rows=Sum(F("stop") - F("start")))["rows"] or 0
+        held = list(Chunk.objects.filter(phase=chunk.phase, worker=chunk.worker, state__in=HELD))
+        repeated = sum(one.stop - one.start for one in held if one.state == Chunk.State.LEASED)
         self._content = {
-            "environment": run.environment.kind,
+            "environment": chunk.phase.run.environment.kind,
             "phase": str(chunk.phase),
             "killed": chunk.worker,
-            "chunks_in_flight": held.count(),
+            "chunks_in_flight": len(held),
             "repeated_rows": repeated,
         }
-        self._say(
-            f"A worker is killed in mid-load ({chunk.phase}): chunks in flight {held.count()}, rows of them to be sent again {repeated}"
-        )
+        self._say(f"A worker is killed in mid-load, at {chunk.phase}: {len(held)} chunks were in flight, {repeated} rows are sent again")
 
     def content(self) -> dict[str, Any] | None:
         """What was killed and what it cost: {"environment", "phase", "killed", "chunks_in_flight", "repeated_rows"}; None if none was."""
