@@ -23,7 +23,7 @@ from loads import runs
 from loads.models import Chunk, Run
 from loads.staging.phases import CHUNK_ROWS
 from workbench.management.cluster import TaskCluster
-from workbench.management.load_bench import TABLE, Bench, stage
+from workbench.management.load_bench import TABLE, Bench, children, stage
 from workbench.management.proof import canonical_dumps
 
 SERVER = "dataverse_sandbox"
@@ -68,6 +68,14 @@ def worker(scene: Scene) -> int:
     """kill -9 of a worker."""
     [pid, *_] = scene.pids
     os.kill(pid, signal.SIGKILL)
+    return scene.in_flight
+
+
+def processes(scene: Scene) -> int:
+    """kill -9 of all that the cluster's guard has started: workers in the middle of a task, others that wait for one, the queues' ends."""
+    [guard] = children(scene.cluster.pid)
+    for pid in children(guard):
+        os.kill(pid, signal.SIGKILL)
     return scene.in_flight
 
 
@@ -122,6 +130,7 @@ def disk(scene: Scene) -> int:
 
 KINDS: Mapping[str, Callable[[Scene], int]] = {
     "worker": worker,
+    "processes": processes,
     "cluster": cluster,
     "destination": destination,
     "database": database,

@@ -281,11 +281,16 @@ def _tree(pid: int) -> list[int]:
     """A process and its descendants."""
     found = [pid]
     for one in found:
-        try:
-            found += [int(child) for child in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
-        except OSError:
-            continue
+        found += children(one)
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; none of one that ended."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _cpu_s(pid: int) -> float:
