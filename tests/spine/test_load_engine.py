@@ -1,7 +1,6 @@
 """The engine under disturbance: what a kill, a lost answer or a refusal leaves behind, read at the destination."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -161,25 +160,6 @@ def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
             runs.open_run(sandbox, cast.engineer)
         assert landing.latest(engagement, "user", "discovery").rows == landing.latest(engagement, "user", "load").rows
         assert not Run.objects.exists()
-
-
-def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_lost_or_doubled(undisturbed, prepared):
-    run = prepared.staged()
-    slow = {"method": "POST", "path": "contacts.*CreateMultiple", "do": "delay", "ms": 4000, "times": 1}
-    prepared.servers.fault("dataverse_sandbox", slow)
-    worker = worker_process(run)
-    phase = run.phases.get(table="contact")
-    wait_until(lambda: Chunk.objects.filter(phase=phase, state=Chunk.State.LEASED).exists())
-    time.sleep(0.3)
-    os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
-    assert Chunk.objects.filter(phase=phase, state=Chunk.State.LEASED).count() == 1
-    Chunk.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    Run.objects.update(lease_until=None)
-    assert prepared.finish(run).state == Run.State.DONE
-    contacts = run.phases.get(table="contact")
-    assert (contacts.planned, contacts.created) == (31, 31)
-    assert prepared.rows() == undisturbed
 
 
 def database_url() -> str:
