@@ -96,15 +96,15 @@ def destination(scene: Scene) -> int:
 
 def database(scene: Scene) -> int:
     """Connections to the database that are dropped; an embedded one that is locked for longer than anybody waits for it."""
-    in_flight = scene.in_flight
     if connection.vendor == "sqlite":
         with transaction.atomic():  # takes the write lock
+            in_flight = scene.in_flight
             time.sleep(settings.DATABASES["default"]["OPTIONS"]["timeout"] + OUTAGE_S)
         return in_flight
     ours = "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%%\"loads_%%'"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608 - words of our own
-    return in_flight
+    return scene.in_flight
 
 
 def answer(scene: Scene) -> int:
@@ -121,8 +121,8 @@ def disk(scene: Scene) -> int:
     before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
     for pid, (_, most) in before.items():
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
-    time.sleep(2 * OUTAGE_S)
     in_flight = scene.in_flight
+    time.sleep(2 * OUTAGE_S)
     for pid, limits in before.items():
         resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
     return in_flight
@@ -172,10 +172,13 @@ class Stage:
         chunks = Chunk.objects.filter(phase__run=run)
         _until(lambda: chunks.filter(state=Chunk.State.LEASED).exists() and chunks.filter(state__in=Chunk.SENT).exists())
         in_flight = disturb(Scene(self.bench, self.cluster, run))
-        _until(lambda: not Run.objects.filter(pk=run.pk, state__in=runs.GOING).exists())
-        run.refresh_from_db()
+        resumed = _ended(run).state == Run.State.PAUSED
+        if resumed:  # it says what to do, and somebody did it
+            runs.resume(run, run.requested_by)
+            _ended(run)
         return {
             "rows": self.rows,
+            "resumed": resumed,
             "seconds": round(time.monotonic() - began, 2),
             "state": run.state,
             "message": run.message,
@@ -188,6 +191,13 @@ class Stage:
         with self._journal.open("rb") as lines:
             lines.seek(self._before.stat().st_size)
             return sum(len(orjson.loads(line).get("rows", {}).get(TABLE, ())) for line in lines)
+
+
+def _ended(run: Run) -> Run:
+    """The run, once it goes on no more."""
+    _until(lambda: not Run.objects.filter(pk=run.pk, state__in=runs.GOING).exists())
+    run.refresh_from_db()
+    return run
 
 
 def _until(true: Callable[[], bool]) -> None:
