@@ -17,18 +17,20 @@ from workbench.management import kill_bench, load_bench
 from workbench.management.cluster import task_cluster
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
-ROWS, CHUNK_ROWS = 300, 20
+ROWS, CHUNK_ROWS = 240, 20
 
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch) -> Iterator[kill_bench.Stage]:
     """A small load on the test's database and store, shared with a task cluster that doesn't wait long for a locked database."""
-    patience = "?timeout=1" if connection.vendor == "sqlite" else ""
-    own = {"DATABASE_URL": database_url() + patience, "VAR_DIR": configured.VAR_DIR, "STORE_URL": configured.STORE_URL, "REDIS_URL": ""}
+    url = database_url()
+    if connection.vendor == "sqlite":
+        monkeypatch.setitem(configured.DATABASES["default"]["OPTIONS"], "timeout", 1)
+        url += "?timeout=1"
+    own = {"DATABASE_URL": url, "VAR_DIR": configured.VAR_DIR, "STORE_URL": configured.STORE_URL, "REDIS_URL": ""}
     for name, value in own.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("DOCUMENTS_AT_ONCE", "false")
-    monkeypatch.setitem(configured.DATABASES["default"]["OPTIONS"], "timeout", 1)
     monkeypatch.setattr(Conf, "SYNC", False)
     with load_bench.prepared(tmp_path, tmp_path / "state") as bench, task_cluster() as cluster:
         yield kill_bench.Stage(bench, cluster, ROWS, CHUNK_ROWS)

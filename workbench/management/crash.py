@@ -12,7 +12,7 @@ HELD = (Chunk.State.LEASED, Chunk.State.CHECKING)
 
 
 class Crash:
-    """Kills a worker of the first load into production that it is shown while chunks are in flight; only once."""
+    """Kills a worker of the first load into production that it is shown, in the middle of its largest phase; only once."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         """Nothing is killed yet."""
@@ -23,9 +23,9 @@ class Crash:
         """Kill the process that is sending a chunk of the run, if one of this machine is."""
         if self._content or not run.environment.is_production:
             return
+        largest = run.phases.filter(kind=Phase.Kind.ROWS).order_by("-planned", "number").first()
         here = f"{os.uname().nodename}:"
-        sending = Chunk.objects.filter(phase__run=run, phase__kind=Phase.Kind.ROWS, state=Chunk.State.LEASED, worker__startswith=here)
-        chunk = sending.select_related("phase").order_by("-stop").first()
+        chunk = Chunk.objects.filter(phase=largest, state=Chunk.State.LEASED, worker__startswith=here).first() if largest else None
         if chunk:
             self._kill(chunk)
 

@@ -30,7 +30,7 @@ SERVER = "dataverse_sandbox"
 CAPACITY = {"hint": 4, "slots": None, "latency_ms": 150, "row_ms": 0}  # so slow that a load can be met in its middle
 SERIES = "disturbed"
 LOST_ANSWERS = 2
-OUTAGE_S = 1.0
+OUTAGE_S = 0.5
 LOOK_S = 0.02
 LONGEST_S = 600
 
