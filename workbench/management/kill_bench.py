@@ -32,7 +32,7 @@ SERIES = "disturbed"
 LOST_ANSWERS = 2
 OUTAGE_S = 0.5
 LOOK_S = 0.02
-LONGEST_S = 600
+LONGEST_S = 300
 
 
 @dataclass(frozen=True, slots=True)
