@@ -1,6 +1,7 @@
 """Which workers of this machine live: each has a file with a lock on it, which the kernel frees with the process, however that ends.
 
 A worker that comes to its end takes its file away. One that is killed, or fails where even the database is gone, leaves it behind.
+The files lie in VAR_DIR, which is on a local disk.
 """
 
 import fcntl

@@ -3,6 +3,7 @@
 The workers are a task cluster of processes, and so are the simulators, which keep what they answered.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,11 @@ from tests.spine.test_load_engine import database_url
 from workbench.management import kill_bench, load_bench
 from workbench.management.cluster import task_cluster
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+]
 ROWS, CHUNK_ROWS = 240, 20
 
 
