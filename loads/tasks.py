@@ -54,7 +54,7 @@ def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, floa
     except (OperationalError, InterfaceError, OSError, Retryable) as error:
         failures += 1
         logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
-        if failures == FAILURES:
+        if failures >= FAILURES:
             stand_still(run_id, _told(error))
         return failures < FAILURES, failures, 2**failures / 2
     except WorkbenchError as error:
@@ -80,7 +80,7 @@ def _take_over(dead: presence.Worker) -> None:
     engine.release(dead.name)
     failures = dead.failures + 1
     logger.warning("run %s: a worker ended without a word, failure %s of %s", dead.run_id, failures, FAILURES)
-    if failures == FAILURES:
+    if failures >= FAILURES:
         stand_still(dead.run_id, KILLED)
     elif Run.objects.filter(pk=dead.run_id, state__in=runs.GOING).exists():
         async_task(runs.WORK, dead.run_id, failures, task_name=f"run {dead.run_id}")

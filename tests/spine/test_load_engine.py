@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from connectors import landing
-from loads import engine, runs, tasks
+from loads import engine, presence, runs, tasks
 from loads.dispositions import lookup
 from loads.models import Chunk, Crosswalk, LedgerEntry, Phase, Run
 from tests import folders
@@ -200,6 +200,20 @@ def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
     run.refresh_from_db()
     assert run.state == Run.State.DONE
     assert Schedule.objects.filter(func=runs.LOOK_AFTER).count() == 1
+
+
+def test_a_run_whose_workers_die_again_and_again_stands_still_and_says_so(prepared):
+    run = prepared.staged()
+    with suppress(KeyError), presence.present(presence.Worker(run.pk, tasks.FAILURES - 1, "node:1:killed")):
+        raise KeyError
+    tasks.take_up()
+    run.refresh_from_db()
+    assert run.state == Run.State.PAUSED
+    assert "ended without a word" in run.message
+    assert not list(presence.ended())
+    runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert run.state == Run.State.DONE
 
 
 def test_answers_that_get_lost_make_no_duplicate_and_throttling_is_waited_for(undisturbed, prepared):
