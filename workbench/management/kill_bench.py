@@ -101,10 +101,18 @@ def database(scene: Scene) -> int:
             in_flight = scene.in_flight
             time.sleep(settings.DATABASES["default"]["OPTIONS"]["timeout"] + OUTAGE_S)
         return in_flight
-    ours = "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%%\"loads_%%'"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608 - words of our own
+    _until(_workers_dropped)
     return scene.in_flight
+
+
+def _workers_dropped() -> bool:
+    """Whether PostgreSQL found connections to drop: those whose last word was about a run."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%\"loads_%'"
+        )
+        return bool(cursor.fetchall())
 
 
 def answer(scene: Scene) -> int:
