@@ -10,7 +10,9 @@ import threading
 import time
 from pathlib import Path
 
-ENTRY = struct.Struct("=iidd")  # process, kind, moment, value
+from connectors.store import NO_ROOM
+
+ENTRY = struct.Struct("=iidd8x")  # process, kind, moment, value; it divides a disk's block, so a full disk takes it whole or not at all
 Entry = tuple[int, int, float, float]
 FORGOTTEN_S = 86_400.0  # what was told by then is of no use to anybody
 LOOK_S = 0.01  # so often a slot of another process is tried again; our own say when they are free
@@ -31,9 +33,18 @@ class Slots:
         self._told: int | None = None  # the open file
         self._read = 0
 
-    def tell(self, kind: int, moment: float, value: float) -> None:
-        """Tell all processes something; `hear` gives it to each of them once. moment: of the machine's monotonic clock."""
-        os.write(self._telling(), ENTRY.pack(os.getpid(), kind, moment, value))  # one append is never torn
+    def tell(self, kind: int, moment: float, value: float) -> bool:
+        """Tell all processes something; `hear` gives it to each of them once. moment: of the machine's monotonic clock.
+
+        False where the disk has no room: what was called must not fail for that.
+        """
+        entry = ENTRY.pack(os.getpid(), kind, moment, value)
+        try:
+            return os.write(self._telling(), entry) == ENTRY.size  # one append is never torn
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            return False
 
     def hear(self) -> list[Entry]:
         """What was told since this was last asked, by this process too: (process, kind, moment, value)."""

@@ -11,5 +11,9 @@ class LoadsConfig(AppConfig):
     verbose_name = "Loading"
 
     def ready(self) -> None:
-        """Register the load's gates and checks."""
-        from loads import checks, gates  # noqa: F401 - they need the models loaded
+        """Register the load's gates and checks; a new worker process takes up what killed ones were at."""
+        from django_q.signals import post_spawn
+
+        from loads import checks, gates, tasks  # noqa: F401 - they need the models loaded
+
+        post_spawn.connect(tasks.take_up, dispatch_uid="take up")

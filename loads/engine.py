@@ -1,7 +1,7 @@
 """The engine: workers take chunks of a run under leases until the phase is done, then one of them closes it.
 
 Any number of workers may share a run. A worker works for at most WORK_SECONDS, then the task queues itself anew, so that
-no task lasts long; what a dead worker held is taken over when its lease runs out.
+no task lasts long; what a dead worker held is taken over when its machine notices, or when its lease runs out.
 """
 
 import logging

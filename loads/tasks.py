@@ -4,16 +4,19 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
+from django.db import Error as DatabaseLost
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
 from django_q.tasks import async_task
 
 from connectors.http_errors import Throttled
-from loads import engine, runs
+from loads import engine, presence, runs
 from loads.ledger import LeaseLost
 from loads.models import Run
 from workbench.engagements.errors import Retryable, WorkbenchError, place_of
@@ -21,53 +24,64 @@ from workbench.engagements.errors import Retryable, WorkbenchError, place_of
 logger = logging.getLogger(__name__)
 FAILURES = 5  # in a row, before the run stands still
 LONGEST_WAIT_S = 20
+KILLED = (
+    f"Its workers ended without a word, {FAILURES} times in a row. Look at this machine's memory and at TASK_TIMEOUT_S, then resume "
+    "the run: nothing was lost."
+)
+PAUSES_S = (0.5, 1, 2, 4)  # between tries of what must be said to a database that doesn't answer
 
 
 def work(run_id: int, failures: int = 0) -> None:
-    """Work on a run; what may pass is tried again a few times, anything else pauses the run with a message that says what to do."""
+    """Work on a run, known to the other processes of this machine; then queue the next task, where there is more to do."""
     worker = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    wait_s = 0.0
+    with presence.present(presence.Worker(run_id, failures, worker)):
+        try:
+            more, failures, wait_s = _take_part(run_id, worker, failures)
+        except TimeoutException as error:  # what it sent may still arrive: others wait until its leases run out by themselves
+            failures += 1
+            more = _goes_on(run_id, failures, error)
+        else:
+            _patiently(partial(engine.release, worker))
+            time.sleep(min(wait_s, LONGEST_WAIT_S))
+        if more:
+            _patiently(partial(async_task, runs.WORK, run_id, failures, task_name=f"run {run_id}"))
+
+
+def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, float]:
+    """Whether there is more to do, failures in a row, and seconds to wait before.
+
+    What may pass is tried again a few times, anything else pauses the run with a message that says what to do. Raises TimeoutException.
+    """
     try:
         more = engine.work(run_id, worker, settings.WORK_SECONDS)
         if failures:
             _say(run_id, "")
-        failures = 0
+        return more, 0, 0.0
     except LeaseLost:
-        more = True
+        return True, failures, 0.0
     except Throttled as error:  # no failure: it goes on as soon as the service lets it
-        more, wait_s = True, error.retry_after_s or 0.0
-    except TimeoutException as error:  # what it sent may still arrive: others wait until its leases run out by themselves
+        return True, failures, error.retry_after_s or 0.0
+    except (OperationalError, InterfaceError, OSError, Retryable) as error:
         failures += 1
-        if _goes_on(run_id, failures, error):
-            _queue(run_id, failures)
-        return
-    except (OperationalError, Retryable) as error:
-        failures += 1
-        more = _goes_on(run_id, failures, error)
-        wait_s = 2**failures / 2
+        return _goes_on(run_id, failures, error), failures, 2**failures / 2
     except WorkbenchError as error:
-        more = False
         stand_still(run_id, _told(error))
         logger.warning("run %s stands still: %s", run_id, type(error).__name__)
     except Exception as error:  # noqa: BLE001 - the edge of a task: whatever it was, the run says that it stands still
-        more = False
         stand_still(run_id, f"An unexpected error ({type(error).__name__}). Send the run's number to the engineer, or resume the run.")
         # The error's own words may name a person; where it came from doesn't.
         logger.error("run %s failed: %s at %s", run_id, type(error).__name__, place_of(error))
-    _release(worker)
-    time.sleep(min(wait_s, LONGEST_WAIT_S))
-    if more:
-        _queue(run_id, failures)
+    return False, failures, 0.0
 
 
 def _goes_on(run_id: int, failures: int, error: BaseException) -> bool:
     """Whether a failure may pass by itself, which the run says meanwhile; one too many lets it stand still."""
     logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
     happened, _ = _said(error)
-    if failures == FAILURES:
+    if failures >= FAILURES:
         stand_still(run_id, _told(error))
     else:
-        with suppress(DatabaseError):
+        with suppress(DatabaseLost):
             _say(run_id, f"{happened} It is tried again by itself, {failures} of {FAILURES} times so far.")
     return failures < FAILURES
 
@@ -76,8 +90,37 @@ def _say(run_id: int, message: str) -> None:
     Run.objects.filter(pk=run_id, state__in=runs.GOING).update(message=message)
 
 
-def _queue(run_id: int, failures: int) -> None:
-    async_task("loads.tasks.work", run_id, failures, task_name=f"run {run_id}")
+def take_up(**of_signal: object) -> None:
+    """Go on at once with what workers of this machine were at that were killed: free what they held, queue a task in each one's place."""
+    try:
+        for worker in presence.ended():
+            _take_over(worker)
+    except DatabaseLost as error:  # whoever calls next finds them still
+        logger.warning("what ended workers were at isn't taken up yet: %s", type(error).__name__)
+
+
+def _take_over(dead: presence.Worker) -> None:
+    engine.release(dead.name)
+    failures = dead.failures + 1
+    logger.warning("run %s: a worker ended without a word, failure %s of %s", dead.run_id, failures, FAILURES)
+    if failures >= FAILURES:
+        stand_still(dead.run_id, KILLED)
+    elif Run.objects.filter(pk=dead.run_id, state__in=runs.GOING).exists():
+        async_task(runs.WORK, dead.run_id, failures, task_name=f"run {dead.run_id}")
+
+
+def look_after(run_id: int) -> None:
+    """Queue a task for a run that goes on and gives no sign of life: whoever was at it died elsewhere, or couldn't even queue itself.
+
+    Comes again until the run stands still or is over.
+    """
+    run = Run.objects.filter(pk=run_id, state__in=runs.GOING).first()
+    if run is None:
+        return
+    if runs.is_silent(run):
+        async_task(runs.WORK, run_id, task_name=f"run {run_id}")
+        logger.warning("run %s: no sign of life; a worker is queued", run_id)
+    runs.look_later(run)
 
 
 def go_on(run_id: int) -> None:
@@ -102,17 +145,25 @@ def _said(error: BaseException) -> tuple[str, str]:
         return str(error), error.remedy
     if isinstance(error, TimeoutException):
         return "A task of the run reached its time limit.", "Raise TASK_TIMEOUT_S and TASK_RETRY_S, then resume the run."
-    return "The database didn't answer.", "Look at the database, then resume the run: nothing was lost."
+    if isinstance(error, OSError):
+        return f"A file couldn't be used: {error.strerror}.", "Look at this machine's disk, then resume the run: nothing was lost."
+    return "The database didn't answer.", "See that it runs and has room, then resume the run: nothing was lost."
 
 
-def _release(worker: str) -> None:
-    """Give the leases back where the database lets us; else they run out by themselves."""
-    try:
-        engine.release(worker)
-    except DatabaseError:
-        logger.warning("leases of a worker are left to run out")
+def _patiently(act: Callable[[], object]) -> None:
+    """Tell the database something, on a new connection where the old one is lost. Raises what it raised last."""
+    for pause_s in (*PAUSES_S, None):
+        try:
+            act()
+            return
+        except (OperationalError, InterfaceError):
+            connection.close_if_unusable_or_obsolete()
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
 
 
 def stand_still(run_id: int, message: str) -> None:
     """Pause a run that can't go on by itself, saying why."""
-    Run.objects.filter(pk=run_id, state__in=runs.GOING).update(state=Run.State.PAUSED, message=message)
+    going = Run.objects.filter(pk=run_id, state__in=runs.GOING)
+    _patiently(partial(going.update, state=Run.State.PAUSED, message=message))

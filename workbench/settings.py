@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "workbench",  # before django_q: its `qcluster` stands in for theirs
     "django_q",
     "workbench.engagements",
     "connectors",
@@ -44,7 +45,6 @@ INSTALLED_APPS = [
     "workbench.pipeline",
     "workbench.hypercare",
     "workbench.portal",
-    "workbench",
 ]
 
 MIDDLEWARE = [
@@ -78,11 +78,12 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'workbench.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Writers queue instead of failing: a transaction takes the write lock when it begins, not half way.
+    # Writers queue, not fail: a transaction takes the write lock when it begins, not half way. sqlite:///FILE?timeout=5 waits less.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
+        **DATABASES["default"].get("OPTIONS", {}),
     }
     # A file, as in use: a database in memory would vanish whenever a task closes its connections. One per test process.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(tempfile.gettempdir()) / f"workbench-tests-{os.getpid()}.sqlite3")}

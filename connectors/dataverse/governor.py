@@ -229,8 +229,7 @@ class Governor(Pace):
 
     def _tell(self, what: int, now: float, value: float) -> None:
         """Something that counts for this application user, whichever process it happens in."""
-        if self._slots:
-            self._slots.tell(what, now, value)
+        if self._slots and self._slots.tell(what, now, value):
             self._listen()
         else:
             self._take_in(what, now, value)

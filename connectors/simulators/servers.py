@@ -6,17 +6,14 @@ A server process gets its listening socket from here and its settings on standar
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +23,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp
 
+from connectors.simulators.asking import is_healthy, tell
 from connectors.simulators.control import Control
 from connectors.simulators.credentials import CREDENTIALS, TENANT, certificates, registrations, signing_key
 
@@ -83,11 +81,14 @@ class Settings:
 class Running:
     """Servers that are up: `addresses` is what `simulate` prints. A context manager that stops them."""
 
-    def __init__(self, addresses: dict[str, Any], hosts: Sequence[_Process | _Thread], folder: tempfile.TemporaryDirectory[str]) -> None:
-        """hosts: what runs each server; folder: what goes with them."""
+    def __init__(
+        self, addresses: dict[str, Any], hosts: list[_Process | _Thread], folder: tempfile.TemporaryDirectory[str], ca: Path
+    ) -> None:
+        """hosts: what runs each server; folder: what goes with them; ca: the authority that the servers with TLS are trusted by."""
         self.addresses = addresses
         self._hosts = hosts
         self._folder = folder
+        self._ca = ca
 
     @property
     def pids(self) -> dict[str, int]:
@@ -97,6 +98,20 @@ class Running:
     def ended(self) -> list[str]:
         """Names of servers that stopped by themselves."""
         return [host.name for host in self._hosts if not host.is_running()]
+
+    def kill(self, name: str) -> None:
+        """End a server's process as a crash does; its address answers no more. Not for threads."""
+        self._process(name).kill()
+
+    def start_again(self, name: str) -> None:
+        """Start a server that was killed, at the same address; with `state` it holds all that it had answered. Raises NotStarted."""
+        ended = self._process(name)
+        started = _Process(ended.settings, _listening(urlsplit(ended.origin).port or 0))
+        self._hosts[self._hosts.index(ended)] = started
+        _wait_until_ready(started, self._ca)
+
+    def _process(self, name: str) -> _Process:
+        return next(host for host in self._hosts if isinstance(host, _Process) and host.name == name)
 
     def stop(self) -> None:
         """Stop all and wait for it."""
@@ -124,7 +139,7 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
     ca, certificate = certificates(options.state / "tls" if options.state else Path(folder.name))
     addresses = _addresses(sockets, ca, options.application_users)
     hosts: list[_Process | _Thread] = []
-    running = Running(addresses, hosts, folder)
+    running = Running(addresses, hosts, folder, ca)
     try:
         for name, listening in sockets.items():
             settings = _settings(name, options, _origin(name, listening), certificate)
@@ -132,7 +147,7 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
         for host in hosts:
             _wait_until_ready(host, ca)
             for path, body in options.control.get(host.name, {}).items():
-                _post(host.origin, ca, path, body)
+                tell(host.origin, ca, path, body)
     except BaseException:
         running.stop()
         for listening in sockets.values():
@@ -226,7 +241,7 @@ class _Process:
     """A server in a process of its own."""
 
     def __init__(self, settings: Settings, listening: socket.socket) -> None:
-        self.name, self.origin = settings.name, settings.origin
+        self.name, self.origin, self.settings = settings.name, settings.origin, settings
         command = [sys.executable, "-m", "connectors.simulators.servers", str(listening.fileno())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()], cwd=ROOT)  # noqa: S603 our own module
         self.pid = self._process.pid
@@ -238,6 +253,11 @@ class _Process:
 
     def is_running(self) -> bool:
         return self._process.poll() is None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._input.close()
 
     def ask_to_stop(self) -> None:
         self._input.close()
@@ -297,14 +317,19 @@ def _listen(names: Sequence[str], port_base: int | None) -> dict[str, socket.soc
     opened: dict[str, socket.socket] = {}
     try:
         for name, port in ports.items():
-            opened[name] = socket.create_server((HOST, port), backlog=2048)
-            # Accepted sockets inherit it; without it each answer with a body waits some 40 ms for an acknowledgement.
-            opened[name].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened[name] = _listening(port)
     except OSError:
         for listening in opened.values():
             listening.close()
         raise
     return opened
+
+
+def _listening(port: int) -> socket.socket:
+    listening = socket.create_server((HOST, port), backlog=2048)
+    # Accepted sockets inherit it; without it each answer with a body waits some 40 ms for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _origin(name: str, listening: socket.socket) -> str:
@@ -341,35 +366,10 @@ def _wait_until_ready(host: _Process | _Thread, ca: Path) -> None:
     while time.monotonic() < deadline:
         if not host.is_running():
             raise NotStarted(f"the {host.name} simulator ended before it was ready")
-        if _is_healthy(host.origin, ca):
+        if is_healthy(host.origin, ca):
             return
         time.sleep(0.02)
     raise NotStarted(f"the {host.name} simulator was not ready after {READY_S} s")
-
-
-def _is_healthy(origin: str, ca: Path) -> bool:
-    try:
-        with closing(_connection(origin, ca)) as connection:
-            connection.request("GET", "/_simulator/health")
-            return connection.getresponse().status == 200
-    except OSError:
-        return False
-
-
-def _post(origin: str, ca: Path, path: str, body: Mapping[str, Any]) -> None:
-    """Tell a server how to behave. Raises ValueError with its words where it refuses."""
-    with closing(_connection(origin, ca)) as connection:
-        connection.request("POST", f"/_simulator/{path}", json.dumps(body))
-        answer = connection.getresponse()
-        if answer.status >= 400:
-            raise ValueError(f"POST /_simulator/{path} was refused: {answer.read().decode()}")
-
-
-def _connection(origin: str, ca: Path) -> http.client.HTTPConnection:
-    place = urlsplit(origin)
-    if place.scheme == "https":
-        return http.client.HTTPSConnection(HOST, place.port or 0, timeout=5, context=ssl.create_default_context(cafile=str(ca)))
-    return http.client.HTTPConnection(HOST, place.port or 0, timeout=5)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """The engine under disturbance: what a kill, a lost answer or a refusal leaves behind, read at the destination."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
+from django_q.models import Schedule
 
 from connectors import landing
-from loads import engine, runs, tasks
+from loads import engine, presence, runs, tasks
 from loads.dispositions import lookup
 from loads.models import Chunk, Crosswalk, LedgerEntry, Phase, Run
 from tests import folders
@@ -162,34 +162,18 @@ def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
         assert not Run.objects.exists()
 
 
-def test_a_worker_killed_in_the_middle_of_a_chunk_leaves_nothing_lost_or_doubled(undisturbed, prepared):
-    run = prepared.staged()
-    slow = {"method": "POST", "path": "contacts.*CreateMultiple", "do": "delay", "ms": 4000, "times": 1}
-    prepared.servers.fault("dataverse_sandbox", slow)
-    worker = worker_process(run)
-    phase = run.phases.get(table="contact")
-    wait_until(lambda: Chunk.objects.filter(phase=phase, state=Chunk.State.LEASED).exists())
-    time.sleep(0.3)
-    os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
-    assert Chunk.objects.filter(phase=phase, state=Chunk.State.LEASED).count() == 1
-    Chunk.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    Run.objects.update(lease_until=None)
-    assert prepared.finish(run).state == Run.State.DONE
-    contacts = run.phases.get(table="contact")
-    assert (contacts.planned, contacts.created) == (31, 31)
-    assert prepared.rows() == undisturbed
+def database_url() -> str:
+    """The test's own database, for other processes."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
+    return f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
 
 
 def worker_process(run: Run) -> subprocess.Popen:
     """A worker in a process of its own, on the test's database and store."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
-        url = f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-    environment = {**os.environ, "DATABASE_URL": url, "STORE_URL": settings.STORE_URL, "VAR_DIR": str(settings.VAR_DIR)}
+    environment = {**os.environ, "DATABASE_URL": database_url(), "STORE_URL": settings.STORE_URL, "VAR_DIR": str(settings.VAR_DIR)}
     code = f"import django; django.setup(); from loads.engine import work; work({run.pk}, 'killed', 60)"
     return subprocess.Popen(
         [sys.executable, "-c", code],
@@ -204,6 +188,32 @@ def wait_until(true, seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < deadline, "it didn't happen in time"
         time.sleep(0.02)
+
+
+def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
+    run = prepared.staged()
+    tasks.look_after(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.LOADING  # somebody was, a moment ago
+    Run.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+    tasks.look_after(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.DONE
+    assert Schedule.objects.filter(func=runs.LOOK_AFTER).count() == 1
+
+
+def test_a_run_whose_workers_die_again_and_again_stands_still_and_says_so(prepared):
+    run = prepared.staged()
+    with suppress(KeyError), presence.present(presence.Worker(run.pk, tasks.FAILURES - 1, "node:1:killed")):
+        raise KeyError
+    tasks.take_up()
+    run.refresh_from_db()
+    assert run.state == Run.State.PAUSED
+    assert "ended without a word" in run.message
+    assert not list(presence.ended())
+    runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert run.state == Run.State.DONE
 
 
 def test_answers_that_get_lost_make_no_duplicate_and_throttling_is_waited_for(undisturbed, prepared):

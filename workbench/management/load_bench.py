@@ -44,11 +44,15 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A played engagement, whose sandbox takes the rows that are measured. pattern: the staged row that they repeat."""
+    """A played engagement, whose sandbox takes the rows that are measured. pattern: the staged row that they repeat.
+
+    state: where the destinations keep what they answered; None where they don't.
+    """
 
     engagement: Engagement
     servers: Running
     pattern: dict[str, Any]
+    state: Path | None = None
 
     @property
     def sandbox(self) -> Environment:
@@ -85,18 +89,21 @@ class Bench:
 
 
 @contextmanager
-def prepared(folder: Path) -> Iterator[Bench]:
-    """An engagement played to its end with a few people, in the database that is set. folder: for the made-up company."""
+def prepared(folder: Path, state: Path | None = None) -> Iterator[Bench]:
+    """An engagement whose sandbox was loaded with a few people, in the database that is set.
+
+    folder: for the made-up company. state: where the destinations keep what they answered, so that they may be killed.
+    """
     write_world(folder / "world", PEOPLE, 7)
     leave = [rule.name for rule in load_playbook("iterable").objects if rule.kind not in ("company", "person")]
-    with start(Options(data=folder / "world", limits="none", application_users=USERS)) as servers:
+    with start(Options(data=folder / "world", limits="none", application_users=USERS, state=state)) as servers:
         addresses = {**servers.addresses, "limits": {bucket: [10_000, 0.01] for bucket in LIMITS}}  # the source isn't what is measured
         engagement, cast = demonstration.open_engagement("iterable", addresses, {})
-        Conf.SYNC = True
-        demonstration.play(engagement, cast, lambda words: None, leave)
-        Conf.SYNC = False
+        sync, Conf.SYNC = Conf.SYNC, True
+        demonstration.play(engagement, cast, lambda words: None, leave, sandbox_only=True)
+        Conf.SYNC = sync
         _further_users(engagement, addresses)
-        yield Bench(engagement, servers, _pattern(engagement))
+        yield Bench(engagement, servers, _pattern(engagement), state)
 
 
 def _further_users(engagement: Engagement, addresses: Mapping[str, Any]) -> None:
@@ -119,12 +126,12 @@ def _pattern(engagement: Engagement) -> dict[str, Any]:
     return next(row for row in rows if row["action"] == "create" and b"parentcustomerid" in row["values"])
 
 
-def _own(number: int, run: str) -> dict[str, str]:
-    return {"emailaddress1": f"person{number}.{run}@northpine.example", "mwb_sourceid": f"{OBJECT}:{run}-{number}"}
+def _own(number: int, series: str) -> dict[str, str]:
+    return {"emailaddress1": f"person{number}.{series}@northpine.example", "mwb_sourceid": f"{OBJECT}:{series}-{number}"}
 
 
-def stage(bench: Bench, rows: int) -> Run:
-    """A run whose contacts are staged and not sent."""
+def stage(bench: Bench, rows: int, series: str = "", chunk_rows: int = CHUNK_ROWS) -> Run:
+    """A run whose contacts are staged and not sent. series: runs of one have the same rows, ids and all; each is its own otherwise."""
     before = Run.objects.filter(environment=bench.sandbox).earliest("pk")
     now = timezone.now()
     run = Run.objects.create(
@@ -138,21 +145,21 @@ def stage(bench: Bench, rows: int) -> Run:
         started_at=now,
         measured_at=now,
     )
-    values = orjson.loads(bench.pattern["values"])
+    values, series = orjson.loads(bench.pattern["values"]), series or run.key
     for part, first in enumerate(range(0, rows, PART_ROWS)):
         with store.ParquetFile(staged.part(run, OBJECT, TABLE, part), staged.STAGED) as file:
             for number in range(first, min(first + PART_ROWS, rows)):
                 own = {
-                    "row_id": str(uuid.uuid4()),
-                    "source_id": f"{run.key}-{number}",
+                    "row_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{series}-{number}")),
+                    "source_id": f"{series}-{number}",
                     "position": number,
-                    "values": orjson.dumps(values | _own(number, run.key)),
+                    "values": orjson.dumps(values | _own(number, series)),
                     "sample": None,
                 }
                 file.add(*(bench.pattern | own).values())
     phase = Phase.objects.create(run=run, number=1, object_name=OBJECT, table=TABLE, extracted=rows, staged=rows, planned=rows)
-    starts = enumerate(range(0, rows, CHUNK_ROWS), start=1)
-    chunks = (Chunk(phase=phase, number=n, start=start, stop=min(start + CHUNK_ROWS, rows)) for n, start in starts)
+    starts = enumerate(range(0, rows, chunk_rows), start=1)
+    chunks = (Chunk(phase=phase, number=n, start=start, stop=min(start + chunk_rows, rows)) for n, start in starts)
     Chunk.objects.bulk_create(chunks, batch_size=500)
     return run
 
@@ -274,11 +281,16 @@ def _tree(pid: int) -> list[int]:
     """A process and its descendants."""
     found = [pid]
     for one in found:
-        try:
-            found += [int(child) for child in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
-        except OSError:
-            continue
+        found += children(one)
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; none of one that ended."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _cpu_s(pid: int) -> float:

@@ -166,12 +166,14 @@ def play(
     leave: Collection[str] = (),
     before_load: Callable[[Environment], None] = lambda environment: None,
     *,
+    while_loading: Callable[[Run], None] = lambda run: None,
     sample: bool = False,
+    sandbox_only: bool = False,
 ) -> None:
     """Play the engagement up to the hand-off, the objects to `leave` documented only.
 
-    before_load: called when an environment is provisioned and nothing of the load was sent to it. sample: a sample of it goes first.
-    Raises DemonstrationFailed where a step fails or nothing balances.
+    before_load: called when an environment is provisioned and nothing of the load was sent to it. while_loading: called again and again
+    until a load ends. sample: a sample of it goes first. Raises DemonstrationFailed where a step fails or nothing balances.
     """
     sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
     production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
@@ -181,12 +183,12 @@ def play(
     say("The customer signs the split matrix")
     sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
     _step(engagement, Step.Name.EXTRACT, None, cast, say)
-    for environment in (sandbox, production):
+    for environment in (sandbox,) if sandbox_only else (sandbox, production):
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
         before_load(environment)
         if sample and environment == sandbox:
             _look_at_sample(engagement, sandbox, cast, say)
-        _load(engagement, environment, cast, say)
+        _load(engagement, environment, cast, say, while_loading)
         if environment == sandbox:
             say("The customer signs the sandbox run")
             sign(engagement, SignOff.Kind.SANDBOX, sandbox_content(engagement), cast)
@@ -228,16 +230,18 @@ def _look_at_sample(engagement: Engagement, sandbox: Environment, cast: Cast, sa
     say(f"A sample of {run.scope['sample']} records is in the sandbox: {rows} rows compared value by value, {wrong} of them wrong")
 
 
-def _load(engagement: Engagement, environment: Environment, cast: Cast, say: Say) -> None:
+def _load(
+    engagement: Engagement, environment: Environment, cast: Cast, say: Say, while_loading: Callable[[Run], None] = lambda run: None
+) -> None:
     """A run into an environment, with all that people do around it."""
     _switched("Off for the window", switching.switch_off(environment, actor=cast.approver), environment, say)
     steps.request(engagement, Step.Name.LOAD, environment=environment, user=cast.engineer)
     run = Run.objects.filter(environment=environment).latest("pk")
-    _follow_run(run, say)
+    _follow_run(run, say, while_loading)
     if decide_quality(run, cast):
         say("The customer decides about the data-quality report as it is proposed; the run goes on")
         run = Run.objects.filter(environment=environment).latest("pk")
-        _follow_run(run, say)
+        _follow_run(run, say, while_loading)
     _require_done(run)
     _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
 
@@ -342,11 +346,12 @@ def _step(engagement: Engagement, name: str, environment: Environment | None, ca
     follow(steps.request(engagement, name, environment=environment, user=cast.engineer), say)
 
 
-def _follow_run(run: Run, say: Say) -> None:
+def _follow_run(run: Run, say: Say, while_loading: Callable[[Run], None] = lambda run: None) -> None:
     closed: set[int] = set()
     while run.state not in (*Run.FINISHED, Run.State.PAUSED):
         time.sleep(0.1)
         run.refresh_from_db()
+        while_loading(run)
         for phase in run.phases.filter(state__in=(Phase.State.BALANCED, Phase.State.UNBALANCED)):
             if phase.pk not in closed:
                 closed.add(phase.pk)

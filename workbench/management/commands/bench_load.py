@@ -29,7 +29,9 @@ FAILING = {
 class Command(BaseCommand):
     """Loads staged rows into a simulated environment, in a database and a store of its own."""
 
-    help = "Measure the load engine: against Microsoft's client, under service protection, with several users, with faults, and at size."
+    help = (
+        "Measure the load engine: against Microsoft's client, under service protection, with several users, with faults, at size, killed."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -46,7 +48,7 @@ class Command(BaseCommand):
             self._inside(Path(folder), options)
             return
         with tempfile.TemporaryDirectory(prefix="bench-load-") as name:
-            database = os.environ.get("DATABASE_URL", f"sqlite:///{name}/workbench.sqlite3")
+            database = os.environ.get("DATABASE_URL", f"sqlite:///{name}/workbench.sqlite3?timeout=10")
             environment = {
                 INSIDE: name,
                 "VAR_DIR": name,
@@ -68,14 +70,18 @@ class Command(BaseCommand):
 
         call_command("migrate", verbosity=0, interactive=False)
         figures: dict[str, Any] = {}
-        with load_bench.prepared(folder) as bench, task_cluster() as cluster:
-            for name in options["parts"].split(","):
-                self.stderr.write(f"measuring {name}")
-                bench.share(1)
-                bench.control("faults", UNFAILING)
-                bench.control("limits", {"pace": "none"})
-                figures[name] = PARTS[name](bench, cluster, options)
+        for state in (None, folder / "state"):
+            if names := [name for name in options["parts"].split(",") if (name in KEEPING) == bool(state)]:
+                with load_bench.prepared(folder, state) as bench, task_cluster() as cluster:
+                    figures |= {name: self._measured(name, bench, cluster, options) for name in names}
         self.stdout.write(json.dumps(figures, indent=2))
+
+    def _measured(self, name: str, bench: Any, cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        self.stderr.write(f"measuring {name}")
+        bench.share(1)
+        bench.control("faults", UNFAILING)
+        bench.control("limits", {"pace": "none"})
+        return PARTS[name](bench, cluster, options)
 
 
 def _throughput(bench: Any, cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +154,14 @@ def _size(bench: Any, cluster: Any, options: Mapping[str, Any]) -> dict[str, Any
     return {"small": small, "large": large, "times_per_row": round(large["us_per_row"] / small["us_per_row"], 3)}
 
 
+def _kills(bench: Any, cluster: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Disturbed in mid-load in every way: whether the destination ends as undisturbed, and what was done twice."""
+    from workbench.management import kill_bench
+
+    stage = kill_bench.Stage(bench, cluster, options["rows"])
+    return {"undisturbed": stage.calm, **{kind: stage.disturbed(kind) for kind in kill_bench.KINDS}}
+
+
 PARTS: Mapping[str, Callable[[Any, Any, Mapping[str, Any]], dict[str, Any]]] = {
     "throughput": _throughput,
     "cpu": _cpu,
@@ -155,4 +169,6 @@ PARTS: Mapping[str, Callable[[Any, Any, Mapping[str, Any]], dict[str, Any]]] = {
     "windows": _windows,
     "faults": _faults,
     "size": _size,
+    "kills": _kills,
 }
+KEEPING = {"kills"}  # whose destinations keep what they answered, which costs them time

@@ -22,6 +22,7 @@ from connectors.simulators.world import write_world
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import PLATFORMS, Environment
 from workbench.management.cluster import TaskCluster, task_cluster
+from workbench.management.crash import Crash
 from workbench.management.later import move_on
 from workbench.management.pages import serve_pages
 from workbench.management.proof import canonical_dumps, rollback_summary
@@ -76,6 +77,7 @@ class Command(BaseCommand):
             memory = stack.enter_context(peak_memory(cluster))
             summary: dict[str, Any] = {
                 "phases": [],
+                "crash": None,
                 "delta": None,
                 "documents": [],
                 "findings": [],
@@ -108,6 +110,7 @@ class Command(BaseCommand):
         """Play one platform's engagement; what came of it is added to the summary, however it ends."""
         engagement, cast = demonstration.open_engagement(name, addresses, chosen)
         before: dict[str, str] = {}
+        crash = Crash(self.say)
 
         def dump(environment: Environment) -> None:
             """Before each load of production: the newest one is rolled back."""
@@ -116,7 +119,7 @@ class Command(BaseCommand):
                 before.update(canonical_dumps(environment))
 
         try:
-            demonstration.play(engagement, cast, self.say, before_load=dump, sample=True)
+            demonstration.play(engagement, cast, self.say, before_load=dump, while_loading=crash.look, sample=True)
             demonstration.load_changes(engagement, cast, self.say, partial(move_on, addresses), dump)
             demonstration.hand_off(engagement, cast, self.say)
             if rollback:
@@ -125,6 +128,7 @@ class Command(BaseCommand):
                 self.say(f"After the rollback every table is as before: {summary['rollback']['proved']}")
         finally:
             add(summary, demonstration.summary(engagement))
+            summary["crash"] = crash.content() or summary["crash"]
         return cast
 
     def _simulators(self, stack: ExitStack, options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -152,6 +156,9 @@ class Command(BaseCommand):
         self.stdout.write("")
         for row in [list(head), *rows]:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        if crash := summary["crash"]:
+            figures = f"{crash['chunks_in_flight']} chunks in flight, {crash['repeated_rows']} rows sent again"
+            self.stdout.write(f"\nkilled in mid-load, in {crash['environment']}: a worker at {crash['phase']}; {figures}")
         if delta := summary["delta"]:
             told = ", ".join(f"{delta[name]} {name}" for name in ("new", "changed", "deleted", "conflicts"))
             self.stdout.write(f"\nchanged later, in {delta['environment']}: {told}; {'balanced' if delta['balanced'] else 'not balanced'}")

@@ -1,0 +1,49 @@
+"""Whatever is killed in mid-load, the load goes on by itself and the destination ends as if nothing had been.
+
+The workers are a task cluster of processes, and so are the simulators, which keep what they answered.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as configured
+from django.db import connection
+from django_q.conf import Conf
+
+from loads.models import Run
+from tests.spine.test_load_engine import database_url
+from workbench.management import kill_bench, load_bench
+from workbench.management.cluster import task_cluster
+
+pytestmark = [
+    pytest.mark.database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+]
+ROWS, CHUNK_ROWS = 240, 20
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch) -> Iterator[kill_bench.Stage]:
+    """A small load on the test's database and store, shared with a task cluster that doesn't wait long for a locked database."""
+    url = database_url()
+    if connection.vendor == "sqlite":
+        monkeypatch.setitem(configured.DATABASES["default"]["OPTIONS"], "timeout", 1)
+        url += "?timeout=1"
+    own = {"DATABASE_URL": url, "VAR_DIR": configured.VAR_DIR, "STORE_URL": configured.STORE_URL, "REDIS_URL": ""}
+    for name, value in own.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("DOCUMENTS_AT_ONCE", "false")
+    monkeypatch.setattr(Conf, "SYNC", False)
+    with load_bench.prepared(tmp_path, tmp_path / "state") as bench, task_cluster() as cluster:
+        yield kill_bench.Stage(bench, cluster, ROWS, CHUNK_ROWS)
+
+
+def test_a_load_that_is_disturbed_ends_as_one_that_is_not_and_repeats_at_most_what_was_in_flight(stage):
+    for kind in kill_bench.KINDS:
+        came = stage.disturbed(kind)
+        assert (came["state"], came["resumed"], came["same"]) == (Run.State.DONE, False, True), (kind, came)
+        assert 0 <= came["rows_written_twice"] <= came["rows_in_flight"], (kind, came)
+        assert came["rows_in_flight"] > 0, kind

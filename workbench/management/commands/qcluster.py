@@ -1,0 +1,17 @@
+"""`manage.py qcluster`: the workers of the task queue, as django-q2 has them, under a guard that outlives the kill of any of them."""
+
+from typing import Any
+
+from django_q import cluster
+from django_q.management.commands.qcluster import Command as QueueCommand
+
+from workbench.management.guard import Guard
+
+
+class Command(QueueCommand):
+    """django-q2's own command, with our guard."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Work on tasks until a signal comes."""
+        cluster.Sentinel = Guard  # its one seam: the cluster looks the class up by this name
+        super().handle(*args, **options)
