@@ -189,6 +189,7 @@ class Phase(models.Model):
         ROWS = "rows", "Rows"
         TIES = "ties", "Lists tied to campaigns"
         MEMBERS = "members", "Members of lists"
+        LEFT = "left", "Members who left lists"
         PUBLISH = "publish", "Products published"
         CLOSE = "close", "Deals closed"
         STATES = "states", "States set"

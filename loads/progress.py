@@ -1,6 +1,9 @@
-"""How far a run is: counts per phase from its chunks, rate, time left, and why it stands still if it does."""
+"""How far a run is: counts per phase from its chunks, rate, time left, and why it stands still if it does.
 
-from collections.abc import Mapping
+Rates follow what was settled in the last minute; where that is too little to tell, they are averages since the work began.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,25 +14,45 @@ from loads.models import Chunk, LedgerEntry, Phase, Run
 
 # A worker settles a chunk, or says so, far more often than this.
 SILENT_AFTER = timedelta(seconds=60)
+RECENT = timedelta(seconds=60)
+ENOUGH = 3  # chunks that were settled lately tell a rate: fewer come and go by chance
 ROW_COUNTS = ("created", "updated", "equal", "refused", "waiting")
 UNDO_COUNTS = ("removed", "restored", "kept", "refused")
 RECORD_COUNTS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One phase now. rows: outcome -> rows settled so far; done and planned are rows; rate is rows a second; left is seconds or None.
+class Pace:
+    """Rows a second, 0 where nothing tells it, and the seconds that are left at that rate, None where they can't be told."""
 
-    read: rows of chunks that were read back.
+    rate: float = 0.0
+    left: float | None = None
+
+    @property
+    def rate_text(self) -> str:
+        """The rate, empty where there is none."""
+        return f"{self.rate:,.0f} rows/s" if self.rate else ""
+
+    @property
+    def left_text(self) -> str:
+        """The time left, empty where nothing is left or nothing is known."""
+        return f"about {shown_seconds(self.left)} left" if self.left else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One phase now. rows: outcome -> rows settled so far; done and planned are rows; read: rows of chunks that were read back.
+
+    lately: rows that were settled in the last minute, and in how many chunks.
     """
 
     phase: Phase
     rows: Mapping[str, int]
     done: int
     planned: int
-    rate: float
-    left: float | None
+    pace: Pace = Pace()
     read: int = 0
+    lately: tuple[int, int] = (0, 0)
 
     @property
     def percent(self) -> int:
@@ -46,7 +69,7 @@ class Progress:
     @property
     def rate_text(self) -> str:
         """Rows a second, empty before the phase begins."""
-        return f"{self.rate:,.0f} rows/s" if self.rate and self.phase.state != Phase.State.WAITING else ""
+        return self.pace.rate_text if self.phase.state != Phase.State.WAITING else ""
 
     @property
     def tuning_text(self) -> str:
@@ -78,16 +101,35 @@ def counted(phase: Phase) -> tuple[str, ...]:
 
 def phases(run: Run, now: datetime) -> list[Progress]:
     """Every phase of the run in load order. Two queries, however many chunks there are."""
-    settled = _settled(run)
+    settled = _settled(run, now)
     return [_progress(phase, settled.get(phase.pk, {}), now) for phase in run.phases.all()]
 
 
-def _settled(run: Run) -> dict[int, dict[str, Any]]:
+def of_run(phases: Sequence[Progress], now: datetime) -> Pace:
+    """The pace of all phases together."""
+    begun = min((item.phase.started_at for item in phases if item.phase.started_at), default=None)
+    done, planned = sum(item.done for item in phases), sum(item.planned for item in phases)
+    return _pace(done, planned, (sum(item.lately[0] for item in phases), sum(item.lately[1] for item in phases)), begun, now)
+
+
+def _pace(done: int, planned: int, lately: tuple[int, int], begun: datetime | None, now: datetime) -> Pace:
+    """lately: as in Progress."""
+    elapsed = (now - begun).total_seconds() if begun else 0.0
+    if elapsed <= 0:
+        return Pace()
+    rows, chunks = lately
+    rate = rows / min(elapsed, RECENT.total_seconds()) if chunks >= ENOUGH else done / elapsed
+    return Pace(rate, (planned - done) / rate if rate else None)
+
+
+def _settled(run: Run, now: datetime) -> dict[int, dict[str, Any]]:
     sums = {name: Sum(name, default=0) for name in {*ROW_COUNTS, *UNDO_COUNTS, "requests", "retries"}}
     done = Sum(F("stop") - F("start"), filter=Q(state__in=Chunk.SENT), default=0)
     read = Sum(F("stop") - F("start"), filter=Q(state=Chunk.State.CHECKED), default=0)
     chunks = Chunk.objects.filter(phase__run=run).order_by().values("phase")
-    rows = chunks.annotate(done=done, read=read, total=Sum(F("stop") - F("start")), **sums)
+    recent = Q(settled_at__gt=now - RECENT)
+    lately = {"rows_lately": Sum(F("stop") - F("start"), filter=recent, default=0), "chunks_lately": Count("pk", filter=recent)}
+    rows = chunks.annotate(done=done, read=read, total=Sum(F("stop") - F("start")), **lately, **sums)
     return {row["phase"]: dict(row) for row in rows}
 
 
@@ -96,10 +138,9 @@ def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progre
     rows = {name: getattr(phase, name) if finished else settled.get(name, 0) for name in counted(phase)}
     planned = phase.planned or settled.get("total") or 0
     done = planned if finished else settled.get("done", 0)
-    seconds = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
-    rate = done / seconds if seconds > 0 else 0.0
-    left = (planned - done) / rate if rate and not finished else None
-    return Progress(phase, rows, done, planned, rate, left, settled.get("read", 0))
+    lately = (settled.get("rows_lately", 0), settled.get("chunks_lately", 0))
+    pace = _pace(done, planned, (0, 0) if finished else lately, phase.started_at, phase.finished_at or now)
+    return Progress(phase, rows, done, planned, pace, settled.get("read", 0), lately)
 
 
 def standstill(run: Run, now: datetime) -> str:
