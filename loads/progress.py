@@ -106,20 +106,18 @@ def phases(run: Run, now: datetime) -> list[Progress]:
 
 
 def of_run(phases: Sequence[Progress], now: datetime) -> Pace:
-    """The pace of all phases together."""
-    begun = min((item.phase.started_at for item in phases if item.phase.started_at), default=None)
-    done, planned = sum(item.done for item in phases), sum(item.planned for item in phases)
-    return _pace(done, planned, (sum(item.lately[0] for item in phases), sum(item.lately[1] for item in phases)), begun, now)
+    """The pace of all phases together; where the last minute tells nothing, that of those that load."""
+    begun = min((item.phase.started_at for item in phases if item.phase.started_at), default=now)
+    lately = (sum(item.lately[0] for item in phases), sum(item.lately[1] for item in phases))
+    average = sum(item.pace.rate for item in phases if item.phase.state == Phase.State.LOADING)
+    return _pace(sum(item.planned - item.done for item in phases), lately, (now - begun).total_seconds(), average)
 
 
-def _pace(done: int, planned: int, lately: tuple[int, int], begun: datetime | None, now: datetime) -> Pace:
-    """lately: as in Progress."""
-    elapsed = (now - begun).total_seconds() if begun else 0.0
-    if elapsed <= 0:
-        return Pace()
+def _pace(left: int, lately: tuple[int, int], elapsed: float, average: float) -> Pace:
+    """left: rows; lately: as in Progress; elapsed: seconds since the work began; average: rows a second since."""
     rows, chunks = lately
-    rate = rows / min(elapsed, RECENT.total_seconds()) if chunks >= ENOUGH else done / elapsed
-    return Pace(rate, (planned - done) / rate if rate else None)
+    rate = rows / min(elapsed, RECENT.total_seconds()) if chunks >= ENOUGH and elapsed > 0 else average
+    return Pace(rate, left / rate if rate else None)
 
 
 def _settled(run: Run, now: datetime) -> dict[int, dict[str, Any]]:
@@ -138,8 +136,9 @@ def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progre
     rows = {name: getattr(phase, name) if finished else settled.get(name, 0) for name in counted(phase)}
     planned = phase.planned or settled.get("total") or 0
     done = planned if finished else settled.get("done", 0)
+    elapsed = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
     lately = (settled.get("rows_lately", 0), settled.get("chunks_lately", 0))
-    pace = _pace(done, planned, (0, 0) if finished else lately, phase.started_at, phase.finished_at or now)
+    pace = _pace(planned - done, (0, 0) if finished else lately, elapsed, done / elapsed if elapsed > 0 else 0.0)
     return Progress(phase, rows, done, planned, pace, settled.get("read", 0), lately)
 
 
