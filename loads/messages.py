@@ -57,6 +57,20 @@ class States(OfTable):
         return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.values, {"If-Match": "*"})
 
 
+class Gone(States):
+    """Rows whose source records are gone: deactivated, and opted out where the person is to be forgotten; sent as states are."""
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Of each row what is changed of it."""
+        names = {row.row_id: row.values.keys() for row in rows}
+        found = self.look(rows, sorted({name for each in names.values() for name in each}))
+        return {row_id: {name: values[name] for name in names[row_id]} for row_id, values in found.items()}
+
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """All that is changed."""
+        return row.values
+
+
 class Publish(OfTable):
     """Products go on sale: drafts, and those that an earlier run retired and the source sells again. Retired ones that it doesn't stay so.
 
@@ -246,7 +260,7 @@ class Close(OfTable):
 
 MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
     Phase.Kind.STATES: States,
-    Phase.Kind.GONE: States,
+    Phase.Kind.GONE: Gone,
     Phase.Kind.PUBLISH: Publish,
     Phase.Kind.CLOSE: Close,
     Phase.Kind.TIES: Ties,

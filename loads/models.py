@@ -193,7 +193,7 @@ class Phase(models.Model):
         PUBLISH = "publish", "Products published"
         CLOSE = "close", "Deals closed"
         STATES = "states", "States set"
-        GONE = "gone", "Deactivated, gone at the source"
+        GONE = "gone", "Gone at the source"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

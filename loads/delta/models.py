@@ -75,6 +75,7 @@ class Departed(models.Model):
     class Deed(models.TextChoices):
         LEFT = "left", "Left as it is"
         DEACTIVATED = "deactivated", "Deactivated"
+        OPTED_OUT = "opted_out", "Opted out of everything"
         REMOVED = "removed", "Taken from the list"
 
     run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed")

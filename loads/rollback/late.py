@@ -14,7 +14,7 @@ from connectors.dataverse.client import NS, Client, Operation, Outcome
 from loads import staged
 from loads.destination import Destination
 from loads.membership import Left, Members, Ties
-from loads.messages import CLOSES, Close, Publish, States, message_of
+from loads.messages import CLOSES, Close, Gone, Publish, States, message_of
 from loads.messaging import Message, OfTable, Values
 from loads.models import Chunk, Phase, Run
 from loads.rollback.rows import DRAFT
@@ -114,6 +114,10 @@ class _StatesBack(_Back, States):
     """The state that the row had."""
 
 
+class _GoneBack(_Back, Gone):
+    """The state and the consent that the row had."""
+
+
 class _PublishBack(_Back, Publish):
     """A product that was under revision is so again; its own values, put back afterwards, end the revision."""
 
@@ -170,7 +174,7 @@ class _LeftBack(_Back, Left):
 
 BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.STATES: _StatesBack,
-    Phase.Kind.GONE: _StatesBack,
+    Phase.Kind.GONE: _GoneBack,
     Phase.Kind.PUBLISH: _PublishBack,
     Phase.Kind.CLOSE: _CloseBack,
     Phase.Kind.TIES: _TiesBack,

@@ -137,7 +137,7 @@ def play(played: Played) -> SimpleNamespace:
     second = played.load()
     found.second, found.phases = played.members(), {(one.table, one.kind): one for one in second.phases.all()}
     found.departed = {(one.table, one.source_id): (one.cause, one.deed) for one in Departed.objects.filter(run=second)}
-    found.people = {row["mwb_sourceid"]: row["statecode"] for row in played.dump("contact")}
+    found.people = {row["mwb_sourceid"]: (row["statecode"], row["donotbulkemail"]) for row in played.dump("contact")}
     found.since, found.again = played.verify(first), played.verify(second)
     found.after = collect(played.engagement, played.servers)
     with held():
@@ -195,12 +195,13 @@ def test_members_of_a_list_that_is_gone_and_of_whom_another_record_stands_there_
     assert {(str(NEWS), "lead", "u-cross"), (str(NEWS), "contact", "u-cross")} <= played.second
 
 
-def test_people_who_are_to_be_forgotten_are_listed_and_theirs_deactivated_unless_edited(played):
+def test_people_who_are_to_be_forgotten_are_listed_opted_out_and_deactivated_unless_edited(played):
     told = {key[1]: value for key, value in played.departed.items() if key[0] == "contact"}
     assert told["u-forgotten"] == told["u-erased"] == ("forgotten", "deactivated")
-    assert told["u-edited-forgotten"] == ("forgotten", "left")
+    assert told["u-edited-forgotten"] == ("forgotten", "opted_out")
     assert told["u-deleted"] == ("deleted", "deactivated")
-    assert (played.people["user:u-forgotten"], played.people["user:u-edited-forgotten"], played.people["user:u-stays"]) == (1, 0, 0)
+    states = {name: (played.people[f"user:{name}"]) for name in ("u-forgotten", "u-edited-forgotten", "u-deleted", "u-stays")}
+    assert states == {"u-forgotten": (1, True), "u-edited-forgotten": (0, True), "u-deleted": (1, False), "u-stays": (0, False)}
     assert played.departed["listmember", f"{NEWS}:u-forgotten"] == ("forgotten", "removed")
 
 
