@@ -39,6 +39,7 @@ FIRST = [
     on("u-deleted", NEWS),
     on("u-by-hand", NEWS),
     on("u-cross", NEWS, lifecycleStage="lead"),
+    on("u-back", NEWS),
     on("u-forgotten", NEWS),
     on("u-erased", NEWS),
     on("u-edited-forgotten"),
@@ -51,6 +52,7 @@ SECOND = [
     on("u-left-lead", lifecycleStage="lead"),
     on("u-by-hand"),
     on("u-cross", NEWS, lifecycleStage="customer", profileUpdatedAt=LATER),
+    on("u-back", NEWS, lifecycleStage="lead", profileUpdatedAt=LATER),
     on("u-forgotten", NEWS),
     on("u-edited-forgotten"),
     FIRST[10],
@@ -160,7 +162,7 @@ def meddle(played: Played) -> None:
 
 def test_verification_after_a_run_counts_all_that_was_done_beside_the_rows(played):
     assert "rows are as they were sent" in played.whole
-    for words in ("Members of lists: 10 rows", "Lists tied to campaigns: 3 rows", "Deals closed: 1 rows"):
+    for words in ("Members of lists: 11 rows", "Lists tied to campaigns: 3 rows", "Deals closed: 1 rows"):
         assert words in played.whole
 
 
@@ -193,6 +195,11 @@ def test_members_of_a_list_that_is_gone_and_of_whom_another_record_stands_there_
     assert {(str(GONE), "contact", "u-stays"), (str(NEWS), "contact", "u-stays")} <= played.second
     assert sum(name.startswith("u-twin") for *_, name in played.second) == 1
     assert {(str(NEWS), "lead", "u-cross"), (str(NEWS), "contact", "u-cross")} <= played.second
+
+
+def test_a_contact_who_would_be_a_lead_by_now_stays_one_row_and_one_member(played):
+    assert [one for one in played.second if one[2] == "u-back"] == [(str(NEWS), "contact", "u-back")]
+    assert not [row for row in played.after.rows("lead", "sandbox") if row["mwb_sourceid"] == "user:u-back"]
 
 
 def test_people_who_are_to_be_forgotten_are_listed_opted_out_and_deactivated_unless_edited(played):
