@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from loads import callers, staged
+from loads import callers, ledger, staged
 from loads.destination import RUN_ID, Destination
 from loads.flight import Flight, Underway
 from loads.models import Chunk, Phase, Run
@@ -44,13 +45,13 @@ class Found:
 
 
 def _done_since(phase: Phase, row_ids: Sequence[str]) -> set[str]:
-    """Of rows that aren't as a late phase left them, those with which a later run did something as well: that run answers for them."""
+    """Of rows that aren't as a late phase left them, those with which a later run did something since: that run answers for them."""
     if phase.kind == Phase.Kind.ROWS or not row_ids:
         return set()
     later = Phase.objects.filter(run__environment=phase.run.environment_id, run_id__gt=phase.run_id, table=phase.table, undoes=None)
     found: set[str] = set()
     for one in later.exclude(kind=Phase.Kind.ROWS).exclude(started_at=None).select_related("run__engagement"):
-        found |= staged.acted_on(one, row_ids)
+        found |= staged.acted_on(one, row_ids) - {str(row_id) for row_id in ledger.absent(one, map(UUID, row_ids))}
     return found
 
 

@@ -216,6 +216,7 @@ def test_verification_of_an_earlier_run_leaves_to_the_later_one_what_that_took_u
     assert "rows are as they were sent" in played.again
     assert f"{NEWS}:u-left: it isn't there" not in played.since
     assert f"{NEWS}:u-stays: it isn't there" not in played.since
+    assert "    pu-1: " in played.since  # open still: the later run left to a person what somebody reopened
 
 
 def test_a_rollback_puts_members_on_the_lists_again(played):
