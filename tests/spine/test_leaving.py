@@ -162,7 +162,7 @@ def meddle(played: Played) -> None:
 
 def test_verification_after_a_run_counts_all_that_was_done_beside_the_rows(played):
     assert "rows are as they were sent" in played.whole
-    for words in ("Members of lists: 11 rows", "Lists tied to campaigns: 3 rows", "Deals closed: 1 rows"):
+    for words in ("members of lists: 11 rows", "lists tied to campaigns: 3 rows", "deals closed: 1 rows"):
         assert words in played.whole
 
 
