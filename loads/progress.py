@@ -31,7 +31,9 @@ class Pace:
     @property
     def rate_text(self) -> str:
         """The rate, empty where there is none."""
-        return f"{self.rate:,.0f} rows/s" if self.rate else ""
+        if not self.rate:
+            return ""
+        return f"{self.rate:,.0f} rows/s" if self.rate >= 1 else "under 1 row/s"
 
     @property
     def left_text(self) -> str:
