@@ -109,12 +109,11 @@ def test_a_run_of_which_nothing_is_heard_is_worked_on_again(northwind):
 @contextmanager
 def queue_refuses():
     """The queue's table takes no row."""
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE django_q_ormq RENAME TO away")
-        try:
-            yield
-        finally:
-            cursor.execute("ALTER TABLE away RENAME TO django_q_ormq")
+    connection.cursor().execute("ALTER TABLE django_q_ormq RENAME TO away")
+    try:
+        yield
+    finally:
+        connection.cursor().execute("ALTER TABLE away RENAME TO django_q_ormq")
 
 
 @pytest.mark.parametrize(("state", "heard"), [("running", 61), ("queued", 61)])
