@@ -80,15 +80,23 @@ def _on_lists(context: StagingContext, leavers: Iterator[Leaver]) -> Iterator[tu
 def _leavers(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> Iterator[Leaver]:
     if not (paths := _staged_before(context, object_name)):
         return
-    withheld = {finding.get("subject") for finding in context.dataset(DYNAMIC).findings} if DYNAMIC in context.run.datasets else set()
-    lists = ((key, role, row) for key, rows in list_rows(context).items() if key not in withheld for role, row in rows.items())
-    store.fill(con, "list_rows", LISTS, lists)
+    store.fill(con, "list_rows", LISTS, _lists(context))
     con.execute(_LEAVING, {"before": paths, "people": str(context.decisions(PERSON))})
     store.fill(con, "member_names", NAMES, _names(con, context))
     con.execute(_WAITING)
     cursor = con.cursor().execute('SELECT source_id, row_id, list, member, "table", cause FROM leaving ORDER BY list, member, source_id')
     while batch := cursor.fetchmany(BATCH):
         yield from map(Leaver._make, batch)
+
+
+def _lists(context: StagingContext) -> Iterator[tuple[str, str, str]]:
+    """The rows that lists which load have or had; a list that has no leads on it any more has no row of leads in this run."""
+    withheld = {finding.get("subject") for finding in context.dataset(DYNAMIC).findings} if DYNAMIC in context.run.datasets else set()
+    known = list_rows(context).keys() - withheld
+    rows = Crosswalk.objects.filter(environment=context.run.environment, object_name="list", table="list", alias=False)
+    yield from (
+        (source_id, role, str(row_id)) for source_id, role, row_id in rows.values_list("source_id", "role", "row_id") if source_id in known
+    )
 
 
 def _staged_before(context: StagingContext, object_name: str) -> list[str]:
