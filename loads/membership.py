@@ -87,6 +87,8 @@ class Members(Links):
 class Left(Members):
     """Members taken from lists; the one who put them there is looked at when it is staged."""
 
+    outcome = "updated"
+
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """No link any more."""
         return {THERE: False}

@@ -22,6 +22,7 @@ from loads.models import Crosswalk, Phase, Run
 from loads.staging import departed
 from loads.staging.context import StagingContext
 from loads.staging.rows import LateWriter
+from mapping.people import is_forgotten
 
 LISTS = pa.schema([("source_id", pa.string()), ("role", pa.string()), ("row_id", pa.string())])
 NAMES = pa.schema([("row_id", pa.string()), ("name", pa.string())])
@@ -84,9 +85,11 @@ def _leavers(con: duckdb.DuckDBPyConnection, context: StagingContext, object_nam
     con.execute(_LEAVING, {"before": paths, "people": str(context.decisions(PERSON))})
     store.fill(con, "member_names", NAMES, _names(con, context))
     con.execute(_WAITING)
-    cursor = con.cursor().execute('SELECT source_id, row_id, list, member, "table", cause FROM leaving ORDER BY list, member, source_id')
+    cursor, register = con.cursor().execute(_LEAVERS), context.person_rules.forgotten
     while batch := cursor.fetchmany(BATCH):
-        yield from map(Leaver._make, batch)
+        for source_id, row_id, list_id, member, table, cause, names in batch:
+            is_to_be = is_forgotten(register, *names)  # whom the source doesn't export any more it has forgotten already
+            yield Leaver(source_id, row_id, list_id, member, table, Departed.Cause.FORGOTTEN if is_to_be else cause)
 
 
 def _lists(context: StagingContext) -> Iterator[tuple[str, str, str]]:
@@ -142,6 +145,10 @@ _LEAVING = """
     WHERE e.list IN (SELECT row_id FROM list_rows)
       AND NOT EXISTS (SELECT 1 FROM ends n WHERE n.list = e.list AND n.member = e.member)
       AND (r.source_id IS NULL OR r.forgotten OR (NOT r.waits AND list_contains(r.tables, e."table")))
+"""
+_LEAVERS = """
+    SELECT l.source_id, l.row_id, l.list, l.member, l."table", l.cause, coalesce(list(n.name) FILTER (n.name IS NOT NULL), [])
+    FROM leaving l LEFT JOIN member_names n ON n.row_id = l.member GROUP BY ALL ORDER BY l.list, l.member, l.source_id
 """
 # Another record of the same person on the same list waits: whose member it is isn't known yet.
 _WAITING = """
