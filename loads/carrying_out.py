@@ -15,7 +15,8 @@ from connectors.http import OutcomeUnknown
 from loads import staged
 from loads.destination import Destination
 from loads.flight import Job
-from loads.messages import Message, Values, done, message_of
+from loads.messages import message_of
+from loads.messaging import Message, Values, done
 from loads.models import Crosswalk, Phase
 from loads.reasons import reason, refusal
 from loads.staged import StagedRow

@@ -21,12 +21,12 @@ from loads import (
     leases,
     ledger,
     quality,
+    reading_back,
     reconciliation,
     rollback,
     runs,
     sampling,
     staged,
-    verification,
     writer,
 )
 from loads.budget import Budget
@@ -97,7 +97,7 @@ def _load(phase: Phase, destination: Destination, worker: str, deadline: float) 
     """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait."""
     run, budget = phase.run, Budget(phase.run)
     full = not budget.has_room(phase)
-    claims = (SENDING, READING) if phase.kind == Phase.Kind.ROWS and not run.is_rollback else (SENDING,)
+    claims = (SENDING,) if run.is_rollback else (SENDING, READING)
     for claim in claims:
         waits = full and claim is SENDING
         if not waits and _take_chunks(phase, destination, worker, claim, deadline, budget):
@@ -311,7 +311,7 @@ def release(worker: str) -> None:
 
 
 SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send)
-READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), verification.read)
+READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), reading_back.read)
 
 
 def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:

@@ -3,113 +3,33 @@
 How they are sent stands in `loads.carrying_out`.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
-from connectors.dataverse.metadata import Table
+from connectors.dataverse.metadata import Column
 from connectors.store import batched
 from loads.destination import EDITOR, Destination
+from loads.membership import Left, Members, Ties
+from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow
 from loads.verification import same
-from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, parts
 
-BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE = 50, 500, 100
+STATES_AT_ONCE, ASKED_AT_ONCE = 100, 500
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
 
 
-Values = Mapping[str, Any]
-
-
-class Message(Protocol):
-    """One kind of thing to do with rows."""
-
-    outcome: str
-
-    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """Row id -> what the service holds now of what is changed, of the rows that exist."""
-
-    def is_done(self, row: StagedRow, found: Values) -> bool:
-        """Whether that is what is wanted."""
-
-    def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        """Row ids of those for which it is done already, read from the service."""
-
-    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        """Row id -> reason code of those for which it must not be done, though it isn't done yet."""
-
-    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        """The rows as they are sent together."""
-
-    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
-        """Send one part. Raises OutcomeUnknown where the answer got lost."""
-
-
 def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
     """The message that a phase's kind needs. client: of the application user that sends it, else the first one."""
     return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key)
-
-
-def done(message: Message, rows: Sequence[StagedRow], found: Mapping[str, Values]) -> set[str]:
-    """Row ids of those for which it is done already, by what was read."""
-    return {row.row_id for row in rows if row.row_id in found and message.is_done(row, found[row.row_id])}
-
-
-class OfTable(ABC):
-    """What messages on rows of one table share."""
-
-    outcome = "updated"
-    columns: tuple[str, ...] = ("statecode", "statuscode")
-
-    def __init__(self, destination: Destination, table: str, client: Client, run_key: str = "") -> None:
-        """table: whose rows it is about. client: of the application user that sends it. run_key: of the run that does it."""
-        self.destination, self.client, self.name, self.run_key = destination, client, table, run_key
-
-    @property
-    def table(self) -> Table:
-        """The table's metadata."""
-        return self.destination.table(self.name)
-
-    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        """The rows as they are sent together."""
-        return list(parts(rows, BATCH))
-
-    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """State and whatever else the message changes, of the rows that exist."""
-        return self.look(rows, self.columns)
-
-    def look(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Values]:
-        """Row id -> these columns, of the rows that exist."""
-        table = self.table
-        found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], [table.primary_id, *columns])
-        return {row[table.primary_id].lower(): {name: row.get(name) for name in columns} for row in found}
-
-    @abstractmethod
-    def is_done(self, row: StagedRow, found: Values) -> bool:
-        """Whether that is what is wanted."""
-
-    def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        """Those for which it is done already."""
-        return done(self, rows, self.read(rows))
-
-    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        """None, as a rule."""
-        return {}
-
-    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
-        """Send one part. Raises OutcomeUnknown where the answer got lost, and Throttled where the service puts rows off for too long."""
-        return answered(self.client, rows, self.operation, repeatable=False)
-
-    @abstractmethod
-    def operation(self, row: StagedRow) -> Operation | ChangeSet:
-        """What a batch does for one row."""
 
 
 class States(OfTable):
@@ -118,9 +38,9 @@ class States(OfTable):
     A row that was there before the run, that the run didn't change and that somebody else changed last keeps the state that it has.
     """
 
-    def is_done(self, row: StagedRow, found: Values) -> bool:
-        """Whether that is what is wanted."""
-        return all(found[name] == row.values[name] for name in self.columns)
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """The state and its reason."""
+        return {name: row.values[name] for name in self.columns}
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows whose state is somebody else's."""
@@ -151,6 +71,20 @@ class States(OfTable):
         return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.values, {"If-Match": "*"})
 
 
+class Gone(States):
+    """Rows whose source records are gone: deactivated, and opted out where the person is to be forgotten; sent as states are."""
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Of each row what is changed of it."""
+        names = {row.row_id: row.values.keys() for row in rows}
+        found = self.look(rows, sorted({name for each in names.values() for name in each}))
+        return {row_id: {name: values[name] for name in names[row_id]} for row_id, values in found.items()}
+
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """All that is changed."""
+        return row.values
+
+
 class Publish(OfTable):
     """Products go on sale: drafts, and those that an earlier run retired and the source sells again. Retired ones that it doesn't stay so.
 
@@ -159,9 +93,10 @@ class Publish(OfTable):
     publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
     """
 
-    def is_done(self, row: StagedRow, found: Values) -> bool:
-        """Whether that is what is wanted."""
-        return found["statecode"] in DONE_AT[row.values["for_sale"]]
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """One of the states in which publishing is done: the one that is there, if it is one of them."""
+        first, *others = DONE_AT[row.values["for_sale"]]
+        return {"statecode": found["statecode"] if found.get("statecode") in others else first}
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Products that others retired or have under revision."""
@@ -182,25 +117,27 @@ class Publish(OfTable):
 class Ending:
     """The message that closes a row, the activity that it adds with the values it takes, and what it sets: columns and the state.
 
-    told: column of a closed row -> the close's value that it holds.
+    told: column of a closed row -> the close's value that it holds. day: the column that holds the day of the close's end, in UTC.
     """
 
     message: str
     activity: str
     parameter: str
     values: tuple[str, ...]
-    settles: tuple[str, ...]
     state: int
     status: int
+    day: str
     told: Mapping[str, str] = field(default_factory=dict)
 
 
 CLOSES = "closes"  # a row's close activities, id -> its values, beside the columns that are read of the row
-OF_DEAL, OF_ORDER = ("subject", "actualrevenue", "actualend"), ("subject", "actualend")
-WON, FULFILLED = ("actualvalue", "actualclosedate"), ("datefulfilled",)
+NAME = "subject"
+OF_DEAL, OF_ORDER = (NAME, "actualrevenue", "actualend"), (NAME, "actualend")
 ENDINGS: Mapping[str, Ending] = {
-    "opportunity": Ending("WinOpportunity", "opportunityclose", "OpportunityClose", OF_DEAL, WON, 1, 3, {"actualvalue": "actualrevenue"}),
-    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", OF_ORDER, FULFILLED, 3, 100001),
+    "opportunity": Ending(
+        "WinOpportunity", "opportunityclose", "OpportunityClose", OF_DEAL, 1, 3, "actualclosedate", {"actualvalue": "actualrevenue"}
+    ),
+    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", OF_ORDER, 3, 100001, "datefulfilled"),
 }
 REOPENED = {"statecode": 0, "statuscode": 1}  # *assumed*: no message reopens a deal
 
@@ -222,7 +159,7 @@ class Close(OfTable):
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]
         """What it changes, and the run's own mark, by which it is known whether this run changed the row."""
-        more = (*self.ending.settles, *self._stamp)
+        more = (*self.ending.told, self.ending.day, *self._stamp)
         return (*super().columns, *(name for name in more if name in self.table.columns))
 
     @property
@@ -237,6 +174,39 @@ class Close(OfTable):
         for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value", *told]):
             closes[close[f"_{lookup}_value"].lower()][close[table.primary_id]] = {name: close.get(name) for name in told}
         return {row_id: {**values, CLOSES: closes[row_id]} for row_id, values in found.items()}
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is read of the rows that exist, with the values of a close activity: of the one that is as it is to be, if there is one."""
+        found = self.read(rows)
+        for row in rows:
+            if row.row_id in found:
+                closes = [self._named(close) for close in found[row.row_id][CLOSES].values()]
+                close = next((one for one in closes if not self._differs(self._of_close(row), one)), closes[-1] if closes else {})
+                found[row.row_id] = {**found[row.row_id], **close}
+        return found
+
+    @cached_property
+    def types(self) -> Mapping[str, Column]:  # type: ignore[override]
+        """The table's columns, and those of the close activity by their names with the table's before them."""
+        return {**self.table.columns, **self._named(self.destination.table(self.ending.activity).columns)}
+
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """The state; of a row that this run changed, which is closed by this run or as this run would, also all that the close sets."""
+        if not self._is_of_this_run(found):
+            return {"statecode": self.ending.state}
+        return {"statecode": self.ending.state, "statuscode": self.ending.status, **self._told(row), **self._of_close(row)}
+
+    def _told(self, row: StagedRow) -> Values:
+        """What the close makes the row hold."""
+        told = {column: row.values[name] for column, name in self.ending.told.items() if row.values[name] is not None}
+        return {**told, self.ending.day: row.values["actualend"][:10]}
+
+    def _of_close(self, row: StagedRow) -> Values:
+        """What the close activity is to hold, but for its name, for which a deal isn't closed anew."""
+        return self._named({name: row.values[name] for name in self.ending.values if name != NAME and row.values[name] is not None})
+
+    def _named(self, of_activity: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {f"{self.ending.activity}.{name}": value for name, value in of_activity.items()}
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
@@ -279,14 +249,12 @@ class Close(OfTable):
         return all(there.get(column) == value for column, value in self._stamp.items())
 
     def _is_otherwise(self, row: StagedRow, there: Values) -> bool:
-        """Whether this run changed the row, and it was closed with another value before."""
+        """Whether this run changed the row, and it was closed with another value, or on another day, before."""
         is_closed = there.get("statecode") == self.ending.state
-        return is_closed and self._is_of_this_run(there) and self._differs(row, there)
+        return is_closed and self._is_of_this_run(there) and self._differs(self._told(row), there)
 
-    def _differs(self, row: StagedRow, there: Mapping[str, Any]) -> bool:
-        """Whether a closed row was closed with another value than it is to have now."""
-        wanted = {column: row.values[name] for column, name in self.ending.told.items() if row.values[name] is not None}
-        return any(not same(self.table.columns.get(column), value, there.get(column)) for column, value in wanted.items())
+    def _differs(self, wanted: Values, there: Values) -> bool:
+        return any(not same(self.types.get(column), value, there.get(column)) for column, value in wanted.items())
 
     def _closes(self, row_ids: Sequence[str]) -> dict[str, list[str]]:
         """Row id -> our own close activities, of those rows that have one."""
@@ -294,7 +262,7 @@ class Close(OfTable):
             return {}
         activity, lookup = self.destination.table(self.ending.activity), f"_{self.table.primary_id}_value"
         found: dict[str, list[str]] = {}
-        for part in batched(row_ids, MEMBERS_AT_ONCE):
+        for part in batched(row_ids, ASKED_AT_ONCE):
             listed = ",".join(f'"{row_id}"' for row_id in part)
             wanted = f"{NS}.In(PropertyName='{self.table.primary_id}',PropertyValues=[{listed}])"
             select = [activity.primary_id, lookup, "_createdby_value"]
@@ -304,83 +272,12 @@ class Close(OfTable):
         return found
 
 
-class Ties(OfTable):
-    """Lists tied to campaigns; the campaign says which lists it has."""
-
-    outcome = "created"
-
-    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """What is there now, by row id."""
-        campaigns = list(dict.fromkeys(row.values["campaign"] for row in rows))
-        tied: set[tuple[str, str]] = set()
-        for start in range(0, len(campaigns), BATCH):
-            part = campaigns[start : start + BATCH]
-            reads = [Operation("GET", f"campaigns({campaign})/campaignlist_association?$select=listid") for campaign in part]
-            for campaign, outcome in zip(part, self.client.batch(reads, repeatable=True), strict=True):
-                tied |= {(campaign, row["listid"].lower()) for row in (outcome.body or {}).get("value", ())}
-        return {row.row_id: {"there": (row.values["campaign"], row.values["list"]) in tied} for row in rows}
-
-    def is_done(self, row: StagedRow, found: Values) -> bool:
-        """Whether that is what is wanted."""
-        return bool(found["there"])
-
-    def operation(self, row: StagedRow) -> Operation:
-        """What a batch does for one row."""
-        body = {"Campaign": {"@odata.type": f"{NS}.campaign", "campaignid": row.values["campaign"]}}
-        return Operation("POST", f"lists({row.values['list']})/{NS}.AddItemCampaign", body)
-
-
-class Members(OfTable):
-    """Members added to lists, many at once; a refused call is taken apart member by member."""
-
-    outcome = "created"
-
-    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """What is there now, by row id."""
-        found: dict[str, Values] = {}
-        for list_id, members in _by_list(rows).items():
-            for part in parts(members, MEMBERS_AT_ONCE):
-                ids = ",".join(f'"{row.values["member"]}"' for row in part)
-                wanted = f"_listid_value eq {list_id} and {NS}.In(PropertyName='entityid',PropertyValues=[{ids}])"
-                there = {row["_entityid_value"] for row in self.client.rows("listmembers", select=["_entityid_value"], filter=wanted)}
-                found |= {row.row_id: {"there": row.values["member"] in there} for row in part}
-        return found
-
-    def is_done(self, row: StagedRow, found: Values) -> bool:
-        """Whether that is what is wanted."""
-        return bool(found["there"])
-
-    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        """The rows as they are sent together."""
-        return [part for members in _by_list(rows).values() for part in parts(members, MEMBERS_AT_ONCE)]
-
-    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
-        """Send one part. Raises OutcomeUnknown where the answer got lost."""
-        members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
-        body = {"List": {"@odata.type": f"{NS}.list", "listid": rows[0].values["list"]}, "Members": members}
-        try:
-            self.client.post("AddListMembersList", body, repeatable=True)  # who is on the list stays on it once
-        except DataverseRefused:
-            return super().send(rows)
-        return [(row, Outcome(204)) for row in rows]
-
-    def operation(self, row: StagedRow) -> Operation:
-        """What a batch does for one row."""
-        return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
-
-
-def _by_list(rows: Sequence[StagedRow]) -> dict[str, list[StagedRow]]:
-    lists: dict[str, list[StagedRow]] = {}
-    for row in rows:
-        lists.setdefault(row.values["list"], []).append(row)
-    return lists
-
-
 MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
     Phase.Kind.STATES: States,
-    Phase.Kind.GONE: States,
+    Phase.Kind.GONE: Gone,
     Phase.Kind.PUBLISH: Publish,
     Phase.Kind.CLOSE: Close,
     Phase.Kind.TIES: Ties,
     Phase.Kind.MEMBERS: Members,
+    Phase.Kind.LEFT: Left,
 }

@@ -189,10 +189,11 @@ class Phase(models.Model):
         ROWS = "rows", "Rows"
         TIES = "ties", "Lists tied to campaigns"
         MEMBERS = "members", "Members of lists"
+        LEFT = "left", "Members who left lists"
         PUBLISH = "publish", "Products published"
         CLOSE = "close", "Deals closed"
         STATES = "states", "States set"
-        GONE = "gone", "Deactivated, gone at the source"
+        GONE = "gone", "Gone at the source"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

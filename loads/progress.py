@@ -1,6 +1,9 @@
-"""How far a run is: counts per phase from its chunks, rate, time left, and why it stands still if it does."""
+"""How far a run is: counts per phase from its chunks, rate, time left, and why it stands still if it does.
 
-from collections.abc import Mapping
+Rates follow what was settled in the last minute; where that is too little to tell, they are averages since the work began.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,25 +14,47 @@ from loads.models import Chunk, LedgerEntry, Phase, Run
 
 # A worker settles a chunk, or says so, far more often than this.
 SILENT_AFTER = timedelta(seconds=60)
+RECENT = timedelta(seconds=60)
+ENOUGH = 3  # chunks that were settled lately tell a rate: fewer come and go by chance
 ROW_COUNTS = ("created", "updated", "equal", "refused", "waiting")
 UNDO_COUNTS = ("removed", "restored", "kept", "refused")
 RECORD_COUNTS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One phase now. rows: outcome -> rows settled so far; done and planned are rows; rate is rows a second; left is seconds or None.
+class Pace:
+    """Rows a second, 0 where nothing tells it, and the seconds that are left at that rate, None where they can't be told."""
 
-    read: rows of chunks that were read back.
+    rate: float = 0.0
+    left: float | None = None
+
+    @property
+    def rate_text(self) -> str:
+        """The rate, empty where there is none."""
+        if not self.rate:
+            return ""
+        return f"{self.rate:,.0f} rows/s" if self.rate >= 1 else "under 1 row/s"
+
+    @property
+    def left_text(self) -> str:
+        """The time left, empty where nothing is left or nothing is known."""
+        return f"about {shown_seconds(self.left)} left" if self.left else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One phase now. rows: outcome -> rows settled so far; done and planned are rows; read: rows of chunks that were read back.
+
+    lately: rows that were settled in the last minute, and in how many chunks.
     """
 
     phase: Phase
     rows: Mapping[str, int]
     done: int
     planned: int
-    rate: float
-    left: float | None
+    pace: Pace = Pace()
     read: int = 0
+    lately: tuple[int, int] = (0, 0)
 
     @property
     def percent(self) -> int:
@@ -46,7 +71,7 @@ class Progress:
     @property
     def rate_text(self) -> str:
         """Rows a second, empty before the phase begins."""
-        return f"{self.rate:,.0f} rows/s" if self.rate and self.phase.state != Phase.State.WAITING else ""
+        return self.pace.rate_text if self.phase.state != Phase.State.WAITING else ""
 
     @property
     def tuning_text(self) -> str:
@@ -78,16 +103,33 @@ def counted(phase: Phase) -> tuple[str, ...]:
 
 def phases(run: Run, now: datetime) -> list[Progress]:
     """Every phase of the run in load order. Two queries, however many chunks there are."""
-    settled = _settled(run)
+    settled = _settled(run, now)
     return [_progress(phase, settled.get(phase.pk, {}), now) for phase in run.phases.all()]
 
 
-def _settled(run: Run) -> dict[int, dict[str, Any]]:
+def of_run(phases: Sequence[Progress], now: datetime) -> Pace:
+    """The pace of all phases together; where the last minute tells nothing, that of those that load."""
+    begun = min((item.phase.started_at for item in phases if item.phase.started_at), default=now)
+    lately = (sum(item.lately[0] for item in phases), sum(item.lately[1] for item in phases))
+    average = sum(item.pace.rate for item in phases if item.phase.state == Phase.State.LOADING)
+    return _pace(sum(item.planned - item.done for item in phases), lately, (now - begun).total_seconds(), average)
+
+
+def _pace(left: int, lately: tuple[int, int], elapsed: float, average: float) -> Pace:
+    """left: rows; lately: as in Progress; elapsed: seconds since the work began; average: rows a second since."""
+    rows, chunks = lately
+    rate = rows / min(elapsed, RECENT.total_seconds()) if chunks >= ENOUGH and elapsed > 0 else average
+    return Pace(rate, left / rate if rate else None)
+
+
+def _settled(run: Run, now: datetime) -> dict[int, dict[str, Any]]:
     sums = {name: Sum(name, default=0) for name in {*ROW_COUNTS, *UNDO_COUNTS, "requests", "retries"}}
     done = Sum(F("stop") - F("start"), filter=Q(state__in=Chunk.SENT), default=0)
     read = Sum(F("stop") - F("start"), filter=Q(state=Chunk.State.CHECKED), default=0)
     chunks = Chunk.objects.filter(phase__run=run).order_by().values("phase")
-    rows = chunks.annotate(done=done, read=read, total=Sum(F("stop") - F("start")), **sums)
+    recent = Q(settled_at__gt=now - RECENT)
+    lately = {"rows_lately": Sum(F("stop") - F("start"), filter=recent, default=0), "chunks_lately": Count("pk", filter=recent)}
+    rows = chunks.annotate(done=done, read=read, total=Sum(F("stop") - F("start")), **lately, **sums)
     return {row["phase"]: dict(row) for row in rows}
 
 
@@ -96,10 +138,10 @@ def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progre
     rows = {name: getattr(phase, name) if finished else settled.get(name, 0) for name in counted(phase)}
     planned = phase.planned or settled.get("total") or 0
     done = planned if finished else settled.get("done", 0)
-    seconds = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
-    rate = done / seconds if seconds > 0 else 0.0
-    left = (planned - done) / rate if rate and not finished else None
-    return Progress(phase, rows, done, planned, rate, left, settled.get("read", 0))
+    elapsed = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
+    lately = (settled.get("rows_lately", 0), settled.get("chunks_lately", 0))
+    pace = _pace(planned - done, (0, 0) if finished else lately, elapsed, done / elapsed if elapsed > 0 else 0.0)
+    return Progress(phase, rows, done, planned, pace, settled.get("read", 0), lately)
 
 
 def standstill(run: Run, now: datetime) -> str:

@@ -18,16 +18,14 @@ from connectors import store
 from loads import bindings, crosswalk, ledger, staged
 from loads.delta import conflicts
 from loads.destination import Destination
-from loads.messages import message_of
 from loads.models import LedgerEntry, Phase, Run
 from loads.staging.phases import RECORD_KINDS
-from loads.verification import total
+from loads.verification import Tally, total
 
 logger = logging.getLogger(__name__)
 phase_closed = Signal()  # phase
 run_finished = Signal()  # run
 
-COUNTED_AT_ONCE = 1_000
 RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")
 
@@ -40,12 +38,10 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     wrong = 0
     if phase.table:
         _take_sums(phase)
-        Phase.objects.filter(pk=phase.pk).update(at_destination=_at_destination(phase, destination, beat))
+        tally = total([phase])
+        wrong = tally.wrong_rows
+        Phase.objects.filter(pk=phase.pk).update(at_destination=_at_destination(phase, destination, tally), verified=tally.content())
         beat()
-        if phase.kind == Phase.Kind.ROWS:
-            tally = total([phase])
-            wrong = tally.wrong_rows
-            Phase.objects.filter(pk=phase.pk).update(verified=tally.content())
     phase.refresh_from_db()
     said = differences(phase) + ([f"{wrong} rows were read back with other values than were sent, or weren't there."] if wrong else [])
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
@@ -57,17 +53,12 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     phase_closed.send(sender=Phase, phase=phase)
 
 
-def _at_destination(phase: Phase, destination: Destination, beat: Callable[[], None]) -> int:
-    """Rows of this phase found at the destination: by run id, or those for which is done what the phase does."""
-    if phase.kind == Phase.Kind.ROWS:
-        table = destination.table(phase.table)
-        return destination.client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
-    absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
-    message, found = message_of(phase, destination), 0
-    for batch in store.batched(staged.read_phase(phase), COUNTED_AT_ONCE):
-        found += len(message.present([row for row in batch if row.row_id not in absent]))
-        beat()
-    return found
+def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int:
+    """Rows of this phase found at the destination: by run id, or those for which is done what the phase does, as they were read back."""
+    if phase.kind != Phase.Kind.ROWS:
+        return tally.rows - tally.wrong_rows
+    table = destination.table(phase.table)
+    return destination.client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
 
 
 def _bind_late(phase: Phase, destination: Destination) -> None:
@@ -139,8 +130,8 @@ def differences(phase: Phase) -> list[str]:
     if phase.planned != rows:
         said.append(f"{phase.planned} rows were planned and {rows} have an outcome.")
     read = phase.verified.get("rows", 0)
-    if phase.kind == Phase.Kind.ROWS and read != phase.created + phase.updated:
-        said.append(f"{phase.created + phase.updated} rows were written and {read} were read back.")
+    if phase.table and read != phase.expected:
+        said.append(f"{phase.expected} rows were written and {read} were read back.")
     if phase.table and phase.at_destination != phase.expected:
         said.append(f"{phase.expected} rows must be at the destination and it counts {phase.at_destination}.")
     return said

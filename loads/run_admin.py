@@ -18,7 +18,7 @@ from loads import progress, quality, rollback_admin
 from loads.acceptance import everything_content
 from loads.callers import users_content
 from loads.guidance import guidance
-from loads.models import Phase, Run, VerifiedRow
+from loads.models import Run, VerifiedRow
 from loads.rehearsal import scoring
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
@@ -264,9 +264,10 @@ def live(run: Run) -> dict[str, Any]:
         bars[name] = item.percent
         texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
         texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": item.rate_text, f"{name}-read": item.read_text}
-        texts[f"{name}-tuning"] = item.tuning_text
+        texts |= {f"{name}-left": item.pace.left_text, f"{name}-tuning": item.tuning_text}
     stamp = "|".join([run.state, run.stop_asked, str(len(users)), *(phase.phase.state for phase in phases)])
-    texts |= _pace(phases if run.state == Run.State.LOADING else [])
+    pace = progress.of_run(phases if run.state == Run.State.LOADING else [], now)
+    texts |= {"rate": pace.rate_text, "left": pace.left_text}
     return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts, "bars": bars}
 
 
@@ -280,16 +281,6 @@ def _percent(phases: list[progress.Progress]) -> int:
     if phases and all(item.percent == 100 for item in phases):
         return 100
     return min(99, 100 * done // planned) if planned else 0
-
-
-def _pace(phases: list[progress.Progress]) -> dict[str, str]:
-    now_loading = [item for item in phases if item.phase.state == Phase.State.LOADING]
-    rate = sum(item.rate for item in now_loading)
-    left = sum(item.planned - item.done for item in phases)
-    return {
-        "rate": f"{rate:,.0f} rows/s" if rate else "",
-        "left": f"about {progress.shown_seconds(left / rate)} left" if rate and left else "",
-    }
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

@@ -1,5 +1,6 @@
 """Opening, pausing and resuming runs."""
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from workbench.engagements import gates, history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Environment, SignOff
 
+logger = logging.getLogger(__name__)
 GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
 SILENT = timedelta(seconds=60)  # a run without a sign of life for so long may be taken up again
 WORK, LOOK_AFTER = "loads.tasks.work", "loads.tasks.look_after"
@@ -137,6 +139,16 @@ def look_later(run: Run) -> None:
 def is_silent(run: Run) -> bool:
     """Whether there was no sign of life for so long that nobody can be at it."""
     return (run.heartbeat_at or run.created_at) < timezone.now() - SILENT
+
+
+def take_up_silent() -> None:
+    """Queue the work of runs that should go on and of which nothing was heard, once as long as a run may be silent."""
+    now = timezone.now()
+    silent = Q(heartbeat_at__lt=now - SILENT) | Q(heartbeat_at=None, created_at__lt=now - SILENT)
+    for run in Run.objects.filter(silent, state__in=GOING):
+        if Run.objects.filter(silent, pk=run.pk, state__in=GOING).update(heartbeat_at=now):
+            logger.warning("run %s fell silent; its work is queued again", run.pk)
+            queue_work(run)
 
 
 def pause(run: Run, user: User) -> None:

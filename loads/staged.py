@@ -288,6 +288,16 @@ def among(phase: Phase, row_ids: Sequence[str], *, late: Mapping[str, str] | Non
     return {row["row_id"]: _row(row, bound(row["values"], late) if late else row["values"]) for row in found}
 
 
+def acted_on(phase: Phase, row_ids: Sequence[str]) -> set[str]:
+    """Of these rows those with which a late phase does something."""
+    if not ((paths := rows_of(phase)) and row_ids):
+        return set()
+    chosen = "row_id IN (SELECT unnest(?))" + (" AND state IS NOT NULL" if phase.kind == Phase.Kind.STATES else "")
+    with store.database() as con:
+        found = con.execute(f"SELECT row_id FROM read_parquet(?) WHERE {chosen}", [[str(path) for path in paths], list(row_ids)])  # noqa: S608 - words of our own
+        return {row_id for (row_id,) in found.fetchall()}
+
+
 def find(phase: Phase, row_id: str, *, late: Mapping[str, str] | None = None) -> StagedRow | None:
     """The row of this id that a phase stages, found without reading the others' values; None where there is none. late: see `read`."""
     if not (paths := rows_of(phase)):

@@ -1,23 +1,21 @@
-"""Reading back: every row that a phase wrote against what was meant, value by value, by the column's type."""
+"""What was written against what is read back, value by value, by the column's type; and the tally of it.
 
+What is read, and when, stands in `loads.reading_back`.
+"""
+
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain
 from typing import Any
-from uuid import UUID
-
-from django.db import transaction
 
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Column, Table
-from loads import bindings, ledger, staged
-from loads.destination import Destination
-from loads.flight import Job, Underway
-from loads.models import Chunk, Phase, VerifiedRow
+from loads.models import Chunk, Phase
 from loads.staged import StagedRow
 
 BIND = "@odata.bind"
@@ -27,22 +25,50 @@ MOVED = {"overriddencreatedon": "createdon"}
 EQUAL, TRANSFORMED, LOSSY, WRONG = VERDICTS = ("equal", "transformed", "lossy", "wrong")
 PLACES = {verdict: place for place, verdict in enumerate(VERDICTS)}
 MEASURED = ("Integer", "BigInt", "Decimal", "Double", "Money")
-READ_ROWS = 500  # at once; their ids make an address of some 21,000 characters
-CLAIMS = 2  # of a chunk that nothing disturbs: to send it and to read it
-KEPT = 50  # wrong rows of a chunk that are kept value by value; all are counted
+
+Compared = tuple[StagedRow, Mapping[str, Any], Mapping[str, Any] | None]
 
 
-Compared = tuple[StagedRow, dict[str, Any], Mapping[str, Any] | None]
+class Comparison(ABC):
+    """What must be found of rows and what is found, compared by the columns' types."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        """columns: by the names that `compared` uses, or the names within its read forms."""
+        self.columns = columns
+
+    @abstractmethod
+    def by(self, client: Client) -> "Comparison":
+        """The same, read by another application user."""
+
+    @abstractmethod
+    def compared(self, rows: Sequence[StagedRow]) -> Iterator[Compared]:
+        """Each row with what must be found of it and what was read; None where there is nothing."""
+
+    def column(self, key: str) -> Column | None:
+        """The column that a read form names."""
+        return self.columns.get(column_name(key))
+
+    def wrong(self, meant: Mapping[str, Any], found: Mapping[str, Any] | None) -> list[str]:
+        """The keys whose values aren't what was meant; all of them where there is nothing."""
+        if found is None:
+            return list(meant)
+        odd = [key for key, wanted in meant.items() if (read := found.get(key)) != wanted or type(read) is not type(wanted)]
+        return [key for key in odd if not same(self.column(key), meant[key], found.get(key))]
 
 
-class ReadBack:
+class ReadBack(Comparison):
     """What rows of one table must hold and what they do hold. stamp: the run's own values, sent with every row."""
 
     def __init__(self, client: Client, table: Table, stamp: Mapping[str, Any]) -> None:
         """Know the table's lookups and types."""
+        super().__init__(table.columns)
         self.client, self.table, self.stamp = client, table, stamp
         self._names: dict[str, str] = {}
         self._lookups = {navigation: column.name for column in table.columns.values() for navigation in column.navigation.values()}
+
+    def by(self, client: Client) -> "ReadBack":
+        """The same rows, read by another application user."""
+        return ReadBack(client, self.table, self.stamp)
 
     def meant(self, row: StagedRow) -> dict[str, Any]:
         """Read form of a row's body: column (or `_column_value`) -> what should be found there."""
@@ -56,17 +82,6 @@ class ReadBack:
 
     def _read_form(self, key: str) -> str:
         return f"_{self._lookups[key.removesuffix(BIND)]}_value" if key.endswith(BIND) else MOVED.get(key, key)
-
-    def column(self, key: str) -> Column | None:
-        """The column that a read form names."""
-        return self.table.columns.get(column_name(key))
-
-    def wrong(self, meant: Mapping[str, Any], found: Mapping[str, Any] | None) -> list[str]:
-        """The keys whose values aren't what was meant; all of them where there is no such row."""
-        if found is None:
-            return list(meant)
-        odd = [key for key, wanted in meant.items() if (read := found.get(key)) != wanted or type(read) is not type(wanted)]
-        return [key for key in odd if not same(self.column(key), meant[key], found.get(key))]
 
     def compared(self, rows: Sequence[StagedRow]) -> Iterator[Compared]:
         """Each row with what it must hold and what was read; None where there is no such row."""
@@ -151,12 +166,17 @@ COMPARE: Mapping[str, Callable[[Column | None, Any, Any], bool]] = {
 
 @dataclass(slots=True)
 class Tally:
-    """What was read back of some rows. columns: column -> values by verdict, in the order of VERDICTS; ranges: number -> min, max, sum."""
+    """What was read back of some rows. columns: column -> values by verdict, in the order of VERDICTS; ranges: number -> min, max, sum.
+
+    filled: column -> rows that hold something in it; the others are empty. lookups: values that lead to the row that was meant, and others.
+    """
 
     rows: int = 0
     wrong_rows: int = 0
     columns: dict[str, list[int]] = field(default_factory=dict)
     ranges: dict[str, list[Decimal]] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
+    lookups: list[int] = field(default_factory=lambda: [0, 0])
 
     def take_rows(self, count: int, verdicts: Mapping[str, str]) -> None:
         """Count so many rows that are alike. verdicts: read form of each column -> what became of the value."""
@@ -164,6 +184,12 @@ class Tally:
         self.wrong_rows += count if WRONG in verdicts.values() else 0
         for key, verdict in verdicts.items():
             self.columns.setdefault(column_name(key), [0] * len(VERDICTS))[PLACES[verdict]] += count
+            if key != column_name(key):
+                self.lookups[verdict == WRONG] += count
+
+    def fill(self, filled: Iterable[str], keys: Collection[str]) -> None:
+        """Count values that were found. filled: a read form for each of them; keys: those that are counted."""
+        self.filled.update({column_name(key): count for key, count in Counter(filled).items() if key in keys})
 
     def measure(self, name: str, number: Decimal) -> None:
         """Take a number that was read into the column's range and sum."""
@@ -173,7 +199,8 @@ class Tally:
     def content(self) -> dict[str, Any]:
         """As a chunk and a phase keep it; numbers as text, so that none loses digits."""
         ranges = {name: [str(number) for number in numbers] for name, numbers in self.ranges.items()}
-        return {"rows": self.rows, "wrong_rows": self.wrong_rows, "columns": self.columns, "ranges": ranges}
+        counts = {"rows": self.rows, "wrong_rows": self.wrong_rows, "columns": self.columns}
+        return counts | {"ranges": ranges, "filled": dict(self.filled), "lookups": self.lookups}
 
     def take(self, content: Mapping[str, Any]) -> None:
         """Add what another tally kept."""
@@ -181,6 +208,8 @@ class Tally:
         self.wrong_rows += content["wrong_rows"]
         for name, counts in content["columns"].items():
             self.columns[name] = [a + b for a, b in zip(self.columns.get(name, [0] * len(VERDICTS)), counts, strict=True)]
+        self.filled.update(content.get("filled", {}))  # older tallies don't have them
+        self.lookups = [a + b for a, b in zip(self.lookups, content.get("lookups", (0, 0)), strict=True)]
         for name, (least, most, total) in content["ranges"].items():
             for number in (Decimal(least), Decimal(most)):
                 self.measure(name, number)
@@ -189,86 +218,6 @@ class Tally:
     def values(self) -> dict[str, int]:
         """Values by verdict, over all columns."""
         return {verdict: sum(counts[place] for counts in self.columns.values()) for place, verdict in enumerate(VERDICTS)}
-
-
-def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
-    """Read every row that a chunk wrote back, compare each value, and keep the counts; rows of the sample and wrong ones value by value.
-
-    Settling raises LeaseLost where another worker took the chunk over.
-    """
-    back = ReadBack(destination.client, destination.table(phase.table), destination.stamp(phase.table, phase.run.key))
-
-    def settle(underway: Underway) -> None:
-        _keep(chunk, phase, back, underway.results, worker)
-
-    return Underway(chunk, jobs(back, written(chunk, phase)), settle)
-
-
-def jobs(back: ReadBack, rows: list[StagedRow]) -> list[Job]:
-    """The calls that read rows back, each as the application user that has room for it."""
-
-    def job(part: list[StagedRow], client: Client) -> list[Compared]:
-        return list(ReadBack(client, back.table, back.stamp).compared(part))
-
-    return [partial(job, rows[start : start + READ_ROWS]) for start in range(0, len(rows), READ_ROWS)]
-
-
-def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], worker: str) -> None:
-    tally, kept, shapes, wrong_rows = Tally(), list[VerifiedRow](), Counter[Shape](), 0
-    numbers = [name for name, column in back.table.columns.items() if column.kind in MEASURED]
-    for row, meant, found in read:
-        wrong = back.wrong(meant, found)
-        shape = (tuple(meant), row.literal, row.lossy, tuple(wrong))
-        shapes[shape] += 1
-        wrong_rows += bool(wrong)
-        for name in numbers:
-            if name in meant and found is not None and (number := found.get(name)) is not None:
-                tally.measure(name, Decimal(str(number)))
-        if row.sample is not None or (wrong and wrong_rows <= KEPT):
-            kept.append(_verified(phase, row, meant, found or {}, verdicts_of(shape)))
-    for shape, count in shapes.items():
-        tally.take_rows(count, verdicts_of(shape))
-    with transaction.atomic():
-        ledger.checked(chunk, worker, tally.content())
-        if chunk.attempts > CLAIMS:  # it was read before, by a worker that died or until a difference was put right
-            VerifiedRow.objects.filter(phase=phase, row_id__in=[UUID(row.row_id) for row, *_ in read]).delete()
-        VerifiedRow.objects.bulk_create(kept, batch_size=200)
-
-
-def written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
-    """The rows of a chunk that were sent and taken."""
-    bound = bindings.late(phase.run.environment)
-    read = staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=staged.TO_READ_BACK)
-    rows = [row for row in read if row.action in ("create", "update")]
-    if not (chunk.refused or chunk.waiting):
-        return rows
-    absent = ledger.absent(phase, (UUID(row.row_id) for row in rows))
-    return [row for row in rows if UUID(row.row_id) not in absent]
-
-
-# What decides the verdicts of a row: its keys, the literal and the lossy columns, the keys of wrong values. Most rows are alike in it.
-Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
-
-
-def verdicts_of(shape: Shape) -> dict[str, str]:
-    """Read form of each column -> what became of the value."""
-    keys, literal, lossy, wrong = shape
-    found = {}
-    for key in keys:
-        name = column_name(key)
-        found[key] = WRONG if key in wrong else LOSSY if name in lossy else EQUAL if name in literal else TRANSFORMED
-    return found
-
-
-def _verified(phase: Phase, row: StagedRow, meant: Mapping[str, Any], found: Mapping[str, Any], verdicts: Mapping[str, str]) -> VerifiedRow:
-    source = row.sample or {}
-    fields = [
-        {"column": name, "source": source.get(name), "meant": value, "found": found.get(key), "verdict": verdicts[key]}
-        for key, value in meant.items()
-        for name in [column_name(key)]
-    ]
-    verdict = next((word for word in (WRONG, LOSSY) if word in verdicts.values()), EQUAL)
-    return VerifiedRow(run_id=phase.run_id, phase=phase, source_id=row.source_id, row_id=UUID(row.row_id), verdict=verdict, fields=fields)
 
 
 def total(phases: Collection[Phase]) -> Tally:

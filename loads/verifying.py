@@ -1,13 +1,15 @@
-"""Reading everything back again that a run wrote, at any time after: nothing of the run is changed by it."""
+"""Reading everything back again that a run wrote and did, at any time after: nothing of the run is changed by it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from loads import callers
+from loads import callers, ledger, staged
 from loads.destination import RUN_ID, Destination
 from loads.flight import Flight, Underway
-from loads.models import Phase, Run
-from loads.verification import Compared, ReadBack, Tally, column_name, jobs, verdicts_of, written
+from loads.models import Chunk, Phase, Run
+from loads.reading_back import comparison, jobs, verdicts_of, written
+from loads.verification import Compared, Comparison, Tally, column_name
 from mapping import plan
 
 SHOWN = 20
@@ -16,9 +18,9 @@ LOOK_S = 1.0
 
 @dataclass(slots=True)
 class Found:
-    """What was read of one phase. missing: rows that aren't there; later: rows that another run wrote since, which aren't compared.
+    """What was read of one phase. missing: what isn't there; later: rows in which a later run had a hand since, which aren't compared.
 
-    differing: (source id, columns that hold something else than was sent), the first few.
+    differing: (source id, columns that hold something else than was sent), the first few; no columns where there is nothing.
     """
 
     phase: Phase
@@ -27,45 +29,52 @@ class Found:
     later: int = 0
     differing: list[tuple[str, list[str]]] = field(default_factory=list)
 
-    @property
-    def holds(self) -> bool:
-        """Whether every row is there as it was sent."""
-        return not self.tally.wrong_rows
-
-    def take(self, back: ReadBack, read: Sequence[Compared], own: str) -> None:
+    def take(self, back: Comparison, read: Sequence[Compared], own: str) -> None:
         """Count rows that were read. own: the read form of the column that holds the key of the run that wrote a row last."""
+        wrong = {row.row_id: back.wrong(meant, there) for row, meant, there in read}
+        done_since = _done_since(self.phase, [row_id for row_id, keys in wrong.items() if keys])
         for row, meant, there in read:
-            if there is not None and own in meant and there.get(own) != meant[own]:
+            keys = wrong[row.row_id]
+            if row.row_id in done_since or (there is not None and own in meant and there.get(own) != meant[own]):
                 self.later += 1
                 continue
-            wrong = back.wrong(meant, there)
-            self.tally.take_rows(1, verdicts_of((tuple(meant), row.literal, row.lossy, tuple(wrong))))
+            self.tally.take_rows(1, verdicts_of((tuple(meant), row.literal, row.lossy, tuple(keys))))
             self.missing += there is None
-            if wrong and len(self.differing) < SHOWN:
-                self.differing.append((row.source_id, [] if there is None else sorted(map(column_name, wrong))))
+            if keys and len(self.differing) < SHOWN:
+                self.differing.append((row.source_id, [] if there is None else sorted(map(column_name, keys))))
+
+
+def _done_since(phase: Phase, row_ids: Sequence[str]) -> set[str]:
+    """Of rows that aren't as a late phase left them, those with which a later run did something since: that run answers for them."""
+    if phase.kind == Phase.Kind.ROWS or not row_ids:
+        return set()
+    later = Phase.objects.filter(run__environment=phase.run.environment_id, run_id__gt=phase.run_id, table=phase.table, undoes=None)
+    found: set[str] = set()
+    for one in later.exclude(kind=Phase.Kind.ROWS).exclude(started_at=None).select_related("run__engagement"):
+        found |= staged.acted_on(one, row_ids) - {str(row_id) for row_id in ledger.absent(one, map(UUID, row_ids))}
+    return found
 
 
 def read_again(run: Run, said: Callable[[Found], None] = lambda found: None) -> Iterator[Found]:
-    """What stands at the destination now of each phase that wrote rows. Raises what the service or the store raises."""
+    """What stands at the destination now of each phase that wrote or did something. Raises what the service or the store raises."""
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass")
     destination.left_out = callers.left_out(run)
-    for phase in run.phases.filter(kind=Phase.Kind.ROWS).exclude(table=""):
+    for phase in run.phases.exclude(table=""):
         phase.run = run
         yield _read(phase, destination, said)
 
 
 def _read(phase: Phase, destination: Destination, said: Callable[[Found], None]) -> Found:
-    found, table = Found(phase), destination.table(phase.table)
-    stamp = destination.stamp(phase.table, phase.run.key)
-    back, own = ReadBack(destination.client, table, stamp), destination.own(RUN_ID)
+    found = Found(phase)
+    back, own = comparison(phase, destination), destination.own(RUN_ID)
 
     def settle(underway: Underway) -> None:
         found.take(back, underway.results, own)
         said(found)
 
     with Flight(destination.clients) as flight:
-        for chunk in phase.chunks.order_by("number").iterator():
+        for chunk in phase.chunks.filter(state__in=Chunk.SENT).order_by("number").iterator():
             while not flight.has_room:
                 flight.land(LOOK_S)
             chunk.phase = phase

@@ -37,12 +37,17 @@ def _phase(phase: Phase) -> dict[str, Any]:
 
 
 def _read_back(verified: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows, and per column the values by verdict; of numbers also the least, the most and the sum that were read."""
+    """Rows, those that weren't as they were meant, and per column the values by verdict and the rows that hold nothing in it.
+
+    Of numbers also the least, the most and the sum that were read.
+    """
     columns = []
     for name, counts in sorted(verified["columns"].items()):
         least, most, total = verified["ranges"].get(name, (None, None, None))
-        columns.append({"column": name, **dict(zip(VERDICTS, counts, strict=True)), "min": least, "max": most, "sum": total})
-    return {"rows": verified["rows"], "columns": columns}
+        empty = verified["rows"] - verified["filled"].get(name, 0) if "filled" in verified else None
+        told = {"column": name, **dict(zip(VERDICTS, counts, strict=True)), "empty": empty}
+        columns.append(told | {"min": least, "max": most, "sum": total})
+    return {"rows": verified["rows"], "wrong": verified["wrong_rows"], "columns": columns}
 
 
 def whole(run: Run) -> dict[str, Any]:
@@ -92,8 +97,8 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     yield Sheet("Losses and notes", header, _remarks(told["remarks"]), [18, 10, 28, 70, 24, 10, 60])
     header = ["Reason", "What it means", "Predicted", "Came so", "In both", "Precision", "Recall", "Missed", "Unfounded"]
     yield Sheet("Rehearsal", header, _rehearsal(told["rehearsal"]), [28, 70, 12, 12, 12, 12, 12, 34, 34])
-    header = ["Object", "Table", "Rows", "Column", *_titles(VERDICTS), "Least", "Most", "Sum"]
-    yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 10, 36, *[12] * 4, *[18] * 3])
+    header = ["Object", "Table", "Pass", "Rows", "Column", *_titles(VERDICTS), "Empty", "Least", "Most", "Sum"]
+    yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 24, 10, 36, *[12] * 5, *[18] * 3])
     header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
     yield Sheet("Read back", header, _verified(run), [26, 16, 38, 30, 40, 40, 40, 10])
     yield Sheet("Owners", ["Owner at the source", "Owned by", "As", "Signed by"], _owners(told["owners"]), [44, 44, 18, 24])
@@ -128,8 +133,8 @@ def _read(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for phase in phases:
         back = phase.get("read_back", {"rows": 0, "columns": ()})
         for one in back["columns"]:
-            measured = [one[name] for name in ("min", "max", "sum")]
-            yield [phase["object"], phase["table"], back["rows"], one["column"], *(one[verdict] for verdict in VERDICTS), *measured]
+            place = [phase["object"], phase["table"], phase["pass"], back["rows"], one["column"]]
+            yield [*place, *(one[name] for name in (*VERDICTS, "empty", "min", "max", "sum"))]
 
 
 def _pace(tuning: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:

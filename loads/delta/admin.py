@@ -136,7 +136,7 @@ def _engagements(chosen: QuerySet[Conflict]) -> list[Engagement]:
 
 @admin.register(Departed)
 class DepartedAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
-    """Rows of ours whose source records were deleted or merged."""
+    """Rows of ours whose source records were deleted, merged or forgotten, and members who left lists."""
 
     engagement_path = "run__engagement"
     list_display = ("__str__", "run", "shown_cause", "deed", "row_id")
@@ -146,7 +146,7 @@ class DepartedAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
     search_fields = ("source_id__exact",)
     search_help_text = "A source id, written whole"
 
-    @display(description="cause", label={"deleted": "warning", "merged": "info"}, ordering="cause")
+    @display(description="cause", label={"deleted": "warning", "merged": "info", "forgotten": "danger", "left": "info"}, ordering="cause")
     def shown_cause(self, row: Departed) -> tuple[str, str]:
-        """Deleted or merged, coloured."""
+        """Why no record stands for it, coloured."""
         return row.cause, row.get_cause_display()

@@ -55,7 +55,8 @@ def between(old: Dataset, new: Dataset) -> dict[str, int]:
         return {"new": new.rows - old.rows, "changed": 0, "deleted": 0}
     with store.database() as con:
         for name, dataset in (("old", old), ("new", new)):
-            con.execute(_CONTENTS.format(name=name, paths=_quoted(landing.files(dataset))))
+            files = landing.files(dataset)
+            con.execute(_CONTENTS.format(name=name, records=f"read_parquet([{_quoted(files)}])" if files else _NOTHING))
         [(added, changed, deleted)] = con.execute(_COMPARED).fetchall()
     return {"new": added, "changed": changed, "deleted": deleted}
 
@@ -69,8 +70,9 @@ def _all_carried(old: Dataset, new: Dataset) -> bool:
 # The contents of a record that stands more than once are taken together; equal ones of overlapping slices once.
 _CONTENTS = """
     CREATE TABLE "{name}" AS SELECT source_id, bit_xor(hash(content)) AS content
-    FROM (SELECT DISTINCT source_id, content FROM read_parquet([{paths}])) GROUP BY source_id
+    FROM (SELECT DISTINCT source_id, content FROM {records}) GROUP BY source_id
 """
+_NOTHING = "(SELECT '' AS source_id, ''::BLOB AS content WHERE false)"
 _COMPARED = """
     SELECT count(*) FILTER (old.source_id IS NULL), count(*) FILTER (old.content <> new.content), count(*) FILTER (new.source_id IS NULL)
     FROM old FULL OUTER JOIN new ON old.source_id = new.source_id

@@ -61,22 +61,29 @@ class Conflict(models.Model):
 
 
 class Departed(models.Model):
-    """A row of ours that no source record stands for any more: deleted at the source, or merged there into another one."""
+    """A row of ours that no source record stands for any more: deleted, merged there into another one, or to be forgotten.
+
+    So is a member of a list who isn't on it at the source any more: table listmember, whose row id is the one that the run knows it by.
+    """
 
     class Cause(models.TextChoices):
         DELETED = "deleted", "Deleted at the source"
         MERGED = "merged", "Merged into another record"
+        FORGOTTEN = "forgotten", "To be forgotten"
+        LEFT = "left", "Left the list"
 
     class Deed(models.TextChoices):
         LEFT = "left", "Left as it is"
         DEACTIVATED = "deactivated", "Deactivated"
+        OPTED_OUT = "opted_out", "Opted out of everything"
+        REMOVED = "removed", "Taken from the list"
 
     run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed")
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
     table = models.CharField(max_length=60)
     row_id = models.UUIDField()
-    cause = models.CharField(max_length=8, choices=Cause)
+    cause = models.CharField(max_length=9, choices=Cause)
     deed = models.CharField(max_length=12, choices=Deed, default=Deed.LEFT)
 
     class Meta:

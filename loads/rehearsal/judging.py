@@ -207,7 +207,7 @@ class Judge:
         return {row["row_id"]: [lacking] for row in rows} if lacking else {}
 
     def members(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
-        """Members of lists: of the list's type, and the list open."""
+        """Members put on lists or taken from them: of the list's type, and the list open."""
         wanted = {row["values"]["list"] for row in rows}
         ours = self._ours("list", wanted)
         lists = {**ours, **self.snapshot.rows("list", wanted - ours.keys())}
@@ -234,6 +234,7 @@ KINDS: Mapping[str, Callable[[Judge, Phase, Sequence[Mapping[str, Any]]], Faults
     Phase.Kind.CLOSE: Judge.closings,
     Phase.Kind.PUBLISH: Judge.publishings,
     Phase.Kind.MEMBERS: Judge.members,
+    Phase.Kind.LEFT: Judge.members,
     Phase.Kind.TIES: Judge.ties,
 }
 

@@ -13,7 +13,9 @@ from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from loads import staged
 from loads.destination import Destination
-from loads.messages import CLOSES, Close, Members, Message, OfTable, Publish, States, Ties, Values, message_of
+from loads.membership import Left, Members, Ties
+from loads.messages import CLOSES, Close, Gone, Publish, States, message_of
+from loads.messaging import Message, OfTable, Values
 from loads.models import Chunk, Phase, Run
 from loads.rollback.rows import DRAFT
 from loads.rollback.scope import Scope
@@ -112,6 +114,10 @@ class _StatesBack(_Back, States):
     """The state that the row had."""
 
 
+class _GoneBack(_Back, Gone):
+    """The state and the consent that the row had."""
+
+
 class _PublishBack(_Back, Publish):
     """A product that was under revision is so again; its own values, put back afterwards, end the revision."""
 
@@ -159,11 +165,19 @@ class _MembersBack(_Back, Members):
         return Operation("POST", f"lists({row.values['list']})/{NS}.RemoveMemberList", {"EntityId": row.values["member"]})
 
 
+class _LeftBack(_Back, Left):
+    """Members put on lists again; the service takes us for the one who added them, as it did before."""
+
+    def operation(self, row: StagedRow) -> Operation:
+        return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
+
+
 BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.STATES: _StatesBack,
-    Phase.Kind.GONE: _StatesBack,
+    Phase.Kind.GONE: _GoneBack,
     Phase.Kind.PUBLISH: _PublishBack,
     Phase.Kind.CLOSE: _CloseBack,
     Phase.Kind.TIES: _TiesBack,
     Phase.Kind.MEMBERS: _MembersBack,
+    Phase.Kind.LEFT: _LeftBack,
 }

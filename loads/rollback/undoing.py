@@ -41,7 +41,7 @@ def ready(chunk: Chunk, rows: list[StagedRow], settlement: Settlement) -> list[S
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
     """The calls that take a chunk's rows back, each safe to repeat. What they need of the database is read here, before them."""
-    destination.table("list" if phase.kind in (Phase.Kind.TIES, Phase.Kind.MEMBERS) else phase.table)
+    destination.table("list" if phase.kind in (Phase.Kind.TIES, Phase.Kind.MEMBERS, Phase.Kind.LEFT) else phase.table)
     if phase.kind != Phase.Kind.ROWS:
         for part in BACK[phase.kind](destination, phase.table, destination.client).parts(rows):
             yield partial(_taken_back, destination, phase, part)

@@ -93,6 +93,7 @@ class Kind:
     adds to table `codes` (position, code, disposition) what keeps records from loading beside their parents, and may merge records in
     `merges` (position, into_id). targets: SQL of (position, "table", role), the rows that each record gets; None for one row in the main
     table. match: the text that rows that are there are found by. shared: rows that all records share, whose source ids begin with @.
+    gone: keeps what no record stands for any more, where that is more than rows.
     """
 
     builder: Callable[[StagingContext, str], Builder]
@@ -103,6 +104,7 @@ class Kind:
     targets: Callable[[StagingContext, str], str] | None = None
     match: Callable[[StagingContext, str], Callable[[Mapping[str, Any]], str]] | None = None
     shared: Callable[[StagingContext, str], Iterator[tuple[str, Draft]]] | None = None
+    gone: Callable[[duckdb.DuckDBPyConnection, StagingContext, str], None] | None = None
 
 
 def read_decisions(context: StagingContext, object_name: str, start: int = 0, stop: int | None = None) -> Iterator[Decision]:

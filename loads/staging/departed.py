@@ -1,10 +1,12 @@
-"""Rows of ours whose source records are gone: deleted at the source, or merged there into others.
+"""Rows of ours whose source records are gone: deleted at the source, merged there into others, or of people to be forgotten.
 
-They stand outside the sums. They are left as they are and listed, or by signed choice deactivated, unless a person edited them since.
+They stand outside the sums. They are left as they are and listed, or by signed choice deactivated, unless a person edited them since. Who
+is to be forgotten is opted out of everything besides, in rows that were found there too, since the stricter answer always stands.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 from uuid import UUID
 
 import duckdb
@@ -16,6 +18,7 @@ from loads.destination import EDITOR
 from loads.models import Phase
 from loads.staging.context import StagingContext
 from loads.staging.rows import LateWriter
+from mapping.consent import Consent
 
 DEACTIVATE = "deactivate"
 # The state of a row that is no longer used, of the tables that have one and whose rows a source deletes.
@@ -27,24 +30,57 @@ INACTIVE: Mapping[str, tuple[int, int]] = {
     "list": (1, 1),
     "product": (1, 2),
 }
+DONE_BY: Mapping[str, str] = {
+    Departed.Deed.DEACTIVATED: Phase.Kind.GONE,
+    Departed.Deed.OPTED_OUT: Phase.Kind.GONE,
+    Departed.Deed.REMOVED: Phase.Kind.LEFT,
+}
 BATCH = 500
-Row = tuple[str, str, str, str]  # source id, table, row id, cause
 
 
-def keep(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str, *, named: str, given: str, there: str) -> None:
+class Gone(NamedTuple):
+    """A row without a record. ours: whether we made it; of those that we found only the ones of forgotten people count."""
+
+    source_id: str
+    table: str
+    row_id: str
+    cause: str
+    ours: bool
+
+
+def keep(
+    con: duckdb.DuckDBPyConnection,
+    context: StagingContext,
+    object_name: str,
+    *,
+    named: str,
+    given: str,
+    there: str,
+    forgotten: Callable[[Sequence[str]], bool] = lambda names: False,
+) -> None:
     """Keep the object's rows without a record, in place of those that were kept of this run; safe to repeat. Needs `xw`.
 
     named: SQL of (source_id, waits): the records that there are, and whether one waits or is left out. given: SQL of (source_id, "table",
-    role, row_id): the rows that records have now. there: SQL of ("table", row_id): rows that are at the destination.
+    role, row_id): the rows that records have now. there: SQL of ("table", row_id): rows that are at the destination. forgotten: whether one
+    of the names that led to a row is on the register of forgotten people.
     """
-    found = con.execute(_DEPARTED.format(named=named, given=given, there=there)).fetchall()
-    deactivated = _deactivated(context, object_name, found)
+    rows = con.execute(_DEPARTED.format(named=named, given=given, there=there)).fetchall()
+    found = [
+        Gone(source_id, table, row_id, Departed.Cause.FORGOTTEN if forgotten(names) else cause, ours)
+        for source_id, table, row_id, cause, ours, names in rows
+    ]
+    counted = [gone for gone in found if gone.ours or gone.cause == Departed.Cause.FORGOTTEN]
+    settled = list(_settled(context, object_name, counted))
+    record(context, object_name, ((gone.source_id, gone.table, gone.row_id, gone.cause, deed) for gone, deed in settled))
+
+
+def record(context: StagingContext, object_name: str, found: Iterable[tuple[str, str, str, str, str]]) -> None:
+    """Keep (source id, table, row id, cause, deed) in place of what was kept of the object in this run."""
     entries = (
         Departed(
-            run=context.run, object_name=object_name, source_id=source_id, table=table, row_id=UUID(row_id), cause=cause,
-            deed=Departed.Deed.DEACTIVATED if row_id in deactivated else Departed.Deed.LEFT,
+            run=context.run, object_name=object_name, source_id=source_id, table=table, row_id=UUID(row_id), cause=cause, deed=deed,
         )
-        for source_id, table, row_id, cause in found
+        for source_id, table, row_id, cause, deed in found
     )  # fmt: skip
     with transaction.atomic():
         Departed.objects.filter(run=context.run, object_name=object_name).delete()
@@ -53,33 +89,39 @@ def keep(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: s
 
 
 def late(context: StagingContext, object_name: str) -> list[tuple[str, str]]:
-    """(table, kind of phase) of what is deactivated of an object."""
-    deactivated = Departed.objects.filter(run=context.run, object_name=object_name, deed=Departed.Deed.DEACTIVATED)
-    return [(table, Phase.Kind.GONE) for table in sorted(set(deactivated.values_list("table", flat=True)))]
+    """(table, kind of phase) of what is done with an object's rows without a record."""
+    done = Departed.objects.filter(run=context.run, object_name=object_name, deed__in=DONE_BY)
+    return sorted({(table, DONE_BY[deed]) for table, deed in done.values_list("table", "deed").distinct().order_by()})
 
 
-def _deactivated(context: StagingContext, object_name: str, found: list[Row]) -> set[str]:
-    """Stage the deactivation of the rows where the signed plan says so, and give back their ids."""
-    if context.contents["maps"].get("departed") != DEACTIVATE:
-        return set()
-    done = set[str]()
+def _settled(context: StagingContext, object_name: str, found: Sequence[Gone]) -> Iterator[tuple[Gone, str]]:
+    """Each row with what becomes of it, staged where it is changed; a sample loads, and does nothing else."""
+    deactivates = context.contents["maps"].get("departed") == DEACTIVATE and not context.run.is_sample
     with ExitStack() as stack:
-        for table in sorted({row[1] for row in found} & INACTIVE.keys()):
-            writer = stack.enter_context(LateWriter(context, object_name, table, Phase.Kind.GONE))
-            state = dict(zip(("statecode", "statuscode"), INACTIVE[table], strict=True))
-            for source_id, row_id in _untouched(context, table, [row for row in found if row[1] == table]):
-                writer.add(row_id, source_id, 0, "", state, ())
-                done.add(row_id)
-    return done
+        for table in sorted({gone.table for gone in found}):
+            rows, writer = [gone for gone in found if gone.table == table], None
+            idle = set(_untouched(context, table, rows)) if deactivates and table in INACTIVE else set()
+            for gone in rows:
+                state = dict(zip(("statecode", "statuscode"), INACTIVE[table], strict=True)) if gone.row_id in idle else {}
+                values = state | (_refusals(context, table) if gone.cause == Departed.Cause.FORGOTTEN and not context.run.is_sample else {})
+                if values:
+                    writer = writer or stack.enter_context(LateWriter(context, object_name, table, Phase.Kind.GONE))
+                    writer.add(gone.row_id, gone.source_id, 0, "", values, ())
+                yield gone, Departed.Deed.DEACTIVATED if state else Departed.Deed.OPTED_OUT if values else Departed.Deed.LEFT
 
 
-def _untouched(context: StagingContext, name: str, rows: list[Row]) -> Iterator[tuple[str, str]]:
-    """(source id, row id) of rows that nobody else changed last."""
+def _refusals(context: StagingContext, table: str) -> dict[str, bool]:
+    """Of somebody who is to be forgotten: nothing is sent to them any more, whoever changed the row since."""
+    refused = Consent("out", "out", "out", "out").values(context.prefix)
+    return {name: value for name, value in refused.items() if name in context.destination.table(table).columns}
+
+
+def _untouched(context: StagingContext, name: str, rows: Sequence[Gone]) -> Iterator[str]:
+    """Ids of rows that we made and that nobody else changed last."""
     table, destination = context.destination.table(name), context.destination
-    for batch in batched(rows, BATCH):
-        read = destination.client.retrieve(table.entity_set, table.primary_id, [row[2] for row in batch], [EDITOR])
-        ours = {row[table.primary_id].lower() for row in read if str(row.get(EDITOR, "")).lower() in destination.user_ids}
-        yield from ((source_id, row_id) for source_id, _, row_id, _ in batch if row_id in ours)
+    for batch in batched((gone for gone in rows if gone.ours), BATCH):
+        read = destination.client.retrieve(table.entity_set, table.primary_id, [gone.row_id for gone in batch], [EDITOR])
+        yield from (row[table.primary_id].lower() for row in read if str(row.get(EDITOR, "")).lower() in destination.user_ids)
         context.beat()
 
 
@@ -97,12 +139,12 @@ _DEPARTED = """
         SELECT x."table", x.row_id, min(x.source_id) FILTER (NOT x.alias) AS source_id,
                bool_or(x.state = 'present' AND NOT x.alias) AS landed,
                bool_and(CASE WHEN n.source_id IS NULL THEN true ELSE NOT n.waits AND m.moved END) AS departed,
-               bool_or(n.source_id IS NOT NULL) AS merged
+               bool_or(n.source_id IS NOT NULL) AS merged, bool_and(x.origin = 'created') AS ours, list(x.source_id) AS names
         FROM xw x JOIN moved m ON m."table" = x."table" AND m.role = x.role AND m.row_id = x.row_id AND m.source_id = x.source_id
         LEFT JOIN named n ON n.source_id = x.source_id
-        WHERE x.origin = 'created' AND x.source_id NOT LIKE '@%'
+        WHERE x.source_id NOT LIKE '@%'
         GROUP BY x."table", x.row_id)
-    SELECT source_id, "table", row_id, CASE WHEN merged THEN 'merged' ELSE 'deleted' END FROM rows
+    SELECT source_id, "table", row_id, CASE WHEN merged THEN 'merged' ELSE 'deleted' END, ours, names FROM rows
     WHERE landed AND departed AND (row_id NOT IN (SELECT row_id FROM given)) AND row_id IN (SELECT row_id FROM there)
     ORDER BY "table", source_id
 """

@@ -53,9 +53,13 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         known.load_known(con, context, object_name)
         known.load_there(con, context, object_name)
         _place(con, context, object_name, kind)
-        departed.keep(con, context, object_name, named=_NAMED, given=_GIVEN, there='SELECT "table", row_id FROM everyone')
+        (kind.gone or _keep_departed)(con, context, object_name)
         copy(con, "SELECT * FROM decisions", context.decisions(object_name))
     keys.unlink(missing_ok=True)
+
+
+def _keep_departed(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
+    departed.keep(con, context, object_name, named=_NAMED, given=_GIVEN, there='SELECT "table", row_id FROM everyone')
 
 
 _NAMED = "SELECT source_id, disposition NOT IN ('planned', 'merged') AS waits FROM decisions"

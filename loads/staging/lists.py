@@ -4,7 +4,7 @@ Organisation lists become accounts and suppression lists consent; neither become
 with both becomes two, told apart by their role. Source: the service's createdfromcode, 2 contact, 4 lead.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -13,9 +13,8 @@ import pyarrow as pa
 from connectors.extraction import land_answers
 from connectors.models import Dataset
 from connectors.store import database, fill
-from loads import staged
 from loads.models import Phase
-from loads.staging import index
+from loads.staging import index, leaving
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Built, Decision, Kind, Late
 from loads.staging.record_rows import RecordRows, TableRows, Values, first_text
@@ -129,21 +128,13 @@ def tie(context: StagingContext, object_name: str, source_id: str, list_row: str
     return Late(Phase.Kind.TIES, TIES, key, {"list": list_row, "campaign": campaign}, parents, role[:30])
 
 
-def list_rows(context: StagingContext) -> Mapping[str, dict[str, str]]:
-    """Source id of each list -> role -> row id; lists are few."""
-    found: dict[str, dict[str, str]] = {}
-    for row in staged.identities(staged.parts(context.run, "list", "list")):
-        found.setdefault(row["source_id"], {})[row["role"]] = row["row_id"]
-    return found
-
-
 class CampaignRows(RecordRows):
     """A send; the marketing lists of its recipients are tied to it."""
 
     def __init__(self, context: StagingContext, object_name: str) -> None:
         """Know the lists' rows."""
         super().__init__(context, object_name)
-        self.lists = list_rows(context) if "list" in context.objects else {}
+        self.lists = leaving.list_rows(context) if "list" in context.objects else {}
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
         """With a tie per list that has a row; others are noted."""
@@ -196,7 +187,7 @@ class MemberRows:
 
     def __init__(self, context: StagingContext, object_name: str) -> None:
         """Know the lists' rows."""
-        self.lists, self.table = list_rows(context), context.tables_of(object_name)[0]
+        self.lists, self.table = leaving.list_rows(context), context.tables_of(object_name)[0]
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
         """One member of the list of its type."""
@@ -213,4 +204,11 @@ LISTS = Kind(
     ListRows, tables=("campaign", "list"), late=((TIES, Phase.Kind.TIES), ("list", Phase.Kind.STATES)), judge=_judge_lists, targets=_targets
 )
 CAMPAIGNS = Kind(CampaignRows, late=((TIES, Phase.Kind.TIES), ("campaign", Phase.Kind.STATES)))
-MEMBERSHIPS = Kind(MemberRows, tables=(), late=(("listmember", Phase.Kind.MEMBERS),), dataset=_land_memberships, judge=_judge_memberships)
+MEMBERSHIPS = Kind(
+    MemberRows,
+    tables=(),
+    late=(("listmember", Phase.Kind.MEMBERS),),
+    dataset=_land_memberships,
+    judge=_judge_memberships,
+    gone=leaving.keep,
+)

@@ -22,9 +22,11 @@ from loads.staging.people_rows import PersonRows
 from loads.staging.quality import Quality
 from loads.staging.rows import SAMPLES, Draft, TableWriter
 from mapping.issues import Issue
+from mapping.people import is_forgotten
 
 OBJECT, TABLES = placing.OBJECT, placing.TABLES
 IDS = "ids.parquet"
+FORGOTTEN = "list_contains(codes, 'person.forgotten')"  # SQL
 RANGE = 20_000  # records that one part of a task stages
 
 
@@ -97,13 +99,16 @@ def _decide(context: StagingContext) -> None:
 
 
 def _keep_departed(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
+    """Of forgotten people no record stands for a row, whether the source still exports it or not."""
+    listed = {source_id for (source_id,) in con.execute(f"SELECT source_id FROM decisions WHERE {FORGOTTEN}").fetchall()}  # noqa: S608
     departed.keep(
         con,
         context,
         OBJECT,
-        named="SELECT source_id, disposition NOT IN ('planned', 'merged') AS waits FROM decisions",
+        named=f"SELECT source_id, disposition NOT IN ('planned', 'merged') AS waits FROM decisions WHERE NOT {FORGOTTEN}",  # noqa: S608
         given=f"SELECT name AS source_id, \"table\", '' AS role, row_id FROM ({placing.IDS})",  # noqa: S608 - names of our own
         there='SELECT "table", row_id FROM everyone',
+        forgotten=lambda names: not listed.isdisjoint(names) or is_forgotten(context.person_rules.forgotten, *names),
     )
 
 

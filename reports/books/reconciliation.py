@@ -194,9 +194,11 @@ def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
 
 def _read_back(verified: Mapping[str, Any]) -> Part:
     every = verified["everything"]
-    tone = Tone.BAD if every["wrong"] else Tone.GOOD
+    tone = Tone.BAD if every["wrong"] or every["undone"] else Tone.GOOD
     said = (
-        f"All {counted(every['rows'], 'row')} that were written were read back and compared; {counted(every['wrong'], 'value')} are wrong."
+        f"All {counted(every['rows'], 'row')} that were written were read back and compared; {counted(every['wrong'], 'value')} are wrong. "
+        f"{counted(every['lookups'], 'lookup')} lead to the row that was meant and {every['lookups_wrong']:,} elsewhere. "
+        f"Of {every['done']:,} ties, members of lists, states and closings {every['undone']:,} aren't as they were meant."
     )
     return Part(
         "Read back and compared",

@@ -49,6 +49,18 @@ def test_counts_rate_and_time_left_come_from_the_chunks(client, run):
     assert not answer["finished"]
 
 
+def test_rate_and_time_left_follow_the_last_minute_where_it_tells_them(client, run):
+    phase = loading(run, done=20, waiting=10)
+    now = timezone.now()
+    Phase.objects.filter(pk=phase.pk).update(started_at=now - timedelta(hours=1))
+    phase.chunks.filter(number__lt=14).update(settled_at=now - timedelta(minutes=50))
+    phase.chunks.filter(number__gte=14, state="done").update(settled_at=now - timedelta(seconds=20))
+    texts = live(client, run)["texts"]
+    assert (texts["phase-3-rate"], texts["phase-3-left"]) == (texts["rate"], texts["left"]) == ("10 rows/s", "about 1 min 40 s left")
+    phase.chunks.filter(number__gt=15, state="done").update(settled_at=now - timedelta(minutes=2))
+    assert live(client, run)["texts"]["phase-3-rate"] == "under 1 row/s"  # two chunks tell nothing: 2,000 rows in an hour
+
+
 def test_live_figures_cost_the_same_however_many_chunks_there_are(client, run, django_assert_max_num_queries):
     loading(run, done=30, waiting=30)
     with django_assert_max_num_queries(8):

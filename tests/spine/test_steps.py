@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError, connection
 from django.utils import timezone
+from django_q.conf import Conf
 from django_q.exceptions import TimeoutException
 from django_q.models import Schedule
 
@@ -61,15 +63,57 @@ def test_a_step_whose_worker_was_killed_is_taken_over_by_the_next_delivery(north
     assert (step.state, step.message) == (Step.State.DONE, "")
 
 
-def test_a_delivery_that_finds_the_step_held_looks_again_later_and_not_for_ever(northwind):
+def test_a_delivery_that_finds_the_step_held_leaves_it_to_its_worker(northwind):
     step = a_step(northwind, heard=5)
     tasks.carry_out(step.pk)
     step.refresh_from_db()
-    later = Schedule.objects.get()
-    assert (step.state, step.worker, later.args) == (Step.State.RUNNING, "another", f"({step.pk}, 1)")
-    assert later.next_run > timezone.now() + timedelta(seconds=60)
-    tasks.carry_out(step.pk, tasks.LOOKS)
-    assert Schedule.objects.count() == 1
+    assert (step.state, step.worker) == (Step.State.RUNNING, "another")
+
+
+@pytest.mark.parametrize(("state", "worker"), [("queued", ""), ("running", "another")])
+def test_a_step_whose_task_was_lost_is_queued_again_and_one_that_lives_is_not(northwind, state, worker):
+    lost, lives = (a_step(northwind, heard=heard, state=state, worker=worker) for heard in (61, 30))
+    [look] = Schedule.objects.filter(func="workbench.pipeline.tasks.take_up_silent")
+    assert (look.schedule_type, look.minutes) == (Schedule.MINUTES, 1)
+    tasks.take_up_silent()
+    assert Step.objects.get(pk=lost.pk).state == Step.State.DONE
+    assert Step.objects.get(pk=lives.pk).state == state
+
+
+def test_a_step_that_the_database_did_not_let_be_queued_goes_on_all_the_same(northwind):
+    """The step was given back, and its next task couldn't be written."""
+    step = a_step(northwind, heard=61)
+    sync, Conf.SYNC = Conf.SYNC, False
+    try:
+        with queue_refuses(), pytest.raises(DatabaseError):
+            tasks.queue(leases.take(step.pk, "first"))
+    finally:
+        Conf.SYNC = sync
+    step.refresh_from_db()
+    assert (step.state, step.worker) == (Step.State.QUEUED, "")
+    Step.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=61))
+    tasks.take_up_silent()
+    assert Step.objects.get(pk=step.pk).state == Step.State.DONE
+
+
+def test_a_run_of_which_nothing_is_heard_is_worked_on_again(northwind):
+    people.make_planned(northwind)
+    heard = timezone.now() - timedelta(seconds=61)
+    run = people.make_run(northwind, people.make_user("ada"), state=Run.State.LOADING, heartbeat_at=heard)
+    tasks.take_up_silent()
+    run.refresh_from_db()
+    assert run.state == Run.State.PAUSED  # the work begins by asking whether the plan is signed, and it isn't
+    assert "signature" in run.message
+
+
+@contextmanager
+def queue_refuses():
+    """The queue's table takes no row."""
+    connection.cursor().execute("ALTER TABLE django_q_ormq RENAME TO away")
+    try:
+        yield
+    finally:
+        connection.cursor().execute("ALTER TABLE away RENAME TO django_q_ormq")
 
 
 @pytest.mark.parametrize(("state", "heard"), [("running", 61), ("queued", 61)])

@@ -9,6 +9,7 @@ from django.utils import timezone
 from loads import engine, runs
 from loads.models import Chunk, Phase, Run, VerifiedRow
 from loads.verification import VERDICTS, total
+from reports import reconciliation
 from tests import folders
 from tests.folders import user
 from tests.playing import engagement_on
@@ -23,7 +24,7 @@ LONG = "Wolfeschlegelsteinhausenbergerdorff " * 3
 def prepared(tmp_path):
     seller = {"systemuserid": SELLER, "fullname": "A Seller", "internalemailaddress": "seller@customer.example"}
     users = [
-        user("u-1", "ada@gmail.com", "customer", firstName=" Ada ", lastName="Lovelace", loyaltyPoints=12.5),
+        user("u-1", "ada@gmail.com", "customer", firstName=" Ada ", lastName="Lovelace", loyaltyPoints=12.5, jobTitle="Clerk"),
         user("u-2", "EVA@gmail.com", "customer", firstName=LONG, lastName="Marsh", loyaltyPoints=-3),
         user("u-3", "leo@gmail.com", "lead", lastName="Ray"),
         user("u-4", "mia@northpine.example", "lead", lastName="Berg"),
@@ -64,6 +65,10 @@ def test_every_value_is_counted_by_what_became_of_it(prepared):
     assert counts(contacts, "emailaddress1") == {"equal": 1, "transformed": 1}
     assert counts(contacts, "ownerid") == {"transformed": 2}
     assert contacts.verified["ranges"]["mwb_loyaltypoints"] == ["-3.0", "12.5", "9.5"]
+    told = next(one for one in reconciliation.content(run)["phases"] if (one["table"], one["pass"]) == ("contact", "Rows"))["read_back"]
+    empty = {one["column"]: one["empty"] for one in told["columns"]}
+    assert (told["rows"], empty["jobtitle"], empty["firstname"]) == (2, 1, 0)
+    assert contacts.verified["lookups"] == [2, 0]  # the owners; neither has a company
     [lead] = VerifiedRow.objects.filter(run=run, source_id="u-4")
     [company] = [one for one in lead.fields if one["column"] == "companyname"]
     assert (company["source"], company["meant"], company["found"]) == (None, "northpine.example", "northpine.example")

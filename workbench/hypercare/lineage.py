@@ -9,7 +9,7 @@ from connectors import landing
 from connectors.models import Dataset
 from loads import bindings, staged, tracing
 from loads.dispositions import lookup
-from loads.models import Binding, Run, VerifiedRow
+from loads.models import Binding, Phase, Run, VerifiedRow
 from loads.staged import StagedRow
 from loads.staging import companies
 from loads.verification import BIND
@@ -136,7 +136,8 @@ class Lineage:
     def fields(self, table: str, record: Mapping[str, Any], row: StagedRow | None) -> list[Field]:
         """Every field that has a value or a column of this table, those that arrived first."""
         values = row.values if row else {}
-        verified = VerifiedRow.objects.filter(run=self.run, row_id=row.row_id).first() if row else None
+        of_rows = VerifiedRow.objects.filter(run=self.run, phase__kind=Phase.Kind.ROWS)
+        verified = of_rows.filter(row_id=row.row_id).first() if row else None
         checked = {field["column"]: field for field in verified.fields} if verified else {}
         found = []
         for rule in self.contents.get("maps", {}).get("fields", ()):

@@ -60,11 +60,14 @@ def refused(error: WorkbenchError) -> CommandError:
 
 
 def state_line(run: Run) -> str:
-    """A run in one line: number, key, where to, state, how far."""
-    phases = progress.phases(run, timezone.now())
+    """A run in one line: number, key, where to, state, how far, and while it loads how fast and how long still."""
+    now = timezone.now()
+    phases = progress.phases(run, now)
+    pace = progress.of_run(phases, now) if run.state == Run.State.LOADING else progress.Pace()
     done, planned = sum(item.done for item in phases), sum(item.planned for item in phases)
     where = f"{run.environment.engagement.slug}/{run.environment.kind}"
-    return f"{run.pk:>5}  {run.key}  {where:<34}  {run.get_state_display():<8}  {done:,} of {planned:,} rows"
+    told = [f"{done:,} of {planned:,} rows", *filter(None, (pace.rate_text, pace.left_text))]
+    return f"{run.pk:>5}  {run.key}  {where:<34}  {run.get_state_display():<8}  {', '.join(told)}"
 
 
 def follow(run: Run, say: Callable[[str], Any]) -> None:

@@ -23,13 +23,14 @@ class PipelineConfig(AppConfig):
 
     def ready(self) -> None:
         """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
-        from django.db.models.signals import post_save  # needs the models loaded
+        from django.db.models.signals import post_migrate, post_save  # needs the models loaded
 
         from loads.quality import measured
         from loads.reconciliation import phase_closed, run_finished
         from mapping.models import PlanVersion
         from workbench.engagements.models import SignOff
 
+        post_migrate.connect(look_every_minute, sender=self, dispatch_uid="look for what fell silent")
         measured.connect(report_quality, weak=False, dispatch_uid="data quality of the run")
         phase_closed.connect(report, weak=False, dispatch_uid="reconciliation per phase")
         run_finished.connect(report, weak=False, dispatch_uid="reconciliation of the run")
@@ -37,6 +38,14 @@ class PipelineConfig(AppConfig):
         run_finished.connect(write_documents, weak=False, dispatch_uid="documents of the run")
         post_save.connect(certify, sender=SignOff, weak=False, dispatch_uid="certificate of the signature")
         post_save.connect(prepare, sender=PlanVersion, weak=False, dispatch_uid="keys of the preview")
+
+
+def look_every_minute(sender: object, **kwargs: object) -> None:
+    """Have the queue look every minute for steps and runs that nobody goes on with. The queue keeps nothing of it."""
+    from django_q.models import Schedule  # needs the models loaded
+
+    wanted = {"schedule_type": Schedule.MINUTES, "minutes": 1, "repeats": -1, "kwargs": repr({"q_options": {"save": False}})}
+    Schedule.objects.update_or_create(name="what fell silent", func="workbench.pipeline.tasks.take_up_silent", defaults=wanted)
 
 
 def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object) -> None:

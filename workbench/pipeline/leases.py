@@ -38,6 +38,18 @@ def take(step_id: int, worker: str) -> Step | None:
     return Step.objects.select_related("engagement", "environment__engagement", "environment__connection").get(pk=step_id)
 
 
+def silent() -> Q:
+    """Steps of which nothing was heard for as long as a lease lasts."""
+    since = timezone.now() - LEASE
+    return Q(heartbeat_at__lt=since) | Q(heartbeat_at=None, queued_at__lt=since)
+
+
+def take_back(step: Step) -> bool:
+    """Make a silent step one that waits for a worker; False where somebody was heard of meanwhile, or took it back already."""
+    still = Step.objects.filter(silent(), pk=step.pk, state=step.state, worker=step.worker)
+    return bool(still.update(state=Step.State.QUEUED, worker="", heartbeat_at=timezone.now()))
+
+
 def keep(step: Step, **changes: object) -> None:
     """Say that the worker is alive, and write the changes. Raises LeaseLost."""
     held = Step.objects.filter(pk=step.pk, worker=step.worker, state=Step.State.RUNNING)

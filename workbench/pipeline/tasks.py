@@ -2,44 +2,40 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import cast
 
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
-from django_q.models import Schedule
-from django_q.tasks import async_task, schedule
+from django_q.tasks import async_task
 
 from connectors import landing
 from connectors.models import Dataset
-from loads import bindings, provisioning
+from loads import bindings, provisioning, runs
 from loads.delta import refreshing
 from mapping.discovery.keys import PERSON, make_files, ready_files
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline import discovery, extraction, handoff, leases
-from workbench.pipeline.models import LEASE, Step
+from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work, go_on, started
 
 logger = logging.getLogger(__name__)
 CARRY_OUT = "workbench.pipeline.tasks.carry_out"
 ATTEMPTS = 5  # tasks in a row that were cut off before the step's next part was done
-LOOKS = 30  # a minute apart, at a step that another worker holds
 
 
 class TaskFailed(WorkbenchError):
     """What the queue keeps of an unexpected error: its type and place, since its words may name a person."""
 
 
-def carry_out(step_id: int, looks: int = 0) -> None:
+def carry_out(step_id: int) -> None:
     """Take part in a step; a failure is kept with a message that says what to do.
 
     A task may be delivered twice, or again after its worker was killed: only one worker holds the step, and a silent one loses it.
     """
     step = leases.take(step_id, leases.worker_name())
     if step is None:
-        look_again(step_id, looks)
         return
     try:
         with leases.beating(step):
@@ -81,10 +77,17 @@ def queue(step: Step) -> None:
         async_task(CARRY_OUT, step.pk, task_name=f"{step.name} {step.engagement.slug}")
 
 
-def look_again(step_id: int, looks: int) -> None:
-    """Another worker holds the step: look later whether it is still alive, since this delivery may be the last one."""
-    if looks < LOOKS and Step.objects.filter(pk=step_id, state=Step.State.RUNNING).exists():
-        schedule(CARRY_OUT, step_id, looks + 1, schedule_type=Schedule.ONCE, next_run=timezone.now() + LEASE + timedelta(seconds=5))
+def take_up_silent() -> None:
+    """Queue what should go on and gave no sign of life for as long as a lease lasts: its task was lost, and nobody else would notice.
+
+    So it is where a process ended between giving a step back and queueing the next task, where the database refused either of them, and
+    where a worker died with a task of a queue that delivers no second time, as Redis does.
+    """
+    for step in Step.objects.filter(leases.silent(), state__in=(Step.State.QUEUED, Step.State.RUNNING)).select_related("engagement"):
+        if leases.take_back(step):
+            logger.warning("step %s fell silent; it is queued again", step.pk)
+            async_task(CARRY_OUT, step.pk, task_name=f"{step.name} {step.engagement.slug}")
+    runs.take_up_silent()
 
 
 def _finish(step: Step, state: str, message: str) -> None:

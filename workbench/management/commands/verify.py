@@ -1,4 +1,4 @@
-"""`manage.py verify RUN`: read everything back again that a run wrote, and compare it."""
+"""`manage.py verify RUN`: read everything back again that a run wrote and did, and compare it."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,11 +10,13 @@ from workbench.engagements import history
 from workbench.engagements.errors import WorkbenchError
 from workbench.management import environments, running
 
+GONE = "it isn't there"
+
 
 class Command(BaseCommand):
     """Of a run in any state, a finished one too. Only reads; source ids and columns are told, no values."""
 
-    help = f"Read back every row that a run wrote and compare each value with what was sent. {running.EXIT_CODES}"
+    help = f"Read back all that a run wrote and did, and compare it value by value with what was meant. {running.EXIT_CODES}"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Which run."""
@@ -38,10 +40,10 @@ class Command(BaseCommand):
 
     def _tell(self, found: Found) -> Found:
         values = ", ".join(f"{count:,} {verdict}" for verdict, count in found.tally.values().items())
-        later = f"; {found.later:,} rows were written by a later run since and aren't compared" if found.later else ""
+        later = f"; {found.later:,} were taken up by a later run since and aren't compared" if found.later else ""
         self.stdout.write(f"{found.phase}: {found.tally.rows:,} rows, values: {values}{later}")
         for source_id, columns in found.differing:
-            self.stdout.write(f"    {source_id}: {', '.join(columns) if columns else 'the row is missing'}")
+            self.stdout.write(f"    {source_id}: {', '.join(columns) or GONE}")
         if (more := found.tally.wrong_rows - len(found.differing)) > 0:
             self.stdout.write(f"    and {more:,} more")
         return found

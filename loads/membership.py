@@ -1,0 +1,128 @@
+"""Lists tied to campaigns, and members put on lists and taken from them: links, which have no ids of ours."""
+
+from collections.abc import Mapping, Sequence
+
+from connectors.dataverse.client import NS, Client, Operation, Outcome
+from connectors.dataverse.errors import DataverseRefused
+from connectors.dataverse.metadata import Column
+from connectors.store import batched
+from loads.messaging import BATCH, OfTable, Values
+from loads.staged import StagedRow
+from loads.writer import parts
+
+MEMBERS_AT_ONCE = 500
+THERE = "there"  # of a link: whether it is
+ADDED_BY = "_createdby_value"
+
+
+class Links(OfTable):
+    """What messages that make links share."""
+
+    outcome = "created"
+
+    @property
+    def types(self) -> Mapping[str, Column]:
+        """Links are there or not, and hold nothing."""
+        return {}
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """The links that there are."""
+        return {row_id: found for row_id, found in self.read(rows).items() if found[THERE]}
+
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """The link."""
+        return {THERE: True}
+
+
+class Ties(Links):
+    """Lists tied to campaigns; the campaign says which lists it has."""
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
+        campaigns = list(dict.fromkeys(row.values["campaign"] for row in rows))
+        tied: set[tuple[str, str]] = set()
+        for start in range(0, len(campaigns), BATCH):
+            part = campaigns[start : start + BATCH]
+            reads = [Operation("GET", f"campaigns({campaign})/campaignlist_association?$select=listid") for campaign in part]
+            for campaign, outcome in zip(part, self.client.batch(reads, repeatable=True), strict=True):
+                tied |= {(campaign, row["listid"].lower()) for row in (outcome.body or {}).get("value", ())}
+        return {row.row_id: {THERE: (row.values["campaign"], row.values["list"]) in tied} for row in rows}
+
+    def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
+        body = {"Campaign": {"@odata.type": f"{NS}.campaign", "campaignid": row.values["campaign"]}}
+        return Operation("POST", f"lists({row.values['list']})/{NS}.AddItemCampaign", body)
+
+
+class Members(Links):
+    """Members added to lists, many at once; a refused call is taken apart member by member."""
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
+        found: dict[str, Values] = {}
+        for list_id, members in by_list(rows).items():
+            there = who_added(self.client, list_id, [row.values["member"] for row in members])
+            found |= {row.row_id: {THERE: row.values["member"] in there} for row in members}
+        return found
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        """The rows as they are sent together."""
+        return [part for members in by_list(rows).values() for part in parts(members, MEMBERS_AT_ONCE)]
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
+        members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
+        body = {"List": {"@odata.type": f"{NS}.list", "listid": rows[0].values["list"]}, "Members": members}
+        try:
+            self.client.post("AddListMembersList", body, repeatable=True)  # who is on the list stays on it once
+        except DataverseRefused:
+            return super().send(rows)
+        return [(row, Outcome(204)) for row in rows]
+
+    def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
+        return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
+
+
+class Left(Members):
+    """Members taken from lists; the one who put them there is looked at when it is staged."""
+
+    outcome = "updated"
+
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """No link any more."""
+        return {THERE: False}
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Whether there is a link, of each row."""
+        return self.read(rows)
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
+        return OfTable.send(self, rows)
+
+    def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
+        return Operation("POST", f"lists({row.values['list']})/{NS}.RemoveMemberList", {"EntityId": row.values["member"]})
+
+
+def who_added(client: Client, list_id: str, members: Sequence[str]) -> dict[str, str]:
+    """Of these rows those that are on a list -> the user who put them there.
+
+    Source: the column createdby of listmember, learn.microsoft.com/dynamics365/developer/reference/entities/listmember
+    """
+    found: dict[str, str] = {}
+    for part in batched(members, MEMBERS_AT_ONCE):
+        ids = ",".join(f'"{member}"' for member in part)
+        wanted = f"_listid_value eq {list_id} and {NS}.In(PropertyName='entityid',PropertyValues=[{ids}])"
+        for row in client.rows("listmembers", select=["_entityid_value", ADDED_BY], filter=wanted):
+            found[row["_entityid_value"].lower()] = str(row.get(ADDED_BY) or "").lower()
+    return found
+
+
+def by_list(rows: Sequence[StagedRow]) -> dict[str, list[StagedRow]]:
+    """List -> its rows."""
+    lists: dict[str, list[StagedRow]] = {}
+    for row in rows:
+        lists.setdefault(row.values["list"], []).append(row)
+    return lists

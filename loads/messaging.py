@@ -1,0 +1,119 @@
+"""What every message is that does something with rows once they are there: it reads, compares, and sends only what is missing."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from connectors.dataverse.batch import ChangeSet
+from connectors.dataverse.client import Client, Operation, Outcome
+from connectors.dataverse.metadata import Column, Table
+from loads.destination import Destination
+from loads.staged import StagedRow
+from loads.writer import answered, parts
+
+BATCH = 50  # operations of one request
+
+
+Values = Mapping[str, Any]
+
+
+class Message(Protocol):
+    """One kind of thing to do with rows."""
+
+    outcome: str
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Row id -> what the service holds now of what is changed, of the rows that exist."""
+
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        """Row ids of those for which it is done already, read from the service."""
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Row id -> what the service holds now, of those of which there is anything to be read back."""
+
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """What is to be found of a row after the message, by column; found: what the service holds."""
+
+    @property
+    def types(self) -> Mapping[str, Column]:
+        """The columns that `wanted` speaks of, as far as they have a type."""
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """Row id -> reason code of those for which it must not be done, though it isn't done yet."""
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        """The rows as they are sent together."""
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
+
+
+def done(message: Message, rows: Sequence[StagedRow], found: Mapping[str, Values]) -> set[str]:
+    """Row ids of those for which it is done already, by what was read."""
+    return {row.row_id for row in rows if row.row_id in found and message.is_done(row, found[row.row_id])}
+
+
+class OfTable(ABC):
+    """What messages on rows of one table share."""
+
+    outcome = "updated"
+    columns: tuple[str, ...] = ("statecode", "statuscode")
+
+    def __init__(self, destination: Destination, table: str, client: Client, run_key: str = "") -> None:
+        """table: whose rows it is about. client: of the application user that sends it. run_key: of the run that does it."""
+        self.destination, self.client, self.name, self.run_key = destination, client, table, run_key
+
+    @property
+    def table(self) -> Table:
+        """The table's metadata."""
+        return self.destination.table(self.name)
+
+    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
+        """The rows as they are sent together."""
+        return list(parts(rows, BATCH))
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """State and whatever else the message changes, of the rows that exist."""
+        return self.look(rows, self.columns)
+
+    def look(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Values]:
+        """Row id -> these columns, of the rows that exist."""
+        table = self.table
+        found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], [table.primary_id, *columns])
+        return {row[table.primary_id].lower(): {name: row.get(name) for name in columns} for row in found}
+
+    @property
+    def types(self) -> Mapping[str, Column]:
+        """The table's columns."""
+        return self.table.columns
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is read of the rows that exist."""
+        return self.read(rows)
+
+    @abstractmethod
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """What is to be found of a row after the message."""
+
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted."""
+        return all(found.get(name) == value for name, value in self.wanted(row, found).items())
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        """Those for which it is done already."""
+        return done(self, rows, self.read(rows))
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """None, as a rule."""
+        return {}
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost, and Throttled where the service puts rows off for too long."""
+        return answered(self.client, rows, self.operation, repeatable=False)
+
+    @abstractmethod
+    def operation(self, row: StagedRow) -> Operation | ChangeSet:
+        """What a batch does for one row."""

@@ -1,0 +1,224 @@
+"""Who left a list at the source, or is to be forgotten there, and what `verify` notices of lists, ties and deals after a run."""
+
+import json
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from connectors.dataverse.client import NS
+from loads import engine, rollback
+from loads.delta.models import Departed
+from loads.models import Phase, Run
+from loads.rollback.scope import Scope
+from tests import folders
+from tests.folders import organisation_list, user
+from tests.playing import collect, dump, engagement_on
+from tests.spine.test_load_engine import Prepared
+from tests.spine.test_rollback import held
+from tests.spine.test_second_run import SELLER, edit
+from workbench.pipeline import demonstration
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+LATER = "2026-01-01 00:00:00 +00:00"
+NEWS, GONE = 7, 8
+
+
+def on(user_id: str, *lists: int, **fields) -> dict:
+    return user(user_id, f"{user_id}@north.example", emailListIds=list(lists), **fields)
+
+
+FIRST = [
+    on("u-stays", NEWS, GONE),
+    on("u-left", NEWS),
+    on("u-left-lead", NEWS, lifecycleStage="lead"),
+    on("u-deleted", NEWS),
+    on("u-by-hand", NEWS),
+    on("u-cross", NEWS, lifecycleStage="lead"),
+    on("u-back", NEWS),
+    on("u-forgotten", NEWS),
+    on("u-erased", NEWS),
+    on("u-edited-forgotten"),
+    user("u-twin-1", "twin@north.example", emailListIds=[NEWS], firstName="Twin"),
+    user("u-twin-2", "twin@north.example", emailListIds=[NEWS], firstName="Twin", profileUpdatedAt="2024-01-01 00:00:00 +00:00"),
+]
+SECOND = [
+    on("u-stays", NEWS, profileUpdatedAt=LATER),
+    on("u-left"),
+    on("u-left-lead", lifecycleStage="lead"),
+    on("u-by-hand"),
+    on("u-cross", NEWS, lifecycleStage="customer", profileUpdatedAt=LATER),
+    on("u-back", NEWS, lifecycleStage="lead", profileUpdatedAt=LATER),
+    on("u-forgotten", NEWS),
+    on("u-edited-forgotten"),
+    FIRST[10],
+]
+FORGOTTEN = [sha256(f"{name}@north.example".encode()).hexdigest() for name in ("u-forgotten", "u-erased", "u-edited-forgotten")]
+
+
+def folder(path: Path) -> Path:
+    seller = {"systemuserid": SELLER, "fullname": "Sam Seller", "internalemailaddress": "sam@customer.example"}
+    rows = {"dataverse/systemuser": [seller | {"isdisabled": False, "accessmode": 0}]}
+    bought = {"id": "pu-1", "userId": "u-stays", "total": 20, "createdAt": "2024-03-05 09:10:11 +00:00", "shoppingCartItems": []}
+    lists = [organisation_list(NEWS, "News"), organisation_list(GONE, "Autumn")]
+    folders.write(path, FIRST, lists=lists, rows=rows, more={"export/purchase.ndjson": [bought]})
+    later = path / "later" / "iterable"
+    (later / "export").mkdir(parents=True)
+    (later / "users").mkdir()
+    (later / "export" / "user.ndjson").write_text("".join(json.dumps(one) + "\n" for one in SECOND))
+    (later / "lists.json").write_text(json.dumps({"lists": lists[:1]}))
+    (later / "users" / "forgotten.json").write_text(json.dumps({"hashedEmails": FORGOTTEN}))
+    return path
+
+
+class Played(Prepared):
+    """The engagement as it goes on. told: what the commands said; members: (list's source id, type, member's source id) by stage."""
+
+    def load(self) -> Run:
+        run = self.finish(self.open())
+        assert run.state == Run.State.DONE, run.message
+        return run
+
+    def verify(self, run: Run) -> str:
+        out = StringIO()
+        try:
+            call_command("verify", run.key, user=self.cast.engineer.username, stdout=out)
+        except CommandError as error:
+            out.write(str(error))
+        return out.getvalue()
+
+    def dump(self, table: str) -> list[dict]:
+        return dump(self.servers.dataverse_sandbox, table)
+
+    def row(self, table: str, source_id: str) -> dict:
+        return next(row for row in self.dump(table) if row.get("mwb_sourceid") == source_id)
+
+    def list_of(self, list_id: int, code: int) -> str:
+        found = [row for row in self.dump("list") if row["mwb_sourceid"] == f"list:{list_id}" and row["createdfromcode"] == code]
+        return found[0]["listid"]
+
+    def members(self) -> set[tuple[str, str, str]]:
+        """(the list's source id, the members' table, the member's source id)."""
+        lists = {row["listid"]: row["mwb_sourceid"].partition(":")[2] for row in self.dump("list")}
+        people = {
+            row[f"{name}id"]: (name, row["mwb_sourceid"].partition(":")[2]) for name in ("contact", "lead") for row in self.dump(name)
+        }
+        return {(lists[row["_listid_value"]], *people[row["_entityid_value"]]) for row in self.dump("listmember")}
+
+    def change(self, list_id: str, message: str, member: str, as_user: str | None = None) -> None:
+        headers = {"MSCRMCallerID": as_user} if as_user else {}
+        engine.Destination(self.sandbox).client.post(f"lists({list_id})/{NS}.{message}", {"EntityId": member}, headers)
+
+
+@pytest.fixture(scope="module")
+def played(django_db_setup, django_db_blocker, tmp_path_factory):
+    with django_db_blocker.unblock():
+        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
+        try:
+            with engagement_on(source, work, departed="deactivate") as (engagement, cast, servers):
+                yield play(Played(engagement, cast, servers, leave=()))
+        finally:
+            call_command("flush", verbosity=0, interactive=False)
+
+
+def play(played: Played) -> SimpleNamespace:
+    first = played.load()
+    found = SimpleNamespace(whole=played.verify(first), first=played.members())
+    meddle(played)
+    found.meddled = played.verify(first)
+    edit(played.servers, "contact", played.row("contact", "user:u-edited-forgotten")["contactid"], {"jobtitle": "Director"})
+    by_hand, news = played.row("contact", "user:u-by-hand")["contactid"], played.list_of(NEWS, 2)
+    played.change(news, "RemoveMemberList", by_hand)
+    played.change(news, "AddMemberList", by_hand, SELLER)
+    played.servers.advance("iterable")
+    demonstration._step(played.engagement, Step.Name.DELTA, None, played.cast, lambda said: None)
+    second = played.load()
+    found.second, found.phases = played.members(), {(one.table, one.kind): one for one in second.phases.all()}
+    found.departed = {(one.table, one.source_id): (one.cause, one.deed) for one in Departed.objects.filter(run=second)}
+    found.people = {row["mwb_sourceid"]: (row["statecode"], row["donotbulkemail"]) for row in played.dump("contact")}
+    found.since, found.again = played.verify(first), played.verify(second)
+    found.after = collect(played.engagement, played.servers)
+    with held():
+        planned = rollback.open_rollback(second, played.cast.engineer, Scope())
+    played.work(planned)
+    with held():
+        rollback.agree(planned, played.cast.engineer)
+    assert played.work(planned).state == Run.State.DONE, planned.message
+    found.back = played.members()
+    return found
+
+
+def meddle(played: Played) -> None:
+    """A member is taken from a list, a tie is cut, a deal is reopened: what no row of ours shows."""
+    campaign, news = played.row("campaign", f"list:{NEWS}")["campaignid"], played.list_of(NEWS, 4)
+    played.change(played.list_of(NEWS, 2), "RemoveMemberList", played.row("contact", "user:u-stays")["contactid"])
+    played.call("DELETE", f"campaigns({campaign})/campaignlist_association({news})/$ref")
+    edit(played.servers, "opportunity", played.row("opportunity", "purchase:pu-1")["opportunityid"], {"statecode": 0, "statuscode": 1})
+
+
+def test_verification_after_a_run_counts_all_that_was_done_beside_the_rows(played):
+    assert "rows are as they were sent" in played.whole
+    for words in ("members of lists: 11 rows", "lists tied to campaigns: 3 rows", "deals closed: 1 rows"):
+        assert words in played.whole
+
+
+def test_verification_notices_a_member_removed_a_tie_cut_and_a_deal_reopened_and_names_them(played):
+    assert f"    {NEWS}:u-stays: it isn't there\n" in played.meddled
+    assert f"    {NEWS}: it isn't there\n" in played.meddled
+    deal = next(line for line in played.meddled.splitlines() if line.startswith("    pu-1: ") and "statecode" in line)
+    assert {"statecode", "statuscode"} <= set(deal.partition(": ")[2].split(", "))
+    assert played.meddled.count("it isn't there") == 2
+
+
+def test_who_left_a_list_is_taken_from_it_where_we_put_them_there(played):
+    gone = {(str(NEWS), "contact", "u-left"), (str(NEWS), "lead", "u-left-lead"), (str(NEWS), "contact", "u-deleted")}
+    gone |= {(str(NEWS), "contact", "u-forgotten"), (str(NEWS), "contact", "u-erased")}
+    assert gone <= played.first
+    assert played.first - played.second == gone
+    phase = played.phases["listmember", Phase.Kind.LEFT]
+    assert (phase.planned, phase.updated + phase.created, phase.balanced, phase.at_destination) == (5, 5, True, 5)
+    assert {key[1] for key, told in played.departed.items() if told == ("left", "removed")} == {
+        f"{NEWS}:u-left", f"{NEWS}:u-left-lead", f"{NEWS}:u-deleted"
+    }  # fmt: skip
+
+
+def test_a_member_whom_a_person_put_on_the_list_stays_and_is_listed(played):
+    assert (str(NEWS), "contact", "u-by-hand") in played.second
+    assert played.departed["listmember", f"{NEWS}:u-by-hand"] == ("left", "left")
+
+
+def test_members_of_a_list_that_is_gone_and_of_whom_another_record_stands_there_stay(played):
+    assert {(str(GONE), "contact", "u-stays"), (str(NEWS), "contact", "u-stays")} <= played.second
+    assert sum(name.startswith("u-twin") for *_, name in played.second) == 1
+    assert {(str(NEWS), "lead", "u-cross"), (str(NEWS), "contact", "u-cross")} <= played.second
+
+
+def test_a_contact_who_would_be_a_lead_by_now_stays_one_row_and_one_member(played):
+    assert [one for one in played.second if one[2] == "u-back"] == [(str(NEWS), "contact", "u-back")]
+    assert not [row for row in played.after.rows("lead", "sandbox") if row["mwb_sourceid"] == "user:u-back"]
+
+
+def test_people_who_are_to_be_forgotten_are_listed_opted_out_and_deactivated_unless_edited(played):
+    told = {key[1]: value for key, value in played.departed.items() if key[0] == "contact"}
+    assert told["u-forgotten"] == told["u-erased"] == ("forgotten", "deactivated")
+    assert told["u-edited-forgotten"] == ("forgotten", "opted_out")
+    assert told["u-deleted"] == ("deleted", "deactivated")
+    states = {name: (played.people[f"user:{name}"]) for name in ("u-forgotten", "u-edited-forgotten", "u-deleted", "u-stays")}
+    assert states == {"u-forgotten": (1, True), "u-edited-forgotten": (0, True), "u-deleted": (1, False), "u-stays": (0, False)}
+    members = {played.departed["listmember", f"{NEWS}:{name}"] for name in ("u-forgotten", "u-erased")}
+    assert members == {("forgotten", "removed")}
+
+
+def test_verification_of_an_earlier_run_leaves_to_the_later_one_what_that_took_up(played):
+    assert "rows are as they were sent" in played.again
+    assert f"{NEWS}:u-left: it isn't there" not in played.since
+    assert f"{NEWS}:u-stays: it isn't there" not in played.since
+    assert "    pu-1: " in played.since  # open still: the later run left to a person what somebody reopened
+
+
+def test_a_rollback_puts_members_on_the_lists_again(played):
+    assert played.first - played.back == {(str(NEWS), "contact", "u-stays")}  # whom the second run had put back
