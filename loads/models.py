@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from loads.delta.models import Conflict, Departed
 from loads.rehearsal.models import Rehearsal
+from loads.removal.models import SchemaRemoval
 from mapping.models import PlanVersion
 from workbench.engagements.models import Connection, Engagement, Environment
 
@@ -478,5 +479,5 @@ class QualityGroup(models.Model):
 
 __all__ = [
     "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal",
-    "Run", "SchemaPlan", "VerifiedRow",
+    "Run", "SchemaPlan", "SchemaRemoval", "VerifiedRow",
 ]  # fmt: skip

@@ -119,7 +119,17 @@ def _phases(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
         yield [title, phase["extracted"], *(phase[name] for name in RECORDS), balance(phase["balanced"])]
 
 
-CONTENTS = {"matrix": _matrix, "sandbox": _sandbox}
+def _schema(content: Mapping[str, Any]) -> Iterator[Part]:
+    """What the signer of a removal of schema was shown."""
+    for verdict, title in (("remove", "To be removed, where still empty"), ("keep", "To be kept")):
+        named = [one for one in content["components"] if one["verdict"] == verdict]
+        columns = [Column("Component", 60), Column("Kind", 22), number("Rows", 18), Column("Why it is kept", 70)]
+        rows = ([Stacked(one["column"] or one["table"], one["table"]), one["kind"], one["rows"] or 0, one["reason"]] for one in named)
+        text = [f"{counted(len(named), 'component')} of {content['environment']}, {content['address']}."]
+        yield Part(title, text=text, table=Table(columns, rows, "None.", kept_in="the JSON beside this certificate"))
+
+
+CONTENTS = {"matrix": _matrix, "sandbox": _sandbox, "schema": _schema}
 
 
 def _verification(told: Mapping[str, Any]) -> Part:

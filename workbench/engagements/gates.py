@@ -24,7 +24,7 @@ Check = Callable[[Engagement, Environment | None], Iterator[tuple[str, str]]]
 _gates: dict[str, tuple[frozenset[str], Check]] = {}
 
 # The steps of an engagement that a gate can close.
-ACTIONS = ("extract", "provision", "load")
+ACTIONS = ("extract", "provision", "load", "removal")
 
 
 class GateClosed(WorkbenchError):

@@ -15,6 +15,7 @@ from workbench.engagements.models import Engagement, Membership, Role, SignOff
 # What a person says by signing, as the page shows it beside the box to tick.
 STATEMENTS: Mapping[str, str] = {
     SignOff.Kind.MATRIX: "I have read this page. People move as it says, for the stages that it lists.",
+    SignOff.Kind.SCHEMA: "I have read what would be removed from production. It may be removed, where it is still empty then.",
     SignOff.Kind.SANDBOX: "I have checked the sandbox. Production may run with exactly these versions of the plan.",
 }
 

@@ -34,4 +34,5 @@ urlpatterns = [
     path("engagements/<slug:slug>/documents/<int:pk>/read/", reading.read, name="read"),
     path("engagements/<slug:slug>/matrix/", signing.MatrixPage.as_view(), name="matrix"),
     path("engagements/<slug:slug>/sandbox/", signing.SandboxPage.as_view(), name="sandbox"),
+    path("engagements/<slug:slug>/removal/", signing.RemovalPage.as_view(), name="removal"),
 ]

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse, reverse_lazy
 
+from loads.removal.opening import waiting_removal
 from mapping.checks.deciding import waiting_for
 from mapping.models import DiscoveryFinding
 from mapping.owners.models import OwnerMatch
@@ -74,6 +75,10 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
         if Role.APPROVER in roles:
             quality = reverse("portal:quality", args=[engagement.slug])
             found += [Ask(item.says, quality) for item in stage.missing if item.gate == QUALITY_GATE]
+    if Role.APPROVER in roles and (removal := waiting_removal(engagement)):
+        found.append(
+            Ask(f"Read what would be removed of the schema, and sign it: {removal}.", reverse("portal:removal", args=[engagement.slug]))
+        )
     if waiting := waiting_for(engagement, roles - {Role.ENGINEER}):
         found.append(Ask(f"{waiting} decision{'s' if waiting > 1 else ''} to take about what the checks found.", _decisions(engagement)))
     if roles & CUSTOMERS and (tickets := Ticket.objects.filter(engagement=engagement).with_customer().count()):
