@@ -70,8 +70,9 @@ def propose(environment: Environment) -> SchemaPlan:
 def _holders(environment: Environment, client: Client) -> list[dict[str, Any]]:
     """The steps of what everything that is made belongs to; their names stand as columns of no table."""
     prefix, solution = environment.engagement.prefix, solution_name(environment)
+    publisher = find_publisher(client, prefix)
     return [
-        _step(PUBLISHER, "", publisher_name(prefix), there=bool(find_publisher(client, prefix))),
+        _step(PUBLISHER, "", publisher.get("uniquename") or publisher_name(prefix), there=bool(publisher)),
         _step(SOLUTION, "", solution, there=bool(find_solution(client, solution))),
     ]
 
