@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from loads import quality
+from loads.losses import deciding
 from loads.models import Binding, SchemaPlan
 from loads.removal import opening
 from loads.removal.models import newest
@@ -97,3 +98,19 @@ def removal_agreed(engagement: Engagement, environment: Environment | None) -> I
         yield f"Nobody has agreed to: {removal}.", Role.ENGINEER
     elif removal.signoff and removal.signoff.content_sha256 != signoffs.content_hash(opening.content(removal)):
         yield f"{removal} isn't what was signed: run verify_history.", Role.ENGINEER
+
+
+@gate("losses of the sandbox accepted", "sandbox signature")
+def sandbox_losses_accepted(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Who signs the sandbox run has accepted what arrives there with less than the source held."""
+    for run in deciding.to_accept(engagement, Environment.Kind.SANDBOX):
+        for says in deciding.missing(run):
+            yield says, Role.APPROVER
+
+
+@gate("losses of production accepted", "handoff")
+def production_losses_accepted(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """What is handed over is accepted with what is lost of it, run by run."""
+    for run in deciding.to_accept(engagement, Environment.Kind.PRODUCTION):
+        for says in deciding.missing(run):
+            yield says, Role.APPROVER

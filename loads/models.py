@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from loads.delta.models import Conflict, Departed
+from loads.losses.models import Loss, LossDecision
 from loads.rehearsal.models import Rehearsal
 from loads.removal.models import SchemaRemoval
 from mapping.models import PlanVersion
@@ -478,6 +479,7 @@ class QualityGroup(models.Model):
 
 
 __all__ = [
-    "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal",
+    "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Loss", "LossDecision", "Phase",
+    "QualityGroup", "Rehearsal",
     "Run", "SchemaPlan", "SchemaRemoval", "VerifiedRow",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from loads.reasons import explained
 from loads.reconciliation import RECORDS
 from reports.book import Book, Cell, Code, Column, Figure, Kind, Note, Part, Stacked, Table, Tone, number
-from reports.books.words import balance, counted, listed, summed, sums
+from reports.books.words import accepted, balance, counted, listed, summed, sums
 from reports.printable import moment
 
 OUTCOMES = {"lead": "Lead", "contact": "Contact", "review": "Held for review", "skip": "Left out", "": "No answer: not covered"}
@@ -103,6 +103,8 @@ def _sandbox(content: Mapping[str, Any]) -> Iterator[Part]:
         ],
         table=Table(columns, _phases(phases), "Nothing was loaded.", kept_in="the JSON beside this certificate"),
     )
+    if lost := content.get("losses"):
+        yield Part("What arrived with less", notes=[accepted(lost)])
     columns = [Column("Reason", 84), Column("Outcome", 24), Column("Object", 28), number("Records", 20)]
     rows = (
         [Stacked(explained(one["code"]) or one["code"], one["code"]), one["outcome"], one["object"], one["count"]]

@@ -88,6 +88,7 @@ def decided(django_db_setup, django_db_blocker, tmp_path_factory):
                 asked = quality.open_lines(unfit)
                 decide(unfit, lines_of(unfit), cast.approver, "score", "default", "7", code="number.unparseable")
                 second = prepared.sandbox.runs.latest("pk")
+                demonstration.accept_losses(second, cast)
                 signed = demonstration.sandbox_content(engagement)
                 demonstration.sign(engagement, SignOff.Kind.SANDBOX, signed, cast)
                 later = lines_of(second)

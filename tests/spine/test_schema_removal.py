@@ -99,7 +99,13 @@ def test_what_is_filled_built_upon_or_was_there_before_is_kept_and_the_rest_goes
         bare = Bare(engagement, cast, servers, OTHERS)
         client, name = Destination(bare.sandbox).client, f"{engagement.slug}/sandbox"
         client.post("contacts", {"lastname": "Kept", "mwb_sourceid": "theirs"})
-        process = {"name": "On change", "category": 0, "type": 1, "primaryentity": "account", "triggeronupdateattributelist": "mwb_sourceid"}
+        process = {
+            "name": "On change",
+            "category": 0,
+            "type": 1,
+            "primaryentity": "account",
+            "triggeronupdateattributelist": "mwb_sourceid",
+        }
         made = client.post("workflows", process).headers["OData-EntityId"].rpartition("/")[2]
         client.send("PATCH", made, json={"statecode": 1, "statuscode": 2})
         client.post("EntityDefinitions(LogicalName='lead')/Keys", {"SchemaName": "mwb_Key", "KeyAttributes": ["mwb_sourceid"]})

@@ -28,6 +28,7 @@ GATES = {
     Step.Name.REMOVE: "removal",
     Step.Name.SAMPLE: "load",
     Step.Name.LOAD: "load",
+    Step.Name.HANDOFF: "handoff",
 }
 PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REMOVE, Step.Name.REFRESH, Step.Name.SAMPLE, Step.Name.LOAD)
 RUNS = {Step.Name.SAMPLE: Run.Kind.SAMPLE, Step.Name.LOAD: Run.Kind.LOAD}

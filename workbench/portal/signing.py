@@ -16,7 +16,7 @@ from loads.acceptance import sandbox_content
 from loads.removal import opening
 from mapping import plan
 from mapping.preview import matrix_content
-from workbench.engagements import signoffs
+from workbench.engagements import gates, signoffs
 from workbench.engagements.access import roles_of
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Role, SignOff
@@ -97,13 +97,15 @@ class SigningPage(LoginRequiredMixin, View):
         unfrozen = self.unfrozen(engagement, content)
         is_approver = Role.APPROVER in roles_of(request.user, engagement)
         signed = signoff is not None and not changed
+        waits = gates.missing(signoffs.NEEDS[self.kind], engagement) if self.kind in signoffs.NEEDS else []
         return {
             "signoff": signoff,
             "changed": changed,
             "signed": signed,
             "unfrozen": unfrozen,
             "is_approver": is_approver,
-            "may_sign": is_approver and not signed and not unfrozen,
+            "waits": waits,
+            "may_sign": is_approver and not signed and not unfrozen and not waits,
         }
 
     def more(self, content: Mapping[str, Any], signoff: SignOff | None) -> dict[str, Any]:
@@ -111,7 +113,7 @@ class SigningPage(LoginRequiredMixin, View):
         return {}
 
 
-STATUSES: dict[type, int] = {MayNotSign: 403, ChangedMeanwhile: 409}
+STATUSES: dict[type, int] = {MayNotSign: 403, ChangedMeanwhile: 409, gates.GateClosed: 409}
 OUTCOMES = {"lead": "Lead", "contact": "Contact", "review": "Held for review", "skip": "Left out", "": "No answer yet"}
 
 
