@@ -59,7 +59,9 @@ def accepted(losses: Mapping[str, Any]) -> Note:
         return Note(f"{count} arrived with less than the source held. The customer hasn't decided about them.", Tone.WARN)
     comment = f" “{decision['comment']}”" if decision["comment"] else ""
     when, digest = decision["decided_at"][:10], decision["content_sha256"][:12]
-    said = f"{count} arrived with less: {decision['choice']} by {decision['decided_by']} on {when}, as shown under the SHA-256 {digest}….{comment}"
+    said = (
+        f"{count} arrived with less: {decision['choice']} by {decision['decided_by']} on {when}, shown with the SHA-256 {digest}….{comment}"
+    )
     return Note(said, Tone.GOOD if decision["choice"] == "accepted" else Tone.BAD)
 
 

@@ -25,9 +25,9 @@ class PipelineConfig(AppConfig):
         """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
         from django.db.models.signals import post_save  # needs the models loaded
 
+        from loads.losses.models import LossDecision
         from loads.quality import measured
         from loads.reconciliation import phase_closed, run_finished
-        from loads.losses.models import LossDecision
         from mapping.models import PlanVersion
         from workbench.engagements.models import SignOff
 
