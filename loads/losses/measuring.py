@@ -125,18 +125,17 @@ class _Groups:
         return [name if name in self.columns else ""]
 
     def _count(self, column: str, reason: Mapping[str, str], source_id: str, values: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
-        whole = next((kept[name] for name in (reason["field"], column) if name in kept), None)
-        key = (column, reason["code"], reason["field"], self._kept_in(column, whole, values))
-        counted = self.found.setdefault(key, Counted())
+        kept_in, whole = self._whole(column, reason["field"], values, kept)
+        counted = self.found.setdefault((column, reason["code"], reason["field"], kept_in), Counted())
         counted.values += 1
         if len(counted.samples) < SAMPLES:
-            became = values.get(column)
-            was = brief(whole) if whole is not None else reason.get("detail", "")
-            counted.samples.append({"source_id": source_id, "was": was, "became": "" if became is None else brief(became)})
+            was, became = ("" if value is None else brief(value) for value in (whole, values.get(column)))
+            counted.samples.append({"source_id": source_id, "was": was, "became": became, "detail": reason.get("detail", "")})
 
-    def _kept_in(self, column: str, whole: object, values: Mapping[str, Any]) -> str:
-        if whole is not None and column != self.memo:
-            return self.memo
-        if column == "name" and values.get(self.whole_name):
-            return self.whole_name
-        return self.payload if self.payload in values and column != self.payload else ""
+    def _whole(self, column: str, name: str, values: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[str, Any]:
+        """The column of the row that keeps a value whole, '' where none does, and the value where it stands there by itself."""
+        if column != self.memo and (found := [key for key in (name, column) if key in kept]):
+            return self.memo, kept[found[0]]
+        if column == "name" and (whole := values.get(self.whole_name)):
+            return self.whole_name, whole
+        return (self.payload if self.payload in values and column != self.payload else ""), None

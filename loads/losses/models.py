@@ -10,7 +10,7 @@ class Loss(models.Model):
 
     table: the phase's. column: '' where the loss is of no column's value, such as an order's lines. field: at the source. values: how many.
     kept_in: the column of the same row that keeps them whole; '' where none does.
-    samples: [{"source_id", "was", "became"}]; `was` is the whole value where the row keeps it, else the reason's detail.
+    samples: [{"source_id", "was", "became", "detail"}]; `was`: the whole value where the row keeps it; detail: of the reason.
     """
 
     KINDS = [

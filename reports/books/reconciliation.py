@@ -208,7 +208,7 @@ def _lost(told: Mapping[str, Any]) -> Part:
             Stacked(one["column"] or "no single column", f"{one['object']} to {one['table']}"),
             Stacked(kinds[one["kind"]], explained(one["code"]) or one["code"]),
             one["values"],
-            one["kept_in"] or "the loss report only",
+            one["kept_in"] or "not kept in Dynamics",
         ]
         for one in told["losses"]
     )
