@@ -31,12 +31,17 @@ def book(told: Mapping[str, Any]) -> Book:
 def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     yield _signature(told)
     yield from CONTENTS[told["kind"]](told["content"])
+    if told["covers"]:
+        yield _covers(told["covers"])
+    yield _verification(told)
+
+
+def _covers(covers: Mapping[str, Mapping[str, Any]]) -> Part:
     columns = [Column("Part of the plan", 30), number("Version", 18), Column("SHA-256", 122, Kind.CODE)]
-    rows = ([part, cover["version"], cover["sha256"]] for part, cover in sorted(told["covers"].items()))
-    yield Part(
+    rows = ([part, cover["version"], cover["sha256"]] for part, cover in sorted(covers.items()))
+    return Part(
         "Versions that the signature covers", text=["The signature holds while these hashes stay the same."], table=Table(columns, rows)
     )
-    yield _verification(told)
 
 
 def _signature(told: Mapping[str, Any]) -> Part:

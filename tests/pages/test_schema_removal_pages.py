@@ -51,7 +51,7 @@ def test_the_approver_is_asked_reads_what_goes_and_what_stays_and_signs_it(north
     assert "This is signed" in client.get(PAGE).content.decode()
     told = certificate.content(signoff)
     assert told["holds"]
-    assert [part.title for part in book(told).parts][1:3] == ["To be removed, where still empty", "To be kept"]
+    assert [part.heading for part in book(told).parts][1:3] == ["To be removed, where still empty", "To be kept"]
 
 
 def test_a_newer_plan_needs_a_signature_of_its_own(northwind, people, as_user):
