@@ -58,16 +58,17 @@ def kind_of(code: str) -> str:
 
 def measure(phase: Phase, destination: Destination) -> None:
     """Count the losses of a phase of rows in place of what was counted before. Memory holds the groups."""
-    groups = _Groups(phase, destination)
+    groups: _Groups | None = None
     for row in _rows(phase):
+        groups = groups or _Groups(phase, destination)
         groups.take(row)
+    of_phase = {"run_id": phase.run_id, "phase": phase, "object_name": phase.object_name, "table": phase.table}
     made = [
         Loss(
-            run_id=phase.run_id, phase=phase, object_name=phase.object_name, table=phase.table, column=column[:100], kind=kind_of(code),
-            code=code[:80], field=name[:300], kept_in=kept_in, values=counted.values, samples=counted.samples,
-        )
-        for (column, code, name, kept_in), counted in groups.found.items()
-    ]  # fmt: skip
+            **of_phase, column=column, kind=kind_of(code), code=code, field=name, kept_in=kept_in, values=one.values, samples=one.samples
+        )  # fmt: skip
+        for (column, code, name, kept_in), one in (groups.found.items() if groups else ())
+    ]
     with transaction.atomic():
         Loss.objects.filter(phase=phase).delete()
         Loss.objects.bulk_create(made, batch_size=500)
@@ -126,7 +127,8 @@ class _Groups:
 
     def _count(self, column: str, reason: Mapping[str, str], source_id: str, values: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
         kept_in, whole = self._whole(column, reason["field"], values, kept)
-        counted = self.found.setdefault((column, reason["code"], reason["field"], kept_in), Counted())
+        key = (column[:100], reason["code"][:80], reason["field"][:300], kept_in)
+        counted = self.found.setdefault(key, Counted())
         counted.values += 1
         if len(counted.samples) < SAMPLES:
             was, became = ("" if value is None else brief(value) for value in (whole, values.get(column)))
