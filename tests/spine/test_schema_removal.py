@@ -19,6 +19,9 @@ from workbench.pipeline.models import Step
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 EXPANDED = "Attributes,Keys,ManyToOneRelationships,OneToManyRelationships,ManyToManyRelationships"
 NS = "Microsoft.Dynamics.CRM"
+LEAVE = tuple(name for name in OTHERS if name != "customEvent")
+# What is made anew has ids of its own: that all else belongs to.
+HOLDERS = {(table, None) for table in ("publisher", "solution", "solutioncomponent")}
 
 
 def schema(environment: Environment) -> dict[str, list[dict]]:
@@ -56,7 +59,7 @@ def test_an_untouched_organisation_is_as_it_was_before_provisioning_and_is_provi
     with engagement_on(folder, tmp_path, purchasing_leads="contact", events_become="own_table") as (engagement, cast, servers):
         sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
         metadata, bare = schema(sandbox), holders(servers)
-        loaded = Loaded(engagement, cast, servers, ())
+        loaded = Loaded(engagement, cast, servers, LEAVE)
         after = loaded.everything()
         standing = opening.propose(sandbox, actor=cast.engineer)
         with pytest.raises(gates.GateClosed, match="isn't taken back whole: roll it back first"):
@@ -68,7 +71,7 @@ def test_an_untouched_organisation_is_as_it_was_before_provisioning_and_is_provi
         agree(loaded, removal)
         assert carry_out(loaded).state == Step.State.DONE
         assert kept(removal) == {}
-        assert removal.count("removed") == len(removal.components) > 50
+        assert removal.count("removed") == len(removal.components) > 20
         assert schema(sandbox) == metadata
         assert holders(servers) == bare
         assert AuditEntry.objects.get(engagement=engagement, action="removed schema").detail == {
@@ -79,7 +82,7 @@ def test_an_untouched_organisation_is_as_it_was_before_provisioning_and_is_provi
         assert survey.plan_of(sandbox) == []
         demonstration._step(engagement, Step.Name.PROVISION, sandbox, cast, print)
         loaded.load()
-        assert not differences(loaded.everything(), after, apart=ANEW)
+        assert not differences(loaded.everything(), after, apart=ANEW | HOLDERS)
 
 
 class Bare(Prepared):
