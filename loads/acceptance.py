@@ -8,6 +8,7 @@ import orjson
 from django.db.models import Count, Min
 
 from loads import staged
+from loads.losses import deciding
 from loads.models import LedgerEntry, Phase, Run, VerifiedRow
 from loads.reconciliation import RECORDS, ROWS
 from loads.verification import Tally
@@ -42,6 +43,7 @@ def sandbox_content(engagement: Engagement) -> dict[str, Any]:
         "run": run.key,
         "phases": [phase_content(phase) for phase in run.phases.all()],
         "verified": verified_content(run),
+        "losses": deciding.summary(run),
         "exceptions": exceptions_content(run),
         "owners": owners_content(run),
         "parts": run.parts,

@@ -13,6 +13,7 @@ from unfold.decorators import display
 from loads import run_admin, schema_admin  # noqa: F401 - they register their pages
 from loads.delta import admin as delta_admin  # noqa: F401 - the same
 from loads.models import Binding, Crosswalk, LedgerEntry, Phase, Run, VerifiedRow
+from loads.removal import admin as removal_admin  # noqa: F401 - the same
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
 
 OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info", "kept": "warning"}

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 
 from loads import quality
+from loads.losses import deciding
 from loads.models import Binding, SchemaPlan
+from loads.removal import opening
+from loads.removal.models import newest
 from mapping import plan
 from mapping.playbooks import load_playbook
+from workbench.engagements import signoffs
 from workbench.engagements.gates import gate
 from workbench.engagements.models import Engagement, Environment, Role
 
@@ -60,3 +64,53 @@ def data_quality_decided(engagement: Engagement, environment: Environment | None
     if found := quality.waiting(environment):
         records = sum(line.group.records for line in found)
         yield f"The data-quality report has {len(found)} groups ({records:,} records) without a decision.", Role.APPROVER
+
+
+@gate("no schema removal", "provision", "load")
+def no_schema_removal(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """What is being removed isn't made or loaded into at the same time."""
+    removal = newest(environment) if environment else None
+    if removal and removal.is_open:
+        yield f"{removal} is agreed to and not finished: start it, or plan another one in its place.", Role.ENGINEER
+
+
+@gate(opening.AT_REST, opening.ACTION)
+def loads_taken_back(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Schema goes after everything that was loaded into it."""
+    for run in opening.standing_loads(environment) if environment else ():
+        if run.state not in run.FINISHED:
+            yield f"{run} is {run.get_state_display().lower()}: end it first.", Role.ENGINEER
+        else:
+            yield f"{run} isn't taken back whole: roll it back first.", Role.ENGINEER
+
+
+@gate("removal agreed", opening.ACTION)
+def removal_agreed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """A removal needs a signature of its own under what exactly it removes: in production the customer's."""
+    if environment is None:
+        return
+    removal = newest(environment)
+    if removal is None or removal.finished_at:
+        yield f"No removal of the schema in {environment.get_kind_display().lower()} is planned.", Role.ENGINEER
+    elif removal.agreed_at is None and environment.is_production:
+        yield f"The customer hasn't signed: {removal}.", Role.APPROVER
+    elif removal.agreed_at is None:
+        yield f"Nobody has agreed to: {removal}.", Role.ENGINEER
+    elif removal.signoff and removal.signoff.content_sha256 != signoffs.content_hash(opening.content(removal)):
+        yield f"{removal} isn't what was signed: run verify_history.", Role.ENGINEER
+
+
+@gate("losses of the sandbox accepted", "sandbox signature")
+def sandbox_losses_accepted(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """Who signs the sandbox run has accepted what arrives there with less than the source held."""
+    for run in deciding.to_accept(engagement, Environment.Kind.SANDBOX):
+        for says in deciding.missing(run):
+            yield says, Role.APPROVER
+
+
+@gate("losses of production accepted", "handoff")
+def production_losses_accepted(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """What is handed over is accepted with what is lost of it, run by run."""
+    for run in deciding.to_accept(engagement, Environment.Kind.PRODUCTION):
+        for says in deciding.missing(run):
+            yield says, Role.APPROVER

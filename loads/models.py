@@ -7,7 +7,9 @@ from django.db import models
 from django.utils import timezone
 
 from loads.delta.models import Conflict, Departed
+from loads.losses.models import Loss, LossDecision
 from loads.rehearsal.models import Rehearsal
+from loads.removal.models import SchemaRemoval
 from mapping.models import PlanVersion
 from workbench.engagements.models import Connection, Engagement, Environment
 
@@ -478,6 +480,7 @@ class QualityGroup(models.Model):
 
 
 __all__ = [
-    "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Phase", "QualityGroup", "Rehearsal",
-    "Run", "SchemaPlan", "VerifiedRow",
+    "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "Engagement", "LedgerEntry", "Loss", "LossDecision", "Phase",
+    "QualityGroup", "Rehearsal",
+    "Run", "SchemaPlan", "SchemaRemoval", "VerifiedRow",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from connectors.dataverse import directory
 from connectors.dataverse.client import Client
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import base_language, create_column, create_table, ensure_solution, has_table, publish_all, read_table
+from connectors.dataverse.solutions import find_publisher, find_solution, publisher_name
 from loads.destination import Destination
 from loads.models import SchemaPlan
 from mapping import plan, schema
@@ -17,7 +18,7 @@ from workbench.engagements import gates, history
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Environment
 
-TABLE = "Table"  # the kind of a step that makes a table
+TABLE, SOLUTION, PUBLISHER = "Table", "Solution", "Publisher"  # kinds of steps that make something else than a column
 
 
 class RightsMissing(WorkbenchError):
@@ -51,7 +52,7 @@ def propose(environment: Environment) -> SchemaPlan:
             existing[table] = read_table(client, table).columns
         except BadInput:
             continue
-    steps = [_table_step(name, there=name in existing) for name in made]
+    steps = [*_holders(environment, client), *(_step(TABLE, name, "", there=name in existing) for name in made)]
     steps += [
         {
             "table": found.table,
@@ -66,9 +67,19 @@ def propose(environment: Environment) -> SchemaPlan:
     return SchemaPlan.objects.create(environment=environment, maps=maps, steps=steps)
 
 
-def _table_step(table: str, *, there: bool) -> dict[str, Any]:
-    """The step of a table that the plan makes; it has no column."""
-    return {"table": table, "column": "", "kind": TABLE, "action": "exists" if there else "create", "reason": "", "spec": {}}
+def _holders(environment: Environment, client: Client) -> list[dict[str, Any]]:
+    """The steps of what everything that is made belongs to; their names stand as columns of no table."""
+    prefix, solution = environment.engagement.prefix, solution_name(environment)
+    publisher = find_publisher(client, prefix)
+    return [
+        _step(PUBLISHER, "", publisher.get("uniquename") or publisher_name(prefix), there=bool(publisher)),
+        _step(SOLUTION, "", solution, there=bool(find_solution(client, solution))),
+    ]
+
+
+def _step(kind: str, table: str, column: str, *, there: bool) -> dict[str, Any]:
+    """A step that makes something else than a column."""
+    return {"table": table, "column": column, "kind": kind, "action": "exists" if there else "create", "reason": "", "spec": {}}
 
 
 def provision(environment: Environment, *, actor: object) -> SchemaPlan:
@@ -96,7 +107,7 @@ def _create(environment: Environment, proposed: SchemaPlan) -> None:
     client, prefix = Destination(environment).client, environment.engagement.prefix
     solution = solution_name(environment)
     ensure_solution(client, solution, f"Migrated data of {environment.engagement.name}"[:256], prefix)
-    missing = [step for step in proposed.steps if step["action"] == "create"]
+    missing = [step for step in proposed.steps if step["action"] == "create" and step["table"]]
     language, tables = base_language(client) if missing else 0, schema.tables_of(proposed.maps.content)
     for step in missing:
         try:

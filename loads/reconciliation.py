@@ -18,6 +18,7 @@ from connectors import store
 from loads import bindings, crosswalk, ledger, staged
 from loads.delta import conflicts
 from loads.destination import Destination
+from loads.losses import measuring
 from loads.models import LedgerEntry, Phase, Run
 from loads.staging.phases import RECORD_KINDS
 from loads.verification import Tally, total
@@ -47,6 +48,7 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
         _bind_late(phase, destination)
         conflicts.close(phase)
+        measuring.measure(phase, destination)
         if crosswalk.keeps(phase.run, phase.object_name):
             crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     record(phase, said)

@@ -18,6 +18,7 @@ from loads import progress, quality, rollback_admin
 from loads.acceptance import everything_content
 from loads.callers import users_content
 from loads.guidance import guidance
+from loads.losses import recording
 from loads.models import Run, VerifiedRow
 from loads.rehearsal import scoring
 from workbench.engagements.errors import WorkbenchError
@@ -59,6 +60,7 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
             path("<int:pk>/resume/", view(require_POST(self.resume_view)), name="loads_run_resume"),
             path("<int:pk>/stop/", view(require_POST(self.stop_view)), name="loads_run_stop"),
             path("<int:pk>/quality/", view(self.quality_view), name="loads_run_quality"),
+            path("<int:pk>/losses/", view(self.losses_view), name="loads_run_losses"),
             path("<int:pk>/rollback/", view(self.rollback_view), name="loads_run_rollback"),
             path("<int:pk>/begin/", view(require_POST(self.begin_view)), name="loads_run_begin"),
             *super().get_urls(),
@@ -126,6 +128,20 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
         context |= quality_admin.page(request, found) | {"error": error}
         return TemplateResponse(request, "admin/workbench/decide_quality.html", context, status=400 if error else 200)
 
+    def losses_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Record what the customer said about the losses of a run."""
+        run, error = self._run(request, pk), ""
+        if request.method == "POST":
+            try:
+                decision = recording.record(request, run)
+                messages.success(request, f"Recorded: {decision.get_choice_display().lower()}, with who said it and when.")
+                return redirect(f"{reverse('admin:loads_run_change', args=[run.pk])}#losses")
+            except WorkbenchError as refused:
+                error = f"{refused} {refused.remedy}"
+        context = {**self.admin_site.each_context(request), "title": "Record the customer's decision", "opts": self.opts}
+        context |= recording.page(request, run) | {"error": error}
+        return TemplateResponse(request, "admin/workbench/decide_losses.html", context, status=400 if error else 200)
+
     def rollback_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask what of a load is to be taken back, and plan it."""
         return rollback_admin.ask(request, self._run(request, pk), self.admin_site)
@@ -192,6 +208,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "quality": (lines := [] if run.is_rollback else quality.lines(run)),
         "records_decisions": any(line.asks for line in lines) and quality.newest(run.engagement) == run,
         "rehearsal": scoring.content(run),
+        **recording.panel(run),
     }
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from loads import callers
 from loads.acceptance import exceptions_content, owners_content, phase_content, remarks_content, verified_content
+from loads.losses import deciding
+from loads.losses.models import Loss
 from loads.models import Phase, Run, VerifiedRow
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
@@ -55,6 +57,7 @@ def whole(run: Run) -> dict[str, Any]:
     return {
         "rehearsal": scoring.content(run),
         "verified": verified_content(run),
+        "losses": {**deciding.content(run), "decision": deciding.decision_content(run)},
         "exceptions": exceptions_content(run),
         "remarks": remarks_content(run),
         "owners": owners_content(run),
@@ -95,6 +98,8 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     )
     header = ["Object", "Severity", "Code", "What it means", "Field", "Records", "For instance"]
     yield Sheet("Losses and notes", header, _remarks(told["remarks"]), [18, 10, 28, 70, 24, 10, 60])
+    header = ["Object", "Table", "Column", "What happened", "Code", "Field", "Values", "Kept whole in", "The customer"]
+    yield Sheet("What arrived with less", header, _losses(told["losses"]), [18, 18, 30, 26, 28, 30, 12, 30, 40])
     header = ["Reason", "What it means", "Predicted", "Came so", "In both", "Precision", "Recall", "Missed", "Unfounded"]
     yield Sheet("Rehearsal", header, _rehearsal(told["rehearsal"]), [28, 70, 12, 12, 12, 12, 12, 34, 34])
     header = ["Object", "Table", "Pass", "Rows", "Column", *_titles(VERDICTS), "Empty", "Least", "Most", "Sum"]
@@ -153,6 +158,14 @@ def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for one in remarks:
         words = explained(one["code"])
         yield [one["object"], one["severity"], one["code"], words, one["field"], one["count"], ", ".join(one["examples"])]
+
+
+def _losses(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
+    kinds, decision = dict(Loss.KINDS), told["decision"]
+    said = f"{decision['choice']} by {decision['decided_by']}, {decision['decided_at'][:10]}" if decision else "not decided"
+    for one in told["losses"]:
+        what = [kinds[one["kind"]], one["code"], one["field"], one["values"], one["kept_in"]]
+        yield [one["object"], one["table"], one["column"], *what, said]
 
 
 def _rehearsal(told: Mapping[str, Any] | None) -> Iterator[Sequence[Cell]]:

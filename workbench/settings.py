@@ -244,6 +244,7 @@ UNFOLD = {
                 "separator": True,
                 "items": [
                     {"title": "Schema plans", "icon": "schema", "link": reverse_lazy("admin:loads_schemaplan_changelist")},
+                    {"title": "Schema removals", "icon": "delete_sweep", "link": reverse_lazy("admin:loads_schemaremoval_changelist")},
                     {"title": "Runs", "icon": "play_circle", "link": reverse_lazy("admin:loads_run_changelist")},
                     {"title": "Exceptions", "icon": "report", "link": reverse_lazy("admin:loads_ledgerentry_changelist")},
                     {"title": "Edited rows", "icon": "compare_arrows", "link": reverse_lazy("admin:loads_conflict_changelist")},

@@ -21,8 +21,7 @@ def ensure_solution(client: Client, unique_name: str, friendly_name: str, prefix
         raise BadInput(
             f"{prefix!r} can't be a prefix.", remedy="Use 2 to 8 small letters or digits, a letter first, not beginning with mscrm."
         )
-    wanted = f"uniquename eq {literal(unique_name)}"
-    solution = _find(client, "solutions", wanted, "solutionid,_publisherid_value")
+    solution = find_solution(client, unique_name)
     if solution:
         _require_prefix(client, unique_name, solution["_publisherid_value"], prefix)
         return str(solution["solutionid"])
@@ -32,7 +31,28 @@ def ensure_solution(client: Client, unique_name: str, friendly_name: str, prefix
         "publisherid@odata.bind": f"/publishers({publisher})",
     }  # fmt: skip
     _create(client, "solutions", body)
-    return str(_find(client, "solutions", wanted, "solutionid")["solutionid"])
+    return str(find_solution(client, unique_name)["solutionid"])
+
+
+def find_solution(client: Client, unique_name: str) -> dict[str, Any]:
+    """solutionid and _publisherid_value of the solution with this name; empty where there is none."""
+    return _find(client, "solutions", f"uniquename eq {literal(unique_name)}", "solutionid,_publisherid_value")
+
+
+def find_publisher(client: Client, prefix: str) -> dict[str, Any]:
+    """publisherid and uniquename of the publisher with this prefix; empty where there is none."""
+    return _find(client, "publishers", f"customizationprefix eq {literal(prefix)}", "publisherid,uniquename")
+
+
+def solutions_of(client: Client, publisher_id: str) -> list[str]:
+    """Unique names of the solutions of a publisher."""
+    rows = client.rows("solutions", select=["uniquename"], filter=f"_publisherid_value eq {publisher_id}")
+    return sorted(row["uniquename"] for row in rows)
+
+
+def publisher_name(prefix: str) -> str:
+    """The unique name of the publisher that we make for a prefix."""
+    return f"{prefix}publisher"
 
 
 def option_prefix(prefix: str) -> int:
@@ -41,15 +61,14 @@ def option_prefix(prefix: str) -> int:
 
 
 def _ensure_publisher(client: Client, prefix: str) -> str:
-    wanted = f"customizationprefix eq {literal(prefix)}"
-    found = _find(client, "publishers", wanted, "publisherid")
+    found = find_publisher(client, prefix)
     if not found:
         body = {
-            "uniquename": f"{prefix}publisher", "friendlyname": f"Migration ({prefix})", "customizationprefix": prefix,
+            "uniquename": publisher_name(prefix), "friendlyname": f"Migration ({prefix})", "customizationprefix": prefix,
             "customizationoptionvalueprefix": option_prefix(prefix),
         }  # fmt: skip
         _create(client, "publishers", body)
-        found = _find(client, "publishers", wanted, "publisherid")
+        found = find_publisher(client, prefix)
     return str(found["publisherid"])
 
 

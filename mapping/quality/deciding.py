@@ -23,9 +23,9 @@ from workbench.engagements.models import Engagement, Role
 
 
 class MayNotDecide(WorkbenchError):
-    """The decisions of the data-quality report are the customer's."""
+    """What may be lost of the data is the customer's to decide."""
 
-    remedy = "Ask the customer's approver; the portal shows them the report."
+    remedy = "Ask the customer's approver; the portal shows them what there is to decide."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def decide(
 
     said: whose decision it is, where an engineer records it. The answer must be possible: see `require_possible`.
     """
-    _require_right(engagement, user, said)
+    require_right(engagement, user, said)
     Engagement.objects.select_for_update().get(pk=engagement.pk)
     known, value = decided(engagement), value.strip() if choice == rules.DEFAULT else ""
     wanted = (choice, value, comment.strip())
@@ -122,7 +122,7 @@ def decide(
     if not changed:
         return 0
     before = [{"object": one.object_name, "field": one.field, "code": one.code, "was": _told(known.get(one.key))} for one in changed]
-    given = {"choice": choice, "value": value, "comment": comment.strip(), **_signature(user, said)}
+    given = {"choice": choice, "value": value, "comment": comment.strip(), **signature(user, said)}
     for subject in changed:
         place: dict[str, Any] = {"engagement": engagement, "object_name": subject.object_name, "field": subject.field, "code": subject.code}
         if not choice:
@@ -138,7 +138,8 @@ def decide(
     return len(changed)
 
 
-def _require_right(engagement: Engagement, user: User, said: Said | None) -> None:
+def require_right(engagement: Engagement, user: User, said: Said | None) -> None:
+    """Raises MayNotDecide where it isn't the user's to decide, or to record; BadInput where what is recorded can't have been said so."""
     if said is None:
         if Role.APPROVER not in roles_of(user, engagement):
             raise MayNotDecide("The customer's approver decides about the quality of the data.")
@@ -151,7 +152,7 @@ def _require_right(engagement: Engagement, user: User, said: Said | None) -> Non
         raise BadInput("The day on which it was said is still to come.", remedy="Enter the day on which the customer said it.")
 
 
-def _signature(user: User, said: Said | None) -> dict[str, Any]:
+def signature(user: User, said: Said | None) -> dict[str, Any]:
     """Who decided, and when: of what was said elsewhere the end of that day, as far as it is over."""
     now = timezone.now()
     if said is None:

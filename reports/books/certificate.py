@@ -7,7 +7,7 @@ from typing import Any
 from loads.reasons import explained
 from loads.reconciliation import RECORDS
 from reports.book import Book, Cell, Code, Column, Figure, Kind, Note, Part, Stacked, Table, Tone, number
-from reports.books.words import balance, counted, listed, summed, sums
+from reports.books.words import accepted, balance, counted, listed, summed, sums
 from reports.printable import moment
 
 OUTCOMES = {"lead": "Lead", "contact": "Contact", "review": "Held for review", "skip": "Left out", "": "No answer: not covered"}
@@ -31,12 +31,17 @@ def book(told: Mapping[str, Any]) -> Book:
 def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     yield _signature(told)
     yield from CONTENTS[told["kind"]](told["content"])
+    if told["covers"]:
+        yield _covers(told["covers"])
+    yield _verification(told)
+
+
+def _covers(covers: Mapping[str, Mapping[str, Any]]) -> Part:
     columns = [Column("Part of the plan", 30), number("Version", 18), Column("SHA-256", 122, Kind.CODE)]
-    rows = ([part, cover["version"], cover["sha256"]] for part, cover in sorted(told["covers"].items()))
-    yield Part(
+    rows = ([part, cover["version"], cover["sha256"]] for part, cover in sorted(covers.items()))
+    return Part(
         "Versions that the signature covers", text=["The signature holds while these hashes stay the same."], table=Table(columns, rows)
     )
-    yield _verification(told)
 
 
 def _signature(told: Mapping[str, Any]) -> Part:
@@ -103,6 +108,8 @@ def _sandbox(content: Mapping[str, Any]) -> Iterator[Part]:
         ],
         table=Table(columns, _phases(phases), "Nothing was loaded.", kept_in="the JSON beside this certificate"),
     )
+    if lost := content.get("losses"):
+        yield Part("What arrived with less", notes=[accepted(lost)])
     columns = [Column("Reason", 84), Column("Outcome", 24), Column("Object", 28), number("Records", 20)]
     rows = (
         [Stacked(explained(one["code"]) or one["code"], one["code"]), one["outcome"], one["object"], one["count"]]
@@ -119,7 +126,17 @@ def _phases(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
         yield [title, phase["extracted"], *(phase[name] for name in RECORDS), balance(phase["balanced"])]
 
 
-CONTENTS = {"matrix": _matrix, "sandbox": _sandbox}
+def _schema(content: Mapping[str, Any]) -> Iterator[Part]:
+    """What the signer of a removal of schema was shown."""
+    for verdict, title in (("remove", "To be removed, where still empty"), ("keep", "To be kept")):
+        named = [one for one in content["components"] if one["verdict"] == verdict]
+        columns = [Column("Component", 60), Column("Kind", 22), number("Rows", 18), Column("Why it is kept", 70)]
+        rows = ([Stacked(one["column"] or one["table"], one["table"]), one["kind"], one["rows"] or 0, one["reason"]] for one in named)
+        text = [f"{counted(len(named), 'component')} of {content['environment']}, {content['address']}."]
+        yield Part(title, text=text, table=Table(columns, rows, "None.", kept_in="the JSON beside this certificate"))
+
+
+CONTENTS = {"matrix": _matrix, "sandbox": _sandbox, "schema": _schema}
 
 
 def _verification(told: Mapping[str, Any]) -> Part:

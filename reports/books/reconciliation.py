@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from loads.losses.models import Loss
 from loads.models import Phase, Run
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from reports.book import Book, Cell, Column, Figure, Kind, Note, Part, Stacked, Status, Table, Tone, number
-from reports.books.words import balance, counted, listed, percent, summed, sums
+from reports.books.words import accepted, balance, counted, listed, percent, summed, sums
 
 SUM_OF_RECORDS = f"Every source record has exactly one outcome: extracted = {' + '.join(RECORDS)}."
 SUM_OF_ROWS = (
@@ -156,6 +157,7 @@ def _whole(told: Mapping[str, Any]) -> Iterator[Part]:
             "Nothing was lost.",
         ),
     )
+    yield _lost(told["losses"])
     yield _read_back(told["verified"])
     if told["rehearsal"]:
         yield _rehearsal(told["rehearsal"])
@@ -190,6 +192,27 @@ def _remarks(remarks: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
             one["count"],
             listed(one["examples"][:2]),
         ]
+
+
+def _lost(told: Mapping[str, Any]) -> Part:
+    """Lossy values by column and kind, and what the customer said about them."""
+    kinds = dict(Loss.KINDS)
+    columns = [
+        Column("Column", 48),
+        Column("What happened", 54),
+        number("Values", 18),
+        Column("Kept whole in", 50),
+    ]
+    rows = (
+        [
+            Stacked(one["column"] or "no single column", f"{one['object']} to {one['table']}"),
+            Stacked(kinds[one["kind"]], explained(one["code"]) or one["code"]),
+            one["values"],
+            one["kept_in"] or "not kept in Dynamics",
+        ]
+        for one in told["losses"]
+    )
+    return Part("What arrived with less", notes=[accepted(told)], table=Table(columns, rows, "Every value arrived whole."))
 
 
 def _read_back(verified: Mapping[str, Any]) -> Part:

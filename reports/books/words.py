@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reports.book import Column, Kind, Status, Table, Tone, number
+from reports.book import Column, Kind, Note, Status, Table, Tone, number
 
 VERDICTS = {
     "equal": ("Equal", Tone.GOOD),
@@ -48,6 +48,21 @@ def balance(holds: bool) -> Status:
 def verdict(value: str) -> Status:
     """What came of comparing a value that was read back."""
     return Status(*VERDICTS.get(value, (value, Tone.PLAIN)))
+
+
+def accepted(losses: Mapping[str, Any]) -> Note:
+    """What the customer said about the losses of a run. losses: {"values", "decision"}, see `loads.losses.deciding`."""
+    count, decision = counted(losses["values"], "value"), losses["decision"]
+    if not losses["values"]:
+        return Note("No value arrived with less than the source held.", Tone.GOOD)
+    if decision is None:
+        return Note(f"{count} arrived with less than the source held. The customer hasn't decided about them.", Tone.WARN)
+    comment = f" “{decision['comment']}”" if decision["comment"] else ""
+    when, digest = decision["decided_at"][:10], decision["content_sha256"][:12]
+    said = (
+        f"{count} arrived with less: {decision['choice']} by {decision['decided_by']} on {when}, shown with the SHA-256 {digest}….{comment}"
+    )
+    return Note(said, Tone.GOOD if decision["choice"] == "accepted" else Tone.BAD)
 
 
 def by_effort(first: str, efforts: Sequence[str], counts: Counter[tuple[str, str]], whole: str) -> Table:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from connectors.models import Dataset
-from loads.models import Binding, Conflict, Crosswalk, Departed, SchemaPlan
+from loads.models import Binding, Conflict, Crosswalk, Departed, SchemaPlan, SchemaRemoval
 from mapping import plan
 from mapping.models import (
     DiscoveryFinding,
@@ -64,6 +64,10 @@ def fill(engagement, people, rows: int = 1) -> None:
         JourneyDefinition.objects.create(engagement=engagement, version=n + 1, file_name=MARKUP, sha256="0" * 64, given_by=MARKUP, **sizes)
         SchemaPlan.objects.create(
             environment=environment, maps=maps, steps=[{"table": "contact", "column": MARKUP, "action": "create", "spec": {"a": MARKUP}}]
+        )
+        component = {"kind": "String", "table": "contact", "column": MARKUP, "rows": 1, "made": True, "dependents": MARKUP}
+        SchemaRemoval.objects.create(
+            environment=environment, requested_by=MARKUP, components=[{**component, "verdict": "keep", "reason": MARKUP}]
         )
         Binding.objects.create(environment=environment, kind="user", name=f"{n}{MARKUP}", row_id=uuid.uuid4())
         Crosswalk.objects.create(

@@ -118,6 +118,41 @@ def test_a_deleted_column_takes_its_values_along(org):
     assert org.call("DELETE", f"{CONTACT}/Attributes(LogicalName='firstname')").status_code == 400
 
 
+def test_what_something_else_depends_on_is_not_deleted_and_what_that_is_is_told(org):
+    account = "EntityDefinitions(LogicalName='account')"
+    org.column("account", "String", "mwb_wanted")
+    key = {"SchemaName": "mwb_WantedKey", "KeyAttributes": ["mwb_wanted"]}
+    assert org.call("POST", f"{account}/Keys", key).status_code == 204
+    process = {"name": "P", "category": 0, "type": 1, "primaryentity": "account", "triggeronupdateattributelist": "name, mwb_wanted"}
+    watching = org.create("workflows", process)
+    assert org.call("PATCH", f"workflows({watching})", {"statecode": 1, "statuscode": 2}).status_code == 204
+    column = org.get(f"{account}/Attributes(LogicalName='mwb_wanted')")["MetadataId"]
+    asked = f"RetrieveDependenciesForDelete(ObjectId={column},ComponentType=2)"
+    told = org.get(asked)["value"]
+    assert {(one["dependentcomponenttype"], one["requiredcomponentobjectid"]) for one in told} == {(14, column), (29, column)}
+    where = f"{account}/Attributes(LogicalName='mwb_wanted')"
+    assert org.refusal("DELETE", where) == (400, "0x8004f01f")
+    assert org.call("DELETE", f"{account}/Keys(LogicalName='mwb_wantedkey')").status_code == 204
+    assert org.refusal("DELETE", where) == (400, "0x8004f01f")
+    assert org.call("DELETE", f"workflows({watching})").status_code == 204
+    assert org.get(asked)["value"] == []
+    assert org.call("DELETE", where).status_code == 204
+    assert org.refusal("GET", asked)[0] == 404
+
+
+def test_a_global_choice_goes_once_no_column_uses_it(org):
+    options = [{"Value": 727000000, "Label": label("One")}]
+    choice = {"@odata.type": f"{NS}.OptionSetMetadata", "Name": "mwb_level", "DisplayName": label("Level"), "IsGlobal": True,
+              "OptionSetType": "Picklist", "Options": options}  # fmt: skip
+    made = org.call("POST", "GlobalOptionSetDefinitions", choice).headers["OData-EntityId"].partition("v9.2/")[2]
+    bound = {"GlobalOptionSet@odata.bind": f"/{made}", "AttributeType": "Picklist", "AttributeTypeName": {"Value": "PicklistType"}}
+    assert org.column("account", "Picklist", "mwb_level", **bound).status_code == 204
+    assert org.refusal("DELETE", made) == (400, "0x8004f01f")
+    assert org.call("DELETE", "EntityDefinitions(LogicalName='account')/Attributes(LogicalName='mwb_level')").status_code == 204
+    assert org.call("DELETE", made).status_code == 204
+    assert org.get("GlobalOptionSetDefinitions")["value"] == []
+
+
 def test_a_custom_table_with_a_lookup_holds_rows_whose_links_a_delete_removes(org):
     name = {"@odata.type": f"{NS}.StringAttributeMetadata", "SchemaName": "mwb_Name", "IsPrimaryName": True, "MaxLength": 100,
             "DisplayName": label("Name")}  # fmt: skip

@@ -5,22 +5,24 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from connectors.dataverse.columns import ColumnSpec
 from connectors.dataverse.metadata import create_column
 from loads import engine, provisioning, quality, quality_decisions, runs, staged
 from loads.dispositions import lookup
+from loads.losses import deciding as losses
 from loads.models import Run
 from loads.quality_decisions import ReportClosed
 from mapping import plan
-from mapping.quality.deciding import MayNotDecide
+from mapping.quality.deciding import MayNotDecide, Said
 from reports.models import Document
 from tests import folders
 from tests.folders import user
 from tests.playing import OTHERS, collect, engagement_on
 from tests.spine.test_load_engine import Prepared
-from workbench.engagements import signoffs
-from workbench.engagements.errors import BadInput
+from workbench.engagements import gates, signoffs
+from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.gates import GateClosed
 from workbench.engagements.models import AuditEntry, SignOff
 from workbench.pipeline import demonstration
@@ -88,6 +90,8 @@ def decided(django_db_setup, django_db_blocker, tmp_path_factory):
                 asked = quality.open_lines(unfit)
                 decide(unfit, lines_of(unfit), cast.approver, "score", "default", "7", code="number.unparseable")
                 second = prepared.sandbox.runs.latest("pk")
+                told = told_of_losses(engagement, cast, second)
+                demonstration.accept_losses(second, cast)
                 signed = demonstration.sandbox_content(engagement)
                 demonstration.sign(engagement, SignOff.Kind.SANDBOX, signed, cast)
                 later = lines_of(second)
@@ -99,6 +103,8 @@ def decided(django_db_setup, django_db_blocker, tmp_path_factory):
                 yield SimpleNamespace(
                     waiting=waiting,
                     report=report,
+                    told=told,
+                    signed=signed,
                     tries=tries,
                     uncovered=uncovered,
                     first=first.state,
@@ -123,6 +129,29 @@ def decide(run, report, user, field, choice, value="", code=None):
     chosen = [line for key, line in report.items() if key[:2] == ("user", field) and line.asks and code in (None, key[2])]
     assert chosen, field
     return quality_decisions.decide(run, [(choice, chosen)], user=user, value=value)
+
+
+def told_of_losses(engagement, cast, run):
+    """What is shown of the losses, and what is said while they aren't accepted."""
+    shown, told = losses.content(run), demonstration.sandbox_content(engagement)
+    digest = signoffs.content_hash(shown)
+
+    def say(user, choice, sha256=digest, comment="", said=None):
+        return tried(lambda: losses.decide(run, choice, user=user, shown_sha256=sha256, comment=comment, said=said), WorkbenchError)
+
+    def missing():
+        return [one.says for one in gates.missing("sandbox signature", engagement)]
+
+    return {
+        "shown": shown,
+        "unaccepted": missing(),
+        "signed": tried(lambda: demonstration.sign(engagement, SignOff.Kind.SANDBOX, told, cast), GateClosed),
+        "engineer": say(cast.engineer, "accepted"),
+        "stale": say(cast.approver, "accepted", "0" * 64),
+        "silent": say(cast.approver, "refused"),
+        "recorded": say(cast.engineer, "refused", comment="Keep the score.", said=Said(cast.approver, timezone.now().date())),
+        "refused": missing(),
+    }
 
 
 def narrow_score(prepared):
@@ -220,3 +249,33 @@ def test_the_document_and_the_history_say_what_was_decided(decided):
     assert told == {"score": "default", "visits": "skip", "birthday": "clean", "jobTitle": "text"}
     decisions = ["decided clean", "decided default", "decided default", "decided skip", "decided skip", "decided text"]
     assert sorted(decided.history) == decisions
+
+
+def test_what_arrives_with_less_is_grouped_by_column_and_kind_as_it_was_read_back(decided):
+    shown = {(row["table"], row["column"], row["kind"]): row for row in decided.told["shown"]["losses"]}
+    assert {key: (row["values"], row["field"], row["kept_in"]) for key, row in shown.items()} == {
+        ("contact", "jobtitle", "shortened"): (1, "jobTitle", "mwb_original_values"),
+        ("contact", "mwb_score", "defaulted"): (2, "score", "mwb_original_values"),
+    }
+    detail = f"{len(LONG)} of 100"
+    sample = {"source_id": "u-title", "was": LONG[:200], "became": LONG[:100], "detail": detail}
+    assert shown["contact", "jobtitle", "shortened"]["samples"] == [sample]
+    read_back = decided.second.phases.get(object_name="user", table="contact").verified["columns"]
+    lossy = {name: counts[2] for name, counts in read_back.items() if counts[2]}
+    assert lossy == {"jobtitle": 1, "mwb_score": 2}
+
+
+def test_the_sandbox_is_signed_once_the_customer_accepted_what_is_lost(decided):
+    told, run = decided.told, decided.second
+    assert told["unaccepted"] == [f"The customer hasn't accepted what arrives with less in {run}: 3 values in 2 groups."]
+    assert [told[name] for name in ("signed", "engineer", "stale", "silent", "recorded")] == [
+        "GateClosed",
+        "MayNotDecide",
+        "ChangedMeanwhile",
+        "BadInput",
+        "",
+    ]
+    assert told["refused"] == [f"approver, recorded by engineer refused what arrives with less in {run}: Keep the score."]
+    accepted = decided.signed["losses"]
+    assert (accepted["values"], accepted["decision"]["choice"], accepted["decision"]["decided_by"]) == (3, "accepted", "approver")
+    assert accepted["decision"]["content_sha256"] == signoffs.content_hash(told["shown"])

@@ -4,7 +4,7 @@ Higher layers register their gates when the apps are ready; `require` is called 
 so that no page, task or command can go around it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from workbench.engagements.errors import WorkbenchError
@@ -23,8 +23,15 @@ class Missing:
 Check = Callable[[Engagement, Environment | None], Iterator[tuple[str, str]]]
 _gates: dict[str, tuple[frozenset[str], Check]] = {}
 
-# The steps of an engagement that a gate can close.
-ACTIONS = ("extract", "provision", "load")
+# The steps of an engagement that a gate can close, and what is said of one that is closed.
+ACTIONS: Mapping[str, str] = {
+    "extract": "Extract can't start",
+    "provision": "Provision can't start",
+    "load": "Load can't start",
+    "sandbox signature": "The sandbox run can't be signed",
+    "handoff": "The hand-off can't start",
+    "removal": "The removal of the schema can't start",
+}
 
 
 class GateClosed(WorkbenchError):
@@ -34,7 +41,7 @@ class GateClosed(WorkbenchError):
 
     def __init__(self, action: str, missing: list[Missing]) -> None:
         """Say every missing thing at once."""
-        super().__init__(f"{action.capitalize()} can't start: " + " ".join(m.says for m in missing))
+        super().__init__(f"{ACTIONS[action]}: " + " ".join(m.says for m in missing))
         self.missing = missing
 
 

@@ -277,6 +277,7 @@ class SignOff(AppendOnly):
     class Kind(models.TextChoices):
         MATRIX = "matrix", "Split matrix and companies"
         SANDBOX = "sandbox", "Sandbox run"
+        SCHEMA = "schema", "Removal of the schema"
 
     engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="signoffs")
     kind = models.CharField(max_length=12, choices=Kind)

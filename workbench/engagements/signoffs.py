@@ -8,15 +8,18 @@ import rfc8785
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from workbench.engagements import history
+from workbench.engagements import gates, history
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Membership, Role, SignOff
 
 # What a person says by signing, as the page shows it beside the box to tick.
 STATEMENTS: Mapping[str, str] = {
     SignOff.Kind.MATRIX: "I have read this page. People move as it says, for the stages that it lists.",
+    SignOff.Kind.SCHEMA: "I have read what would be removed from production. It may be removed, where it is still empty then.",
     SignOff.Kind.SANDBOX: "I have checked the sandbox. Production may run with exactly these versions of the plan.",
 }
+# What a gate may keep from being signed.
+NEEDS: Mapping[str, str] = {SignOff.Kind.SANDBOX: "sandbox signature"}
 
 
 class MayNotSign(WorkbenchError):
@@ -46,13 +49,15 @@ def sign(
     """Record the signature of what the page showed.
 
     covers: {part: {"version", "sha256"}}. shown_sha256: the content's hash as the page printed it.
-    Raises MayNotSign, ChangedMeanwhile.
+    Raises MayNotSign, ChangedMeanwhile, GateClosed.
     """
     if not Membership.objects.filter(engagement=engagement, user=user, role=Role.APPROVER).exists():
         raise MayNotSign(f"{user} isn't an approver of {engagement}.")
     digest = content_hash(content)
     if digest != shown_sha256:
         raise ChangedMeanwhile("The content changed after the page was opened.")
+    if action := NEEDS.get(kind):
+        gates.require(action, engagement)
     signoff = SignOff.objects.create(
         engagement=engagement,
         kind=kind,

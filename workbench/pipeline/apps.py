@@ -25,6 +25,7 @@ class PipelineConfig(AppConfig):
         """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
         from django.db.models.signals import post_migrate, post_save  # needs the models loaded
 
+        from loads.losses.models import LossDecision
         from loads.quality import measured
         from loads.reconciliation import phase_closed, run_finished
         from mapping.models import PlanVersion
@@ -37,6 +38,7 @@ class PipelineConfig(AppConfig):
         run_finished.connect(measure, weak=False, dispatch_uid="forecasts by what the run measured")
         run_finished.connect(write_documents, weak=False, dispatch_uid="documents of the run")
         post_save.connect(certify, sender=SignOff, weak=False, dispatch_uid="certificate of the signature")
+        post_save.connect(report_decision, sender=LossDecision, weak=False, dispatch_uid="documents with the decision about losses")
         post_save.connect(prepare, sender=PlanVersion, weak=False, dispatch_uid="keys of the preview")
 
 
@@ -74,6 +76,14 @@ def certify(sender: object, instance: Any, created: bool, **kwargs: object) -> N
 
     if created and settings.DOCUMENTS_AT_ONCE:
         steps.want_documents(instance.engagement, None, by=str(instance.signed_by))
+
+
+def report_decision(sender: object, instance: Any, created: bool, **kwargs: object) -> None:
+    """Have the documents of a run written with what the customer said about its losses."""
+    from workbench.pipeline import steps  # needs the models loaded
+
+    if created and settings.DOCUMENTS_AT_ONCE:
+        steps.want_documents(instance.run.engagement, instance.run.environment, by=instance.decided_by)
 
 
 def report_quality(sender: object, run: Any, **kwargs: object) -> None:

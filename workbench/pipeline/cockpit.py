@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 
 from loads.models import Phase, Run
 from loads.progress import SILENT_AFTER, shown_seconds
+from loads.removal.models import newest
 from mapping import plan, playbooks
 from mapping.checks import switching
 from mapping.finding_admin import open_decisions
@@ -90,7 +91,7 @@ class CockpitAdmin(EngagementAdmin):
         context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
         decisions = open_decisions(DiscoveryFinding.objects.filter(engagement=obj))
         steps = latest_steps(obj)
-        context |= {"decisions": decisions, "switches": switches(obj), "refreshes": refreshes(obj, steps)}
+        context |= {"decisions": decisions, "switches": switches(obj), "refreshes": refreshes(obj, steps), "removals": removals(obj, steps)}
         return context | {"looking": steps.get((Step.Name.CHECK, None))}
 
     def after_changes(self, request: HttpRequest) -> None:
@@ -215,6 +216,13 @@ def refreshes(engagement: Engagement, steps: Mapping[tuple[str, int | None], Ste
     """Environments that something was loaded into, each with the step that was asked for after it was copied anew."""
     loaded = engagement.environments.filter(runs__isnull=False).distinct().order_by("-kind")
     return [{"environment": row, "step": steps.get((Step.Name.REFRESH, row.pk))} for row in loaded]
+
+
+def removals(engagement: Engagement, steps: Mapping[tuple[str, int | None], Step]) -> list[dict[str, Any]]:
+    """Planned removals of schema that aren't finished, each with the step that was asked for."""
+    found = [newest(environment) for environment in engagement.environments.order_by("-kind")]
+    open_ones = [removal for removal in found if removal and removal.finished_at is None]
+    return [{"removal": removal, "step": steps.get((Step.Name.REMOVE, removal.environment_id))} for removal in open_ones]
 
 
 def tell_switched(request: HttpRequest, came: switching.Switched) -> None:

@@ -20,6 +20,7 @@ from connectors import store
 from loads import callers, quality, quality_decisions, rollback
 from loads.acceptance import everything_content, phase_content, sandbox_content
 from loads.delta.changes import deltas, total
+from loads.losses import deciding as losses
 from loads.models import Phase, Run
 from loads.rollback import outlook
 from mapping import plan
@@ -49,6 +50,7 @@ ASSUMPTIONS = [
     "Stages that the playbook doesn't know, and blank ones, stay in review.",
     "Text that is too long is cut to fit and kept whole in the column for original values.",
     "Optional values that can't be read stay empty and are listed.",
+    "What arrives with less than the source held is accepted as it is listed, run by run.",
     "Every group of the data-quality report is decided as proposed: load with what fits, or wait until the source is clean.",
     "People without a valid e-mail address are held; role addresses stay in review.",
     "Owners without a match go to the fallback owner; so do rows without an owner.",
@@ -243,6 +245,8 @@ def _load(
         run = Run.objects.filter(environment=environment).latest("pk")
         _follow_run(run, say, while_loading)
     _require_done(run)
+    if accept_losses(run, cast):
+        say("The customer accepts what arrives with less than the source held")
     _switched("Put back", switching.put_back(environment, actor=cast.approver), environment, say)
 
 
@@ -369,6 +373,16 @@ def decide_quality(run: Run, cast: Cast) -> int:
     found = quality.open_lines(run) if quality.waits(run) else []
     comment = "Decided by the demonstration's script."
     return quality_decisions.decide(run, quality.proposals(found), user=cast.approver, comment=comment) if found else 0
+
+
+def accept_losses(run: Run, cast: Cast) -> int:
+    """The customer accepts what a run brought with less than the source held; how many values that are."""
+    told = losses.content(run)
+    if told["losses"]:
+        shown = signoffs.content_hash(told)
+        comment = "Accepted by the demonstration's script."
+        losses.decide(run, losses.Choice.ACCEPTED, user=cast.approver, shown_sha256=shown, comment=comment, address=LOCAL)
+    return told["values"]
 
 
 def summary(engagement: Engagement) -> dict[str, Any]:

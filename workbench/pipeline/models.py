@@ -19,6 +19,7 @@ class Step(models.Model):
         EXTRACT = "extract", "Extraction"
         DELTA = "delta", "Delta extraction"
         PROVISION = "provision", "Provisioning"
+        REMOVE = "remove", "Removal of the schema"
         REFRESH = "refresh", "Look at a refreshed environment"
         SAMPLE = "sample", "Sample"
         LOAD = "load", "Load"

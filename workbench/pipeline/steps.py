@@ -25,10 +25,12 @@ GATES = {
     Step.Name.EXTRACT: "extract",
     Step.Name.DELTA: "extract",
     Step.Name.PROVISION: "provision",
+    Step.Name.REMOVE: "removal",
     Step.Name.SAMPLE: "load",
     Step.Name.LOAD: "load",
+    Step.Name.HANDOFF: "handoff",
 }
-PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REFRESH, Step.Name.SAMPLE, Step.Name.LOAD)
+PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REMOVE, Step.Name.REFRESH, Step.Name.SAMPLE, Step.Name.LOAD)
 RUNS = {Step.Name.SAMPLE: Run.Kind.SAMPLE, Step.Name.LOAD: Run.Kind.LOAD}
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
@@ -13,6 +13,9 @@ from connectors import landing
 from connectors.models import Dataset
 from loads import bindings, provisioning, runs
 from loads.delta import refreshing
+from loads.removal import carrying_out
+from loads.removal.models import SchemaRemoval, newest
+from loads.removal.survey import name_of
 from mapping.discovery.keys import PERSON, make_files, ready_files
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
@@ -129,6 +132,36 @@ def _names(work: Work, *, environment: Environment) -> None:
     bindings.bind(environment, actor=work.actor)
 
 
+def _remove(step: Step) -> list[Part]:
+    """The removal that was agreed to when the step began, component by component."""
+    begun = step.kept.get("removal")
+    found = SchemaRemoval.objects.get(pk=begun) if begun else newest(cast(Environment, step.environment))
+    removal = cast(SchemaRemoval, found)  # `steps.request` lets no removal in without a plan
+    named = [(name_of(one["kind"], one["table"], one["column"]), one) for one in removal.to_remove]
+    parts = [Part(name, partial(_remove_one, removal=removal, name=name, planned=one)) for name, one in named]
+    return [
+        Part("begin", partial(_begin_removal, removal=removal)),
+        *parts,
+        Part("finish", partial(_finish_removal, removal=removal)),
+    ]
+
+
+def _begin_removal(work: Work, *, removal: SchemaRemoval) -> None:
+    work.progress("asking for the rights that it takes")
+    work.keep(removal=removal.pk)
+    carrying_out.begin(removal)
+
+
+def _remove_one(work: Work, *, removal: SchemaRemoval, name: str, planned: dict[str, Any]) -> None:
+    work.progress(f"looking at {name}")
+    work.progress(f"{name}: {carrying_out.remove(removal, planned)}")
+
+
+def _finish_removal(work: Work, *, removal: SchemaRemoval) -> None:
+    work.progress("publishing")
+    carrying_out.finish(removal, actor=work.actor)
+
+
 def _refresh(step: Step) -> list[Part]:
     environment = cast(Environment, step.environment)
     parts = [Part(f"table {table}", partial(_look, environment=environment, table=table)) for table in refreshing.tables(environment)]
@@ -151,6 +184,7 @@ PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.EXTRACT: extraction.parts,
     Step.Name.DELTA: extraction.parts,
     Step.Name.PROVISION: _provision,
+    Step.Name.REMOVE: _remove,
     Step.Name.DOCUMENTS: handoff.at_once,
     Step.Name.REFRESH: _refresh,
     Step.Name.HANDOFF: handoff.parts,

@@ -173,7 +173,8 @@ def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing],
 
 def _handoff(engagement: Engagement, steps: Mapping) -> Stage:
     """The documents; what was switched off for the window and isn't back yet is said here."""
-    stage = _step_stage("handoff", "Handoff documents", "handoff", steps)
+    missing = gates.missing("handoff", engagement)
+    stage = _step_stage("handoff", "Handoff documents", "handoff", steps, missing=missing)
     off = DiscoveryFinding.objects.filter(engagement=engagement, off_at__isnull=False, back_at=None).count()
     words = f"Off for the window and not put back yet: {off}." if off else ""
     return replace(stage, says=f"{stage.says} {words}".strip())
@@ -194,7 +195,8 @@ def _sandbox_signature(engagement: Engagement) -> Stage:
     signoff = signoffs.latest(engagement, SignOff.Kind.SANDBOX)
     changed = signoffs.uncovered(engagement, SignOff.Kind.SANDBOX, plan.hashes(engagement)) if signoff else []
     says = "The customer hasn't signed the sandbox run." if not signoff else f"Changed after it was signed: {', '.join(changed)}."
-    missing = [] if signoff and not changed else [Missing("sandbox signed", says, Role.APPROVER)]
+    before = gates.missing("sandbox signature", engagement)
+    missing = [] if signoff and not changed else [*before, Missing("sandbox signed", says, Role.APPROVER)]
     return Stage("sandbox-signature", "Sign-off of the sandbox run", READY if missing else DONE, missing=missing, signoff=signoff)
 
 

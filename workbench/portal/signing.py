@@ -1,4 +1,4 @@
-"""The two pages that the customer signs: the split matrix, and the sandbox run.
+"""The pages that the customer signs: the split matrix, the sandbox run, and where it is planned the removal of provisioned schema.
 
 A page shows a content, prints its hash, and the signature carries the hash back: what was shown is what is signed.
 """
@@ -13,9 +13,10 @@ from django.shortcuts import redirect, render
 from django.views import View
 
 from loads.acceptance import sandbox_content
+from loads.removal import opening
 from mapping import plan
 from mapping.preview import matrix_content
-from workbench.engagements import signoffs
+from workbench.engagements import gates, signoffs
 from workbench.engagements.access import roles_of
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Role, SignOff
@@ -96,13 +97,15 @@ class SigningPage(LoginRequiredMixin, View):
         unfrozen = self.unfrozen(engagement, content)
         is_approver = Role.APPROVER in roles_of(request.user, engagement)
         signed = signoff is not None and not changed
+        waits = gates.missing(signoffs.NEEDS[self.kind], engagement) if self.kind in signoffs.NEEDS else []
         return {
             "signoff": signoff,
             "changed": changed,
             "signed": signed,
             "unfrozen": unfrozen,
             "is_approver": is_approver,
-            "may_sign": is_approver and not signed and not unfrozen,
+            "waits": waits,
+            "may_sign": is_approver and not signed and not unfrozen and not waits,
         }
 
     def more(self, content: Mapping[str, Any], signoff: SignOff | None) -> dict[str, Any]:
@@ -110,7 +113,7 @@ class SigningPage(LoginRequiredMixin, View):
         return {}
 
 
-STATUSES: dict[type, int] = {MayNotSign: 403, ChangedMeanwhile: 409}
+STATUSES: dict[type, int] = {MayNotSign: 403, ChangedMeanwhile: 409, gates.GateClosed: 409}
 OUTCOMES = {"lead": "Lead", "contact": "Contact", "review": "Held for review", "skip": "Left out", "": "No answer yet"}
 
 
@@ -159,3 +162,35 @@ class SandboxPage(SigningPage):
     def more(self, content: Mapping[str, Any], signoff: SignOff | None) -> dict[str, Any]:
         """Whether every phase balances, which the page says first."""
         return {"all_balanced": bool(content["phases"]) and all(phase["balanced"] for phase in content["phases"])}
+
+
+class RemovalPage(SigningPage):
+    """What would be removed of the schema that was provisioned in production, where it is planned."""
+
+    kind = SignOff.Kind.SCHEMA
+    template = "portal/removal.html"
+    parts = ()
+    content = staticmethod(opening.to_sign)
+
+    def sign(self, request: HttpRequest, engagement: Engagement, given: Mapping[str, Any]) -> SignOff:
+        """Sign the plan; with the signature the removal may begin."""
+        return opening.sign(
+            engagement,
+            cast(User, request.user),  # whoever sees the page has signed in
+            shown_sha256=given["shown_sha256"],
+            address=client_address(request),
+            note=given["note"],
+        )
+
+    def state(self, request: HttpRequest, engagement: Engagement, content: Mapping[str, Any]) -> dict[str, Any]:
+        """A signature under an earlier plan says nothing about this one."""
+        state = super().state(request, engagement, content)
+        signoff = state["signoff"]
+        if signoff and signoff.content["removal"] != content["removal"]:
+            return state | {"signoff": None, "signed": False, "may_sign": state["is_approver"]}
+        return state
+
+    def more(self, content: Mapping[str, Any], signoff: SignOff | None) -> dict[str, Any]:
+        """What goes, and what stays with the reason."""
+        groups = [(verdict, [one for one in content["components"] if one["verdict"] == verdict]) for verdict in ("remove", "keep")]
+        return {"groups": groups}

@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, documents, invitation, owners, quality, reading, rules, signing, tickets, views
+from workbench.portal import decisions, documents, invitation, losses, owners, quality, reading, rules, signing, tickets, views
 
 app_name = "portal"
 urlpatterns = [
@@ -35,4 +35,6 @@ urlpatterns = [
     path("engagements/<slug:slug>/documents/<int:pk>/read/", reading.read, name="read"),
     path("engagements/<slug:slug>/matrix/", signing.MatrixPage.as_view(), name="matrix"),
     path("engagements/<slug:slug>/sandbox/", signing.SandboxPage.as_view(), name="sandbox"),
+    path("engagements/<slug:slug>/losses/", losses.LossesPage.as_view(), name="losses"),
+    path("engagements/<slug:slug>/removal/", signing.RemovalPage.as_view(), name="removal"),
 ]

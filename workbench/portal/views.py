@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse, reverse_lazy
 
+from loads.removal.opening import waiting_removal
 from mapping.checks.deciding import waiting_for
 from mapping.glossary import words
 from mapping.models import DiscoveryFinding
@@ -26,7 +27,12 @@ from workbench.portal.forms import SignInForm
 PAGES = {"matrix": "portal:matrix", "sandbox-signature": "portal:sandbox"}
 LOOKED_UP = {**PAGES, "hypercare": "portal:tickets"}
 ASKED = {"matrix": "Read the split matrix and sign it.", "sandbox-signature": "Check the sandbox run and sign it."}
-QUALITY_GATE = "data quality decided"
+# What a person does on a page of its own for a gate to open.
+ON_PAGES = {
+    "data quality decided": "portal:quality",
+    "losses of the sandbox accepted": "portal:losses",
+    "losses of production accepted": "portal:losses",
+}
 OWNER_GATES = ("owners answered", "names bound")
 PER_PAGE = 20
 
@@ -73,8 +79,12 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
         found += [Ask(item.says) for item in asked if item.gate not in OWNER_GATES and not _on_page(item)]
         found += _owners(engagement, asked)
         if Role.APPROVER in roles:
-            quality = reverse("portal:quality", args=[engagement.slug])
-            found += [Ask(item.says, quality) for item in stage.missing if item.gate == QUALITY_GATE]
+            on_pages = [item for item in stage.missing if item.gate in ON_PAGES]
+            found += [Ask(item.says, reverse(ON_PAGES[item.gate], args=[engagement.slug])) for item in on_pages]
+    if Role.APPROVER in roles and (removal := waiting_removal(engagement)):
+        found.append(
+            Ask(f"Read what would be removed of the schema, and sign it: {removal}.", reverse("portal:removal", args=[engagement.slug]))
+        )
     if waiting := waiting_for(engagement, roles - {Role.ENGINEER}):
         found.append(Ask(f"{waiting} decision{'s' if waiting > 1 else ''} to take about what the checks found.", _decisions(engagement)))
     if roles & CUSTOMERS and (tickets := Ticket.objects.filter(engagement=engagement).with_customer().count()):

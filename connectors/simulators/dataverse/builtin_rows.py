@@ -8,7 +8,8 @@ APPLICATION_NAME = "# Migration Workbench"
 SPECIAL_PRIVILEGES = (
     "prvOverrideCreatedOnCreatedBy", "prvActOnBehalfOfAnotherUser", "prvBypassCustomBusinessLogic", "prvBypassCustomPlugins",
     "prvBulkDelete", "prvActivateBusinessProcessFlow", "prvPublishCustomization", "prvCreateEntity", "prvCreateAttribute",
-    "prvCreateRelationship", "prvImportCustomization", "prvReadRole", "prvReadUser",
+    "prvCreateRelationship", "prvDeleteEntity", "prvDeleteAttribute", "prvDeleteRelationship", "prvImportCustomization",
+    "prvReadRole", "prvReadUser",
 )  # fmt: skip
 
 

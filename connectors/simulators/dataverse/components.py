@@ -4,7 +4,7 @@ from . import errors
 from .calls import Answer, Call
 from .organisation import Organisation
 
-COMPONENTS = {"table": 1, "column": 2, "choice": 9, "relationship": 10, "key": 14}
+COMPONENTS = {"table": 1, "column": 2, "choice": 9, "relationship": 10, "key": 14, "workflow": 29}
 
 
 def prefixes(org: Organisation) -> set[str]:
@@ -33,6 +33,13 @@ def record_component(org: Organisation, call: Call, kind: str, component: str) -
            "rootcomponentbehavior": 0, "versionnumber": org.store.next_version()}  # fmt: skip
     org.store.put("solutioncomponent", row_id, row)
     org.store.mark_made("solutioncomponent", row_id, f"{call.solution}:{component}")
+
+
+def forget_component(org: Organisation, component: str) -> None:
+    """Take a component that was deleted out of every solution that holds it."""
+    for row_id, row in list(org.rows("solutioncomponent").items()):
+        if row.get("objectid") == component:
+            org.store.remove("solutioncomponent", row_id)
 
 
 def created(call: Call, path: str) -> Answer:

@@ -12,6 +12,7 @@ from . import (
     messages,
     metadata_keys,
     metadata_reading,
+    metadata_removing,
     metadata_writing,
     queries,
     records,
@@ -118,6 +119,8 @@ def _choices(org: Organisation, call: Call, segments: list[Segment]) -> Answer:
         return metadata_writing.create_choice(org, call, call.json())
     if call.method == "GET":
         return metadata_reading.choices(org, call, segments[0])
+    if call.method == "DELETE":
+        return metadata_removing.delete_choice(org, call, segments[0])
     raise _not_allowed()
 
 
@@ -131,7 +134,7 @@ def _tables(org: Organisation, call: Call, segments: list[Segment]) -> Answer:
     if rest:
         return _of_table(org, call, table, rest)
     if call.method == "DELETE":
-        return metadata_writing.delete_table(org, call, table)
+        return metadata_removing.delete_table(org, call, table)
     if call.method != "GET":
         raise _not_allowed()
     return metadata_reading.definition(org, call, table)
@@ -155,7 +158,7 @@ def _attributes(org: Organisation, call: Call, table: Table, rest: list[Segment]
     if call.method == "PUT":
         return metadata_writing.change_column(org, call, table, rest[0], call.json())
     if call.method == "DELETE":
-        return metadata_writing.delete_column(org, call, table, rest[0])
+        return metadata_removing.delete_column(org, call, table, rest[0])
     raise _not_allowed()
 
 
@@ -175,7 +178,7 @@ def _relationships(org: Organisation, call: Call, segments: list[Segment]) -> An
     if call.method == "POST":
         return metadata_writing.create_relationship(org, call, call.json())
     if call.method == "DELETE":
-        return metadata_writing.delete_relationship(org, call, segments[0])
+        return metadata_removing.delete_relationship(org, call, segments[0])
     raise _not_allowed()
 
 

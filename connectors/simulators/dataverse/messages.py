@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from . import cascades, closing, errors, marketing, metadata_changes, metadata_writing, security
+from . import cascades, closing, errors, marketing, metadata_changes, metadata_removing, metadata_writing, security
 from .calls import JSON, Answer, Call
 from .identifiers import new_id, read_guid
 from .organisation import Organisation
@@ -89,6 +89,7 @@ FUNCTIONS: Mapping[str, Message] = {
     "WhoAmI": who_am_i,
     "RetrieveTotalRecordCount": total_record_count,
     "RetrieveMetadataChanges": metadata_changes.retrieve,
+    "RetrieveDependenciesForDelete": metadata_removing.dependencies_for_delete,
 }
 ACTIONS: Mapping[str, Message] = {
     "BulkDelete": bulk_delete,

@@ -6,7 +6,7 @@ from typing import Any
 from . import errors
 from . import metadata_shapes as shapes
 from .calls import Answer, Call
-from .components import created, prefixes, record_component
+from .components import created, forget_component, prefixes, record_component
 from .identifiers import read_guid, stable_id
 from .organisation import Organisation
 from .paths import Segment, arguments
@@ -68,6 +68,7 @@ def delete_key(org: Organisation, call: Call, table: Table, segment: Segment) ->
     key = _find_key(table, arguments(segment.inside).get("LogicalName") or read_guid(segment.inside))
     stop_index(org, table, key)
     del table.keys[key.name]
+    forget_component(org, key.metadata_id)
     return Answer(204)
 
 

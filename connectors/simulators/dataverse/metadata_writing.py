@@ -1,4 +1,4 @@
-"""Changing metadata over HTTP: tables, columns, relationships, keys, choices, publishing (facts, section 6).
+"""Making and changing metadata over HTTP: tables, columns, relationships, keys, choices, publishing (facts, section 6).
 
 Every change is journalled as the request that made it and replayed at start; ids follow from names, so a replay gives the same ones.
 """
@@ -6,7 +6,7 @@ Every change is journalled as the request that made it and replayed at start; id
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import builtin, definitions, errors, files
+from . import builtin, definitions, errors
 from . import metadata_shapes as shapes
 from .builtin_rows import add_message_filters
 from .calls import Answer, Call
@@ -14,8 +14,7 @@ from .catalog import GlobalChoice
 from .columns import Column
 from .components import created, prefixes, record_component
 from .identifiers import read_guid, stable_id
-from .metadata_keys import reactivate_key, stop_index
-from .metadata_reading import find_relationship
+from .metadata_keys import reactivate_key
 from .organisation import Organisation
 from .paths import Segment, arguments
 from .tables import Relationship, Table
@@ -23,7 +22,7 @@ from .tables import Relationship, Table
 
 def create_table(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
     """POST /EntityDefinitions: a custom table with its primary name column."""
-    _allowed(call, "prvCreateEntity", "entity")
+    allowed(call, "prvCreateEntity", "entity")
     schema = str(shape.get("SchemaName") or "")
     name = schema.lower()
     if name in org.catalog.tables:
@@ -76,7 +75,7 @@ def entity_set_name(name: str) -> str:
 
 def create_column(org: Organisation, call: Call, table: Table, shape: Mapping[str, Any]) -> Answer:
     """POST …/Attributes: a column of any type but lookup, which a relationship makes."""
-    _allowed(call, "prvCreateAttribute", table.name)
+    allowed(call, "prvCreateAttribute", table.name)
     if not table.takes_columns:
         raise errors.ServiceError(400, "0x8004701e", f"Entity '{table.name}' can't have new attributes: CanCreateAttributes is false.")
     column = definitions.read_column(org.catalog, table, shape, prefixes(org))
@@ -135,26 +134,9 @@ def find_column(table: Table, segment: Segment) -> Column:
     raise errors.ServiceError(404, "0x80060888", f"Could not find an attribute '{name or guid}' for the entity '{table.name}'.")
 
 
-def delete_column(org: Organisation, call: Call, table: Table, segment: Segment) -> Answer:
-    """DELETE …/Attributes(key): the column and its values, with the column that its type brought along."""
-    column = find_column(table, segment)
-    if not column.custom or any(column.name in key.columns for key in table.keys.values()):
-        raise errors.ServiceError(400, "0x8004f01f", f"The attribute '{column.name}' can't be deleted: others depend on it.")
-    gone = [column, *(table.columns[name] for tail in definitions.tails(column.kind) if (name := f"{column.name}{tail}") in table.columns)]
-    for one in gone:
-        org.catalog.drop_column(table, one)
-    names = {one.read_name for one in gone}
-    for row_id, row in list(org.rows(table.name).items()):
-        if column.kind == "File":
-            files.forget(org, row.get(column.name))
-        if names & set(row):
-            org.store.put(table.name, row_id, {k: v for k, v in row.items() if k.partition("@")[0] not in names})
-    return Answer(204)
-
-
 def create_relationship(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
     """POST /RelationshipDefinitions: a lookup column with its 1:N relationship, or an N:N relationship."""
-    _allowed(call, "prvCreateRelationship", "relationship")
+    allowed(call, "prvCreateRelationship", "relationship")
     schema = str(shape.get("SchemaName") or "")
     if not schema.replace("_", "").isalnum() or "_" not in schema:  # Microsoft's client names them without a prefix of a publisher
         raise errors.ServiceError(400, "0x8004801e", f"The relationship name '{schema}' is invalid.")
@@ -201,21 +183,6 @@ def _many_to_many(org: Organisation, shape: Mapping[str, Any], schema: str) -> R
     for end in {one.name: one, other.name: other}.values():
         end.many.append(relation)
     return relation
-
-
-def delete_relationship(org: Organisation, call: Call, segment: Segment) -> Answer:
-    """DELETE /RelationshipDefinitions(key): a custom relationship, with its lookup column or intersect table."""
-    relation = find_relationship(org, segment)
-    if not relation.custom:
-        raise errors.ServiceError(400, "0x8004f01f", "A system relationship can't be deleted.")
-    if relation.many_to_many:
-        table = org.catalog.tables.pop(relation.intersect)
-        del org.catalog.by_set[table.entity_set], org.catalog.relationships[relation.schema_name.lower()]
-        for name in {relation.entity1, relation.entity2}:
-            org.catalog.tables[name].many.remove(relation)
-        return Answer(204)
-    table = org.catalog.tables[relation.referencing]
-    return delete_column(org, call, table, Segment("Attributes", f"LogicalName='{relation.column}'"))
 
 
 def create_choice(org: Organisation, call: Call, shape: Mapping[str, Any]) -> Answer:
@@ -267,7 +234,7 @@ def _options_of(org: Organisation, body: Mapping[str, Any]) -> tuple[dict[int, s
 
 def publish(org: Organisation, call: Call) -> Answer:
     """POST /PublishXml, /PublishAllXml: nothing to see here, but the privilege and the body are checked."""
-    _allowed(call, "prvPublishCustomization", "none")
+    allowed(call, "prvPublishCustomization", "none")
     if call.path.endswith("PublishXml") and not call.path.endswith("PublishAllXml") and not call.json().get("ParameterXml"):
         raise errors.invalid_argument("Required parameter 'ParameterXml' is missing.")
     return Answer(204)
@@ -279,7 +246,8 @@ def option_base(org: Organisation) -> int:
     return max([int(p) for p in found if p] or [10000]) * 10000
 
 
-def _allowed(call: Call, privilege: str, what: str) -> None:
+def allowed(call: Call, privilege: str, what: str) -> None:
+    """Raises ServiceError where the caller lacks a privilege."""
     if not call.caller.may(privilege):
         raise errors.missing_privilege(call.caller.user_id, 1, privilege, what, 0)
 
@@ -288,22 +256,6 @@ def create_tables(org: Organisation, call: Call) -> Answer:
     """POST /CreateEntities: what Microsoft's Python client sends (shape *assumed* from its source)."""
     for shape in call.json().get("Entities") or []:
         create_table(org, call, shape)
-    return Answer(204)
-
-
-def delete_table(org: Organisation, call: Call, table: Table) -> Answer:
-    """DELETE /EntityDefinitions(key): a custom table with its rows; nothing else may refer to it."""
-    if not table.custom or any(r.referencing != table.name for r in table.children):
-        raise errors.ServiceError(400, "0x8004f01f", f"The entity '{table.name}' can't be deleted: others depend on it.")
-    for key in table.keys.values():
-        stop_index(org, table, key)
-    for row_id in list(org.rows(table.name)):
-        org.store.remove(table.name, row_id)
-    for relation in [r for r in org.catalog.relationships.values() if table.name in {r.referencing, r.referenced}]:
-        del org.catalog.relationships[relation.schema_name.lower()]
-        if relation.referenced in org.catalog.tables:
-            org.catalog.tables[relation.referenced].children.remove(relation)
-    del org.catalog.tables[table.name], org.catalog.by_set[table.entity_set]
     return Answer(204)
 
 

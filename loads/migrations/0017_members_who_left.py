@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0014_sample'),
+        ('loads', '0016_losses'),
     ]
 
     operations = [

@@ -1,0 +1,144 @@
+"""Provisioned schema is removed by a signature of its own: what is ours and empty goes, everything else is kept and listed."""
+
+import pytest
+from django.core.management import call_command
+
+from connectors.dataverse.metadata import has_column, has_table
+from loads.destination import Destination
+from loads.models import SchemaPlan, SchemaRemoval
+from loads.removal import opening, survey
+from tests.playing import OTHERS, dump, engagement_on
+from tests.spine import test_objects_again
+from tests.spine.test_load_engine import Prepared, northpine
+from tests.spine.test_rollback import ANEW, Loaded, differences, lacking
+from workbench.engagements import gates, signoffs
+from workbench.engagements.models import AuditEntry, Environment
+from workbench.pipeline import demonstration, steps
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+EXPANDED = "Attributes,Keys,ManyToOneRelationships,OneToManyRelationships,ManyToManyRelationships"
+NS = "Microsoft.Dynamics.CRM"
+LEAVE = tuple(name for name in OTHERS if name != "customEvent")
+# What is made anew has ids of its own: that all else belongs to.
+HOLDERS = {(table, None) for table in ("publisher", "solution", "solutioncomponent")}
+
+
+def schema(environment: Environment) -> dict[str, list[dict]]:
+    """All metadata of an environment, as its own Web API tells it."""
+    client = Destination(environment).client
+    paths = {"EntityDefinitions": {"$expand": EXPANDED}, "GlobalOptionSetDefinitions": {}, "RelationshipDefinitions": {}}
+    return {path: client.get(path, params=params)["value"] for path, params in paths.items()}
+
+
+def holders(servers) -> dict[str, list[dict]]:
+    """What schema belongs to, and what the service keeps beside it."""
+    names = ("publisher", "solution", "solutioncomponent", "sdkmessagefilter", "contact")
+    return {name: dump(servers.dataverse_sandbox, name, canonical=True) for name in names}
+
+
+def agree(prepared, removal: SchemaRemoval) -> None:
+    opening.agree(removal, prepared.cast.engineer, shown_sha256=signoffs.content_hash(opening.content(removal)))
+
+
+def carry_out(prepared) -> Step:
+    step = steps.request(prepared.engagement, Step.Name.REMOVE, environment=prepared.sandbox, user=prepared.cast.engineer)
+    step.refresh_from_db()
+    return step
+
+
+def kept(removal: SchemaRemoval) -> dict[str, str]:
+    """Component -> why it wasn't removed, as planned or as it came."""
+    removal.refresh_from_db()
+    planned = {survey.name_of(one["kind"], one["table"], one["column"]): one["reason"] for one in removal.components if one["reason"]}
+    return planned | {name: came["reason"] for name, came in removal.outcomes.items() if came["reason"]}
+
+
+def test_an_untouched_organisation_is_as_it_was_before_provisioning_and_is_provisioned_and_loaded_again(tmp_path):
+    folder = test_objects_again.folder(tmp_path / "source")
+    with engagement_on(folder, tmp_path, purchasing_leads="contact", events_become="own_table") as (engagement, cast, servers):
+        sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        metadata, bare = schema(sandbox), holders(servers)
+        loaded = Loaded(engagement, cast, servers, LEAVE)
+        after = loaded.everything()
+        standing = opening.propose(sandbox, actor=cast.engineer)
+        with pytest.raises(gates.GateClosed, match="isn't taken back whole: roll it back first"):
+            agree(loaded, standing)
+        loaded.take_back()
+        with pytest.raises(gates.GateClosed, match="Nobody has agreed"):
+            carry_out(loaded)
+        removal = opening.propose(sandbox, actor=cast.engineer)
+        agree(loaded, removal)
+        assert carry_out(loaded).state == Step.State.DONE
+        assert kept(removal) == {}
+        assert removal.count("removed") == len(removal.components) > 20
+        assert schema(sandbox) == metadata
+        assert holders(servers) == bare
+        assert AuditEntry.objects.get(engagement=engagement, action="removed schema").detail == {
+            "removed": len(removal.components),
+            "kept": 0,
+        }
+        assert "The schema isn't provisioned in sandbox." in [one.says for one in gates.missing("load", engagement, sandbox)]
+        assert survey.plan_of(sandbox) == []
+        demonstration._step(engagement, Step.Name.PROVISION, sandbox, cast, print)
+        loaded.load()
+        assert not differences(loaded.everything(), after, apart=ANEW | HOLDERS)
+
+
+class Bare(Prepared):
+    """An engagement whose sandbox had a column under our name before it was provisioned."""
+
+    def prepare(self) -> None:
+        client = Destination(self.sandbox).client
+        client.post("publishers", {"uniquename": "theirs", "friendlyname": "T", "customizationprefix": "mwb",
+                                   "customizationoptionvalueprefix": 72700})  # fmt: skip
+        shape = {"@odata.type": f"{NS}.StringAttributeMetadata", "SchemaName": "mwb_runid", "MaxLength": 50}
+        client.post("EntityDefinitions(LogicalName='lead')/Attributes", shape)
+        super().prepare()
+
+
+def test_what_is_filled_built_upon_or_was_there_before_is_kept_and_the_rest_goes(tmp_path, capsys):
+    with engagement_on(northpine(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
+        bare = Bare(engagement, cast, servers, OTHERS)
+        client, name = Destination(bare.sandbox).client, f"{engagement.slug}/sandbox"
+        client.post("contacts", {"lastname": "Kept", "mwb_sourceid": "theirs"})
+        process = {
+            "name": "On change",
+            "category": 0,
+            "type": 1,
+            "primaryentity": "account",
+            "triggeronupdateattributelist": "mwb_sourceid",
+        }
+        made = client.post("workflows", process).headers["OData-EntityId"].rpartition("/")[2]
+        client.send("PATCH", made, json={"statecode": 1, "statuscode": 2})
+        client.post("EntityDefinitions(LogicalName='lead')/Keys", {"SchemaName": "mwb_Key", "KeyAttributes": ["mwb_sourceid"]})
+        call_command("remove_schema", name, "--dry-run")
+        said = capsys.readouterr().out
+        assert "keep    contact.mwb_sourceid  1 rows  1 row holds a value in it." in said
+        assert "Nothing was sent yet" in said
+        removal = SchemaRemoval.objects.get()
+        with lacking(bare, "prvDeleteAttribute"):
+            agree(bare, removal)
+            assert "lacks prvDeleteAttribute" in carry_out(bare).message
+        assert [one.says for one in gates.missing("provision", engagement, bare.sandbox)] == [
+            f"{removal} is agreed to and not finished: start it, or plan another one in its place."
+        ]
+        client.post("contacts", {"lastname": "Later", "mwb_original_values": "{}"})
+        servers.fault("dataverse_sandbox", {"method": "DELETE", "path": "Attributes", "do": "lose", "times": 2})
+        call_command("remove_schema", name)
+        assert "kept    contact.mwb_original_values  1 row holds a value in it." in capsys.readouterr().out
+        assert kept(removal) == {
+            "contact.mwb_sourceid": "1 row holds a value in it.",
+            "contact.mwb_original_values": "1 row holds a value in it.",
+            "account.mwb_sourceid": "Something else depends on it: 1 process.",
+            "lead.mwb_sourceid": "Something else depends on it: 1 alternate key.",
+            "lead.mwb_runid": "It was there before the migration.",
+            "publisher theirs": "It was there before the migration.",
+            "solution MigrationWorkbenchDemoIterable": "3 components are still in it.",
+        }
+        gone = [one for one in removal.components if survey.name_of(one["kind"], one["table"], one["column"]) not in kept(removal)]
+        assert gone
+        assert not any(has_column(client, one["table"], one["column"]) for one in gone)
+        assert all(has_column(client, *one.split(".")) for one in kept(removal) if "." in one)
+        assert has_table(client, "contact")
+        assert not SchemaPlan.objects.exclude(provisioned_at=None).exists()
