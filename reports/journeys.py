@@ -43,7 +43,7 @@ def content(engagement: Engagement) -> dict[str, Any]:
     told = teller.told(landed, joining.asked_of([*file.values(), *by_hand.values()])) if teller else Told()
     joined = list(joining.join(told, file, by_hand))
     counted = _counted(engagement, joined)
-    rows = [_journey(one, licences, counted) for one in joined]
+    rows = [dict(storable_json(_journey(one, licences, counted))) for one in joined]
     found = {
         "engagement": engagement.name,
         "platform": engagement.get_platform_display(),
@@ -53,9 +53,8 @@ def content(engagement: Engagement) -> dict[str, Any]:
         "origins": dict(ORIGINS),
         "note": NO_STEPS,
         "counts": _counts(rows),
-        "journeys": rows,
     }
-    return dict(storable_json(found))
+    return {**storable_json(found), "journeys": rows}
 
 
 def _landed(dataset: Dataset | None, told: Told) -> dict[str, Any] | None:

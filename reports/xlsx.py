@@ -21,7 +21,7 @@ CELL_LIMIT = 32_767  # UTF-16 code units
 EXACT = 10**15  # from here on a spreadsheet's number loses digits
 NAME_LIMIT = 31
 WIDEST = 255
-_BUFFERED = 500  # rows
+_BUFFERED = 100  # rows
 _TIME = (2000, 1, 1, 0, 0, 0)  # of every file in the archive, so that equal content gives equal bytes
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # what a spreadsheet would read as an escaped character

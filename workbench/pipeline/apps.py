@@ -25,8 +25,7 @@ class PipelineConfig(AppConfig):
         """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
         from django.db.models.signals import post_save  # needs the models loaded
 
-        from loads.quality import measured
-        from loads.reconciliation import phase_closed, run_finished
+        from loads.signals import measured, phase_closed, run_finished
         from mapping.models import PlanVersion
         from workbench.engagements.models import SignOff
 
