@@ -32,7 +32,9 @@ def dynamic_snapshots(landed: Landed) -> Iterator[Finding]:
     dynamic = [str(row.get("id")) for row in landed.records("list") if row.get("listType") == _DYNAMIC]
     if dynamic:
         members = list_members(landed)
-        evidence = f"{len(dynamic):,} dynamic lists arrive as snapshots, with {sum(members[one] for one in dynamic):,} memberships today."
+        evidence = (
+            f"Dynamic lists that arrive as snapshots: {len(dynamic):,}, with {sum(members[one] for one in dynamic):,} memberships today."
+        )
         yield Finding("dynamic_snapshots", "info", evidence, "Rebuild the rules of those that must stay alive; the API doesn't give them.")
 
 
