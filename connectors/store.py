@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # it takes 15 MB, which a process that asks it nothing does w
 pa.set_memory_pool(pa.system_memory_pool())  # gives back what Arrow's own one keeps, 15 to 35 MB of a process, and is as fast
 Item = TypeVar("Item")
 ROWS_PER_GROUP = 5_000  # a chunk of the load reads one group or two, not the file
+ROWS_AT_ONCE = 500  # that a reader of rows holds as Python's own values, beside the group
 ABANDONED_S = 3_600  # no task lasts so long: an unfinished file untouched since then belongs to nobody
 # EFBIG: a limit on the size of files, which a quota may be set as.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -175,7 +176,8 @@ def link(path: Path, to: Path) -> None:
 def read_rows(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[dict]:
     """Rows `start` to `stop` (not included) of a Parquet file, reading only the row groups that hold them."""
     for table in read_tables(path, start=start, stop=stop, columns=columns):
-        yield from table.to_pylist()
+        for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+            yield from batch.to_pylist()
 
 
 def read_tables(path: Path, *, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -197,8 +199,8 @@ def _group_sizes(path: Path, written: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1)
 def _group(path: Path, written: int, group: int, columns: tuple[str, ...] | None) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        return file.read_row_group(group, columns=columns)
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        return file.read_row_group(group, columns=columns, use_threads=False)
 
 
 def fill(con: "duckdb.DuckDBPyConnection", table: str, schema: pa.Schema, rows: Iterable[Sequence]) -> None:
