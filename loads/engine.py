@@ -38,6 +38,7 @@ from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
+from loads.signals import run_finished
 from loads.staging import stage_next
 from mapping import plan
 
@@ -325,4 +326,4 @@ def finish(run: Run) -> None:
     done = {"state": Run.State.DONE, "finished_at": timezone.now(), "message": ""}
     if Run.objects.filter(pk=run.pk, state=Run.State.LOADING).update(**done) and not run.is_rollback:
         scoring.keep(run)
-        reconciliation.run_finished.send(sender=Run, run=run)
+        run_finished.send(sender=Run, run=run)

@@ -10,20 +10,18 @@ from typing import Any
 
 import orjson
 from django.db import transaction
-from django.dispatch import Signal
 from django.utils import timezone
 
 from connectors.models import Dataset
 from loads import staged
 from loads.models import Chunk, QualityGroup, Run
 from loads.reasons import RULES, asks, explained, rule_of
+from loads.signals import measured
 from mapping import plan
 from mapping.quality import deciding, rules
 from mapping.quality.deciding import Subject
 from mapping.quality.models import QualityDecision
 from workbench.engagements.models import Engagement, Environment
-
-measured = Signal()  # run
 
 SAMPLES = 5
 SKIPPED, UNFIT = "quality.skipped", "quality.default_unfit"

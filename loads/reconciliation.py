@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.dispatch import Signal
 from django.utils import timezone
 
 from connectors import store
@@ -20,12 +19,11 @@ from loads.delta import conflicts
 from loads.destination import Destination
 from loads.losses import measuring
 from loads.models import LedgerEntry, Phase, Run
+from loads.signals import phase_closed
 from loads.staging.phases import RECORD_KINDS
 from loads.verification import Tally, total
 
 logger = logging.getLogger(__name__)
-phase_closed = Signal()  # phase
-run_finished = Signal()  # run
 
 RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")

@@ -76,5 +76,7 @@ def brief(value: object) -> str:
         return "a number of more than 200 digits"
     if isinstance(value, (list, dict)):
         return f"a list of {len(value)}" if isinstance(value, list) else f"an object of {len(value)} keys"
+    if value is None or isinstance(value, bool):
+        return {None: "no value", True: "true", False: "false"}[value]
     text = value if isinstance(value, str) else str(value)
     return storable(text[:DETAIL_LIMIT])

@@ -8,7 +8,6 @@ for showing, groups spill to disk.
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from mapping.fieldprofiles import FieldProfile
 
 # parent: what the names of a document's fields start with, "" or "plan.".
 DOCUMENTS = pa.schema([("parent", pa.string()), ("document", pa.binary())])
@@ -30,34 +31,6 @@ TYPES = {
     "VARCHAR": "string", "BOOLEAN": "boolean", "UBIGINT": "integer", "BIGINT": "integer", "HUGEINT": "integer", "UHUGEINT": "integer",
     "DOUBLE": "number", "ARRAY": "array", "OBJECT": "object", "NULL": "null",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class FieldProfile:
-    """One field of a dataset.
-
-    rows: records of the dataset that are objects. filled: those with a value that is neither null nor blank text. distinct: different
-    filled values; exact. top: up to ten (value, count), the commonest first, long values cut at 200 characters. types: JSON type -> count,
-    null included. max_length: in UTF-16 code units, of texts and of the JSON of structures. min, max: of numbers. decimals: the most that
-    a number has.
-    """
-
-    name: str
-    declared_type: str = ""
-    rows: int = 0
-    filled: int = 0
-    distinct: int = 0
-    top: tuple[tuple[str, int], ...] = ()
-    types: Mapping[str, int] = field(default_factory=dict)
-    max_length: int | None = None
-    min: float | None = None
-    max: float | None = None
-    decimals: int = 0
-
-    @property
-    def fill(self) -> float:
-        """Share of the records that hold a value, 0 to 1."""
-        return self.filled / self.rows if self.rows else 0.0
 
 
 def profile(

@@ -10,12 +10,12 @@ from typing import Any
 
 from connectors.dataverse.columns import ColumnSpec
 from mapping.fieldmaps import FieldRule
+from mapping.fieldprofiles import FieldProfile
 from mapping.issues import EXPLANATIONS, Issue
 from mapping.likeness import ACCEPTED, Candidate, Likeness
 from mapping.likeness.assigning import Given, assign
 from mapping.naming import column_name
 from mapping.playbooks import KnownField, Playbook, field_key
-from mapping.profiles import FieldProfile
 from mapping.schema import spec_as_dict, standing_columns, tracking_columns
 from mapping.shapes import STRUCTURES, shape_of, sort_of
 from mapping.suiting import filled_by_rules, suit, values_fit

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapping.profiles import FieldProfile
+from mapping.fieldprofiles import FieldProfile
 from mapping.transforms import MEMO_LIMIT, STRING_LIMIT
 from mapping.transforms.moments import MOMENT
 from mapping.transforms.numbers import RANGES

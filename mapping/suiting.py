@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mapping.fieldprofiles import FieldProfile
 from mapping.likeness.evidence import labels_of
-from mapping.profiles import FieldProfile
 from mapping.transforms import ColumnLike
 from mapping.valuemaps import propose_values
 

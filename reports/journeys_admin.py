@@ -1,9 +1,10 @@
 """Admin page of journeys: the inventory as it stands, where a definition file is given and its mistakes are named."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -17,12 +18,14 @@ from mapping.journeys.joining import ORIGINS
 from mapping.journeys.models import EnteredJourney, JourneyDefinition
 from mapping.journeys.words import CHANNELS
 from reports import journey_sheets, journeys
+from reports.books.words import counted
 from workbench.engagements import history
 from workbench.engagements.access import workable_by
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
 
-SHOWN = 500
+SHOWN = 500  # mistakes of a file
+PER_PAGE = 20
 EARLIER = 10
 KNOWN = {journeys.KNOWN: "with all steps", journeys.LOWER: "with some steps", journeys.NOTHING: "without steps"}
 
@@ -62,7 +65,9 @@ class JourneyPages(ModelAdmin):
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
             return redirect(back)
-        messages.success(request, f"Version {kept.version} counts now: {kept.journeys} journeys with {kept.steps} steps.")
+        messages.success(
+            request, f"Version {kept.version} counts now: {counted(kept.journeys, 'journey')} with {counted(kept.steps, 'step')}."
+        )
         return redirect(back)
 
     def _journeys_page(self, request: HttpRequest, chosen: Engagement | None, mistaken: DefinitionMistaken | None = None) -> HttpResponse:
@@ -85,11 +90,22 @@ class JourneyPages(ModelAdmin):
             told = journeys.content(engagement)
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
-            return {"versions": versions, "told": None, "rows": ()}
+            return {"versions": versions, "told": None}
+        asked = {name: request.GET.get(name, "") for name in ("q", "tool", "conflicts")}
+        page = Paginator(list(_wanted(told["journeys"], **asked)), PER_PAGE).get_page(request.GET.get("page"))
         by_hand = dict(EnteredJourney.objects.filter(engagement=engagement).values_list("journey_id", "pk"))
-        rows = [_shown(row, engagement, by_hand) for row in told["journeys"][:SHOWN]]
+        rows = [_shown(row, engagement, by_hand) for row in page]
         known = [(words, told["counts"]["steps"].get(name, 0)) for name, words in KNOWN.items()]
-        return {"versions": versions, "told": told, "rows": rows, "known": known}
+        further = urlencode({**asked, "engagement": str(engagement.pk)})
+        return {"versions": versions, "told": told, "rows": rows, "known": known, "page": page, "asked": asked, "further": further}
+
+
+def _wanted(rows: Iterable[Mapping[str, Any]], q: str, tool: str, conflicts: str) -> Iterator[Mapping[str, Any]]:
+    """Those whose name or id holds q, that are rebuilt with a tool, and with conflicts alone; what isn't given leaves nothing out."""
+    for row in rows:
+        named = f"{row['name']['value'] or ''}\n{row['id']}".casefold()
+        if q.strip().casefold() in named and tool in ("", row["recommendation"]["title"]) and (row["conflicts"] or not conflicts):
+            yield row
 
 
 def _shown(row: Mapping[str, Any], engagement: Engagement, by_hand: Mapping[str, int]) -> dict[str, Any]:

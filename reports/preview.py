@@ -1,43 +1,60 @@
-"""What a PDF says, to be read on pages: kept beside it, made of the same data. A page reads no more of the file than it shows."""
+"""What a PDF says, to be read on pages: kept beside it, made of the same data. A page reads no more of the file than the parts it shows."""
 
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
 from connectors import store
 from reports.models import Document
-from reports.printout import PARTS, Place, Printout
+from reports.printout import PARTS, STRETCH, Place, Printout
 
 LENGTH = 12_000  # bytes of data on a page, which a browser shows some 4,000 pixels high
 _BREAK = "\u200b".encode()  # where a line may end on paper
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """What a page holds of a part: all of it, or the rows from `start` to `stop` (not included; None: to the end) of a long table."""
+
+    number: int
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """A document's title page, where its parts stand, and which of them each page holds."""
+    """A document's title page, where its parts stand, and which of them, or pieces of them, each page holds."""
 
     path: Path
     cover: Mapping[str, Any]
     places: Sequence[Place]
-    pages: Sequence[range]
+    pages: Sequence[Sequence[Piece]]
     start: int
 
     def parts(self, page: int) -> list[dict[str, Any]]:
-        """The parts of a page, from 0, as `reports.printout` wrote them."""
-        found = []
+        """The parts of a page, from 0, as `reports.printout` wrote them; of a piece that goes on with a table, that alone."""
         with self.path.open("rb") as file:
-            for place in (self.places[number] for number in self.pages[page]):
-                file.seek(self.start + place.offset)
-                found.append(orjson.loads(file.read(place.length).replace(_BREAK, b"")))
-        return found
+            return [self._part(file, piece) for piece in self.pages[page]]
+
+    def _part(self, file: IO[bytes], piece: Piece) -> dict[str, Any]:
+        place = self.places[piece.number]
+        file.seek(self.start + place.offset)
+        part: dict[str, Any] = orjson.loads(file.read(place.length).replace(_BREAK, b""))
+        part["continued"] = piece.start > 0
+        if piece.start:
+            part |= {"text": [], "notes": [], "figures": [], "facts": []}
+        if piece.start or piece.stop:
+            more = part["table"]["more"] if piece.stop is None else ""
+            part["table"] |= {"rows": part["table"]["rows"][piece.start : piece.stop], "more": more}
+        return part
 
     def page_of(self, number: int) -> int:
-        """The page that holds a part, from 0."""
-        return next(page for page, held in enumerate(self.pages) if number in held)
+        """The page that a part begins on, from 0."""
+        return next(page for page, held in enumerate(self.pages) if any(piece.number == number for piece in held))
 
 
 def path_of(document: Document) -> Path:
@@ -67,12 +84,26 @@ def of(document: Document) -> Preview | None:
     return Preview(path, told["cover"], places, pages(places), len(head))
 
 
-def pages(places: Sequence[Place]) -> list[range]:
-    """Which parts stand on which page: chapters begin one where they don't fit, and what stands below a heading stays with it."""
-    found, first, length = [], 0, 0
+def pages(places: Sequence[Place]) -> list[list[Piece]]:
+    """What stands on which page: chapters begin one where they don't fit, and what stands below a heading stays with it.
+
+    The table of a part that is longer than a page goes on on further ones.
+    """
+    found: list[list[Piece]] = [[]]
+    length = 0
     for number, place in enumerate(places):
         if length and place.level <= 2 and (length + place.length > LENGTH or (place.level == 1 and length > LENGTH // 3)):
-            found.append(range(first, number))
-            first, length = number, 0
+            found.append([])
+            length = 0
+        first, *further = _pieces(number, place)
+        found[-1].append(first)
+        found += [[piece] for piece in further]
         length += place.length
-    return [*found, range(first, len(places))]
+    return found
+
+
+def _pieces(number: int, place: Place) -> list[Piece]:
+    """A part in pieces of about a page."""
+    stretches = max(1, LENGTH // STRETCH)
+    starts = [0, *place.breaks[stretches - 1 :: stretches]] if place.length > LENGTH else [0]
+    return [Piece(number, start, stop) for start, stop in zip(starts, [*starts[1:], None], strict=True)]

@@ -42,6 +42,14 @@ def _number(value: int | float | Decimal) -> str:
     return f"{value:,.4f}".rstrip("0")
 
 
+def money(value: float | Decimal | None) -> str:
+    """An amount with at least two decimals: 1,243.90, 0.0375."""
+    if value is None:
+        return NOTHING
+    whole, _, cents = f"{value:,.4f}".rstrip("0").partition(".")
+    return f"{whole}.{cents:0<2}"
+
+
 def moment(value: datetime | str | None) -> str:
     """A moment to the minute in UTC, also from ISO 8601; what is no moment stays as it is."""
     if isinstance(value, str):

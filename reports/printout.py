@@ -25,19 +25,21 @@ TEXT_WIDTH, CHARACTER, BESIDE = 170.0, 1.55, 3.6
 FACT = 72  # characters of a line in a list of facts
 TALL = 25  # lines from which a row may be broken across pages
 PARTS = "parts.json"
+STRETCH = 3_000  # bytes of rows between two places where a page of a preview may break within a table
 
 Shown = str | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a part stands: its heading, and its bytes in the file of parts."""
+    """Where a part stands: its heading, and its bytes in the file of parts. breaks: rows that begin a stretch of its table, see STRETCH."""
 
     heading: str
     level: int
     key: str
     offset: int
     length: int
+    breaks: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +105,22 @@ class _Parts:
             head = orjson.dumps(_head(part))[:-1]
             self.weight += len(head)
             self._file.write(head + b',"table":')
-            self._table(part.table)
+            breaks = self._table(part.table) if part.table else self._no_table()
             self._file.write(b"}")
-            self.places.append(Place(shown(part.heading), part.level, part.key, offset, self._file.tell() - offset))
+            self.places.append(Place(shown(part.heading), part.level, part.key, offset, self._file.tell() - offset, breaks))
             before = b",\n"
         self._file.write(b"[]" if before == b"[" else b"]")
 
-    def _table(self, table: Table | None) -> None:
-        if table is None:
-            self._file.write(b"null")
-            return
+    def _no_table(self) -> list[int]:
+        self._file.write(b"null")
+        return []
+
+    def _table(self, table: Table) -> list[int]:
+        """The table; the rows before which a page may break."""
         columns = [{"title": shown(one.title, 30), "width": one.width, "kind": one.kind} for one in table.columns]
         self._file.write(orjson.dumps({"columns": columns, "empty": _text(table.empty)})[:-1] + b',"rows":[')
         fits, more, tall, before = _fits(table.columns), "", False, b""
+        breaks, begun = [], self._file.tell()
         for count, row in enumerate(table.rows):
             if count >= table.most or self.weight >= MOST:
                 more = _left_out(count, table.kept_in)
@@ -123,10 +128,14 @@ class _Parts:
             cells = [_cell(value, wide, table.longest) for value, wide in zip(row, fits, strict=True)]
             tall = tall or any(_lines(cell, wide) > TALL for cell, wide in zip(cells, fits, strict=True))
             text = orjson.dumps(cells)
+            if self._file.tell() - begun >= STRETCH:
+                breaks.append(count)
+                begun = self._file.tell()
             self._file.write(before + text)
             self.weight += len(text) + CELL * len(fits)
             before = b","
         self._file.write(b"]," + orjson.dumps({"more": more, "tall": tall})[1:])
+        return breaks
 
 
 def _head(part: Part) -> dict[str, Any]:

@@ -21,7 +21,9 @@ CELL_LIMIT = 32_767  # UTF-16 code units
 EXACT = 10**15  # from here on a spreadsheet's number loses digits
 NAME_LIMIT = 31
 WIDEST = 255
-_BUFFERED = 500  # rows
+_BUFFERED = 100  # rows
+_WRAPPED = 600  # characters; a longer text stays on one line, since its row would fill the screen
+_ARROW = 3  # characters of a header that the filter's arrow hides
 _TIME = (2000, 1, 1, 0, 0, 0)  # of every file in the archive, so that equal content gives equal bytes
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # what a spreadsheet would read as an escaped character
@@ -32,7 +34,7 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 # Printed on A4 across, as wide as a page and as long as it takes.
 _FIT = '<sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
 _PRINTED = '<pageSetup paperSize="9" orientation="landscape" fitToHeight="0"/>'
-_HEADER, _TEXT = 1, 2  # places in cellXfs below
+_HEADER, _TEXT, _LONG, _NUMBER = 1, 2, 3, 4  # places in cellXfs below
 _FONTS = (
     '<font><sz val="11"/><name val="Calibri"/></font>'
     '<font><b/><sz val="11"/><color rgb="FFFFFFFF"/><name val="Calibri"/></font>'
@@ -44,13 +46,17 @@ _FILLS = (
 _FORMATS = (
     '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="49" fontId="1" fillId="2" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1" applyFill="1"/>'
-    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyAlignment="1">'
+    '<alignment vertical="top" wrapText="1"/></xf>'
+    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyAlignment="1">'
+    '<alignment vertical="top"/></xf>'
+    '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0" applyAlignment="1"><alignment vertical="top"/></xf>'
 )
 _STYLES = (
     f'{_HEAD}<styleSheet {_MAIN}><fonts count="2">{_FONTS}</fonts><fills count="3">{_FILLS}</fills>'
     '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    f'<cellXfs count="3">{_FORMATS}</cellXfs>'
+    f'<cellXfs count="5">{_FORMATS}</cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 
@@ -59,7 +65,7 @@ Cell = str | int | float | bool | Decimal | datetime | date | None
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sheet: a frozen, filterable header and its rows. widths: in characters, per column; 16 where none is given.
+    """One sheet: a frozen, filterable header and its rows. widths: in characters, per column; 16 where none is given, or the header's.
 
     A sheet without rows keeps its header. More rows than a sheet holds go on in further sheets, named `… (2)` and so on.
     """
@@ -115,8 +121,7 @@ class _Piece:
 
 def _write_sheet(file: IO[bytes] | BufferedIOBase, sheet: Sheet, rows: Iterator[Sequence[Cell]], *, first: bool) -> None:
     letters = [_letter(place) for place in range(len(sheet.header))]
-    widths = [*sheet.widths, *[16] * len(letters)][: len(letters)]
-    columns = "".join(f'<col min="{n}" max="{n}" width="{min(width, WIDEST)}" customWidth="1"/>' for n, width in enumerate(widths, 1))
+    columns = "".join(f'<col min="{n}" max="{n}" width="{width}" customWidth="1"/>' for n, width in enumerate(_widths(sheet), 1))
     pane = '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/><selection pane="bottomLeft"/>'
     selected = ' tabSelected="1"' if first else ""
     view = f'<sheetViews><sheetView workbookViewId="0"{selected}>{pane}</sheetView></sheetViews>'
@@ -131,6 +136,11 @@ def _write_sheet(file: IO[bytes] | BufferedIOBase, sheet: Sheet, rows: Iterator[
     file.write(f'</sheetData><autoFilter ref="A1:{letters[-1]}{number}"/>{_PRINTED}</worksheet>'.encode())
 
 
+def _widths(sheet: Sheet) -> Iterator[int]:
+    given = [*sheet.widths, *[16] * len(sheet.header)]
+    return (min(max(width, len(title) + _ARROW), WIDEST) for title, width in zip(sheet.header, given, strict=False))
+
+
 def _row(letters: Sequence[str], number: int, row: Sequence[Cell], style: int) -> str:
     cells = [_cell(f"{letter}{number}", value, style) for letter, value in zip(letters, row, strict=True) if value is not None]
     return f'<row r="{number}">{"".join(cells)}</row>'
@@ -138,8 +148,10 @@ def _row(letters: Sequence[str], number: int, row: Sequence[Cell], style: int) -
 
 def _cell(place: str, value: Cell, style: int) -> str:
     if isinstance(value, int | float | Decimal) and _is_exact(value):
-        return f'<c r="{place}"><v>{value}</v></c>'
-    return f'<c r="{place}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{_text(value)}</t></is></c>'
+        return f'<c r="{place}" s="{_NUMBER}"><v>{value}</v></c>'
+    text = _text(value)
+    shown = _LONG if style == _TEXT and len(text) > _WRAPPED else style
+    return f'<c r="{place}" s="{shown}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
 
 
 def _is_exact(value: float | Decimal) -> bool:

@@ -1,6 +1,8 @@
-"""Seams that no linter holds: one place speaks HTTP, and secrets never reach a task's arguments."""
+"""Seams that no linter holds: one place speaks HTTP, secrets never reach a task's arguments, documents load what they need alone."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 from django.conf import settings
@@ -32,3 +34,11 @@ def test_tasks_take_ids_only():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "async_task":
                 assert not any("secret" in ast.dump(argument) or "connection" in ast.dump(argument) for argument in node.args), path
+
+
+def test_a_process_that_writes_inventories_loads_neither_the_admins_pages_nor_duckdb():
+    code = "import django, sys; django.setup(); from reports import journeys, templates; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "reports.journeys" in loaded
+    assert not loaded & {"duckdb", "pyarrow.compute", "loads.admin", "workbench.urls"}

@@ -32,7 +32,9 @@ def dynamic_snapshots(landed: Landed) -> Iterator[Finding]:
     dynamic = [str(row.get("id")) for row in landed.records("list") if row.get("listType") == _DYNAMIC]
     if dynamic:
         members = list_members(landed)
-        evidence = f"{len(dynamic):,} dynamic lists arrive as snapshots, with {sum(members[one] for one in dynamic):,} memberships today."
+        evidence = (
+            f"Dynamic lists that arrive as snapshots: {len(dynamic):,}, with {sum(members[one] for one in dynamic):,} memberships today."
+        )
         yield Finding("dynamic_snapshots", "info", evidence, "Rebuild the rules of those that must stay alive; the API doesn't give them.")
 
 
@@ -58,14 +60,16 @@ def lost_references(landed: Landed) -> Iterator[Finding]:
         of_lists.update({str(one) for key in ("listIds", "suppressionListIds") for one in ids(row.get(key))} - lists)
         of_templates.update({str(row["templateId"])} - templates if row.get("templateId") else set())
     if of_lists:
-        evidence = f"Campaigns name {len(of_lists):,} lists that no longer exist: {_some(of_lists)}."
+        evidence = f"Lists that campaigns name and that no longer exist ({len(of_lists):,}): {_some(of_lists)}."
         yield Finding("campaign_lists_gone", "warning", evidence, "Their tie to a list is left out.")
     if of_templates:
-        evidence = f"Campaigns name {len(of_templates):,} templates that no longer exist: {_some(of_templates)}."
+        evidence = f"Templates that campaigns name and that no longer exist ({len(of_templates):,}): {_some(of_templates)}."
         yield Finding("campaign_templates_gone", "warning", evidence, "The inventory shows these campaigns without content.")
     people = {key: count for key, count in landed.people_with("emailListIds").items() if key not in lists}
     if people:
-        evidence = f"Profiles name {len(people):,} lists that no longer exist: {_some(people)}; {sum(people.values()):,} memberships."
+        evidence = (
+            f"Lists that profiles name and that no longer exist ({len(people):,}): {_some(people)}. Memberships: {sum(people.values()):,}."
+        )
         yield Finding("people_lists_gone", "info", evidence, "These memberships are left out.")
 
 
@@ -78,7 +82,9 @@ def unknown_message_types(landed: Landed) -> Iterator[Finding]:
     by_templates = Counter(str(row["messageTypeId"]) for row in landed.records("template") if row.get("messageTypeId"))
     unknown = sorted({*by_people, *(key for key in by_templates if key not in known)})
     if unknown:
-        evidence = f"{len(unknown):,} message types are named and unknown: {_some(unknown)}; in {by_people.total():,} answers of people."
+        evidence = (
+            f"Message types that are named and unknown ({len(unknown):,}): {_some(unknown)}. Answers of people: {by_people.total():,}."
+        )
         yield Finding(
             "unknown_message_types", "warning", evidence, "They can't be told to be marketing or not: their answers count for no channel."
         )
@@ -90,7 +96,7 @@ def orphaned_metrics(landed: Landed) -> Iterator[Finding]:
     gone = [key for row in landed.records("campaignMetric") if (key := str(row.get("id"))) not in campaigns]
     if gone:
         yield Finding(
-            "orphaned_metrics", "info", f"Metrics of {len(gone):,} campaigns that no longer exist: {_some(gone)}.", "They are left out."
+            "orphaned_metrics", "info", f"Campaigns with metrics that no longer exist ({len(gone):,}): {_some(gone)}.", "They are left out."
         )
 
 

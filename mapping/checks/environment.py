@@ -24,7 +24,7 @@ def users(look: Look) -> Iterator[Finding]:
     yield Finding("users", "info", f"{len(able)} of {len(look.people)} users can own rows.")
     doubled = sum(count > 1 for count in Counter(user.email.lower() for user in able if user.email).values())
     if doubled:
-        evidence = f"{doubled} e-mail addresses belong to several enabled users."
+        evidence = f"E-mail addresses that belong to several enabled users: {doubled}."
         yield Finding("users", "warning", evidence, "Answer these owners by domain name.", subject="users with one e-mail")
 
 

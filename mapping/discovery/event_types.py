@@ -130,7 +130,7 @@ def names_alike(types: list[EventType]) -> Iterator[Finding]:
     groups = [group for key, group in alike.items() if len(group) > 1 and key.strip()]
     if groups:
         shown = "; ".join(" and ".join(f"{one.name} ({one.count:,})" for one in group) for group in groups[:5])
-        evidence = f"{len(groups):,} groups of event names differ by case, spaces or punctuation only: {shown}."
+        evidence = f"Event names that differ by case, spaces or punctuation only ({len(groups):,}): {shown}."
         remedy = "They stay apart unless somebody decides that they are one event."
         yield Finding("event_names_alike", "warning", evidence, remedy, subject=types[0].object_name)
 

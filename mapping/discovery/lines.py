@@ -6,10 +6,10 @@ from typing import Any
 from django.db.models import QuerySet
 
 from mapping import flattening, plan
+from mapping.fieldprofiles import FieldProfile
 from mapping.likeness import ACCEPTED
 from mapping.models import FieldMap, ObjectMap, PlanConfirmation, SourceField
 from mapping.playbooks import Playbook, RecordRule, load_playbook
-from mapping.profiles import FieldProfile
 from mapping.propose import propose_map
 from mapping.schema import spec_from_dict
 from mapping.transforms import ColumnLike

@@ -9,10 +9,11 @@ from django.db import transaction
 from connectors import landing, store
 from connectors.base import Finding
 from connectors.models import Dataset
+from mapping.fieldprofiles import FieldProfile
 from mapping.issues import brief
 from mapping.models import SourceField
 from mapping.playbooks import ListedRule, load_playbook
-from mapping.profiles import FieldProfile, profile
+from mapping.profiles import profile
 
 FIELD_NAME_LIMIT = 300
 

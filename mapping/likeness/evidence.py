@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mapping.profiles import FieldProfile
+from mapping.fieldprofiles import FieldProfile
 from mapping.transforms import ColumnLike, choice_key
 from mapping.transforms.moments import MOMENT
 

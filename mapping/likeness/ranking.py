@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from rapidfuzz import fuzz, process
 
+from mapping.fieldprofiles import FieldProfile
 from mapping.likeness.evidence import Evidence, evidence_of
 from mapping.likeness.thesaurus import thesaurus, vocabulary
 from mapping.likeness.words import Words, parted, words_of
-from mapping.profiles import FieldProfile
 from mapping.transforms import ColumnLike
 
 ACCEPTED = 0.6

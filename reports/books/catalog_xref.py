@@ -6,7 +6,7 @@ from typing import Any
 
 from loads.models import Crosswalk
 from reports.book import Book, Cell, Code, Column, Figure, Part, Stacked, Status, Table, Tone
-from reports.printable import shown
+from reports.printable import money
 
 TONES = {"loaded": Tone.GOOD, "merged": Tone.GOOD, "held": Tone.WARN, "rejected": Tone.BAD}
 SHOWN = 3  # figures
@@ -24,9 +24,9 @@ def _parts(basis: Sequence[tuple[str, Cell]], notes: Sequence[str], lines: Calla
     yield Part("Summary", text=notes, figures=figures, facts=basis)
     columns = [
         Column("Item", 32),
-        Column("Product number", 25),
-        Column("Prices", 25),
-        Column("Product in Dynamics 365", 62),
+        Column("Product number", 31),
+        Column("Prices", 26),
+        Column("Product in Dynamics 365", 55),
         Column("Outcome", 26),
     ]
     yield Part("Products", table=Table(columns, map(_line, lines()), "No catalog item was landed.", longest=500))
@@ -53,4 +53,4 @@ def _products(rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 
 
 def _price(code: str, one: Mapping[str, Any]) -> str:
-    return f"{code} missing" if one["missing"] else f"{code} {shown(one['amount'])}"
+    return f"{code} missing" if one["missing"] else f"{code} {money(one['amount'])}"

@@ -46,7 +46,7 @@ def _parts(groups: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
         text=["The open ones first, then by the number of records."],
         table=Table(columns, map(_row, groups), "No value breaks a rule."),
     )
-    columns = [Column("Object and field", 38), Column("Reason", 36), Column("Source id", 42), Column("Detail", 54)]
+    columns = [Column("Object and field", 38), Column("What it means", 58), Column("Source id", 42), Column("Detail", 32)]
     yield Part("Examples", text=["Up to five records of each group."], table=Table(columns, _examples(groups)))
 
 
@@ -73,4 +73,5 @@ def _outcome(one: Mapping[str, Any]) -> Cell:
 def _examples(groups: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for one in groups:
         for sample in one["samples"]:
-            yield [Stacked(one["object"], one["field"]), one["code"], sample["source_id"], sample["detail"]]
+            means = Stacked(one["words"], one["code"]) if one["words"] else one["code"]
+            yield [Stacked(one["object"], one["field"]), means, sample["source_id"], sample["detail"]]

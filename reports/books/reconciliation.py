@@ -132,9 +132,9 @@ def _whole(told: Mapping[str, Any]) -> Iterator[Part]:
         text=["None of them is lost: each is kept with every reason, and can be mended and loaded by a further run."],
         table=Table(
             [
-                Column("Reason", 66),
+                Column("Reason", 62),
                 Column("Outcome", 22),
-                Column("Object", 26),
+                Column("Object", 30),
                 number("Records", 17),
                 Column("For instance", 39),
             ],

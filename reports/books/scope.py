@@ -106,7 +106,7 @@ def _events(flattening: Mapping[str, Any]) -> Part:
 
 
 def _findings(findings: Mapping[str, Any]) -> Part:
-    counts = ", ".join(f"{count:,} × {severity}" for severity, count in findings["counts"].items())
+    counts = ", ".join(f"{severity.capitalize()}: {count:,}" for severity, count in findings["counts"].items())
     columns = [Column("Check", 46), Column("Severity", 22), Column("Where", 24), Column("Evidence and remedy", 78)]
     rows = (
         [

@@ -124,9 +124,9 @@ def test_money_is_counted_per_currency():
 @pytest.mark.parametrize(
     ("check", "evidence"),
     [
-        ("dynamic_snapshots", "1 dynamic lists arrive as snapshots, with 3 memberships"), ("lists_without_members", "Nobody"),
-        ("campaign_lists_gone", "4999"), ("campaign_templates_gone", "99"), ("people_lists_gone", "5000; 1 memberships"),
-        ("unknown_message_types", "977, 978; in 1 answers"), ("orphaned_metrics", "999"), ("metrics_lag", "they lag a day"),
+        ("dynamic_snapshots", "Dynamic lists that arrive as snapshots: 1, with 3 memberships"), ("lists_without_members", "Nobody"),
+        ("campaign_lists_gone", "4999"), ("campaign_templates_gone", "99"), ("people_lists_gone", "5000. Memberships: 1."),
+        ("unknown_message_types", "977, 978. Answers of people: 1."), ("orphaned_metrics", "999"), ("metrics_lag", "they lag a day"),
         ("purchases_without_order", "1 of 3"), ("purchases_without_currency", "1 of 3"), ("purchases_without_total", "1 of 3"),
     ],
 )  # fmt: skip

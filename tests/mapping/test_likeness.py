@@ -8,11 +8,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from connectors.dataverse.columns import Column
+from mapping.fieldprofiles import FieldProfile
 from mapping.likeness import ACCEPTED, Candidate, Likeness
 from mapping.likeness.assigning import assign
 from mapping.likeness.builtin import columns_of
 from mapping.likeness.words import words_of
-from mapping.profiles import FieldProfile
 from mapping.valuemaps import propose_values
 
 MEASURED = ("account", "appointment", "campaign", "contact", "email", "lead", "opportunity", "phonecall", "product", "salesorder", "task")

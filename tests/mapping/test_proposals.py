@@ -7,9 +7,9 @@ import pytest
 
 from connectors.dataverse.columns import Column, ColumnSpec
 from mapping.fieldmaps import compile_fieldmaps, rules_of
+from mapping.fieldprofiles import FieldProfile
 from mapping.likeness import builtin
 from mapping.playbooks import field_key, load_playbook, read_playbook
-from mapping.profiles import FieldProfile
 from mapping.propose import propose_field, propose_map
 from mapping.schema import columns_of, compare, plan_columns, spec_as_dict, spec_from_dict
 from workbench.engagements.errors import BadInput

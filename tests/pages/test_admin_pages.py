@@ -35,6 +35,7 @@ from workbench.pipeline.models import Step
 
 pytestmark = pytest.mark.django_db
 MARKUP = "<script>alert(1)</script>{{ 7|add:7 }}"
+admin.autodiscover()
 OURS = [model for model, page in admin.site._registry.items() if isinstance(page, Scoped)]
 
 

@@ -1,5 +1,7 @@
 """Documents in the portal: whoever sees the engagement reads them on pages and gets them under safe names, and nobody else."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils.html import escape
@@ -111,6 +113,28 @@ def test_a_document_is_read_page_by_page_with_what_others_wrote_as_text(northwin
     assert "Next" not in pages[3]
     for page in ("0", "5", "x", "-1", "9" * 30):
         assert client.get(address, {"page": page}).status_code == 404
+
+
+def test_a_table_that_is_longer_than_a_page_goes_on_on_the_next_ones_with_each_row_once(northwind, people, as_user):
+    rows = [(Stacked(f"journey {n}", "x" * 150), PageOf("last")) for n in range(400)]
+    columns = [Column("Journey", 2), number("Page", 1)]
+    parts = [
+        Part("Before", text=["First."]),
+        Part("All journeys", text=["At a glance."], table=Table(columns, rows, most=300)),
+        Part("Last", key="last"),
+    ]
+    pdf = write_book(write_json(northwind, "journeys", {"version": 1}), Book("Journeys", "All.", parts))
+    client = as_user(people.viewer)
+    count = len(preview.of(pdf).pages)
+    pages = [client.get(f"{LIST}{pdf.pk}/read/", {"page": page}).content.decode() for page in range(1, count + 1)]
+    assert count > 4
+    assert max(map(len, pages)) < 40_000
+    held = [re.findall(r"journey (\d+)<", page) for page in pages]
+    assert [int(one) for found in held for one in found] == list(range(300))
+    assert [page.count("All journeys, continued</h2>") for page in pages] == [0, 0, *[1] * (count - 3), 0]
+    assert ["At a glance." in page for page in pages].count(True) == 1
+    assert ["The first 300 rows are shown." in page for page in pages].index(True) == count - 2
+    assert f'<a href="?page={count}#part2">{count}</a>' in pages[1]
 
 
 def test_every_version_can_be_read_and_an_earlier_one_says_which_is_current(northwind, people, as_user):

@@ -43,12 +43,30 @@ def test_the_page_shows_the_inventory_as_text_and_takes_a_definition_file(client
     assert "Nobody entered the edition" in text
     assert f"{ADD}?engagement={northwind.pk}&amp;journey_id=55" in text
     answer = client.post(PAGE, {"engagement": northwind.pk, "file": file(WELCOME)}, follow=True)
-    assert "Version 1 counts now: 1 journeys with 1 steps." in answer.content.decode()
+    assert "Version 1 counts now: 1 journey with 1 step." in answer.content.decode()
     assert "Definition file" in answer.content.decode()
     kept = JourneyDefinition.objects.get()
     sent = client.get(reverse("admin:mapping_journeydefinition_file", args=[kept.pk]))
     assert json.loads(b"".join(sent.streaming_content))["journeys"][0]["name"] == MARKUP
     assert sent["Content-Disposition"] == 'attachment; filename="northwind-journey-definitions-1.json"'
+
+
+def test_many_journeys_stand_on_pages_and_are_found_by_name_tool_and_conflict(northwind, people, as_user):
+    journeys = [{"id": n, "name": f"Journey {n}", "enabled": True, "triggerEventNames": ["signup"]} for n in range(45)]
+    cast.make_discovered(northwind, objects={"journey": journeys})
+    client = as_user(people.engineer)
+    text = client.get(PAGE).content.decode()
+    assert [f"<strong>Journey {n}</strong>" in text for n in (0, 19, 20)] == [True, True, False]
+    assert "Page 1 of 3" in text
+    last = client.get(PAGE, {"page": 3}).content.decode()
+    assert [f"<strong>Journey {n}</strong>" in last for n in (39, 40, 44)] == [False, True, True]
+    found = client.get(PAGE, {"q": "journey 31"}).content.decode()
+    assert found.count("<strong>Journey") == 1
+    assert "1 of 45" in found
+    for nothing in ({"q": MARKUP}, {"tool": "Nobody"}, {"conflicts": "1"}):
+        text = client.get(PAGE, nothing).content.decode()
+        assert "No journey is like that." in text
+        assert MARKUP not in text
 
 
 def test_the_mistakes_of_a_file_are_named_with_their_places_and_nothing_is_taken(client, northwind):

@@ -56,7 +56,7 @@ def test_before_any_run_prices_are_as_they_will_be_and_nothing_is_loaded():
         "12.50", "12.5", "yes", "not loaded yet",
     )  # fmt: skip
     text = paper.run_together(store.root() / catalog_xref.write_pdf(engagement).path)
-    assert "Sensorproducts:P-1products/P-1EUR12.5USDmissingbasecurrencymissingatthesource:12.50eur–Notloadedyet" in text
+    assert "Sensorproducts:P-1products/P-1EUR12.50USDmissingbasecurrencymissingatthesource:12.50eur–Notloadedyet" in text
 
 
 def test_the_row_of_each_environment_comes_from_the_crosswalk():

@@ -63,6 +63,14 @@ def test_the_header_is_frozen_styled_and_filterable_and_columns_have_widths(tmp_
     assert (empty.auto_filter.ref, [cell.value for cell in empty[1]]) == ("A1:A1", ["Id"])
 
 
+def test_a_column_is_as_wide_as_its_header_and_text_wraps_at_the_top_of_its_row_unless_it_would_fill_the_screen(tmp_path):
+    write(tmp_path / "a.xlsx", [Sheet("One", ["Expressions", "Words", "n"], [[1, "two lines\nof words", "x" * 5_000]], [8, 40, 10])])
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx").worksheets[0]
+    assert [sheet.column_dimensions[letter].width for letter in "ABC"] == [14, 40, 10]
+    assert [bool(cell.alignment.wrap_text) for cell in sheet[2]] == [False, True, False]
+    assert {cell.alignment.vertical for cell in sheet[2]} == {"top"}
+
+
 def test_more_rows_than_a_sheet_holds_go_on_in_further_sheets(tmp_path, monkeypatch):
     monkeypatch.setattr(xlsx, "ROWS_PER_SHEET", 4)
     write(tmp_path / "a.xlsx", [Sheet("Losses", ["Id"], ([str(n)] for n in range(7))), Sheet("Exact", ["Id"], [["a"], ["b"], ["c"]])])

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from loads.models import Crosswalk, Run
-from loads.reconciliation import phase_closed
+from loads.signals import phase_closed
 from tests import folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, dump, engagement_on

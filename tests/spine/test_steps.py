@@ -24,7 +24,7 @@ from connectors import landing, store
 from connectors.extraction import Time
 from connectors.models import Dataset, Piece
 from loads.models import Phase, Run
-from loads.reconciliation import phase_closed, run_finished
+from loads.signals import phase_closed, run_finished
 from mapping.discovery import source as source_side
 from mapping.models import DiscoveryFinding, FieldMap
 from mapping.playbooks import load_playbook

@@ -26,8 +26,7 @@ class PipelineConfig(AppConfig):
         from django.db.models.signals import post_migrate, post_save  # needs the models loaded
 
         from loads.losses.models import LossDecision
-        from loads.quality import measured
-        from loads.reconciliation import phase_closed, run_finished
+        from loads.signals import measured, phase_closed, run_finished
         from mapping.models import PlanVersion
         from workbench.engagements.models import SignOff
 

@@ -184,11 +184,8 @@ def _undecided(environment: Environment) -> str:
     """What production would wait for; the sandbox only says it."""
     waiting = gating.waiting("load", environment.engagement, environment, anyhow=True)
     count = sum(len(rows) for _, rows in waiting)
-    return (
-        f"{count} findings of the sandbox still wait for a decision: what they name would be set off. Production would wait."
-        if count
-        else ""
-    )
+    words = f"Findings of the sandbox without a decision: {count}. What they name would be set off; production would wait."
+    return words if count else ""
 
 
 def _sandbox_signature(engagement: Engagement) -> Stage:

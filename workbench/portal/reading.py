@@ -44,7 +44,7 @@ def read(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "title": downloads.title_of(document.kind),
         "document": document,
         "cover": shown.cover,
-        "parts": [_linked(part, shown, number) for part, number in zip(shown.parts(page), shown.pages[page], strict=True)],
+        "parts": [_linked(part, shown, piece.number) for part, piece in zip(shown.parts(page), shown.pages[page], strict=True)],
         "contents": list(contents(shown, page)),
         "version": next((one for one in found if document in one.documents), found[0]),
         "versions": found,
@@ -65,7 +65,7 @@ def contents(shown: Preview, page: int) -> Iterator[Entry]:
     """The chapters, each with the sections of it that stand on a page."""
     chapters = [number for number, place in enumerate(shown.places) if place.level == 1]
     for start, end in zip(chapters, [*chapters[1:], len(shown.places)], strict=True):
-        here = [number for number in shown.pages[page] if start <= number < end]
+        here = [piece.number for piece in shown.pages[page] if start <= piece.number < end]
         below = [_entry(shown, number, True) for number in here if shown.places[number].level == 2]
         yield _entry(shown, start, bool(here), below)
 

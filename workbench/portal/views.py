@@ -140,7 +140,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "engagement": engagement,
         "stages": shown,
         "asks": asks(engagement, roles, stages),
-        "roles": [Role(role).label for role in sorted(roles)],
+        "roles": [label[:1].lower() + label[1:] for label in (str(Role(role).label) for role in sorted(roles))],
         "people": engagement.memberships.select_related("user").order_by("role", "user__username"),
         "decided_here": DiscoveryFinding.objects.filter(engagement=engagement, asks=True).exists(),
         "open_tickets": Ticket.objects.filter(engagement=engagement).unresolved().count(),
