@@ -16,7 +16,7 @@ from loads.provisioning import PUBLISHER, SOLUTION, TABLE, solution_name
 from loads.removal.models import SchemaRemoval
 from workbench.engagements.models import Environment
 
-LOOKUP = "Lookup"
+LOOKUP, YES_NO = "Lookup", "Boolean"
 # What must be gone before what: a lookup before the table that it leads to, columns before their table, all before their solution.
 ORDER = {LOOKUP: 0, TABLE: 2, SOLUTION: 3, PUBLISHER: 4}
 COLUMNS = 1
@@ -207,7 +207,8 @@ def _why_kept(one: Found, upon: Sequence[Dependent], others: Collection[str]) ->
         return "It isn't in the migration's solution: somebody else made it anew."
     if one.rows:
         count = f"{one.rows:,}{' or more' if one.rows >= removing.MOST else ''} row{'s' * (one.rows != 1)}"
-        return f"It has {count}." if one.component.kind == TABLE else f"{count} hold{'s' * (one.rows == 1)} a value in it."
+        default = ", which may be the default that rows made since then got" if one.component.kind == YES_NO else ""
+        return f"It has {count}." if one.component.kind == TABLE else f"{count} hold{'s' * (one.rows == 1)} a value in it{default}."
     if upon:
         return f"Something else depends on it: {removing.counted(upon)}."
     if others:
