@@ -5,7 +5,6 @@ How they are sent stands in `loads.carrying_out`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connectors.dataverse.batch import ChangeSet
@@ -14,8 +13,9 @@ from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Table
 from connectors.store import batched
 from loads.destination import EDITOR, Destination
+from loads.endings import ENDINGS, Ending
 from loads.models import Phase
-from loads.staged import StagedRow
+from loads.staged import StagedRow, looked_up_to
 from loads.verification import same
 from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, parts
 
@@ -23,8 +23,7 @@ BATCH, MEMBERS_AT_ONCE, STATES_AT_ONCE = 50, 500, 100
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
-
-
+LINES = ("opportunityproduct", "salesorderdetail")  # they take products that are on sale only
 Values = Mapping[str, Any]
 
 
@@ -139,16 +138,26 @@ class States(OfTable):
 
 
 class Publish(OfTable):
-    """Products go on sale: drafts, and those that an earlier run retired and the source sells again. Retired ones that it doesn't stay so.
+    """Products go on sale: drafts, and those that an earlier run retired and that the source sells again or new lines name. Others stay so.
 
-    What others retired or have under revision is theirs to publish; our own revisions end in the change set that begins them.
+    What others retired or have under revision is theirs; our own revisions end in the change set that begins them.
     Each by its state: PublishProductHierarchy is for families alone (learn.microsoft.com/dynamics365/sales/developer,
     publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
     """
 
+    _named: frozenset[str] = frozenset()  # retired ones that the source doesn't sell, and that lines to be made name nonetheless
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
+        found = super().read(rows)
+        unsold = [row.row_id for row in rows if row.row_id in found and not row.values.get("for_sale", True)]
+        retired = [row_id for row_id in unsold if found[row_id]["statecode"] == RETIRED]
+        self._named = looked_up_to(Phase.objects.filter(run__key=self.run_key, table__in=LINES), self.name, retired)
+        return found
+
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
-        return found["statecode"] in DONE_AT[row.values["for_sale"]]
+        return found["statecode"] in DONE_AT[row.values["for_sale"]] and row.row_id not in self._named
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Products that others retired or have under revision."""
@@ -165,36 +174,14 @@ class Publish(OfTable):
         return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, {"If-Match": "*"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The message that closes a row, the activity that it adds with the values it takes, and what it sets: columns and the state.
-
-    told: column of a closed row -> the close's value that it holds.
-    """
-
-    message: str
-    activity: str
-    parameter: str
-    values: tuple[str, ...]
-    settles: tuple[str, ...]
-    state: int
-    status: int
-    told: Mapping[str, str] = field(default_factory=dict)
-
-
 CLOSES = "closes"  # a row's close activities, id -> its values, beside the columns that are read of the row
-OF_DEAL, OF_ORDER = ("subject", "actualrevenue", "actualend"), ("subject", "actualend")
-WON, FULFILLED = ("actualvalue", "actualclosedate"), ("datefulfilled",)
-ENDINGS: Mapping[str, Ending] = {
-    "opportunity": Ending("WinOpportunity", "opportunityclose", "OpportunityClose", OF_DEAL, WON, 1, 3, {"actualvalue": "actualrevenue"}),
-    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", OF_ORDER, FULFILLED, 3, 100001),
-}
 REOPENED = {"statecode": 0, "statuscode": 1}  # *assumed*: no message reopens a deal
 
 
 class Close(OfTable):
     """Deals are won and orders fulfilled by their messages, with the close's own date; each adds an activity, so none is sent twice.
 
+    The day is read back, and put right where the service took another (*assumed*: a closed deal takes it).
     One that this run changed and that was closed otherwise before is reopened, closed anew, and loses our earlier close, all or nothing.
     One that somebody reopened since it was closed stays open.
     """
@@ -237,6 +224,28 @@ class Close(OfTable):
         before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
         return dict.fromkeys(self._closes(before), "conflict.edited")
 
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        """Those that are closed as is wanted, once the day of those that are closed is."""
+        self._mend(rows)
+        return super().present(rows)
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
+        sent = super().send(rows)
+        refused = self._mend([row for row, outcome in sent if outcome.ok])
+        return [(row, refused.get(row.row_id, outcome)) for row, outcome in sent]
+
+    def _mend(self, rows: Sequence[StagedRow]) -> dict[str, Outcome]:
+        """Put the day right of closed rows that have another; row id -> why it isn't taken."""
+        day, column = self.ending.day, self.table.columns.get(self.ending.day)
+        wanted = {row.row_id: value for row in rows if (value := row.values.get(self.ending.told.get(day, "")))}
+        found = self.look([row for row in rows if row.row_id in wanted], ("statecode", day)) if wanted else {}
+        closed = {key: there[day] for key, there in found.items() if there["statecode"] == self.ending.state}
+        shifted = [key for key, there in closed.items() if not same(column, wanted[key], there)]
+        mending = [Operation("PATCH", f"{self.table.entity_set}({key})", {day: wanted[key]}, {"If-Match": "*"}) for key in shifted]
+        outcomes = self.client.batch(mending, repeatable=True) if mending else ()
+        return {key: outcome for key, outcome in zip(shifted, outcomes, strict=True) if not outcome.ok}
+
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
         """What a batch does for one row."""
         closing = self.closing(row, row.values)
@@ -272,7 +281,7 @@ class Close(OfTable):
 
     def _differs(self, row: StagedRow, there: Mapping[str, Any]) -> bool:
         """Whether a closed row was closed with another value than it is to have now."""
-        wanted = {column: row.values[name] for column, name in self.ending.told.items() if row.values[name] is not None}
+        wanted = {column: value for column, name in self.ending.told.items() if (value := row.values.get(name)) is not None}
         return any(not same(self.table.columns.get(column), value, there.get(column)) for column, value in wanted.items())
 
     def _closes(self, row_ids: Sequence[str]) -> dict[str, list[str]]:

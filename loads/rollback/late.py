@@ -95,6 +95,9 @@ class _Back(OfTable):
     def is_done(self, row: StagedRow, found: Values) -> bool:
         return found == row.before
 
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        return OfTable.present(self, rows)
+
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         return {}
 
