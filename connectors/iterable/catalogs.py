@@ -11,7 +11,7 @@ from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpSession
 from connectors.iterable.paging import Listing, length, rows
 
-CATALOGS = Listing("api/catalogs", "catalogNames", "totalCatalogsCount", "name", 10, under="params")
+CATALOGS = Listing("api/catalogs", "catalogNames", "totalCatalogsCount", 10, under="params")
 PAGE, PAGES_A_SLICE = 1_000, 10
 _NAME = 50  # characters of a catalog's name in that of a slice
 
@@ -25,7 +25,8 @@ class CatalogItems:
 
     def names(self) -> list[str]:
         """The catalogs, in the API's order."""
-        return [str(row["name"]) for row in rows(self._session, CATALOGS) if isinstance(row, dict) and row.get("name")]
+        found = (row for row in rows(self._session, CATALOGS) if isinstance(row, dict))
+        return list(dict.fromkeys(str(row["name"]) for row in found if row.get("name")))
 
     def size(self, name: str) -> int:
         """How many items a catalog has."""
@@ -43,13 +44,13 @@ class CatalogItems:
         return pieces
 
     def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:
-        """The items of a slice."""
+        """The items of a slice, each with its catalog's name."""
         first = int(piece.params["first"])
         last = first + PAGES_A_SLICE - 1 if piece.params["more"] else math.inf
         name, totals, empty = piece.params["catalog"], reading.memory.setdefault("totals", {}), first == 1
         for row in rows(self._session, _listing(name), first=first, last=last, totals=totals):
             empty = False
-            yield rawjson.write(row)
+            yield rawjson.write({"catalogName": name, **row} if isinstance(row, dict) else row)
         if empty:
             evidence = f"The catalog {name} has no items."
             reading.findings.append(Finding("catalog without items", "info", evidence, "Nothing becomes a product.", subject=name))
@@ -57,7 +58,7 @@ class CatalogItems:
 
 def _listing(name: str) -> Listing:
     path = f"api/catalogs/{quote(name, safe='')}/items"
-    return Listing(path, "catalogItemsWithProperties", "totalItemsCount", "itemId", PAGE, under="params")
+    return Listing(path, "catalogItemsWithProperties", "totalItemsCount", PAGE, under="params")
 
 
 def _short(name: str) -> str:

@@ -52,7 +52,7 @@ def stored(folder: Path, name: str) -> Any:
 
 
 def test_campaigns_come_by_pages_each_once_and_as_the_api_says_them(source, folder, monkeypatch):
-    monkeypatch.setattr(listed, "CAMPAIGNS", Listing("api/campaigns", "campaigns", "totalCampaignsCount", "id", 7, {"sort": "id"}))
+    monkeypatch.setattr(listed, "CAMPAIGNS", Listing("api/campaigns", "campaigns", "totalCampaignsCount", 7, {"sort": "id"}))
     assert list(rows(source.session, listed.CAMPAIGNS)) == stored(folder, "campaigns.json")["campaigns"]
     assert everything(source, "campaign") == stored(folder, "campaigns.json")["campaigns"]
 
@@ -155,4 +155,4 @@ def test_rows_that_move_to_an_earlier_page_while_it_is_read_are_not_lost(service
 
     service.script = answer
     session = IterableSource(FakeConnection(service.url, settings={"limits": FREE})).session
-    assert [row["id"] for row in rows(session, Listing("api/things", "things", "total", "id", 3))] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["id"] for row in rows(session, Listing("api/things", "things", "total", 3))] == [1, 2, 3, 4, 5, 6, 7]
