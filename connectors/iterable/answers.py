@@ -27,6 +27,11 @@ def of_kind(answer: Mapping[str, Any], key: str, kind: type = list) -> Any:
     return answer[key]
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a whole number, as the ids that calls take are."""
+    return type(value) is int
+
+
 def page(response: requests.Response, *keys: str, under: str = "") -> dict[str, Any]:
     """A whole answer, or what stands `under` a key of it, that has these keys. Raises StrangeAnswer."""
     try:

@@ -10,7 +10,7 @@ from connectors import rawjson
 from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpSession
 from connectors.http_errors import NotConnected, Unreachable
-from connectors.iterable.answers import opened
+from connectors.iterable.answers import is_number, opened
 
 
 class ListMembers:
@@ -24,7 +24,7 @@ class ListMembers:
         """One slice a dynamic list; of one without a number as its id nobody can be asked for."""
         lists = opened(self._session.request("GET", "api/lists", bucket="reads"), "lists")
         dynamic = [entry for entry in lists if isinstance(entry, dict) and entry.get("listType") == "Dynamic"]
-        ids = dict.fromkeys(str(entry["id"]) for entry in dynamic if isinstance(entry.get("id"), int))
+        ids = dict.fromkeys(str(entry["id"]) for entry in dynamic if is_number(entry.get("id")))
         return [Slice(list_id, {"list": list_id}) for list_id in ids]
 
     def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from connectors.base import Finding
 from connectors.inventories import Landed
+from connectors.iterable.answers import is_number
 from connectors.iterable.figures import ids, ids_of, list_members, purchase_facts, text
 
 _DYNAMIC = "Dynamic"
@@ -56,7 +57,7 @@ def answers_without_ids(landed: Landed) -> Iterator[Finding]:
         ("channel", "channels", ("id",)),
         ("messageType", "message types", ("id", "channelId")),
     ):
-        strange = sum(not all(isinstance(row.get(key), int) for key in keys) for row in landed.records(name))
+        strange = sum(not all(is_number(row.get(key)) for key in keys) for row in landed.records(name))
         if strange:
             evidence = f"{strange:,} {title} have no number as their {' or their '.join(keys)}, so that nobody's profile can name them."
             yield Finding(

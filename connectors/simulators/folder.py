@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,8 +29,9 @@ class Folder:
         """The file that stands for `name` now; None where there is none, or where `name` leads out of the folder."""
         for base in ([self.root / "later"] if self.is_later else []) + [self.root]:
             path = base / name
-            if path.is_file() and path.resolve().is_relative_to(base.resolve()):
-                return path
+            with suppress(OSError, ValueError):  # a name that no file can have
+                if path.is_file() and path.resolve().is_relative_to(base.resolve()):
+                    return path
         return None
 
     def read(self, name: str, missing: bytes) -> bytes:

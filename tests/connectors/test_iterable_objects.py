@@ -105,6 +105,21 @@ def test_items_of_every_catalog_come_with_their_catalogs_name(source, folder, mo
     assert len(source.slices("catalogItem", NOW)) > len(paths)
 
 
+def test_a_catalog_that_the_api_lists_and_gives_nothing_of_stops_no_other(tmp_path):
+    (tmp_path / "iterable" / "catalogs" / "shop").mkdir(parents=True)
+    names = [{"name": name} for name in ("../../etc", "x" * 300, "half \ud83d", "shop")]
+    (tmp_path / "iterable" / "catalogs.json").write_text(json.dumps({"params": {"catalogNames": names}}))
+    items = '{"itemId": "a", "value": {}}\n{"itemId": "a", "value": {"n": 1}}\n'
+    (tmp_path / "iterable" / "catalogs" / "shop" / "items.ndjson").write_text(items)
+    with simulated.start(tmp_path, only=["iterable"]) as servers:
+        connection = FakeConnection(servers.iterable, secret=servers.credentials["iterable"], settings={"limits": FREE})
+        source, reading = IterableSource(connection, backoff_s=0.01, attempts=2), Reading()
+        found = everything(source, "catalogItem", reading)
+        source.close()
+    assert [(row["catalogName"], row["itemId"], row["value"]) for row in found] == [("shop", "a", {}), ("shop", "a", {"n": 1})]
+    assert [finding.subject for finding in reading.findings] == ["../../etc", "x" * 300, "half \ufffd"]
+
+
 def test_events_and_purchases_are_exported_byte_for_byte(source, folder):
     for name in ("customEvent", "purchase"):
         lines = [line for piece in source.slices(name, NOW) for line in source.read(name, piece)]
