@@ -140,8 +140,14 @@ class _CloseBack(_Back, Close):
         added, lost = closes_since(before, now), closes_since(now, before)
         gone = added if len(added) == 1 else []
         if lost and before["statecode"] == self.ending.state:
-            return (*self.reopening(row, gone), self.closing(row, before[CLOSES][lost[-1]], lost[-1]))
+            return (*self.reopening(row, gone), self.closing(row, before[CLOSES][lost[-1]], lost[-1]), *self._on_day(row))
         return self.reopening(row, gone, {name: value for name, value in before.items() if name != CLOSES})
+
+    def _on_day(self, row: StagedRow) -> ChangeSet:
+        """The day that a close had, which another zone than the service's may have given it."""
+        day = (row.before or {}).get(self.ending.day)
+        address = f"{self.table.entity_set}({row.row_id})"
+        return (Operation("PATCH", address, {self.ending.day: day}, {"If-Match": "*"}),) if day else ()
 
 
 def _without_ids(found: Values) -> dict[str, Any]:
