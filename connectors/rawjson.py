@@ -1,10 +1,11 @@
 """JSON as sources really send it: what a strict parser refuses or bends is read as it was meant.
 
-Half surrogate pairs are read, and whole numbers keep all their digits; NaN and Infinity are not JSON.
+Half surrogate pairs are read, whole numbers keep all their digits, and a byte order mark says nothing; NaN and Infinity are not JSON.
 """
 
 import json
 import re
+from codecs import BOM_UTF8
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,7 @@ _LONG_NUMBER = re.compile(rb"[0-9]{19}").search
 
 def read(raw: bytes) -> Any:
     """The parsed document. Raises ValueError (UnicodeDecodeError where it isn't UTF-8) or RecursionError."""
+    raw = raw.removeprefix(BOM_UTF8)
     exact = _LONG_NUMBER(raw) is not None
     if not exact:
         with suppress(orjson.JSONDecodeError):

@@ -4,7 +4,6 @@ How they are sent stands in `loads.carrying_out`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,17 +13,19 @@ from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
 from loads.destination import EDITOR, Destination
+from loads.endings import ENDINGS, NAME, Ending
 from loads.membership import Left, Members, Ties
 from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
-from loads.staged import StagedRow
+from loads.staged import StagedRow, looked_up_to
 from loads.verification import same
-from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, parts
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
 
 STATES_AT_ONCE, ASKED_AT_ONCE = 100, 500
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
+LINES = ("opportunityproduct", "salesorderdetail")  # they take products that are on sale only
 
 
 def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
@@ -86,12 +87,26 @@ class Gone(States):
 
 
 class Publish(OfTable):
-    """Products go on sale: drafts, and those that an earlier run retired and the source sells again. Retired ones that it doesn't stay so.
+    """Products go on sale: drafts, and those that an earlier run retired and that the source sells again or new lines name. Others stay so.
 
-    What others retired or have under revision is theirs to publish; our own revisions end in the change set that begins them.
+    What others retired or have under revision is theirs; our own revisions end in the change set that begins them.
     Each by its state: PublishProductHierarchy is for families alone (learn.microsoft.com/dynamics365/sales/developer,
     publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
     """
+
+    _named: frozenset[str] = frozenset()  # retired ones that the source doesn't sell, and that lines to be made name nonetheless
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
+        found = super().read(rows)
+        unsold = [row.row_id for row in rows if row.row_id in found and not row.values.get("for_sale", True)]
+        retired = [row_id for row_id in unsold if found[row_id]["statecode"] == RETIRED]
+        self._named = looked_up_to(Phase.objects.filter(run__key=self.run_key, table__in=LINES), self.name, retired)
+        return found
+
+    def is_done(self, row: StagedRow, found: Values) -> bool:
+        """Whether that is what is wanted, and no line waits for the product."""
+        return super().is_done(row, found) and row.row_id not in self._named
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """One of the states in which publishing is done: the one that is there, if it is one of them."""
@@ -113,38 +128,14 @@ class Publish(OfTable):
         return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, {"If-Match": "*"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The message that closes a row, the activity that it adds with the values it takes, and what it sets: columns and the state.
-
-    told: column of a closed row -> the close's value that it holds. day: the column that holds the day of the close's end, in UTC.
-    """
-
-    message: str
-    activity: str
-    parameter: str
-    values: tuple[str, ...]
-    state: int
-    status: int
-    day: str
-    told: Mapping[str, str] = field(default_factory=dict)
-
-
 CLOSES = "closes"  # a row's close activities, id -> its values, beside the columns that are read of the row
-NAME = "subject"
-OF_DEAL, OF_ORDER = (NAME, "actualrevenue", "actualend"), (NAME, "actualend")
-ENDINGS: Mapping[str, Ending] = {
-    "opportunity": Ending(
-        "WinOpportunity", "opportunityclose", "OpportunityClose", OF_DEAL, 1, 3, "actualclosedate", {"actualvalue": "actualrevenue"}
-    ),
-    "salesorder": Ending("FulfillSalesOrder", "orderclose", "OrderClose", OF_ORDER, 3, 100001, "datefulfilled"),
-}
 REOPENED = {"statecode": 0, "statuscode": 1}  # *assumed*: no message reopens a deal
 
 
 class Close(OfTable):
     """Deals are won and orders fulfilled by their messages, with the close's own date; each adds an activity, so none is sent twice.
 
+    The day is read back, and put right where the service took another (*assumed*: a closed deal takes it).
     One that this run changed and that was closed otherwise before is reopened, closed anew, and loses our earlier close, all or nothing.
     One that somebody reopened since it was closed stays open.
     """
@@ -159,7 +150,7 @@ class Close(OfTable):
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]
         """What it changes, and the run's own mark, by which it is known whether this run changed the row."""
-        more = (*self.ending.told, self.ending.day, *self._stamp)
+        more = (*self.ending.told, *self._stamp)
         return (*super().columns, *(name for name in more if name in self.table.columns))
 
     @property
@@ -197,9 +188,12 @@ class Close(OfTable):
         return {"statecode": self.ending.state, "statuscode": self.ending.status, **self._told(row), **self._of_close(row)}
 
     def _told(self, row: StagedRow) -> Values:
-        """What the close makes the row hold."""
-        told = {column: row.values[name] for column, name in self.ending.told.items() if row.values[name] is not None}
-        return {**told, self.ending.day: row.values["actualend"][:10]}
+        """What the row is to hold once it is closed."""
+        return {column: value for column, name in self.ending.told.items() if (value := row.values.get(name)) is not None}
+
+    def _as_closed(self, row: StagedRow) -> Values:
+        """What the service makes the row hold: the day is that of the close's moment, in a zone of its own."""
+        return {**self._told(row), **({self.ending.day: row.values["actualend"][:10]} if self.ending.day else {})}
 
     def _of_close(self, row: StagedRow) -> Values:
         """What the close activity is to hold, but for its name, for which a deal isn't closed anew."""
@@ -219,6 +213,30 @@ class Close(OfTable):
         self._again = self._closes(sorted(otherwise))
         before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
         return dict.fromkeys(self._closes(before), "conflict.edited")
+
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        """Those that are closed as is wanted, once the day of those that are closed is."""
+        self._mend(rows)
+        return super().present(rows)
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost."""
+        sent = super().send(rows)
+        refused = self._mend([row for row, outcome in sent if outcome.ok])
+        return [(row, refused.get(row.row_id, outcome)) for row, outcome in sent]
+
+    def _mend(self, rows: Sequence[StagedRow]) -> dict[str, Outcome]:
+        """Put the day right of closed rows that have another; row id -> why it isn't taken."""
+        day = self.ending.day
+        wanted = {row.row_id: self._told(row)[day] for row in rows if day in self._told(row)}
+        found = self.look([row for row in rows if row.row_id in wanted], ("statecode", day)) if wanted else {}
+        closed = {key: there[day] for key, there in found.items() if there["statecode"] == self.ending.state}
+        shifted = [row for row in rows if row.row_id in closed and not same(self.types.get(day), wanted[row.row_id], closed[row.row_id])]
+        sent = answered(self.client, shifted, lambda row: self._on_day(row, wanted[row.row_id]))
+        return {row.row_id: outcome for row, outcome in sent if not outcome.ok}
+
+    def _on_day(self, row: StagedRow, day: str) -> Operation:
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", {self.ending.day: day}, {"If-Match": "*"})
 
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
         """What a batch does for one row."""
@@ -251,7 +269,8 @@ class Close(OfTable):
     def _is_otherwise(self, row: StagedRow, there: Values) -> bool:
         """Whether this run changed the row, and it was closed with another value, or on another day, before."""
         is_closed = there.get("statecode") == self.ending.state
-        return is_closed and self._is_of_this_run(there) and self._differs(self._told(row), there)
+        closed_so = (self._told(row), self._as_closed(row))
+        return is_closed and self._is_of_this_run(there) and all(self._differs(wanted, there) for wanted in closed_so)
 
     def _differs(self, wanted: Values, there: Values) -> bool:
         return any(not same(self.types.get(column), value, there.get(column)) for column, value in wanted.items())

@@ -1,6 +1,6 @@
 """Staged rows: ready values in load order, one Parquet file per run, object and table; written once, then only read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import repeat
 from pathlib import Path
@@ -255,6 +255,20 @@ def bound(values: bytes, late: Mapping[str, str]) -> bytes:
     for name, row_id in late.items():
         values = values.replace(f"(@{name})".encode(), f"({row_id})".encode())
     return values
+
+
+def looked_up_to(phases: Iterable[Phase], table: str, row_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the rows of a table that rows to be made in these phases look up to."""
+    paths = [str(path) for phase in phases for path in rows_of(phase)] if row_ids else []
+    if not paths:
+        return frozenset()
+    with store.database() as con:
+        found = con.execute(
+            """SELECT DISTINCT parent FROM (SELECT unnest(parents) AS parent FROM read_parquet(?) WHERE action = 'create')
+               WHERE parent IN (SELECT unnest(?))""",
+            [paths, [f"{table}:{row_id}" for row_id in row_ids]],
+        )
+        return frozenset(parent.removeprefix(f"{table}:") for (parent,) in found.fetchall())
 
 
 def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:

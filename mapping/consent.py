@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mapping.issues import Issue, brief
+from mapping.jsontext import plain_text
 from workbench.engagements.errors import BadInput
 
 Answer = Literal["in", "out", "unknown"]
@@ -110,9 +111,34 @@ class ConsentRules:
 def _medium(name: str, channels: Sequence[Mapping[str, Any]], types: Sequence[Mapping[str, Any]]) -> Medium:
     ids = frozenset(int(entry["id"]) for entry in channels if entry["marketing"] and entry["medium"] == name)
     mine = [entry for entry in types if int(entry["channel"]) in ids]
-    # A policy that is neither is read as opt-in, the stricter one.
-    opt_out = frozenset(int(entry["id"]) for entry in mine if str(entry["policy"]).casefold() == "optout")
+    opt_out = frozenset(int(entry["id"]) for entry in mine if _is_opt_out(entry))
     return Medium(ids, frozenset(int(entry["id"]) for entry in mine) - opt_out, opt_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A message type of a Marketing channel, or a channel without any: what a system that keeps consent by address asks about.
+
+    purpose, name: the channel's name and the type's, '' without one.
+    """
+
+    medium: str
+    purpose: str
+    name: str
+    channel: int
+    type: int | None = None
+    opt_out: bool = False
+
+
+def topics_of(content: Mapping[str, Any]) -> list[Topic]:
+    """The topics of the `consent` plan part, in its order."""
+    found = []
+    for channel in (entry for entry in content["channels"] if entry["marketing"]):
+        medium, purpose, number = channel["medium"], plain_text(channel["name"] or ""), int(channel["id"])
+        types = [entry for entry in content["message_types"] if int(entry["channel"]) == number]
+        found += [Topic(medium, purpose, plain_text(one["name"] or ""), number, int(one["id"]), _is_opt_out(one)) for one in types]
+        found += [] if types else [Topic(medium, purpose, "", number)]
+    return found
 
 
 def consent_content(
@@ -122,9 +148,9 @@ def consent_content(
 
     Everything the customer may change before signing stands in it: which channels are Marketing, which lists suppress, what `unknown`
     counts as ("out" or "in"), and the refusals that set `donotemail` (channel ids, message type ids, suppression).
-    The same answers in another order are the same content.
+    The same answers in another order are the same content. What has no number as its id is left out: nobody's answer can name it.
     """
-    channels, message_types, lists = (sorted(entries, key=lambda e: str(e["id"])) for entries in (channels, message_types, lists))
+    channels, message_types, lists = (_numbered(entries) for entries in (channels, message_types, lists))
     return {
         "unknown": "out",
         "suppression_lists": [{"id": e["id"], "name": e.get("name", "")} for e in lists if _word(e.get("listType")) == "suppression"],
@@ -140,10 +166,20 @@ def consent_content(
         "message_types": [
             {"id": e["id"], "name": e.get("name", ""), "channel": e["channelId"], "policy": e.get("subscriptionPolicy", "OptIn")}
             for e in message_types
+            if _id(e.get("channelId")) is not None
         ],
         "donotemail": {"channels": [], "message_types": [], "suppressed": False},
         "arrays": dict(ARRAYS),
     }
+
+
+def _is_opt_out(entry: Mapping[str, Any]) -> bool:
+    """Whether a message type counts as in unless refused; a policy that is neither is read as opt-in, the stricter one."""
+    return str(entry["policy"]).casefold() == "optout"
+
+
+def _numbered(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted((entry for entry in entries if _id(entry.get("id")) is not None), key=lambda entry: str(entry["id"]))
 
 
 def _word(value: Any) -> str:
@@ -166,6 +202,21 @@ def consent(record: Mapping[str, Any], rules: ConsentRules) -> Consent:
     refused, refused_types, wanted = channels_out or NOTHING, types_out or NOTHING, types_in or NOTHING
     answers: dict[str, Any] = {name: rules.media.get(name, Medium()).answer(refused, refused_types, wanted) for name in MEDIA}
     return Consent(**answers, no_mail=_no_mail(rules, refused, refused_types), issues=_unknown_ids(rules, refused, refused_types | wanted))
+
+
+def topic_answers(record: Mapping[str, Any], rules: ConsentRules, topics: Sequence[Topic]) -> list[Answer]:
+    """What one profile says of each topic, by the rule of the module for a single type. Never raises."""
+    read = {role: _ids(record.get(name), name) for role, name in rules.arrays.items()}
+    lists, channels_out, types_out, types_in = (read[role] for role in ARRAYS)
+    if any(isinstance(found, Issue) for found in read.values()) or (lists or NOTHING) & rules.suppression_lists:
+        return ["out"] * len(topics)
+    if channels_out is None and types_out is None and types_in is None:
+        return ["unknown"] * len(topics)
+    refused, refused_types, wanted = channels_out or NOTHING, types_out or NOTHING, types_in or NOTHING
+    return [
+        "out" if one.channel in refused or one.type in refused_types else "in" if one.opt_out or one.type in wanted else "out"
+        for one in topics
+    ]
 
 
 def _ids(value: Any, name: str) -> Any:

@@ -213,7 +213,7 @@ class OrganisationList(models.Model):
     """A list that the rule takes for an organisation; it becomes an account once a person confirms it."""
 
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="organisation_lists")
-    list_id = models.CharField(max_length=60)
+    list_id = models.CharField(max_length=200)
     list_name = models.TextField()
     organisation = models.TextField(blank=True)
     confirmed = models.BooleanField(default=False)

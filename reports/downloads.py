@@ -27,6 +27,7 @@ TITLES = {
     "templates": Title("Templates", "What each template says and reads, where that is at the destination, and how to rebuild it."),
     "journeys": Title("Journeys", "What each journey does as far as it is known, where each line comes from, and with what to rebuild it."),
     "catalog_xref": Title("Catalog cross-reference", "Which product each catalog item became, in each environment, at which prices."),
+    "consent": Title("Consent list", "What each address agreed to, by purpose and topic, for a system that keeps consent by address."),
     "exceptions": Title("Exceptions", "Every record that didn't load as planned, with its value and reason, to say what is done about it."),
     "exceptions_sent": Title("Exceptions, sent back", "The workbook of exceptions as it came back, with what is to be done about each."),
     "losses": Title("Losses and records not loaded", "Every shortened or left-out value, every record that didn't load, with reasons."),

@@ -22,6 +22,7 @@ from mapping.playbooks import load_playbook
 from tests import simulated
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline import demonstration
+from workbench.pipeline.summary import summary as summary_of
 
 Row = dict[str, Any]
 # All objects but people and companies: what a test of those leaves out, since each costs time.
@@ -108,7 +109,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
     production = Run.objects.filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION).first()
     asked = {source_id: lookup(production, name, source_id) for name, ids in (ask or {}).items() for source_id in ids} if production else {}
     return Played(
-        summary=demonstration.summary(engagement),
+        summary=summary_of(engagement),
         tables={name: {table: dump(url, table) for table in TABLES} for name, url in addresses.items()},
         exceptions=[
             {
@@ -123,7 +124,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
         dispositions=asked,
         reports=[
             json.loads(Path(one["path"]).read_text())
-            for one in demonstration.summary(engagement)["documents"]
+            for one in summary_of(engagement)["documents"]
             if (one["kind"], one["format"]) == ("reconciliation", "json")
         ],
         updates=[

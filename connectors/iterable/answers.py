@@ -1,5 +1,6 @@
 """Iterable's JSON answers, opened with care."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -14,9 +15,21 @@ class StrangeAnswer(Retryable):
     remedy = "Resume; if it stays, check whether a proxy answers in Iterable's place, then ask Iterable's support."
 
 
-def opened(response: requests.Response, key: str) -> Any:
-    """What stands under `key` in an answer. Raises StrangeAnswer."""
-    return page(response, key)[key]
+def opened(response: requests.Response, key: str, kind: type = list) -> Any:
+    """What stands under `key` in an answer. Raises StrangeAnswer where it isn't of its kind."""
+    return of_kind(page(response, key), key, kind)
+
+
+def of_kind(answer: Mapping[str, Any], key: str, kind: type = list) -> Any:
+    """What an answer has under `key`. Raises StrangeAnswer where it isn't of its kind."""
+    if not isinstance(answer[key], kind):
+        raise StrangeAnswer(f"What an answer of Iterable calls {key} is no {kind.__name__}.")
+    return answer[key]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a whole number, as the ids that calls take are."""
+    return type(value) is int
 
 
 def page(response: requests.Response, *keys: str, under: str = "") -> dict[str, Any]:

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
+from connectors import rawjson
 from connectors.base import Finding
 from connectors.http import HttpRefused, HttpSession, Unauthorized, Unreachable
 from connectors.http_errors import NotConnected
@@ -47,8 +46,8 @@ def answers_as_iterable(session: HttpSession) -> bool:
     """Whether the probe's answer has the shape that Iterable's has. Raises what the session raises."""
     content = session.request("GET", PROBE).content
     try:
-        parsed = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        parsed = rawjson.read(content)
+    except (ValueError, RecursionError):
         return False
     return isinstance(parsed, dict) and "channels" in parsed
 

@@ -6,6 +6,7 @@ Source: facts 1.11 of the platform's Swagger "Iterable API 1.8", tag export. At 
 import logging
 import math
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -14,7 +15,7 @@ import orjson
 
 from connectors.base import StillPreparing
 from connectors.http import HttpRefused, HttpSession
-from connectors.iterable.answers import opened, page
+from connectors.iterable.answers import page
 from connectors.iterable.windows import Window
 from workbench.engagements.errors import Retryable, WorkbenchError
 
@@ -92,7 +93,7 @@ class Exports:
         if fields:
             wanted["onlyFields"] = ",".join(fields)
         answer = self._session.request("POST", "api/export/start", json=wanted, repeatable=True, bucket=START)
-        return int(opened(answer, "jobId"))
+        return int(page(answer, "jobId")["jobId"])
 
     def begin(self, data_type: str, window: Window, jobs: Jobs) -> int:
         """The job of a window: the one that is remembered, else one that is started now."""
@@ -180,7 +181,7 @@ class Exports:
     def _lines_of(self, job: int, file: File, files: Sequence[File]) -> Iterator[bytes]:
         with self._fetched(job, file, files) as content:
             for line in content:
-                record = line.rstrip(b"\r\n")
+                record = line.removeprefix(BOM_UTF8).rstrip(b"\r\n")  # a mark before a file's first line is no part of a record
                 if record.strip():
                     yield record
 

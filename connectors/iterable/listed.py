@@ -10,15 +10,15 @@ from typing import Any
 from connectors import rawjson
 from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpRefused, HttpSession
-from connectors.iterable.answers import opened, page
+from connectors.iterable.answers import is_number, opened, page
 from connectors.iterable.paging import Listing, rows
 from connectors.iterable.slicing import items, named_slice
 from connectors.storable import storable
 from connectors.store import batched
 
-CAMPAIGNS = Listing("api/campaigns", "campaigns", "totalCampaignsCount", "id", 1_000, {"sort": "id"})
-JOURNEYS = Listing("api/journeys", "journeys", "totalJourneysCount", "id", 50, {"sort": "id"})
-ARCHIVED = Listing("api/journeys", "journeys", "totalJourneysCount", "id", 50, {"sort": "id", "state": "Archived"})
+CAMPAIGNS = Listing("api/campaigns", "campaigns", "totalCampaignsCount", 1_000, {"sort": "id"})
+JOURNEYS = Listing("api/journeys", "journeys", "totalJourneysCount", 50, {"sort": "id"})
+ARCHIVED = Listing("api/journeys", "journeys", "totalJourneysCount", 50, {"sort": "id", "state": "Archived"})
 METRICS_A_CALL, METRICS_A_SLICE = 20, 100
 TEMPLATES_A_SLICE = 50
 TYPES = ("Base", "Blast", "Triggered", "Workflow")
@@ -71,7 +71,7 @@ class Metrics:
 
     def slices(self, now: datetime) -> list[Slice]:
         """A hundred campaigns each, in the order of their ids."""
-        ids = sorted(row["id"] for row in rows(self._session, CAMPAIGNS) if isinstance(row, dict) and isinstance(row.get("id"), int))
+        ids = sorted({row["id"] for row in rows(self._session, CAMPAIGNS) if isinstance(row, dict) and is_number(row.get("id"))})
         return [named_slice(f"{some[0]} to {some[-1]}", map(str, some)) for some in batched(ids, METRICS_A_SLICE)]
 
     def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:
@@ -106,17 +106,17 @@ class Templates:
 
     def _of(self, kind: str, medium: str) -> Iterator[Slice]:
         given = {"templateType": kind, "messageMedium": medium, "sort": "id"}
-        listing = Listing("api/templates", "templates", "totalTemplatesCount", "templateId", 1_000, given)
+        listing = Listing("api/templates", "templates", "totalTemplatesCount", 1_000, given)
         known = [row for row in rows(self._session, listing) if isinstance(row, dict)]
-        numbered = [row for row in known if isinstance(row.get("templateId"), int)]
-        nameless = [row for row in known if not isinstance(row.get("templateId"), int)]
-        for some in batched([*sorted(numbered, key=lambda row: row["templateId"]), *nameless], TEMPLATES_A_SLICE):
+        numbered = {row["templateId"]: row for row in known if is_number(row.get("templateId"))}
+        nameless = [row for row in known if not is_number(row.get("templateId"))]
+        for some in batched([*(numbered[key] for key in sorted(numbered)), *nameless], TEMPLATES_A_SLICE):
             name = f"{kind} {medium} {some[0].get('templateId')} to {some[-1].get('templateId')}"
             texts = (rawjson.write(row).decode("utf-8", "surrogatepass") for row in some)
             yield named_slice(name, texts, {"type": kind, "medium": medium})
 
     def _content(self, template_id: Any, medium: str, reading: Reading) -> dict[str, Any]:
-        if not isinstance(template_id, int):
+        if not is_number(template_id):
             shown = storable(str(template_id)[:100])
             evidence = f"A template of {medium} in the list has no number as its id ({shown}), so that its content can't be asked for."
             reading.findings.append(Finding("template without content", "warning", evidence, "Look at it in Iterable.", subject=shown))

@@ -10,7 +10,7 @@ from connectors import rawjson
 from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpSession
 from connectors.http_errors import NotConnected, Unreachable
-from connectors.iterable.answers import opened
+from connectors.iterable.answers import is_number, opened
 
 
 class ListMembers:
@@ -21,9 +21,11 @@ class ListMembers:
         self._session = session
 
     def slices(self, now: datetime) -> list[Slice]:
-        """One slice a dynamic list."""
+        """One slice a dynamic list; of one without a number as its id nobody can be asked for."""
         lists = opened(self._session.request("GET", "api/lists", bucket="reads"), "lists")
-        return [Slice(str(entry["id"]), {"list": str(entry["id"])}) for entry in lists if entry.get("listType") == "Dynamic"]
+        dynamic = [entry for entry in lists if isinstance(entry, dict) and entry.get("listType") == "Dynamic"]
+        ids = dict.fromkeys(str(entry["id"]) for entry in dynamic if is_number(entry.get("id")))
+        return [Slice(list_id, {"list": list_id}) for list_id in ids]
 
     def read(self, piece: Slice, reading: Reading) -> Iterator[bytes]:
         """{"id": "<list>:<user>", "list": number, "user": user id or e-mail} for each member.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from connectors.base import Finding
 from connectors.inventories import Landed
+from connectors.iterable.answers import is_number
 from connectors.iterable.figures import ids, ids_of, list_members, purchase_facts, text
 
 _DYNAMIC = "Dynamic"
@@ -13,8 +14,8 @@ _DYNAMIC = "Dynamic"
 
 def findings(landed: Landed) -> Iterator[Finding]:
     """Everything that a person should know of the objects."""
-    for check in (metrics_lag, dynamic_snapshots, lists_without_members, lost_references, unknown_message_types, orphaned_metrics,
-                  incomplete_purchases):  # fmt: skip
+    for check in (metrics_lag, dynamic_snapshots, lists_without_members, answers_without_ids, lost_references, unknown_message_types,
+                  orphaned_metrics, incomplete_purchases):  # fmt: skip
         yield from check(landed)
 
 
@@ -49,6 +50,21 @@ def lists_without_members(landed: Landed) -> Iterator[Finding]:
             f"{len(idle):,} lists have no members: {_some(idle)}.",
             "Leave them behind, or keep them empty.",
         )
+
+
+def answers_without_ids(landed: Landed) -> Iterator[Finding]:
+    """Lists, channels and message types that nothing can name, since they have no number as their id or of their channel."""
+    for name, title, keys in (
+        ("list", "lists", ("id",)),
+        ("channel", "channels", ("id",)),
+        ("messageType", "message types", ("id", "channelId")),
+    ):
+        strange = sum(not all(is_number(row.get(key)) for key in keys) for row in landed.records(name))
+        if strange:
+            evidence = f"{strange:,} {title} have no number as their {' or their '.join(keys)}, so that nobody's profile can name them."
+            yield Finding(
+                "answers_without_ids", "warning", evidence, "Look at them in Iterable; no consent follows from them.", subject=name
+            )
 
 
 def lost_references(landed: Landed) -> Iterator[Finding]:

@@ -43,18 +43,19 @@ class Reader(Protocol):
 
 
 class Answer(NamedTuple):
-    """A small single answer: where it is, what it is wrapped in, and the bucket that limits it."""
+    """A small single answer: where it is, what it is wrapped in, the bucket that limits it, and what it is."""
 
     path: str
     key: str
     bucket: str = "reads"
+    kind: type = list
 
 
 ANSWERS: Mapping[str, Answer] = {
     "lists": Answer("api/lists", "lists"),
     "channels": Answer("api/channels", "channels"),
     "messageTypes": Answer("api/messageTypes", "messageTypes"),
-    "fields": Answer("api/users/getFields", "fields", "users"),
+    "fields": Answer("api/users/getFields", "fields", "users", dict),
     "forgotten": Answer("api/users/forgotten", "hashedEmails", "users"),
     "forgottenUserIds": Answer("api/users/forgottenUserIds", "hashedUserIds", "users"),
 }
@@ -119,7 +120,7 @@ class IterableSource:
         if name not in ANSWERS:
             raise BadInput(f"Iterable has no answer named {name}.")
         answer = ANSWERS[name]
-        return opened(self.session.request("GET", answer.path, bucket=answer.bucket), answer.key)
+        return opened(self.session.request("GET", answer.path, bucket=answer.bucket), answer.key, answer.kind)
 
     def answers(self) -> Mapping[str, list[dict[str, Any]]]:
         """Object -> the records of the small objects: list, channel, messageType, and forgotten ({"hash", "of"})."""

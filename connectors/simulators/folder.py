@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from codecs import BOM_UTF8
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -26,16 +29,34 @@ class Folder:
         """The file that stands for `name` now; None where there is none, or where `name` leads out of the folder."""
         for base in ([self.root / "later"] if self.is_later else []) + [self.root]:
             path = base / name
-            if path.is_file() and path.resolve().is_relative_to(base.resolve()):
-                return path
+            with suppress(OSError, ValueError):  # a name that no file can have
+                if path.is_file() and path.resolve().is_relative_to(base.resolve()):
+                    return path
         return None
 
     def read(self, name: str, missing: bytes) -> bytes:
-        """The bytes of a small file, or `missing`."""
+        """The bytes of a small file as they lie there; `missing` where there is none or nothing is in it."""
         path = self.find(name)
-        return missing if path is None else path.read_bytes()
+        content = b"" if path is None else path.read_bytes()
+        return content if without_mark(content).strip() else missing
 
-    def read_json(self, name: str, missing: Any) -> Any:
-        """A small file as JSON, or `missing`. Raises ValueError where it is no JSON."""
-        path = self.find(name)
-        return missing if path is None else orjson.loads(path.read_bytes())
+    def read_json(self, name: str) -> Any:
+        """A small file as JSON, None where there is none or nothing is in it. Raises ValueError where it is no JSON."""
+        return parsed(self.read(name, b"null"))
+
+
+def parsed(content: bytes) -> Any:
+    """What JSON holds, half surrogate pairs and long numbers too. Raises ValueError or, where it is too deep, RecursionError."""
+    try:
+        return orjson.loads(without_mark(content))
+    except orjson.JSONDecodeError:
+        return json.loads(without_mark(content), parse_constant=_no_json)
+
+
+def _no_json(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def without_mark(content: bytes) -> bytes:
+    """The content without a byte order mark, which some editors put before it."""
+    return content.removeprefix(BOM_UTF8)

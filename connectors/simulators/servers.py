@@ -274,7 +274,10 @@ class _Process:
 def main(descriptor: int) -> None:
     """One server, in its own process: settings from standard input, until that ends or a signal comes."""
     settings = Settings(**json.loads(sys.stdin.readline()))
-    server, close = _server(settings)
+    try:
+        server, close = _server(settings)
+    except ValueError as error:  # a file of the folder
+        sys.exit(f"{settings.name}: {error}")
 
     def stop_at_end_of_input() -> None:
         sys.stdin.read()

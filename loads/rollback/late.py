@@ -97,6 +97,9 @@ class _Back(OfTable):
     def is_done(self, row: StagedRow, found: Values) -> bool:
         return found == row.before
 
+    def present(self, rows: Sequence[StagedRow]) -> set[str]:
+        return OfTable.present(self, rows)
+
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         return {}
 
@@ -143,8 +146,13 @@ class _CloseBack(_Back, Close):
         added, lost = closes_since(before, now), closes_since(now, before)
         gone = added if len(added) == 1 else []
         if lost and before["statecode"] == self.ending.state:
-            return (*self.reopening(row, gone), self.closing(row, before[CLOSES][lost[-1]], lost[-1]))
+            return (*self.reopening(row, gone), self.closing(row, before[CLOSES][lost[-1]], lost[-1]), *self._day_before(row))
         return self.reopening(row, gone, {name: value for name, value in before.items() if name != CLOSES})
+
+    def _day_before(self, row: StagedRow) -> ChangeSet:
+        """The day that a close had, which another zone than the service's may have given it."""
+        day = (row.before or {}).get(self.ending.day)
+        return (self._on_day(row, day),) if day else ()
 
 
 def _without_ids(found: Values) -> dict[str, Any]:

@@ -29,7 +29,7 @@ LINES, ITEMS = "shoppingCartItems", "catalogItem"
 MOST = 1_000_000_000_000  # that an opportunity's value may be, by the column's own limit
 MOST_LINE, MOST_QUANTITY = 900_000_000_000_000, 100_000_000_000
 WRITE_IN_LIMIT = 500
-VALUE = "estimatedvalue"
+VALUE, DAY = "estimatedvalue", "estimatedclosedate"  # of a deal alone; the day is the moment's in the signed zone
 PRODUCTS = "products"
 
 
@@ -47,13 +47,14 @@ class OrderRows(RecordRows):
         self.with_lists = bool(context.objects.get(ITEMS, {}).get("tables"))
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
-        """The open deal or order, and its closing with the purchase's own date, a deal's with its value too."""
+        """The open deal or order, and its closing with the purchase's own moment, a deal's with its value and its day too."""
         built = super().build(record, decision)
         deal = built.drafts[0][1]
         if not decision.created:
             built.issues.append(Issue("purchase.no_date", "createdAt", "", "hold"))
         subject = shorten(str(deal.values.get(self.rows[self.tables[0]].name, "")), 200)[0]
-        values = {"subject": subject, "actualrevenue": deal.values.get(VALUE), "actualend": decision.created}
+        day = deal.values.get(DAY) or decision.created[:10]
+        values = {"subject": subject, "actualrevenue": deal.values.get(VALUE), "actualend": decision.created, "day": day}
         built.late.append(Late(Phase.Kind.CLOSE, self.tables[0], deal.row_id, values))
         return built
 

@@ -26,7 +26,7 @@ from mapping.fieldmaps import reader
 from mapping.issues import Issue, brief
 from mapping.jsontext import plain_text
 from mapping.rowids import row_id
-from mapping.transforms import cut, utf16_length
+from mapping.transforms import clean, cut, utf16_length
 
 OBJECT = "catalogItem"
 UNITS = "@units"
@@ -77,10 +77,11 @@ class PriceLists:
 
 def product_number(record: Mapping[str, Any], *, tailed: bool = False) -> str:
     """Catalog and item id, since item ids are unique only within a catalog; a long one ends in its hash, and so does a `tailed` one."""
-    text = f"{plain_text(record.get('catalogName') or '')}/{plain_text(record.get('itemId') or '')}"
+    whole = f"{plain_text(record.get('catalogName') or '')}/{plain_text(record.get('itemId') or '')}"
+    text, _ = clean(whole, "")
     if utf16_length(text) <= NUMBER_LIMIT and not tailed:
         return text
-    return f"{cut(text, NUMBER_LIMIT - 11)}#{sha1(text.encode('utf-8', 'replace'), usedforsecurity=False).hexdigest()[:10]}"
+    return f"{cut(text, NUMBER_LIMIT - 11)}#{sha1(whole.encode('utf-8', 'replace'), usedforsecurity=False).hexdigest()[:10]}"
 
 
 def _match(context: StagingContext, object_name: str) -> Callable[[Mapping[str, Any]], str]:

@@ -39,6 +39,7 @@ register(
     Check("metrics_lag", "Metric lag", "source", SOURCE, "Up to which day campaign figures are whole."),
     Check("dynamic_snapshots", "Dynamic lists", "source", SOURCE, "Lists whose rules the source doesn't give: they arrive as snapshots."),
     Check("lists_without_members", "Lists without members", "source", SOURCE, "Lists that nobody is on."),
+    Check("answers_without_ids", "Entries without a number", "source", SOURCE, "Lists, channels and message types that nobody can name."),
     Check("list members withheld", "Withheld list members", "source", SOURCE, "Dynamic lists that the source doesn't give the members of."),
     Check("campaign_lists_gone", "Deleted lists", "source", SOURCE, "Campaigns that name lists that no longer exist."),
     Check("campaign_templates_gone", "Deleted templates", "source", SOURCE, "Campaigns that name templates that no longer exist."),

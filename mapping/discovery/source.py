@@ -91,7 +91,7 @@ def field_name(name: str, names: Mapping[str, str]) -> str:
 
 def answer_id(record: dict[str, Any]) -> str:
     """The id of a list, channel or message type; forgotten people have only their hash."""
-    return str(record.get("id", record.get("hash", ""))) or f"sha1:{record_hash(record)}"
+    return id_text(record.get("id")) or id_text(record.get("hash")) or f"sha1:{record_hash(record)}"
 
 
 def discover(engagement: Engagement, source: Source, *, actor: object, progress: Progress) -> None:
@@ -288,6 +288,7 @@ def _keep_organisations(engagement: Engagement) -> None:
     lists = landing.latest(engagement, "list", Dataset.Purpose.DISCOVERY)
     for entry in landing.records(lists) if lists else ():
         name = clean(str(entry.get("name") or ""), "")[0]
+        list_id = landing.clean_id(answer_id(entry))
         if prefix and name.strip().casefold().startswith(prefix.strip().casefold()):
             defaults = {"list_name": name, "organisation": organisation_name(name, prefix) or ""}
-            OrganisationList.objects.get_or_create(engagement=engagement, list_id=str(entry.get("id")), defaults=defaults)
+            OrganisationList.objects.get_or_create(engagement=engagement, list_id=list_id, defaults=defaults)

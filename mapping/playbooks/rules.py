@@ -58,7 +58,8 @@ class DatasetRule:
 
     id: alternatives, the first that is filled is the record's id; fields with `/` between are one id together, `@name` stands for a
     setting's field; without any the record goes by its hash. discovery: what discovery lands: `whole`, `fields` (only `fields`, of every
-    record) or `samples` (a count per value of `by`, with the first and last `moment`, and at most 1,000 records of each).
+    record) or `samples` (a count per value of `by`, with the first and last `moment`, and at most 1,000 records of each). documented:
+    nothing of it moves, an inventory tells of it.
     """
 
     name: str
@@ -67,6 +68,7 @@ class DatasetRule:
     by: str = ""
     moment: str = ""
     fields: tuple[str, ...] = ()
+    documented: bool = False
 
 
 @dataclass(frozen=True, slots=True)

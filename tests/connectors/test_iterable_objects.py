@@ -52,7 +52,7 @@ def stored(folder: Path, name: str) -> Any:
 
 
 def test_campaigns_come_by_pages_each_once_and_as_the_api_says_them(source, folder, monkeypatch):
-    monkeypatch.setattr(listed, "CAMPAIGNS", Listing("api/campaigns", "campaigns", "totalCampaignsCount", "id", 7, {"sort": "id"}))
+    monkeypatch.setattr(listed, "CAMPAIGNS", Listing("api/campaigns", "campaigns", "totalCampaignsCount", 7, {"sort": "id"}))
     assert list(rows(source.session, listed.CAMPAIGNS)) == stored(folder, "campaigns.json")["campaigns"]
     assert everything(source, "campaign") == stored(folder, "campaigns.json")["campaigns"]
 
@@ -105,6 +105,21 @@ def test_items_of_every_catalog_come_with_their_catalogs_name(source, folder, mo
     assert len(source.slices("catalogItem", NOW)) > len(paths)
 
 
+def test_a_catalog_that_the_api_lists_and_gives_nothing_of_stops_no_other(tmp_path):
+    (tmp_path / "iterable" / "catalogs" / "shop").mkdir(parents=True)
+    names = [{"name": name} for name in ("../../etc", "x" * 300, "half \ud83d", "shop")]
+    (tmp_path / "iterable" / "catalogs.json").write_text(json.dumps({"params": {"catalogNames": names}}))
+    items = '{"itemId": "a", "value": {}}\n{"itemId": "a", "value": {"n": 1}}\n'
+    (tmp_path / "iterable" / "catalogs" / "shop" / "items.ndjson").write_text(items)
+    with simulated.start(tmp_path, only=["iterable"]) as servers:
+        connection = FakeConnection(servers.iterable, secret=servers.credentials["iterable"], settings={"limits": FREE})
+        source, reading = IterableSource(connection, backoff_s=0.01, attempts=2), Reading()
+        found = everything(source, "catalogItem", reading)
+        source.close()
+    assert [(row["catalogName"], row["itemId"], row["value"]) for row in found] == [("shop", "a", {}), ("shop", "a", {"n": 1})]
+    assert [finding.subject for finding in reading.findings] == ["../../etc", "x" * 300, "half \ufffd"]
+
+
 def test_events_and_purchases_are_exported_byte_for_byte(source, folder):
     for name in ("customEvent", "purchase"):
         lines = [line for piece in source.slices(name, NOW) for line in source.read(name, piece)]
@@ -155,4 +170,4 @@ def test_rows_that_move_to_an_earlier_page_while_it_is_read_are_not_lost(service
 
     service.script = answer
     session = IterableSource(FakeConnection(service.url, settings={"limits": FREE})).session
-    assert [row["id"] for row in rows(session, Listing("api/things", "things", "total", "id", 3))] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["id"] for row in rows(session, Listing("api/things", "things", "total", 3))] == [1, 2, 3, 4, 5, 6, 7]

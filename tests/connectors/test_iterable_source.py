@@ -70,8 +70,12 @@ def source_at(address: str, **settings) -> IterableSource:
     return IterableSource(FakeConnection(address, kind="iterable", secret="iterable-key-1", settings={"limits": FREE, **settings}))
 
 
-def test_every_line_of_every_file_comes_as_it_was_but_blank_ones(exporter: Exporter, service: Service):
-    exporter.files = {"1.json": b'{"n": 1}\r\n\n{"n": 2\n', "2.json": b"", "3.json": b'{"n": 1.10, "a":"\xff"}\n  \n[]\nnonsense'}
+def test_every_line_of_every_file_comes_as_it_was_but_blank_ones_and_a_byte_order_mark(exporter: Exporter, service: Service):
+    exporter.files = {
+        "1.json": b'\xef\xbb\xbf{"n": 1}\r\n\n{"n": 2\n',
+        "2.json": b"",
+        "3.json": b'{"n": 1.10, "a":"\xff"}\n  \n[]\nnonsense',
+    }
     exporter.bodies["3.json"] = [Reply(body=exporter.files["3.json"]), Reply(body=exporter.files["3.json"])]
     lines = list(source_at(service.url).read("user", WHOLE))
     assert lines == [b'{"n": 1}', b'{"n": 2', b'{"n": 1.10, "a":"\xff"}', b"[]", b"nonsense"]

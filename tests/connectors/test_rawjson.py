@@ -13,6 +13,7 @@ from connectors import rawjson
         (rb'{"name": "\ud800"}', {"name": "\ud800"}),
         ('{"name": "Ærø"}'.encode(), {"name": "Ærø"}),
         (b"[1, 2.5, null]", [1, 2.5, None]),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
     ],
 )
 def test_what_is_read_keeps_its_digits_and_its_half_characters(raw, value):

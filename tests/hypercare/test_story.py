@@ -47,7 +47,7 @@ def folder(path):
         path,
         users,
         lists=[organisation_list(1, "Company: Northpine")],
-        forgotten=[sha256(b"gone@northpine.example").hexdigest()],
+        forgotten=[sha256(b"gone@northpine.example").hexdigest(), {"a": 1}, None, ["x"]],
         fields={"score": "long", "plan": "string", "jobTitle": "string"},
         more={"export/customEvent.ndjson": events},
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from mapping.consent import Consent, ConsentRules, consent, consent_content, stricter_values
+from mapping.consent import Consent, ConsentRules, consent, consent_content, stricter_values, topic_answers, topics_of
 from workbench.engagements.errors import BadInput
 
 CHANNELS = [
@@ -52,6 +52,32 @@ def answers(record, rules=RULES):
 )
 def test_answers_follow_the_rule(record, expected):
     assert answers(record) == expected
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (profile(), ["unknown"] * 4),
+        (profile(channels=[]), ["in", "out", "out", "out"]),
+        (profile(subscribed=[903, 905]), ["in", "in", "in", "out"]),
+        (profile(out=[902], subscribed=[902]), ["out", "out", "out", "out"]),
+        (profile(channels=[31], subscribed=[903, 905]), ["out", "out", "in", "out"]),
+        (profile(lists=[7], subscribed=[903]), ["out"] * 4),
+        (profile(channels="nonsense", subscribed=[903]), ["out"] * 4),
+    ],
+)
+def test_of_a_topic_counts_what_is_said_of_its_channel_and_of_itself(record, expected):
+    topics = topics_of(CONTENT)
+    assert [(one.medium, one.purpose, one.name) for one in topics] == [
+        ("email", "News", "Weekly"), ("email", "News", "Offers"), ("sms", "Alerts", "Text"), ("inapp", "In app", ""),
+    ]  # fmt: skip
+    assert topic_answers(record, RULES, topics) == expected
+
+
+def test_what_no_profile_can_name_is_left_out():
+    entries = [{"name": "without an id"}, {"id": "x"}, {"id": None}, {"id": [31]}]
+    content = consent_content([*CHANNELS, *entries], [*TYPES, *entries, {"id": 906}, {"id": 907, "channelId": "x"}], [*LISTS, *entries])
+    assert content == CONTENT
 
 
 def test_without_an_opt_out_type_only_a_subscription_counts_as_in():

@@ -204,6 +204,42 @@ def test_pages_have_a_total_and_their_neighbours(folder, call):
     assert "page=1" in second["previousPageUrl"]
 
 
+def test_a_blank_file_is_an_empty_answer_as_a_missing_one_is(folder, call):
+    for name, path, answer in (
+        ("channels.json", "/api/channels", {"channels": []}),
+        ("campaigns.json", "/api/campaigns", {"campaigns": [], "totalCampaignsCount": 0}),
+        ("journeys.json", "/api/journeys", {"journeys": [], "totalJourneysCount": 0}),
+    ):
+        put(folder, name, b"\xef\xbb\xbf \n")
+        assert call("GET", path).json() == answer
+    put(folder, "campaigns/metrics.csv", b"")
+    assert call("GET", "/api/campaigns/metrics", params={"campaignId": 1}).text == "id\n"
+
+
+def test_a_byte_order_mark_and_bytes_that_are_no_text_do_no_harm(folder, call):
+    put(folder, "campaigns.json", b'\xef\xbb\xbf{"campaigns": [{"id": 1}]}')
+    put(folder, "campaigns/metrics.csv", b"id,name\n1,M\xfcller\n2,x\n")
+    put(folder, "lists/9.txt", b"\xef\xbb\xbfann@northpine.example\nM\xfcller\n")
+    assert call("GET", "/api/campaigns").json()["campaigns"] == [{"id": 1}]
+    assert call("GET", "/api/campaigns/metrics", params={"campaignId": 1}).content == b"id,name\n1,M\xfcller\n"
+    assert call("GET", "/api/lists/getUsers", params={"listId": 9}).text == "ann@northpine.example\nM\ufffdller\n"
+
+
+def test_half_characters_and_long_numbers_are_served_as_they_are(folder, call):
+    rows = [{"id": 10**30, "name": "half \ud83d"}]
+    put(folder, "campaigns.json", json.dumps({"campaigns": rows}).encode())
+    assert call("GET", "/api/campaigns").json()["campaigns"] == rows
+    put(folder, "export/user.ndjson", json.dumps({"email": "half \ud83d", "n": 10**30, "x": 1}).encode())
+    assert [json.loads(line) for line in export(call, range="All", omitFields="x")] == [{"email": "half \ud83d", "n": 10**30}]
+
+
+def test_a_file_of_another_shape_is_named(folder, call):
+    for content in (b"[]", b"7", b'{"journeys": {}}', b"no JSON"):
+        put(folder, "journeys.json", content)
+        answer = call("GET", "/api/journeys")
+        assert (answer.status_code, answer.json()["msg"]) == (500, "journeys.json of the folder served has no list of journeys.")
+
+
 def test_no_file_outside_the_folder_is_served(folder):
     (folder.parent / "secret.json").write_text("{}")
     assert Folder(folder).find("../secret.json") is None

@@ -107,3 +107,12 @@ def test_the_certificate_authority_stays_where_state_is_kept(folder, tmp_path):
 def test_an_unknown_simulator_is_named(folder):
     with pytest.raises(ValueError, match="sparkcrn"):
         start(Options(data=folder, only=["iterable", "sparkcrn"]))
+
+
+@pytest.mark.parametrize("line", [b"no JSON", b"[]", b'{"lastname": "without an id"}'])
+def test_a_row_of_a_destination_that_can_not_be_served_is_named(tmp_path, line):
+    (tmp_path / "dataverse").mkdir()
+    row = b'\xef\xbb\xbf{"contactid": "00000000-0000-0000-0000-000000000001", "lastname": "Lind"}'
+    (tmp_path / "dataverse" / "contact.ndjson").write_bytes(row + b"\n" + line + b"\n")
+    with pytest.raises(ValueError, match=r"contact\.ndjson:2: "):
+        start(Options(data=tmp_path, only=["dataverse"]), as_threads=True)

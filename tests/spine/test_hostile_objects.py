@@ -14,6 +14,8 @@ from tests.folders import organisation_list, user
 from tests.spine.hostile_source import TEXTS, deep
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
+EARLIER = {"profileUpdatedAt": "2020-01-01 00:00:00 +00:00"}
+MARK = "\ufeff"  # the byte order mark that some editors put before a file
 MORNING = "2024-03-05 09:10:11 +00:00"
 MS = 1_700_000_000_000
 LONG = "long " * 2_000
@@ -73,6 +75,7 @@ PURCHASES = [
 CAMPAIGNS = [
     {"id": 71, "name": LONG, "campaignState": "Finished", "type": "Blast", "createdAt": MS, "listIds": [7, 7, 9_999, "x", None]},
     {"id": 72, "name": TEXTS["markup"], "campaignState": "Exploded", "createdAt": "soon", "startAt": "x", "listIds": "7"},
+    {"id": 75, "name": HALF, "campaignState": HALF},
     {"id": 73, "name": NUL, "campaignState": None, "createdAt": -1, "listIds": {"a": 1}, "messageMedium": ["Email"]},
     {"id": 74, "name": None, "campaignState": ["Finished"], "createdAt": 10**30},
     {"name": "without an id", "createdAt": MS},
@@ -84,13 +87,18 @@ LISTS = [
     organisation_list(8, NUL, listType="Dynamic", createdAt="x"),
     organisation_list(9, None, description=["x"], listType=7),
     organisation_list(10, ["Newsletter"], createdAt=-1),
-]
+    organisation_list(7, "The same id again"),
+    {"name": "Company: without an id"}, {"id": None, "name": "Nobody's", "listType": "Dynamic"},
+    {"id": "x" * 300, "name": "Company: of a long id", "listType": "Dynamic"}, "text", None,
+]  # fmt: skip
+CHANNELS = [*folders.CHANNELS, {"name": "without an id"}, {"id": ["x"], "messageMedium": 7}, "text", None]
+MESSAGE_TYPES = [*folders.MESSAGE_TYPES, {"name": "without an id"}, {"id": 950, "channelId": None}, {"id": 951}, {"id": "x"}, None]
 ITEMS = [
     {"itemId": name, "value": {"name": text, "price": 1, "currency": "EUR", "description": text}} for name, text in TEXTS.items()
 ] + [
     {"itemId": "nothing", "value": None}, {"itemId": "list", "value": [1]}, {"itemId": "empty", "value": {}},
     {"itemId": "long", "value": {"name": LONG, "price": "12,50", "currency": "eur"}},
-    {"itemId": "nul", "value": {"name": NUL, "price": -1, "currency": "€"}},
+    {"itemId": "half", "value": {"name": HALF, "price": 1}}, {"itemId": "nul", "value": {"name": NUL, "price": -1, "currency": "€"}},
     {"itemId": "big", "value": {"name": "Big", "price": 10**30, "currency": 7}},
     {"itemId": "types", "value": {"name": ["x"], "price": {"a": 1}, "active": "perhaps", "tree": deep(60)}},
     {"itemId": "twins", "value": {"Name": "x", "name": "y", "NAME": "z", "": 1, "nul\u0000key": 2}},
@@ -107,10 +115,10 @@ ASK = {"user": ["u-forgotten", "u-erased"], "purchase": ["pu-l", "pu-forgotten"]
 
 
 JOURNEYS = [
+    {"id": 1, "name": "an earlier one of the same id"},
     {"id": 1, "name": LONG, "enabled": "perhaps", "isArchived": [], "triggerEventNames": "x", "createdAt": "soon"},
     {"id": "two", "name": NUL, "description": {"a": 1}, "triggerEventNames": [None, 7, {"a": 1}]},
     {"id": None, "name": None}, {"name": TEXTS["markup"], "id": 3, "isArchived": True}, {}, "text", None, [1],
-    {"id": 1, "name": "the same id again"},
     *({"id": 100 + n, "name": text, "description": text, "journeyType": text} for n, text in enumerate(TEXTS.values())),
 ]  # fmt: skip
 TEMPLATES = {
@@ -155,13 +163,18 @@ def lines_of(rows, *broken):
 def folder(path):
     users = [user("u-1", "ada@north.example", emailListIds=[7]), user("u-2", "leo@north.example", "lead", emailListIds=[7, 8])]
     users += [user("u-forgotten", "forgotten@north.example"), user("u-erased", "erased@north.example")]
+    users += [user("u-3", "mia@north.example", phoneNumber="+4712345678", subscribedMessageTypeIds=[902, 903])]
+    users += [user("u-3", "mia@north.example", **EARLIER, unsubscribedMessageTypeIds=[901], subscribedMessageTypeIds=[902, 903])]
     users += [user("u-review", "review@north.example", "nobody knows")]
     items = [{"catalogName": "products", "lastModified": MS, "size": 1, **item} for item in ITEMS]
     more = {
+        "channels.json": MARK + json.dumps({"channels": CHANNELS}),
+        "messageTypes.json": {"messageTypes": MESSAGE_TYPES},
+        "users/getFields.json": "",
         "lists/8.txt": "u-1\n\nu-1\ngone\n=1+1\n" + "x" * 5_000 + "\n",
-        "campaigns.json": {"campaigns": CAMPAIGNS, "totalCampaignsCount": len(CAMPAIGNS)},
-        "campaigns/metrics.csv": METRICS,
-        "export/customEvent.ndjson": lines_of(EVENTS, *BROKEN),
+        "campaigns.json": MARK + json.dumps({"campaigns": CAMPAIGNS}),
+        "campaigns/metrics.csv": MARK + METRICS,
+        "export/customEvent.ndjson": MARK + lines_of(EVENTS, *BROKEN),
         "export/purchase.ndjson": lines_of(PURCHASES, *BROKEN),
         "export/emailSubscribe.ndjson": lines_of(SUBSCRIPTIONS, *BROKEN),
         "journeys.json": {"journeys": JOURNEYS},
@@ -181,6 +194,7 @@ def test_everything_balances_in_both_environments_and_every_record_is_counted(pl
     assert all(phase["balanced"] for phase in played.summary["phases"])
     counted = {"customEvent": len(EVENTS) + len(BROKEN), "purchase": len(PURCHASES) + len(BROKEN)}
     counted |= {"subscriptionEvent": len(SUBSCRIPTIONS) + len(BROKEN), "catalogItem": len(ITEMS)}
+    counted |= {"campaign": len(CAMPAIGNS), "list": len(LISTS)}
     for environment in ("sandbox", "production"):
         for name, count in counted.items():
             phases = [one for one in played.summary["phases"] if (one["object"], one["environment"]) == (name, environment)]
@@ -223,6 +237,7 @@ NAMELESS = {
     "purchaseLine": {("line.unreadable",): 4, ("parent.held", "line.write_in"): len(REASONS) - 1},
     "subscriptionEvent": {**UNREADABLE, ("parent.unnamed",): 1, ("parent.unnamed", "moment.missing"): 1},
     "listMembership": {("parent.not_in_source",): 3},
+    "list": {("record.unreadable",): 2},
 }
 
 
@@ -266,11 +281,40 @@ def test_forgotten_people_are_left_out_and_entries_that_find_nobody_are_counted(
     assert "8 of them are no hexadecimal SHA-256" in finding["evidence"]
 
 
+def test_channels_and_types_that_nobody_can_name_are_told_and_no_consent_follows_from_them(played):
+    told = {one["evidence"] for one in played.summary["findings"] if one["check"] == "answers_without_ids"}
+    assert {text.split(" have no")[0] for text in told} == {"3 lists", "2 channels", "4 message types"}
+    assert played.row("contact", "user:u-1")["donotbulkemail"] is False
+
+
+def test_the_consent_list_says_of_each_address_what_all_records_of_its_person_say(played):
+    lines = json.loads(written(played, "consent", "json").read_text())
+    told = {(one["row_id"], one["address"], one["topic"]): (one["consent"], one["said"], one["status"]) for one in lines}
+    ada, leo, mia = played.row("contact", "user:u-1"), played.row("lead", "user:u-2"), played.row("contact", "user:u-3")
+    yes, no = ("opted in", "in", 534120001), ("opted out", "out", 534120002)
+    assert told == {
+        (ada["contactid"], "ada@north.example", "Weekly"): yes, (ada["contactid"], "ada@north.example", "Offers"): no,
+        (leo["leadid"], "leo@north.example", "Weekly"): yes, (leo["leadid"], "leo@north.example", "Offers"): no,
+        (mia["contactid"], "mia@north.example", "Weekly"): no, (mia["contactid"], "mia@north.example", "Offers"): yes,
+        (mia["contactid"], mia["mobilephone"], "Text offers"): yes,
+    }  # fmt: skip
+    assert (mia["donotbulkemail"], mia["mwb_sms_opt_out"]) == (True, False)
+    with written(played, "consent", "csv").open(encoding="utf-8-sig", newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(lines)
+
+
 def test_journeys_templates_and_snippets_of_any_kind_stop_nothing(played):
     assert not [one for one in played.summary["findings"] if one["severity"] == "blocker"]
     withheld = {one["evidence"] for one in played.summary["findings"] if one["check"] == "template without content"}
     assert len(withheld) == 2
     assert all("has no number as its id" in evidence for evidence in withheld)
+
+
+def test_journeys_and_templates_are_documented_each_once(played):
+    told = {one["object"]: one for one in played.summary["phases"] if one["environment"] is None}
+    counts = ("extracted", "documented", "merged", "rejected", "balanced", "table")
+    assert [told["journey"][name] for name in counts] == [len(JOURNEYS), len(JOURNEYS) - 4, 1, 3, True, None]
+    assert [told["template"][name] for name in counts] == [len(TEMPLATES), len(TEMPLATES), 0, 0, True, None]
 
 
 def test_the_template_inventory_tells_of_templates_and_snippets_of_any_kind_as_text(played):
@@ -296,7 +340,8 @@ def test_the_journey_inventory_tells_of_journeys_of_any_kind_as_text(played):
     assert set(TEXTS.values()) <= set(named)
     assert json.loads(written(played, "journeys", "json").read_text())["landed"]["unreadable"] == 3
     switched = "The API doesn't say whether it is switched on."
-    assert named[LONG]["conflicts"] == [switched, "The API's trigger events are no list."]
+    twice = "The API gives this id 2 times; the last one is shown."
+    assert named[LONG]["conflicts"] == [twice, switched, "The API's trigger events are no list."]
     assert named["Nul\ufffd inside"]["conflicts"] == [switched, "3 of the API's 3 trigger events are no name, or are named twice."]
     assert named[""]["conflicts"] == ["The API gives this journey without an id, so that nothing can be tied to it.", switched]
     assert [row["conflicts"] for row in rows if row["id"] == "3"] == [[]]

@@ -90,7 +90,8 @@ def folder(path):
     ]
     campaign = {
         "id": 71, "name": "Spring", "type": "Blast", "campaignState": "Finished", "messageMedium": "Email", "createdAt": MS,
-        "updatedAt": MS, "startAt": MS + 1000, "endedAt": MS + 9000, "listIds": [7, 1], "suppressionListIds": [], "labels": [],
+        "createdByUserId": "ida@corp.example", "updatedAt": MS, "startAt": MS + 1000, "endedAt": MS + 9000, "listIds": [7, 1],
+        "suppressionListIds": [], "labels": [],
     }  # fmt: skip
     archived = {**campaign, "id": 72, "name": " ", "campaignState": "Archived", "listIds": []}
     items = [
@@ -122,7 +123,7 @@ def lists_named(played, name):
 
 def test_every_phase_balances_in_both_environments(played):
     assert all(phase["balanced"] for phase in played.summary["phases"])
-    assert {phase["environment"] for phase in played.summary["phases"]} == {"sandbox", "production"}
+    assert {phase["environment"] for phase in played.summary["phases"]} == {"sandbox", "production", None}
 
 
 def test_a_record_is_counted_in_one_phase_only(played):
@@ -189,6 +190,7 @@ def test_a_campaign_has_state_dates_and_metrics_and_the_lists_of_its_recipients(
     assert (spring["statecode"], spring["statuscode"], spring["mwb_source_kind"]) == (0, 3, "Campaign")
     assert (spring["mwb_sends"], spring["mwb_open_rate"], spring["mwb_click_rate"]) == (200, 50.0, 5.0)
     assert spring["mwb_metrics_date"]
+    assert spring["mwb_original_author"] == "ida@corp.example"
     assert spring["actualstart"] == "2023-11-14T22:13:21Z"
     tied = [row["entityid"] for row in played.rows("campaignitem") if row["_campaignid_value"] == spring["campaignid"]]
     assert sorted(tied) == sorted(row["listid"] for row in lists_named(played, "Newsletter").values())

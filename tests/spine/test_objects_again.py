@@ -66,6 +66,7 @@ def folder(path):
             purchase(2),
             purchase(3, userId="u-3"),
             purchase(4, shoppingCartItems=[{"id": "P-retired"}]),
+            purchase(7, shoppingCartItems=[{"id": "P-gone", "price": 20, "quantity": 1}]),
         ],
     }
     for name, rows in again.items():
@@ -144,8 +145,8 @@ def test_the_second_run_balances(twice):
 NEW = [
     ("task", "customEvent", 2, 0),
     ("task", "subscriptionEvent", 0, 0),
-    ("opportunity", "purchase", 3, 1),
-    ("opportunityproduct", "purchaseLine", 2, 0),
+    ("opportunity", "purchase", 4, 1),
+    ("opportunityproduct", "purchaseLine", 3, 0),
 ]
 
 
@@ -180,6 +181,12 @@ def test_retired_products_take_changes_and_those_that_the_source_sells_again_are
     assert told == {"P-gone": ("Gone", 1), "P-still-gone": ("Lamp of the second kind", 1), "P-back": ("Back again", 0)}
 
 
+def test_a_product_that_an_earlier_run_retired_is_on_sale_for_a_new_line_and_retired_again(twice):
+    [line] = [row for row in twice.after.rows("opportunityproduct", "sandbox") if row["mwb_sourceid"] == "purchaseLine:pu-7:1"]
+    assert (line["_productid_value"], line["extendedamount"]) == (products(twice.after)["P-gone"]["productid"], 20)
+    assert (twice.states["publish"]["P-gone"], twice.states["states"]["P-gone"]) == (0, 1)
+
+
 def test_what_a_person_retired_or_is_revising_is_left_so_and_says_why(twice):
     after = products(twice.after)
     assert (after["P-retired"]["statecode"], after["P-revising"]["statecode"]) == (1, 3)
@@ -187,7 +194,7 @@ def test_what_a_person_retired_or_is_revising_is_left_so_and_says_why(twice):
     assert twice.after.reasons("products/P-retired", "catalogItem", "sandbox") == ["conflict.retired"]
     assert twice.after.reasons("products/P-revising", "catalogItem", "sandbox") == ["conflict.under_revision"]
     phase = twice.phases["catalogItem", "product", "publish"]
-    assert (phase.updated, phase.equal, phase.refused, phase.at_destination) == (1, 4, 2, 5)
+    assert (phase.updated, phase.equal, phase.refused, phase.at_destination) == (2, 3, 2, 5)
     assert twice.after.reasons("pu-4:1", "purchaseLine", "sandbox") == ["parent.not_loaded"]
 
 
@@ -199,7 +206,7 @@ def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
     open_ones = [row["mwb_sourceid"] for row in rows(twice.after, "opportunity", "purchase").values() if row["statecode"] != 1]
     assert open_ones == ["purchase:pu-6"]  # which a person reopened
     assert twice.after.reasons("pu-6", "purchase", "sandbox") == ["conflict.edited"]
-    assert len(twice.after.rows("opportunityclose", "sandbox")) == 6
+    assert len(twice.after.rows("opportunityclose", "sandbox")) == 7
 
 
 def test_a_won_deal_that_changed_is_won_anew_and_loses_its_earlier_close(twice):

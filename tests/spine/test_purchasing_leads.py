@@ -6,7 +6,7 @@ from tests import folders
 from tests.folders import user
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-OPTIONS = {"purchasing_leads": "contact"}
+OPTIONS = {"purchasing_leads": "contact", "zones": {"source_zone": "UTC", "day_zone": "Asia/Tokyo"}}
 LEAVE = ("list", "listMembership", "campaign", "catalogItem", "subscriptionEvent")
 MORNING = "2024-03-05 09:10:11 +00:00"
 
@@ -24,6 +24,7 @@ def folder(path):
         user("u-review", "rev@south.example", "nobody knows"),
     ]
     bought = [purchase("pu-1", userId="u-buyer"), purchase("pu-2", email="EVA@north.example"), purchase("pu-3", userId="u-review")]
+    bought.append({**purchase("pu-late", userId="u-buyer"), "createdAt": "2024-03-05 20:00:00 +00:00"})
     events = [{"userId": "u-buyer", "eventName": "login", "createdAt": MORNING}]
     currency = {"transactioncurrencyid": "00000000-0000-0000-0000-00000000e001", "isocurrencycode": "EUR", "currencyname": "Euro"}
     currency |= {"exchangerate": 1.0, "currencyprecision": 2}
@@ -49,6 +50,14 @@ def test_the_contact_is_the_customer_and_has_what_belongs_to_the_person(played):
     assert contact["mwb_hs_original_lifecycle"] == "lead"
     [event] = played.of_source("task", "customEvent")
     assert event["_regardingobjectid_value"] == contact["contactid"]
+
+
+def test_a_deal_closes_on_the_day_of_the_signed_zone_at_its_own_moment(played):
+    deal = played.row("opportunity", "purchase:pu-late")
+    assert (deal["actualclosedate"], deal["estimatedclosedate"]) == ("2024-03-06", "2024-03-06")
+    assert played.row("opportunity", "purchase:pu-1")["actualclosedate"] == "2024-03-05"
+    [close] = [row for row in played.rows("opportunityclose") if row["_opportunityid_value"] == deal["opportunityid"]]
+    assert close["actualend"] == "2024-03-05T20:00:00Z"
 
 
 def test_a_purchase_does_not_take_anybody_out_of_review(played):

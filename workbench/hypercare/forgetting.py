@@ -7,7 +7,7 @@ from connectors import landing
 from connectors.models import Dataset
 from mapping.fieldmaps import reader
 from mapping.identity import normalise_email
-from mapping.people import is_forgotten
+from mapping.people import forgotten_hashes, is_forgotten
 from mapping.playbooks import load_playbook
 from workbench.engagements.models import Engagement
 
@@ -21,7 +21,7 @@ class Register:
         """Read it once."""
         datasets = [landing.latest(engagement, "forgotten", purpose) for purpose in Dataset.Purpose.values]
         newest = max((dataset for dataset in datasets if dataset), key=lambda dataset: dataset.started_at, default=None)
-        self._hashes = frozenset(entry["hash"] for entry in landing.records(newest)) if newest else frozenset()
+        self._hashes = forgotten_hashes(landing.records(newest)) if newest else frozenset()
         self._playbook = load_playbook(engagement.platform)
 
     def has(self, *keys: str) -> bool:

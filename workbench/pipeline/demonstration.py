@@ -16,10 +16,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
-from connectors import store
-from loads import callers, quality, quality_decisions, rollback
-from loads.acceptance import everything_content, phase_content, sandbox_content
-from loads.delta.changes import deltas, total
+from loads import quality, quality_decisions, rollback
+from loads.acceptance import sandbox_content
 from loads.losses import deciding as losses
 from loads.models import Phase, Run
 from loads.rollback import outlook
@@ -32,7 +30,6 @@ from mapping.owners.matching import Candidates, candidates_of
 from mapping.playbooks import load_playbook
 from mapping.preview import matrix_content
 from mapping.workshop import decisions
-from reports.models import Document
 from workbench.engagements import history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role, SignOff
@@ -385,58 +382,12 @@ def accept_losses(run: Run, cast: Cast) -> int:
     return told["values"]
 
 
-def summary(engagement: Engagement) -> dict[str, Any]:
-    """What came of it: phases, documents, findings, what was read back, assumptions; and of the load of what changed later, if any.
-
-    The phases are those of the first loads: each record is counted in one of them.
-    """
-    later = deltas(engagement)
-    firsts = Run.objects.loads().filter(engagement=engagement).exclude(pk__in=later.values("pk"))
-    phases = Phase.objects.filter(run__in=firsts).select_related("run__environment").order_by("run__pk", "number")
-    return {
-        "phases": [
-            {**phase_content(phase), "seconds": round(phase.seconds, 3), "requests": phase.requests, "retries": phase.retries}
-            for phase in phases
-        ],
-        "delta": delta_content(newest) if (newest := later.order_by("-pk").first()) else None,
-        "documents": [
-            {"kind": row.kind, "format": row.format, "path": str(store.root() / row.path), "sha256": row.sha256}
-            for row in Document.objects.filter(engagement=engagement).newest()
-        ],
-        "findings": [
-            {"check": row.check_name, "severity": row.severity, "evidence": _placed(row)}
-            for row in DiscoveryFinding.objects.filter(engagement=engagement)
-        ],
-        "verified": everything_content(firsts),
-        "tuning": [
-            {"environment": run.environment.kind, "run": run.key, **callers.content(run)}
-            for run in Run.objects.filter(engagement=engagement).select_related("environment").order_by("pk")
-        ],
-        "assumptions": ASSUMPTIONS,
-    }
-
-
-def delta_content(run: Run) -> dict[str, Any]:
-    """What a run of what changed did, in counts: records at the source, rows that people had edited, and whether it balances."""
-    return {
-        "environment": run.environment.kind,
-        **total(run),
-        "conflicts": run.conflicts.count(),
-        "balanced": run.state == Run.State.DONE and all(phase.balanced for phase in run.phases.all()),
-    }
-
-
-def _placed(finding: DiscoveryFinding) -> str:
-    """The evidence, with the environment that it was found in."""
-    return f"{finding.environment.get_kind_display()}: {finding.evidence}" if finding.environment else finding.evidence
-
-
 def read_settings(path: Path | None) -> dict[str, str]:
     """The names of a settings file. Raises BadInput."""
     if path is None:
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise BadInput(f"The settings file can't be read: {error}.", remedy="Give a file with one JSON object.") from error
     if not isinstance(content, dict):

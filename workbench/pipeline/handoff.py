@@ -17,6 +17,7 @@ from reports import (
     admin_sheet,
     catalog_xref,
     certificate,
+    consent,
     diff,
     documents,
     journeys,
@@ -65,6 +66,7 @@ OF_CATALOGS: Sequence[Written] = (
         (("csv", catalog_xref.write_csv), ("xlsx", catalog_xref.write_workbook), ("pdf", catalog_xref.write_pdf)),
     ),
 )
+OF_PEOPLE: Sequence[Written] = (Written("consent list", consent.KIND, consent.write, (("csv", consent.write_csv),)),)
 OF_RUNS: Sequence[Written] = (
     Written(
         "reconciliation",
@@ -87,6 +89,7 @@ def parts(step: Step) -> list[Part]:
     engagement = step.engagement
     kinds = [*OF_ENGAGEMENTS, *(OF_MAPS if "maps" in plan.current(engagement) else ())]
     kinds += OF_MESSAGES if engagement.platform in MESSAGE_READERS else ()
+    kinds += OF_PEOPLE if consent.run_of(engagement) else ()
     kinds += OF_CATALOGS if catalog_xref.item_rule(engagement) else ()
     found = [part for kind in kinds for part in _parts(kind, engagement, engagement, "")]
     runs = documents.runs_to_report(engagement)

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from connectors.simulators.folder import without_mark
+
 from . import rules
 from .organisation import Organisation
 from .store import Row
@@ -35,11 +37,18 @@ def read_rows(org: Organisation, path: Path) -> dict[str, Row]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            row = orjson.loads(line)
+            row = _parsed(path.name, number, line)
             if not isinstance(row, dict) or not isinstance(row.get(table.primary_id), str):
                 raise BadData(f"{path.name}:{number}: a row is an object with '{table.primary_id}'.")
             rows[row[table.primary_id].lower()] = row
     return rows
+
+
+def _parsed(name: str, number: int, line: bytes) -> Any:
+    try:
+        return orjson.loads(without_mark(line))
+    except orjson.JSONDecodeError as error:
+        raise BadData(f"{name}:{number}: {error}.") from error
 
 
 def load(org: Organisation, found: Mapping[str, Path]) -> None:
@@ -80,7 +89,7 @@ def _put(org: Organisation, table: str, row_id: str, row: Row) -> None:
 def metadata(found: Mapping[str, Path]) -> dict[str, Any]:
     """The content of metadata.json, {} without one. Raises BadData."""
     path = found.get("metadata.json")
-    content = orjson.loads(path.read_bytes()) if path else {}
+    content = _parsed(path.name, 1, path.read_bytes()) if path else {}
     if not isinstance(content, dict):
         raise BadData("metadata.json is an object with tables, columns and organization.")
     return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,14 @@ from starlette.responses import JSONResponse, Response
 CODES: Mapping[int, str] = {
     400: "BadParams", 401: "BadApiKey", 403: "Forbidden", 404: "NotFound", 405: "NotFound", 429: "RateLimitExceeded",
 }  # fmt: skip
+
+
+class Json(JSONResponse):
+    """A JSON answer in ASCII: half surrogate pairs stay the escapes that they were."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 class Refused(Exception):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from connectors.simulators.iterable.answers import Refused, envelope
+from connectors.simulators.iterable.answers import Json, Refused, envelope
 from connectors.simulators.iterable.pages import in_order, missing, number_of, one_of, page_of, value_of
 from connectors.simulators.iterable.project import Project
 from connectors.simulators.iterable.rows import parse
@@ -26,7 +26,7 @@ async def templates(project: Project, request: Request) -> Response:
     shown = ("templateId", "name", "createdAt", "updatedAt", "creatorUserId", "messageTypeId", "campaignId", "clientTemplateId")
     found = [each for each in found if _created_between(each, given.get("startDateTime"), given.get("endDateTime"))]
     rows = [{key: each[key] for key in shown if key in each} for each in in_order(found, "templateId")]
-    return JSONResponse(page_of(request, rows, "templates", "totalTemplatesCount", (20, 1000)))
+    return Json(page_of(request, rows, "templates", "totalTemplatesCount", (20, 1000)))
 
 
 async def template(project: Project, request: Request) -> Response:
@@ -39,7 +39,7 @@ async def template(project: Project, request: Request) -> Response:
     locale = request.query_params.get("locale")
     if locale and locale != body.get("locale"):
         raise Refused(404, f"Template has no content for the locale {locale}")
-    return JSONResponse({key: value for key, value in body.items() if key != "templateType"})
+    return Json({key: value for key, value in body.items() if key != "templateType"})
 
 
 async def by_client_id(project: Project, request: Request) -> Response:
@@ -48,48 +48,47 @@ async def by_client_id(project: Project, request: Request) -> Response:
     found = [each for folder in MEDIA for each in _templates(project, folder) if wanted and each.get("clientTemplateId") == wanted]
     shown = ("templateId", "name", "createdAt", "updatedAt", "creatorUserId", "messageTypeId", "campaignId", "clientTemplateId")
     rows = [{key: each[key] for key in shown if key in each} | {"locales": []} for each in found]
-    return JSONResponse({"templates": rows})
+    return Json({"templates": rows})
 
 
 async def snippet(project: Project, request: Request) -> Response:
     """One snippet by id or name, wrapped as the vendor's own client reads it."""
     wanted = request.path_params["key"]
-    found = project.read_json("snippets.json", {"snippets": []})["snippets"]
-    return JSONResponse(
+    found = project.listed("snippets.json", "snippets")
+    return Json(
         {"snippet": next((each for each in found if wanted in (str(value_of(each, "id")), value_of(each, "name"))), None) or missing()}
     )
 
 
 async def catalogs(project: Project, request: Request) -> Response:
     """Names of catalogs, wrapped in the envelope."""
-    found = project.read_json("catalogs.json", {"params": {"catalogNames": []}})
-    names = found.get("params", found)["catalogNames"]
-    return JSONResponse(envelope("", params=page_of(request, names, "catalogNames", "totalCatalogsCount", (10, 1000))))
+    names = project.listed("catalogs.json", "catalogNames", under="params")
+    return Json(envelope("", params=page_of(request, names, "catalogNames", "totalCatalogsCount", (10, 1000))))
 
 
 async def catalog_items(project: Project, request: Request) -> Response:
     """Items of a catalog by pages, or one item as it is."""
     items = list(_catalog_items(project, request.path_params["name"]))
     if "item_id" in request.path_params:
-        return JSONResponse(one_of(items, "itemId", request.path_params["item_id"]))
+        return Json(one_of(items, "itemId", request.path_params["item_id"]))
     if order := request.query_params.get("orderBy"):
         items = in_order(items, order, backwards=request.query_params.get("sortAscending") == "false")
-    return JSONResponse(envelope("", params=page_of(request, items, "catalogItemsWithProperties", "totalItemsCount", (10, 1000))))
+    return Json(envelope("", params=page_of(request, items, "catalogItemsWithProperties", "totalItemsCount", (10, 1000))))
 
 
 async def field_mappings(project: Project, request: Request) -> Response:
     """The keys of a catalog's items: none has a type of its own (*assumed*: types are set by hand and the folder tells of none)."""
     values = [row.get("value") for row in _catalog_items(project, request.path_params["name"])]
     keys = {key for value in values if isinstance(value, dict) for key in value}
-    return JSONResponse(envelope("", params={"definedMappings": {}, "undefinedFields": sorted(keys)}))
+    return Json(envelope("", params={"definedMappings": {}, "undefinedFields": sorted(keys)}))
 
 
 async def metadata(project: Project, request: Request) -> Response:
     """Keys of a metadata table, or one of its values; `metadata/<table>.json` holds {"results": […]} (*assumed*: that shape, one page)."""
-    found = project.read_json(f"metadata/{request.path_params['table']}.json", {"results": []})
+    found = project.listed(f"metadata/{request.path_params['table']}.json", "results")
     if "key" in request.path_params:
-        return JSONResponse(one_of(found["results"], "key", request.path_params["key"]))
-    return JSONResponse({"results": [{name: each[name] for name in each if name != "value"} for each in found["results"]]})
+        return Json(one_of(found, "key", request.path_params["key"]))
+    return Json({"results": [{name: each[name] for name in each if name != "value"} for each in found]})
 
 
 def _created_between(template: dict[str, Any], start: str | None, end: str | None) -> bool:
@@ -111,8 +110,7 @@ def _templates(project: Project, folder: str) -> Iterator[dict[str, Any]]:
 
 
 def _catalog_items(project: Project, name: str) -> Iterator[dict[str, Any]]:
-    listed = project.read_json("catalogs.json", {"params": {"catalogNames": []}})
-    names = [str(value_of(each, "name")) for each in listed.get("params", listed)["catalogNames"]]
+    names = [str(value_of(each, "name")) for each in project.listed("catalogs.json", "catalogNames", under="params")]
     name = next((each for each in names if each.lower() == name.lower()), name)  # names of catalogs have no case
     path = project.folder.find(f"iterable/catalogs/{name}/items.ndjson")
     if path is not None:

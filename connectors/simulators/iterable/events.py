@@ -6,14 +6,13 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from connectors.simulators.iterable.answers import Refused
+from connectors.simulators.iterable.answers import Json, Refused
 from connectors.simulators.iterable.project import DATA_TYPES, Project
-from connectors.simulators.iterable.rows import Rows, parse
+from connectors.simulators.iterable.rows import Rows, parse, written
 
 EVENTS = "customEvent"
 
@@ -49,7 +48,7 @@ async def newest(project: Project, request: Request) -> Response:
         raise Refused(400, f"Invalid limit: {given}")
     found = await run_in_threadpool(_of, project, EVENTS, request.path_params.get("email"), request.path_params.get("userId"))
     found.sort(key=lambda row: str(row.get("createdAt")), reverse=True)
-    return JSONResponse({"events": found[: min(int(given), 200)]})
+    return Json({"events": found[: min(int(given), 200)]})
 
 
 async def history(project: Project, request: Request) -> Response:
@@ -66,7 +65,7 @@ async def history(project: Project, request: Request) -> Response:
 def _lines(project: Project, names: list[str], email: str | None, user_id: str | None) -> Iterator[bytes]:
     for name in names:
         for row in _of(project, name, email, user_id):
-            yield orjson.dumps({"_type": name} | row, option=orjson.OPT_APPEND_NEWLINE)
+            yield written({"_type": name} | row) + b"\n"
 
 
 def _of(project: Project, name: str, email: str | None, user_id: str | None) -> list[dict[str, Any]]:

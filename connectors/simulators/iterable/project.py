@@ -43,9 +43,19 @@ class Project:
         if self.windows.take(bucket, calls, seconds) is not None:
             raise Refused(429, "Exceeded rate limit.")
 
-    def read_json(self, name: str, missing: Any) -> Any:
-        """A single answer of the folder."""
-        return self.folder.read_json(f"iterable/{name}", missing)
+    def listed(self, name: str, key: str, under: str = "") -> list[Any]:
+        """The rows that stand under a key of a single answer, `under` what wraps it; none where the folder has no such file.
+
+        Raises Refused (500) where the file holds something else.
+        """
+        try:
+            found = self.folder.read_json(f"iterable/{name}")
+            rows = [] if found is None else (found.get(under) or found)[key]
+        except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
+            rows = None
+        if not isinstance(rows, list):
+            raise Refused(500, f"{name} of the folder served has no list of {key}.")
+        return rows
 
     def rows(self, data_type: str) -> Rows | None:
         """The export rows of a type; None where the folder has none. Takes seconds at half a million rows: call in a thread."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
-from connectors.simulators.iterable.answers import Refused, raw_json
+from connectors.simulators.iterable.answers import Json, Refused, raw_json
 from connectors.simulators.iterable.pages import number_of, one_of, page_of, value_of
 from connectors.simulators.iterable.people import People
 from connectors.simulators.iterable.project import Project
@@ -30,8 +30,8 @@ async def user(project: Project, request: Request) -> Response:
     given = {**request.query_params, **request.path_params}
     people = await run_in_threadpool(project.people)
     if "byUserId" in request.url.path:
-        return JSONResponse(people.profile(user_id=_needed(given, "userId")))
-    return JSONResponse(people.profile(email=_needed(given, "email")))
+        return Json(people.profile(user_id=_needed(given, "userId")))
+    return Json(people.profile(email=_needed(given, "email")))
 
 
 async def list_users(project: Project, request: Request) -> Response:
@@ -56,48 +56,48 @@ async def list_size(project: Project, request: Request) -> Response:
 async def sent_messages(project: Project, request: Request) -> Response:
     """No sent messages are kept."""
     project.limit("users/getSentMessages", 3, 1)
-    return JSONResponse({"messages": []})
+    return Json({"messages": []})
 
 
 async def campaigns(project: Project, request: Request) -> Response:
     """The list, by pages where asked for, filtered by campaignState."""
-    found = project.read_json("campaigns.json", {"campaigns": []})["campaigns"]
+    found = project.listed("campaigns.json", "campaigns")
     if states := request.query_params.getlist("campaignState"):
         found = [each for each in found if value_of(each, "campaignState") in states]
-    return JSONResponse(page_of(request, found, "campaigns", "totalCampaignsCount", (20, 1000), whole=True))
+    return Json(page_of(request, found, "campaigns", "totalCampaignsCount", (20, 1000), whole=True))
 
 
 async def campaign(project: Project, request: Request) -> Response:
     """The bare object, or the children of a recurring one."""
-    wanted, found = request.path_params["campaign_id"], project.read_json("campaigns.json", {"campaigns": []})["campaigns"]
+    wanted, found = request.path_params["campaign_id"], project.listed("campaigns.json", "campaigns")
     if request.url.path.endswith("/childCampaigns"):
         children = [each for each in found if value_of(each, "recurringCampaignId") == wanted]
-        return JSONResponse(page_of(request, children, "campaigns", "totalCampaignsCount", (20, 1000)))
-    return JSONResponse(one_of(found, "id", wanted))
+        return Json(page_of(request, children, "campaigns", "totalCampaignsCount", (20, 1000)))
+    return Json(one_of(found, "id", wanted))
 
 
 async def metrics(project: Project, request: Request) -> Response:
     """CSV text: the header as it stands, and the lines of the campaigns asked for."""
     project.limit("campaigns/metrics", 10, 60)
-    wanted = set(request.query_params.getlist("campaignId"))
-    header, *lines = project.folder.read("iterable/campaigns/metrics.csv", b"id\n").decode().splitlines(keepends=True)
-    return PlainTextResponse(header + "".join(line for line in lines if line.split(",", 1)[0] in wanted), media_type="text/csv")
+    wanted = {key.encode() for key in request.query_params.getlist("campaignId")}
+    header, *lines = project.folder.read("iterable/campaigns/metrics.csv", b"id\n").splitlines(keepends=True)
+    return Response(header + b"".join(line for line in lines if line.split(b",", 1)[0] in wanted), media_type="text/csv")
 
 
 async def journeys(project: Project, request: Request) -> Response:
     """By pages; archived ones only when asked for (*assumed*)."""
-    found = project.read_json("journeys.json", {"journeys": []})["journeys"]
+    found = project.listed("journeys.json", "journeys")
     wants_archived = request.query_params.get("state") == "Archived"
     found = [each for each in found if bool(value_of(each, "isArchived")) == wants_archived]
-    return JSONResponse(page_of(request, found, "journeys", "totalJourneysCount", (10, 50)))
+    return Json(page_of(request, found, "journeys", "totalJourneysCount", (10, 50)))
 
 
 def _members(project: Project, list_id: int, prefer_user_id: bool) -> list[str]:
     """Keys of a list's members: a dynamic list's from its file, a static one's from the profiles."""
     path = project.folder.find(f"iterable/lists/{list_id}.txt")
     if path is not None:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
-    known = project.read_json("lists.json", {"lists": []})["lists"]
+        return [line for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line]
+    known = project.listed("lists.json", "lists")
     people: People = project.people()
     if list_id not in people.members and all(value_of(each, "id") != list_id for each in known):
         raise Refused(400, f"List {list_id} does not exist")

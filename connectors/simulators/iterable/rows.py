@@ -5,6 +5,7 @@ A row is served byte for byte as it lies in the file, malformed ones too. Lines 
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from connectors.simulators.folder import parsed
 from connectors.simulators.iterable.times import row_time
 
 PIECE = 1 << 18
@@ -34,15 +36,23 @@ class Choice:
         if not isinstance(row, dict):
             return line
         kept = {key: value for key, value in row.items() if key not in self.omit and (not self.only or key in self.only)}
-        return line if len(kept) == len(row) else orjson.dumps(kept)
+        return line if len(kept) == len(row) else written(kept)
 
 
 def parse(line: bytes) -> Any:
-    """What a line holds, or None where it can't be read."""
+    """What a line, or a file of one document, holds; None where it can't be read."""
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
+        return parsed(line)
+    except (ValueError, RecursionError):
         return None
+
+
+def written(row: Any) -> bytes:
+    """A row as a line; `parse` gives it back."""
+    try:
+        return orjson.dumps(row)
+    except TypeError:  # a half surrogate pair, or a number of more than 64 bits
+        return json.dumps(row, separators=(",", ":")).encode()
 
 
 class Rows:

@@ -28,6 +28,7 @@ from workbench.management.pages import serve_pages
 from workbench.management.proof import canonical_dumps, rollback_summary
 from workbench.management.stopping import leaving_on_signals
 from workbench.pipeline import demonstration
+from workbench.pipeline.summary import summary as summary_of
 
 SCALE = 60  # simulators with scaled limits have windows this much shorter
 PORTS = range(8000, 8100)
@@ -127,7 +128,7 @@ class Command(BaseCommand):
                 summary["rollback"] = rollback_summary(run, before)
                 self.say(f"After the rollback every table is as before: {summary['rollback']['proved']}")
         finally:
-            add(summary, demonstration.summary(engagement))
+            add(summary, summary_of(engagement))
             summary["crash"] = crash.content() or summary["crash"]
         return cast
 
@@ -150,7 +151,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _tell(self, summary: Mapping[str, Any]) -> None:
-        head = ("environment", "object", "table", "extracted", "loaded", "merged", "skipped", "rejected", "held", "balanced")
+        head = ("environment", "object", "table", "extracted", "loaded", "merged", "documented", "skipped", "rejected", "held", "balanced")
         rows = [[str(phase[name] if phase[name] is not None else "-") for name in head] for phase in summary["phases"]]
         widths = [max(len(row[n]) for row in [list(head), *rows]) for n in range(len(head))]
         self.stdout.write("")
@@ -179,7 +180,7 @@ class Command(BaseCommand):
 def _read_endpoints(path: Path, names: Sequence[str]) -> dict[str, Any]:
     """The line that `simulate` printed, with all that the demo needs of it. Raises CommandError."""
     try:
-        addresses = json.loads(path.read_text(encoding="utf-8"))
+        addresses = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise CommandError(f"The endpoints file can't be read: {error}") from error
     if not isinstance(addresses, dict):
