@@ -3,6 +3,8 @@
 The workers are a task cluster of processes, and so are the simulators, which keep what they answered.
 """
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +13,15 @@ import pytest
 from django.conf import settings as configured
 from django.db import connection
 from django_q.conf import Conf
+from django_q.models import OrmQ
+from django_q.tasks import async_task, result
 
 from loads.models import Run
 from tests.spine.test_load_engine import database_url
+from tests.spine.test_task_cluster import in_time
 from workbench.management import kill_bench, load_bench
-from workbench.management.cluster import task_cluster
+from workbench.management.cluster import TaskCluster, task_cluster
+from workbench.management.load_bench import children
 
 pytestmark = [
     pytest.mark.database,
@@ -23,6 +29,14 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
 ROWS, CHUNK_ROWS = 240, 20
+
+
+def kill_while_they_wait(cluster: TaskCluster) -> None:
+    """kill -9 of all that the guard has started, when there is nothing to do: whoever waits for a queue holds its lock."""
+    in_time(lambda: not OrmQ.objects.exists())
+    [guard] = children(cluster.pid)
+    for process in children(guard):
+        os.kill(process, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -42,6 +56,8 @@ def stage(tmp_path: Path, monkeypatch) -> Iterator[kill_bench.Stage]:
 
 
 def test_a_load_that_is_disturbed_ends_as_one_that_is_not_and_repeats_at_most_what_was_in_flight(stage):
+    kill_while_they_wait(stage.cluster)
+    assert result(async_task("math.copysign", 2, -2), 20_000) == -2, "nobody carries out tasks"
     for kind in kill_bench.KINDS:
         came = stage.disturbed(kind)
         assert (came["state"], came["resumed"], came["same"]) == (Run.State.DONE, False, True), (kind, came)
