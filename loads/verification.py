@@ -13,12 +13,15 @@ from uuid import UUID
 from django.db import transaction
 
 from connectors.dataverse.client import Client
+from connectors.dataverse.files import BLOCK, SIZE, TABLES, name_of
 from connectors.dataverse.metadata import Column, Table
+from connectors.files import size_of
 from loads import bindings, ledger, staged
 from loads.destination import Destination
 from loads.flight import Job, Underway
 from loads.models import Chunk, Phase, VerifiedRow
 from loads.staged import StagedRow
+from loads.weights import size, weighed
 
 BIND = "@odata.bind"
 # A create-only column that the service moves: the moment given ends up in createdon.
@@ -28,6 +31,7 @@ EQUAL, TRANSFORMED, LOSSY, WRONG = VERDICTS = ("equal", "transformed", "lossy", 
 PLACES = {verdict: place for place, verdict in enumerate(VERDICTS)}
 MEASURED = ("Integer", "BigInt", "Decimal", "Double", "Money")
 READ_ROWS = 500  # at once; their ids make an address of some 21,000 characters
+READ_BYTES = 4 * BLOCK  # of files, at once
 CLAIMS = 2  # of a chunk that nothing disturbs: to send it and to read it
 KEPT = 50  # wrong rows of a chunk that are kept value by value; all are counted
 
@@ -41,17 +45,20 @@ class ReadBack:
     def __init__(self, client: Client, table: Table, stamp: Mapping[str, Any]) -> None:
         """Know the table's lookups and types."""
         self.client, self.table, self.stamp = client, table, stamp
+        self._content = TABLES[table.name].content if table.name in TABLES else ""
         self._names: dict[str, str] = {}
         self._lookups = {navigation: column.name for column in table.columns.values() for navigation in column.navigation.values()}
 
     def meant(self, row: StagedRow) -> dict[str, Any]:
-        """Read form of a row's body: column (or `_column_value`) -> what should be found there."""
+        """Read form of a row's body: column (or `_column_value`) -> what should be found there; of a file its size."""
         found: dict[str, Any] = {}
         for key, value in chain(row.values.items(), self.stamp.items()):
             name = self._names.get(key)
             if name is None:
                 name = self._names[key] = self._read_form(key)
             found[name] = value if name[0] != "_" else value.rpartition("(")[2].rstrip(")").lower()
+        if name := found.pop(self._content, None):
+            found[SIZE] = size_of(name)
         return found
 
     def _read_form(self, key: str) -> str:
@@ -74,7 +81,15 @@ class ReadBack:
         select = sorted({key for values in wanted.values() for key in values})
         read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select) if rows else ()
         found = {row[self.table.primary_id].lower(): row for row in read}
-        return ((row, wanted[row.row_id], found.get(row.row_id)) for row in rows)
+        return (self._with_content((row, wanted[row.row_id], found.get(row.row_id))) for row in rows)
+
+    def _with_content(self, compared: Compared) -> Compared:
+        """The same with the name of the file that was meant and of the one that is there, which says its SHA-256."""
+        row, meant, found = compared
+        if SIZE not in meant or found is None:
+            return compared
+        there = name_of(self.client, self.table, row.row_id)
+        return row, {**meant, self._content: row.values[self._content]}, {**found, self._content: there}
 
     def differing(self, rows: Sequence[StagedRow]) -> Iterator[tuple[StagedRow, set[str]]]:
         """Each row with the columns that hold something else than was meant; all of them where the row is missing."""
@@ -204,7 +219,8 @@ def jobs(back: ReadBack, rows: list[StagedRow]) -> list[Job]:
     def job(part: list[StagedRow], client: Client) -> list[Compared]:
         return list(ReadBack(client, back.table, back.stamp).compared(part))
 
-    return [partial(job, rows[start : start + READ_ROWS]) for start in range(0, len(rows), READ_ROWS)]
+    parts = weighed(rows, partial(size, back.table.name), READ_ROWS, READ_BYTES)
+    return [partial(job, part) for part in parts]
 
 
 def _keep(chunk: Chunk, phase: Phase, back: ReadBack, read: Sequence[Compared], worker: str) -> None:

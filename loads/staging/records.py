@@ -3,7 +3,7 @@
 An object's kind adds what is special to it (`decisions.Kind`); what is complete stands as a file, so that a worker goes on after it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,7 +14,7 @@ from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import departed, following, judging, phases
+from loads.staging import departed, files, following, judging, phases
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
@@ -87,7 +87,7 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
 
 
 def _write_shared(
-    context: StagingContext, object_name: str, drafts: Iterator[tuple[str, Draft]], writers: Mapping[str, TableWriter]
+    context: StagingContext, object_name: str, drafts: Iterable[tuple[str, Draft]], writers: Mapping[str, TableWriter]
 ) -> None:
     given = []
     for table, draft in drafts:
@@ -110,7 +110,8 @@ def _write_one(
     reasons = [reason(code, detail=problem) for code in decision.codes]
     judged = record is not None and decision.disposition in ("planned", "held", "rejected")
     built = builder.build(record, decision) if record is not None and judged else Built([], [], [])
-    disposition, reasons, issues = quality.settle(decision.source_id, decision.disposition, reasons, built.drafts, built.issues)
+    issues = [*built.issues, *files.fit(quality.context, built.drafts)]
+    disposition, reasons, issues = quality.settle(decision.source_id, decision.disposition, reasons, built.drafts, issues)
     if judged:
         rejecting = [issue.as_dict() for issue in issues if issue.severity == "reject"]
         holding = [issue.as_dict() for issue in issues if issue.severity == "hold"]
