@@ -18,6 +18,7 @@ from loads import (
     bindings,
     callers,
     carrying_out,
+    contents,
     leases,
     ledger,
     quality,
@@ -27,6 +28,7 @@ from loads import (
     runs,
     sampling,
     staged,
+    weights,
     writer,
 )
 from loads.budget import Budget
@@ -252,8 +254,10 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     if phase.run.is_rollback:
         jobs = list(rollback.jobs(destination, phase, ready))
     elif phase.kind == Phase.Kind.ROWS:
-        edited = [row for row in rows if row.action == "conflict" and row.values]
-        jobs = [*writer.jobs(destination, phase, ready, again=chunk.attempts > 1), *writer.refusals(destination, phase, edited)]
+        edited, again = [row for row in rows if row.action == "conflict" and row.values], chunk.attempts > 1
+        filed, plain = weights.apart(phase, ready)
+        jobs = [*writer.jobs(destination, phase, plain, again=again), *contents.jobs(destination, phase, filed, again=again)]
+        jobs += writer.refusals(destination, phase, edited)
     else:
         jobs = list(carrying_out.jobs(destination, phase, ready, chunk.number))
 

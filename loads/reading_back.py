@@ -24,7 +24,6 @@ from loads.models import Chunk, Phase, VerifiedRow
 from loads.staged import StagedRow
 from loads.verification import EQUAL, LOSSY, MEASURED, TRANSFORMED, WRONG, Compared, Comparison, ReadBack, Tally, column_name
 
-READ_ROWS = 500  # at once; their ids make an address of some 21,000 characters
 CLAIMS = 2  # of a chunk that nothing disturbs: to send it and to read it
 KEPT = 50  # wrong rows of a chunk that are kept value by value; all are counted
 
@@ -79,7 +78,7 @@ def jobs(back: Comparison, rows: list[StagedRow]) -> list[Job]:
     def job(part: list[StagedRow], client: Client) -> list[Compared]:
         return list(back.by(client).compared(part))
 
-    return [partial(job, rows[start : start + READ_ROWS]) for start in range(0, len(rows), READ_ROWS)]
+    return [partial(job, part) for part in back.parts(rows)]
 
 
 def _keep(chunk: Chunk, phase: Phase, back: Comparison, read: Sequence[Compared], worker: str) -> None:

@@ -56,6 +56,11 @@ OF_THE_LOAD: dict[str, str] = {
     "purchase.total_too_large": "The order's total is beyond what the destination takes.",
     "list.organisation": "The list stands for an organisation and becomes an account.",
     "list.suppression": "A suppression list becomes consent: its members are opted out of everything.",
+    "file.blocked": "The organisation takes no files of this kind; it may be allowed in the environment's settings.",
+    "file.empty": "The file has no content; the row loads without it.",
+    "file.lost": "The file isn't in the store as it was kept; extract its record again.",
+    "file.renamed": "The file's name has characters that a name can't have, or is too long; it was changed.",
+    "file.too_large": "The file is larger than the organisation takes; the limit is in the environment's e-mail settings, 128 MB at most.",
     "payload.not_of_type": "The value isn't of its column's type; the column is empty and the payload column keeps it.",
     "parent.held": "A record that this one belongs to is held, so that it waits with it.",
     "parent.not_loaded": "A row that this one looks up to was refused or waits itself.",
@@ -73,6 +78,8 @@ OF_THE_LOAD: dict[str, str] = {
     "remedy.owner": "By the remedy given the row belongs to the owner of rows without one.",
     "remedy.shortened": "The row was refused for a text too long; by the remedy given it is cut to what the column takes.",
     "remedy.skipped": "By the remedy given the record is left out.",
+    "remedy.placeholder": "The source doesn't have the parent; by the remedy given a placeholder stands for it until it comes.",
+    "remedy.text": "The row was refused for this value; by the remedy given another column keeps it whole as text.",
     "remedy.value": "The row was refused for this value; by the remedy given another one was taken.",
     "sample.left_out": "The run loads a sample; this record isn't in it, a whole run loads it.",
     "rerun.outside": "The plan changes this row too, but the run was opened for other records only; a full run sends it.",
@@ -129,6 +136,7 @@ _EXACT: Mapping[str, str] = {
     "currency.unknown": LOOKUP,
     "email.missing": REQUIRED,
     "email.too_long": LENGTH,
+    "file.too_large": LENGTH,
     "line.price_missing": REQUIRED,
     "match.several": DUPLICATE,
     "match.shared": DUPLICATE,
@@ -142,8 +150,8 @@ _EXACT: Mapping[str, str] = {
     "url.too_long": LENGTH,
 }
 _BEGINNINGS: Mapping[str, str] = {
-    "boolean": TYPE, "date": TYPE, "email": TYPE, "line": TYPE, "number": TYPE, "parent": LOOKUP, "purchase": TYPE, "record": TYPE,
-    "text": TYPE, "url": TYPE,
+    "boolean": TYPE, "date": TYPE, "email": TYPE, "file": TYPE, "line": TYPE, "number": TYPE, "parent": LOOKUP, "purchase": TYPE,
+    "record": TYPE, "text": TYPE, "url": TYPE,
 }  # fmt: skip
 
 # What another signed rule settles, or what follows a record that is asked about itself.

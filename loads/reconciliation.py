@@ -16,7 +16,7 @@ from django.utils import timezone
 from connectors import store
 from loads import bindings, crosswalk, ledger, staged
 from loads.delta import conflicts
-from loads.destination import Destination
+from loads.destination import RUN_ID, Destination
 from loads.losses import measuring
 from loads.models import LedgerEntry, Phase, Run
 from loads.signals import phase_closed
@@ -57,8 +57,21 @@ def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int
     """Rows of this phase found at the destination: by run id, or those for which is done what the phase does, as they were read back."""
     if phase.kind != Phase.Kind.ROWS:
         return tally.rows - tally.wrong_rows
-    table = destination.table(phase.table)
-    return destination.client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
+    return written_rows(phase, destination)
+
+
+def written_rows(phase: Phase, destination: Destination) -> int:
+    """Rows at the destination that a load's phase wrote: by run id, or one by one in tables that take no column of ours.
+
+    There a row that was changed can't be told from one that wasn't; it counts as written.
+    """
+    table, client = destination.table(phase.table), destination.client
+    if destination.own(RUN_ID) in table.columns:
+        return client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
+    absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
+    rows = [row for row in staged.identities(staged.rows_of(phase)) if row["row_id"] not in absent]
+    made = [row["row_id"] for row in rows if row["action"] == "create"]
+    return len(client.present(table.entity_set, table.primary_id, made)) + sum(row["action"] == "update" for row in rows)
 
 
 def _bind_late(phase: Phase, destination: Destination) -> None:

@@ -9,14 +9,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 
 from connectors.dataverse.client import Client
+from connectors.dataverse.files import BLOCK, SIZE, TABLES, name_of
 from connectors.dataverse.metadata import Column, Table
+from connectors.files import size_of
+from connectors.store import batched
 from loads.models import Chunk, Phase
 from loads.staged import StagedRow
+from loads.weights import size, weighed
 
 BIND = "@odata.bind"
 # A create-only column that the service moves: the moment given ends up in createdon.
@@ -25,6 +29,8 @@ MOVED = {"overriddencreatedon": "createdon"}
 EQUAL, TRANSFORMED, LOSSY, WRONG = VERDICTS = ("equal", "transformed", "lossy", "wrong")
 PLACES = {verdict: place for place, verdict in enumerate(VERDICTS)}
 MEASURED = ("Integer", "BigInt", "Decimal", "Double", "Money")
+READ_ROWS = 500  # at once; their ids make an address of some 21,000 characters
+READ_BYTES = 4 * BLOCK  # of files, at once
 
 Compared = tuple[StagedRow, Mapping[str, Any], Mapping[str, Any] | None]
 
@@ -39,6 +45,10 @@ class Comparison(ABC):
     @abstractmethod
     def by(self, client: Client) -> "Comparison":
         """The same, read by another application user."""
+
+    def parts(self, rows: Sequence[StagedRow]) -> Iterator[list[StagedRow]]:
+        """The rows as they are read together."""
+        return batched(rows, READ_ROWS)
 
     @abstractmethod
     def compared(self, rows: Sequence[StagedRow]) -> Iterator[Compared]:
@@ -63,6 +73,7 @@ class ReadBack(Comparison):
         """Know the table's lookups and types."""
         super().__init__(table.columns)
         self.client, self.table, self.stamp = client, table, stamp
+        self._content = TABLES[table.name].content if table.name in TABLES else ""
         self._names: dict[str, str] = {}
         self._lookups = {navigation: column.name for column in table.columns.values() for navigation in column.navigation.values()}
 
@@ -70,14 +81,20 @@ class ReadBack(Comparison):
         """The same rows, read by another application user."""
         return ReadBack(client, self.table, self.stamp)
 
+    def parts(self, rows: Sequence[StagedRow]) -> Iterator[list[StagedRow]]:
+        """The rows as they are read together: few, where they have files."""
+        return weighed(rows, partial(size, self.table.name), READ_ROWS, READ_BYTES)
+
     def meant(self, row: StagedRow) -> dict[str, Any]:
-        """Read form of a row's body: column (or `_column_value`) -> what should be found there."""
+        """Read form of a row's body: column (or `_column_value`) -> what should be found there; of a file its size."""
         found: dict[str, Any] = {}
         for key, value in chain(row.values.items(), self.stamp.items()):
             name = self._names.get(key)
             if name is None:
                 name = self._names[key] = self._read_form(key)
             found[name] = value if name[0] != "_" else value.rpartition("(")[2].rstrip(")").lower()
+        if name := found.pop(self._content, None):
+            found[SIZE] = size_of(name)
         return found
 
     def _read_form(self, key: str) -> str:
@@ -89,7 +106,15 @@ class ReadBack(Comparison):
         select = sorted({key for values in wanted.values() for key in values})
         read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select) if rows else ()
         found = {row[self.table.primary_id].lower(): row for row in read}
-        return ((row, wanted[row.row_id], found.get(row.row_id)) for row in rows)
+        return (self._with_content((row, wanted[row.row_id], found.get(row.row_id))) for row in rows)
+
+    def _with_content(self, compared: Compared) -> Compared:
+        """The same with the name of the file that was meant and of the one that is there, which says its SHA-256."""
+        row, meant, found = compared
+        if SIZE not in meant or found is None:
+            return compared
+        there = name_of(self.client, self.table, row.row_id)
+        return row, {**meant, self._content: row.values[self._content]}, {**found, self._content: there}
 
     def differing(self, rows: Sequence[StagedRow]) -> Iterator[tuple[StagedRow, set[str]]]:
         """Each row with the columns that hold something else than was meant; all of them where the row is missing."""

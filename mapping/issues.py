@@ -28,6 +28,7 @@ EXPLANATIONS: dict[str, str] = {
     "email.invalid": "The value is not an e-mail address.",
     "email.missing": "The record has no e-mail address.",
     "email.too_long": "The e-mail address is longer than the destination's column (100).",
+    "file.unreadable": "The value doesn't name a file that came with the record.",
     "name.clash": "The column name clashes with one that exists, that another source field becomes, or that a column type adds.",
     "name.cut": "The column name was longer than 50 characters with its prefix.",
     "name.missing": "There is neither a name nor an e-mail address to derive one from.",

@@ -11,6 +11,7 @@ from mapping.playbooks import Playbook
 from workbench.engagements.errors import WorkbenchError
 
 ACTIVITIES, PARENT = "@activities", "@parent"  # owners that a record rule may name
+MORE_THAN_A_NAME = ("product", "list", "order_line", "membership")  # kinds of which the service takes no row with a name alone
 
 
 class LookupCycle(WorkbenchError):
@@ -54,6 +55,17 @@ def load_order(objects: Mapping[str, Mapping[str, Any]]) -> list[str]:
         order.append(ready)
         del left[ready]
     return order
+
+
+def may_be_stood_for(kind: str) -> bool:
+    """Whether a row with a name alone may stand for a missing record of a kind."""
+    return kind not in MORE_THAN_A_NAME
+
+
+def has_placeholders(objects: Mapping[str, Mapping[str, Any]], name: str) -> bool:
+    """Whether a placeholder may stand for a missing parent of an object's records. objects: of the `maps` part."""
+    parents = [rule["parent"] for rule in objects[name]["parents"] if rule["absent"] == "hold"] if name in objects else []
+    return any(may_be_stood_for(objects[parent]["kind"]) for parent in parents if parent in objects and objects[parent]["tables"])
 
 
 def _needs(content: Mapping[str, Any], objects: Iterable[str]) -> set[str]:

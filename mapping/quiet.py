@@ -23,6 +23,8 @@ MESSAGES = {
     "LoseOpportunity": "opportunities",
     "AddListMembersList": "lists",
     "FulfillSalesOrder": "salesorders",
+    "CommitAnnotationBlocksUpload": "annotations",
+    "CommitAttachmentBlocksUpload": "activitymimeattachments",
 }
 
 

@@ -16,7 +16,7 @@ from loads.models import LedgerEntry, Phase, Run
 from loads.reasons import explained
 from loads.verification import BIND
 from mapping.models import Remedy
-from mapping.quality.remedies import REMEDIES, VALUE, Given
+from mapping.quality.remedies import REMEDIES, VALUE, WITH_VALUE, Given
 from mapping.workshop.tables import Known
 from reports import sent_book
 from reports.documents import write_sheets
@@ -32,8 +32,8 @@ HEADER = (
     "new value",
 )  # fmt: skip
 HOW = (
-    "Write into 'remedy' what is to be done about a record, one of the words that stand in 'offered', and for 'Another value' the value "
-    "into 'new value'.",
+    "Write into 'remedy' what is to be done about a record, one of the words that stand in 'offered'; into 'new value' for 'Another value' "
+    "the value, and for 'Keep as text' the name of the column that keeps it, if it isn't to be the column of original values.",
     "Rows without a remedy stay as they are. Rows may be sorted, filtered and left out; leave the column 'id' as it is.",
     "Send the file back: the workbench names each line that can't be taken, and takes none before all of them can.",
 )
@@ -190,7 +190,7 @@ def _line(
     try:
         if choice is None:
             raise BadInput(f"There is no remedy {word[:60]!r}.", remedy=f"Write one of {cells['offered'] or 'those offered'}.")
-        if cells["new value"].strip() and choice != VALUE:
+        if cells["new value"].strip() and choice not in WITH_VALUE:
             raise BadInput(f"'{word}' takes no new value.", remedy=f"Write '{REMEDIES[VALUE].label}', or leave the value out.")
         remedying.require_possible(group, choice, cells["new value"], known)
     except BadInput as error:

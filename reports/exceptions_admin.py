@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from loads.desk import groups, remedying, reruns
 from loads.desk.groups import Group
 from loads.models import Run
+from mapping.quality.rules import TEXT
 from mapping.workshop.tables import Known
 from reports import exceptions
 from reports.models import Document
@@ -26,6 +27,7 @@ from workbench.engagements.access import workable_by
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import AuditEntry
 
+KEPT_IN = "kept_in"  # of the form: the column that keeps a value as text
 PER_PAGE, SHOWN, BAD_SHOWN, EARLIER = 50, 50, 500, 15
 DEEDS = ("gave remedies", "took remedies back", reruns.OPENED, "exported exceptions")
 
@@ -89,7 +91,8 @@ class ExceptionPages(ModelAdmin):
         if group is None:
             messages.error(request, "The run has no such group any more.")
             return redirect(_desk(run))
-        choice, value = request.POST.get("remedy", ""), request.POST.get("value", "")
+        choice = request.POST.get("remedy", "")
+        value, known = request.POST.get(KEPT_IN if choice == TEXT else "value", ""), Known(run.engagement, run.environment)
         if request.method == "POST":
             try:
                 messages.success(request, self._remedied(request, run, group, choice, value))
@@ -103,7 +106,8 @@ class ExceptionPages(ModelAdmin):
             "A remedy for a group",
             run=run,
             group=group,
-            choices=groups.offered(group, Known(run.engagement, run.environment)),
+            choices=groups.offered(group, known),
+            fallbacks=groups.fallbacks(group, known),
             given={"remedy": choice, "value": value},
             entries=[(entry, entry.reasons[0] if entry.reasons else {}) for entry in found[:SHOWN]],
             links=_mending(run, group),

@@ -11,6 +11,7 @@ from loads.models import Phase, Run, VerifiedRow
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from loads.rehearsal import scoring
+from loads.staging import placeholders
 from loads.verification import VERDICTS
 from reports.books.reconciliation import book
 from reports.documents import write_book, write_json, write_sheets
@@ -53,13 +54,25 @@ def _read_back(verified: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def whole(run: Run) -> dict[str, Any]:
-    """Rehearsal, sample read back, exceptions, losses and notes, owners, versions: read once for a run, since it looks at every record."""
+    """What looks at every record, so that it is read once for a run: rehearsal, sample, exceptions, remarks, placeholders, owners, plan."""
     return {
         "rehearsal": scoring.content(run),
         "verified": verified_content(run),
         "losses": {**deciding.content(run), "decision": deciding.decision_content(run)},
         "exceptions": exceptions_content(run),
         "remarks": remarks_content(run),
+        "placeholders": [
+            {
+                "object": one.parent,
+                "source_id": one.source_id,
+                "table": one.table,
+                "row_id": one.row_id,
+                "needed_by": name,
+                "made": one.made,
+            }
+            for name in run.staged
+            for one in placeholders.of_run(run, name)
+        ],
         "owners": owners_content(run),
         "parts": run.parts,
     }
@@ -82,7 +95,7 @@ def write_pdf(run: Run) -> Document:
 
 
 def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
-    """Run, records, rows, pace, exceptions, remarks, rehearsal, the sample read back, owners, versions of the plan."""
+    """Run, records, rows, pace, exceptions, remarks, rehearsal, the sample read back, placeholders, owners, versions of the plan."""
     yield Sheet("Run", ["What", "Value"], _head(run, told), [24, 60])
     yield Sheet(
         "Records",
@@ -106,6 +119,8 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 24, 10, 36, *[12] * 5, *[18] * 3])
     header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
     yield Sheet("Read back", header, _verified(run), [26, 16, 38, 30, 40, 40, 40, 10])
+    header = ["Missing", "Source id", "Table", "Row id", "Needed by", "Made by this run"]
+    yield Sheet("Placeholders", header, _placeholders(told["placeholders"]), [18, 34, 16, 38, 18, 16])
     yield Sheet("Owners", ["Owner at the source", "Owned by", "As", "Signed by"], _owners(told["owners"]), [44, 44, 18, 24])
     parts = [[part, version["version"], version["sha256"]] for part, version in sorted(told["parts"].items())]
     yield Sheet("Plan", ["Part", "Version", "SHA-256"], parts, [14, 10, 68])
@@ -190,6 +205,11 @@ def _verified(run: Run) -> Iterator[Sequence[Cell]]:
 def _shown(value: Any) -> Cell:
     """A value as it is read: ids and numbers of the source as text, nothing as an empty cell."""
     return None if value is None else str(value)
+
+
+def _placeholders(found: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+    for one in found:
+        yield [one["object"], one["source_id"], one["table"], one["row_id"], one["needed_by"], one["made"]]
 
 
 def _owners(owners: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:

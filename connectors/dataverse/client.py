@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
 import orjson
@@ -122,6 +122,10 @@ class Client:
             chosen = _in(primary_key, wanted[start : start + per_call])
             yield from self.rows(entity_set, select=select, filter=chosen, annotations=annotations)
 
+    def present(self, entity_set: str, primary_key: str, ids: Sequence[str]) -> set[str]:
+        """Of these ids, in lower case, those whose rows exist."""
+        return {row[primary_key].lower() for row in self.retrieve(entity_set, primary_key, ids, [primary_key])}
+
     def count(self, entity_set: str, filter: str, primary_key: str) -> int:
         """Rows that match, exactly: their ids are paged, since the service's own counts end at 5,000 or are a day old."""
         return sum(len(page) for page in self.pages(entity_set, select=[primary_key], filter=filter or None))
@@ -183,6 +187,13 @@ class Client:
     ) -> requests.Response:  # fmt: skip
         """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them."""
         return self._send(method, path, json=json, headers={**self._quiet(path), **(headers or {})}, repeatable=repeatable)
+
+    def download(self, path: str) -> BinaryIO:
+        """A value as a file at its start, complete, with bounded memory; the caller closes it. Raises what `get` raises."""
+        try:
+            return self._session.download(API + path, headers={"If-None-Match": "null"})
+        except HttpRefused as refused:
+            raise _judged(refused, True) from None
 
     def _multiple(self, message: str, table: str, entity_set: str, rows: Sequence[Target]) -> requests.Response:
         kind = {"@odata.type": f"{NS}.{table}"}

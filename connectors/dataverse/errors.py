@@ -84,6 +84,8 @@ _GRANT = "Give the application user's role the privilege, then resume."
 _PARENT = "Load the parent first, or decide what to do without it."
 _FEWER = "Wait as asked, then go on with fewer requests at once."
 _MEND = "Mend the value at the source or in the field map, then load the record again."
+_LARGER = "Raise the maximum file size in the environment's e-mail settings (128 MB at most), or leave the file out."
+_UNBLOCK = "Allow such files in the environment's settings, or leave the file out."
 _CODES: Mapping[str, Meaning] = {
     "0x80040237": Meaning("a row with this id exists", "Nothing to do: the row is updated instead.", RowExists),
     "0x80060892": Meaning("another row has the same alternate key", "Find out which of the two rows is right.", KeyTaken),
@@ -100,6 +102,11 @@ _CODES: Mapping[str, Meaning] = {
     "0x80040203": Meaning("an argument is invalid", _MEND, ValueRefused),
     "0x80040200": Meaning("a required value is missing", _MEND, ValueRefused),
     "0x80048408": Meaning("the status reason doesn't belong to the state", "Correct the status map.", ValueRefused),
+    "0x80044a02": Meaning("a file is larger than the organisation takes", _LARGER, ValueRefused),
+    "0x80043e09": Meaning("a file's extension is blocked, or it is too large", _UNBLOCK, ValueRefused),
+    "0x80044a08": Meaning("a file's name has characters that none may have", _TELL, ValueRefused),
+    "0x80072521": Meaning("a file's MIME type isn't among those that are allowed", _UNBLOCK, ValueRefused),
+    "0x80072522": Meaning("a file's MIME type is blocked", _UNBLOCK, ValueRefused),
     "0x80060888": Meaning("the request is malformed", _TELL, DataverseRefused),
     "0x80040220": Meaning("the application user lacks a privilege", _GRANT, PrivilegeMissing),
     "0x80040225": Meaning("a user is disabled or in no business unit", "Choose another owner, or enable the user.", OwnerUnusable),

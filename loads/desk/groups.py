@@ -11,10 +11,13 @@ from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, TextF
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
-from loads.models import LedgerEntry, Rehearsal, Run
+from loads.models import Engagement, LedgerEntry, Rehearsal, Run
 from loads.reasons import SETTLED_LATER, explained
+from mapping import plan
 from mapping.models import Remedy
+from mapping.objects import has_placeholders
 from mapping.quality import remedies
+from mapping.quality.remedies import PLACEHOLDER
 from mapping.quality.rules import Choice
 from mapping.transforms import ColumnLike
 from mapping.workshop.tables import Known
@@ -128,7 +131,20 @@ def column_of(group: Group, known: Known) -> ColumnLike | None:
 
 def offered(group: Group, known: Known) -> list[Choice]:
     """The remedies that fit a group, the likeliest first; none for records that only wait for others."""
-    return [] if group.follows else remedies.offered(column_of(group, known), group.code)
+    if group.follows:
+        return []
+    found = remedies.offered(column_of(group, known), group.code)
+    return [one for one in found if one.name != PLACEHOLDER or _may_be_stood_for(known.engagement, group.object_name)]
+
+
+def _may_be_stood_for(engagement: Engagement, object_name: str) -> bool:
+    return has_placeholders(plan.current(engagement)["maps"].content["objects"], object_name)
+
+
+def fallbacks(group: Group, known: Known) -> list[str]:
+    """The columns that may keep a group's values as text, beside the column of original values."""
+    columns = known(group.table) if group.column else {}
+    return sorted(name for name, column in columns.items() if column.kind in remedies.TEXTS and name != group.column)
 
 
 def records(found: QuerySet[LedgerEntry]) -> Iterator[LedgerEntry]:

@@ -10,7 +10,8 @@ from loads.desk.groups import Group
 from loads.models import LedgerEntry, Run
 from mapping import plan
 from mapping.quality import remedies
-from mapping.quality.remedies import SKIP, VALUE, Given
+from mapping.quality.remedies import OF_RECORDS, VALUE, WITH_VALUE, Given
+from mapping.quality.rules import TEXT
 from mapping.workshop.tables import Known
 from workbench.engagements.errors import BadInput
 
@@ -31,12 +32,14 @@ def require_possible(group: Group, choice: str, value: str, known: Known) -> Non
         if not value.strip():
             raise BadInput("The new value is missing.", remedy="Write the value that takes the place of the one that was refused.")
         remedies.value_for(column, value)
+    if choice == TEXT and column is not None and value.strip():
+        remedies.fallback_for(column, value, known(group.table))
 
 
 def given(group: Group, entry: LedgerEntry, choice: str, value: str = "") -> Given:
     """The remedy for one record of a group."""
-    table, column = ("", "") if choice == SKIP else (group.table, group.column)
-    return Given(entry.object_name, entry.source_id, table, column, group.code, choice, value.strip() if choice == VALUE else "")
+    table, column = ("", "") if choice in OF_RECORDS else (group.table, group.column)
+    return Given(entry.object_name, entry.source_id, table, column, group.code, choice, value.strip() if choice in WITH_VALUE else "")
 
 
 @transaction.atomic

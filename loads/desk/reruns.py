@@ -21,6 +21,7 @@ from workbench.engagements import history
 from workbench.engagements.errors import BadInput
 
 OPENED = "opened re-run"
+SHARED = "@"  # begins the ids of rows that records share, such as placeholders of parents: they are staged where one needs them
 WAITS = (
     "Rehearsed; nothing is sent yet. {count} of the rows to be sent again would be refused again: look at the rehearsal, "
     "give another remedy and open a new re-run, or resume."
@@ -64,7 +65,8 @@ class Scope:
         found: dict[str, tuple[str, dict[str, Any]]] = {}
         for row_id, source_id, _ in wanted:
             of_row = of_rows.get(row_id)
-            goes = self._goes(of_row) if of_row else source_id in going or phase.kind != Phase.Kind.ROWS
+            shared = source_id.startswith(SHARED)
+            goes = self._goes(of_row) if of_row else source_id in going or shared or phase.kind != Phase.Kind.ROWS
             if not goes:
                 found[row_id] = _as_before(of_row)
         return found

@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 
 from connectors import store
+from connectors.dataverse.files import NAME, TABLES, TYPE
+from connectors.files import size_of
 from loads import bindings, staged
 from loads.desk.reruns import Scope
 from loads.models import Phase, Run
@@ -103,7 +105,14 @@ class Judge:
         lacking = self._right(phase.table, "Create" if create else "Write")
         if lacking is None and create and row["values"].get("overriddencreatedon") and OVERRIDE_CREATED not in self.snapshot.privileges:
             lacking = Fault(NO_PRIVILEGE, "overriddencreatedon", OVERRIDE_CREATED)
+        faults += self._of_file(phase.table, row["values"]) if create else []
         return [lacking, *faults] if lacking else faults
+
+    def _of_file(self, table: str, body: Mapping[str, Any]) -> list[Fault]:
+        """What the organisation takes of files may have changed since staging."""
+        file = body.get(TABLES[table].content) if table in TABLES else None
+        fault = self.snapshot.file_rules.fault(str(body.get(NAME)), str(body.get(TYPE)), size_of(file)) if file else None
+        return [Fault(fault[0], TABLES[table].content, fault[1])] if fault else []
 
     def _right(self, table: str, right: str) -> Fault | None:
         if (table, right) not in self._rights:

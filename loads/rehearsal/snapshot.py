@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from connectors.dataverse import directory
+from connectors.dataverse.files import FileRules
 from connectors.dataverse.metadata import Table
 from connectors.dataverse.ownership import owned_tables
 from loads.destination import Destination
@@ -44,6 +45,11 @@ class Snapshot:
         select = "LogicalName,EntitySetName,PrimaryIdAttribute"
         answer = self.client.get("EntityDefinitions", params={"$select": select, "$filter": "IsPrivate eq false"})
         return {one["EntitySetName"]: (one["LogicalName"], one["PrimaryIdAttribute"]) for one in answer["value"] if one["EntitySetName"]}
+
+    @cached_property
+    def file_rules(self) -> FileRules:
+        """What the organisation takes as files."""
+        return FileRules.of(self.client)
 
     @cached_property
     def sets(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from connectors import store
 from loads import crosswalk, ledger, staged
 from loads.destination import RUN_ID, Destination
 from loads.models import Binding, LedgerEntry, Phase, Run
-from loads.reconciliation import record
+from loads.reconciliation import record, written_rows
 from loads.rollback.late import BACK
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
 from loads.staged import StagedRow
@@ -47,8 +47,8 @@ def differences(phase: Phase) -> list[str]:
 
 
 def _left_by_run_id(phase: Phase, destination: Destination) -> int:
-    table = destination.table(phase.table)
-    return destination.client.count(table.entity_set, destination.loaded_filter(phase.run.load.key, phase.object_name), table.primary_id)
+    left = written_rows(phase.undone, destination)
+    return left if destination.own(RUN_ID) in destination.table(phase.table).columns else left - phase.restored
 
 
 def _left_undone(phase: Phase, destination: Destination, beat: Callable[[], None]) -> int:

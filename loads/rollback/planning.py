@@ -18,6 +18,7 @@ from loads import bindings, leases, ledger, staged
 from loads.destination import Destination
 from loads.ledger import LeaseLost
 from loads.models import Chunk, Phase, Run
+from loads.reconciliation import written_rows
 from loads.rollback import late
 from loads.rollback.rows import RowJudge, runs_of
 from loads.rollback.scope import Scope
@@ -95,10 +96,7 @@ def _write(run: Run, phase: Phase, number: int, verdicts: Iterator[Verdict]) -> 
 def _record(run: Run, undone: Phase, number: int, destination: Destination, worker: str) -> None:
     """The phase that takes back one of the load's, with its chunks and what its plan says."""
     paths = staged.parts(run, undone.object_name, staged.undoing(undone.table, undone.kind))
-    found = 0
-    if undone.kind == Phase.Kind.ROWS:
-        table = destination.table(undone.table)
-        found = destination.client.count(table.entity_set, destination.loaded_filter(undone.run.key, undone.object_name), table.primary_id)
+    found = written_rows(undone, destination) if undone.kind == Phase.Kind.ROWS else 0
     rows = staged.row_count(paths)
     with transaction.atomic():
         mine = Run.objects.select_for_update().filter(pk=run.pk, worker=worker, state=Run.State.STAGING)

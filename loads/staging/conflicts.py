@@ -15,14 +15,13 @@ from loads.destination import EDITOR
 from loads.models import Crosswalk
 from loads.staging.applied import LastApplied
 from loads.staging.context import StagingContext
-from loads.staging.merging import BOTH, OURS, SAME, THEIRS, Applied, Change, changes
+from loads.staging.merging import BOTH, OURS, SAME, THEIRS, Applied, Change, changeable, changes
 from mapping.consent import consent_columns, stricter_values
 
 if TYPE_CHECKING:
     from loads.staging.rows import Draft
 
 EDITED = "modifiedon"
-CREATE_ONLY = ("overriddencreatedon",)
 PROPOSED = {OURS: OVERWRITE, THEIRS: KEEP, BOTH: ""}
 
 
@@ -74,7 +73,7 @@ class Conflicts:
         return settled
 
     def _changes(self, draft: "Draft", now: Mapping[str, Any], last: Applied) -> list[Change]:
-        values = {key: value for key, value in draft.values.items() if key not in CREATE_ONLY and key not in self._consent}
+        values = {key: value for key, value in changeable(self.table, draft.values).items() if key not in self._consent}
         return list(changes(self.table, values, now, last, edited=self._edited(now)))
 
     def _edited(self, now: Mapping[str, Any]) -> bool:

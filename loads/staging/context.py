@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors import landing
+from connectors.dataverse.files import FileRules
 from connectors.models import Dataset
 from loads import crosswalk, leases, staged
 from loads.destination import Destination
@@ -132,6 +133,11 @@ class StagingContext:
         consent = ConsentRules.from_content(self.contents["consent"])
         names = {"lifecycle_field": self.contents["split"]["stage_field"], "owner_field": self.contents["owners"]["owner_field"]}
         return person_rules(self.playbook, names, consent, self.time, forgotten)
+
+    @cached_property
+    def file_rules(self) -> FileRules:
+        """What the organisation takes as files, as it is now."""
+        return FileRules.of(self.destination.client)
 
     def path(self, name: str) -> Path:
         """A file of this run in the store."""

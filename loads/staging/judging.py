@@ -9,7 +9,7 @@ import pyarrow as pa
 from connectors import landing, store
 from connectors.models import Dataset
 from connectors.store import copy, database
-from loads.staging import departed, index, known
+from loads.staging import departed, index, known, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from mapping.fieldmaps import reader
@@ -44,6 +44,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         con.execute("CREATE TABLE codes (position BIGINT, code VARCHAR, disposition VARCHAR)")
         con.execute("CREATE TABLE merges (position BIGINT, into_id VARCHAR)")
         _resolve_parents(con, context, object_name)
+        placeholders.stand_in(con, context, object_name)
         context.beat()
         if kind.judge:
             kind.judge(con, context, object_name)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import duckdb
 import pyarrow as pa
 
+from connectors.dataverse.metadata import Table
 from connectors.store import fill
 from loads import staged
 from loads.destination import SOURCE_ID
@@ -12,6 +13,7 @@ from loads.models import LedgerEntry, Phase
 from loads.staging import existing
 from loads.staging.context import StagingContext
 
+LOOKED_UP = 5_000  # ids at once
 ABSENT = pa.schema([("row_id", pa.string())])
 ROWS = pa.schema([("table", pa.string()), ("row_id", pa.string()), ("key", pa.string())])
 
@@ -77,17 +79,30 @@ def load_there(con: duckdb.DuckDBPyConnection, context: StagingContext, object_n
     """Table `everyone` ("table", row_id, key): rows of ours that are at the destination, and where the object is matched by a column
     all rows of its main table, with that column's text in lower case. Needs `xw`; asks nothing where nothing can be there."""  # fmt: skip
     [(known,)] = con.execute("SELECT count(*) FROM xw").fetchall()
-    fill(con, "everyone", ROWS, _rows(context, object_name, anything=bool(known)))
+    fill(con, "everyone", ROWS, _rows(con.cursor(), context, object_name, anything=bool(known)))
 
 
-def _rows(context: StagingContext, object_name: str, *, anything: bool) -> Iterable[tuple[str, str, str | None]]:
+def _rows(
+    con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str, *, anything: bool
+) -> Iterable[tuple[str, str, str | None]]:
     match, destination = context.objects[object_name]["record"]["match"], context.destination
     for place, name in enumerate(context.tables_of(object_name)):
         by = match if place == 0 else ""
         table = destination.table(name)
         own = destination.own(SOURCE_ID)
-        if own not in table.columns or not (by or anything):
+        if own not in table.columns and not by:
+            yield from ((name, row_id, None) for row_id in _present(con, context, table))
+            continue
+        if not (by or anything):
             continue
         wanted = None if by else f"startswith({own},'{object_name}:')"
         for row in destination.client.rows(table.entity_set, select=[table.primary_id, *([by] if by else [])], filter=wanted):
             yield name, row[table.primary_id].lower(), str(row.get(by) or "").strip().lower() or None if by else None
+
+
+def _present(con: duckdb.DuckDBPyConnection, context: StagingContext, table: Table) -> Iterator[str]:
+    """Ids of `xw` whose rows exist, of a table that takes no column of ours to find them by."""
+    cursor = con.execute('SELECT DISTINCT row_id FROM xw WHERE "table" = ?', [table.name])
+    while batch := cursor.fetchmany(LOOKED_UP):
+        yield from context.destination.client.present(table.entity_set, table.primary_id, [row_id for (row_id,) in batch])
+        context.beat()

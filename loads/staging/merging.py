@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.dataverse.files import TABLES
 from connectors.dataverse.metadata import Table
 from loads.verification import BIND, column_name, same
 
+CREATE_ONLY = "overriddencreatedon"
 UNKNOWN = object()  # what was applied last isn't known
 SAME, OURS, THEIRS, BOTH = "same", "ours", "theirs", "both"
 
@@ -48,6 +50,15 @@ def changes(table: Table, values: Mapping[str, Any], there: Mapping[str, Any], l
             theirs = edited if was is UNKNOWN else not same(column, was, now)
             who = BOTH if ours and theirs else THEIRS if theirs else OURS
         yield Change(key, name, None if meant is UNKNOWN else meant, now, new, who)
+
+
+def changeable(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a body may go into a row that is there.
+
+    A file goes with its row's creation: at the sources another file is another attachment, and what a row held is put back by no rollback.
+    """
+    content = TABLES[table.name].content if table.name in TABLES else ""
+    return {key: value for key, value in values.items() if key not in (CREATE_ONLY, content)}
 
 
 def read_key(table: Table, key: str) -> str:

@@ -9,7 +9,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from connectors import store
-from loads import staged
+from connectors.dataverse.files import TABLES as FILE_TABLES
+from loads import staged, weights
 from loads.ledger import LeaseLost
 from loads.models import Chunk, LedgerEntry, Phase, Run
 
@@ -116,8 +117,9 @@ def _phase(run: Run, object_name: str, table: str, kind: str, number: int, count
         staged=counts.get("planned", 0),
         planned=staged.states(files) if kind == Phase.Kind.STATES else rows,
     )
-    starts = range(0, rows, CHUNK_ROWS)
-    chunks = [Chunk(phase=phase, number=n, start=start, stop=min(start + CHUNK_ROWS, rows)) for n, start in enumerate(starts, start=1)]
+    whole = ((start, min(start + CHUNK_ROWS, rows)) for start in range(0, rows, CHUNK_ROWS))
+    ranges = weights.ranges(phase, CHUNK_ROWS) if table in FILE_TABLES and kind == Phase.Kind.ROWS else whole
+    chunks = [Chunk(phase=phase, number=n, start=start, stop=stop) for n, (start, stop) in enumerate(ranges, start=1)]
     Chunk.objects.bulk_create(chunks, batch_size=500)
     return phase
 

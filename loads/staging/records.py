@@ -3,8 +3,9 @@
 An object's kind adds what is special to it (`decisions.Kind`); what is complete stands as a file, so that a worker goes on after it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from itertools import chain
 from typing import Any
 
 from connectors import landing
@@ -14,7 +15,7 @@ from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import departed, following, judging, phases
+from loads.staging import departed, files, following, judging, phases, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
@@ -41,8 +42,14 @@ def stage(context: StagingContext, object_name: str, kind: Kind) -> bool:
 
 def _phases(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:
     """(table, kind of phase) in the order they are loaded, the one without a table last where records have none."""
-    rows = [(table, Phase.Kind.ROWS) for table in (kind.tables if kind.tables is not None else context.tables_of(object_name))]
+    rows = [(table, Phase.Kind.ROWS) for table in _tables(context, object_name, kind)]
     return [*rows, *_late(context, object_name, kind), *departed.late(context, object_name)]
+
+
+def _tables(context: StagingContext, object_name: str, kind: Kind) -> list[str]:
+    """The tables that an object's rows go to, in load order, those of placeholders of their parents first."""
+    standing = {one.table for one in placeholders.of_run(context.run, object_name) if one.made}
+    return [*sorted(standing), *(kind.tables if kind.tables is not None else context.tables_of(object_name))]
 
 
 def _late(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:
@@ -65,7 +72,7 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
         crosswalk.follow(context.run.environment, object_name, _ids(context, object_name), context.beat)
     quality = Quality(context, object_name)
     builder, samples = kind.builder(context, object_name), max(1, SAMPLES * RANGE // max(landing.positions(dataset), RANGE))
-    tables = kind.tables if kind.tables is not None else context.tables_of(object_name)
+    tables = _tables(context, object_name, kind)
     with phases.Dispositions(context.run, object_name, number) as dispositions, ExitStack() as stack:
         writers = {t: stack.enter_context(TableWriter(context, object_name, t, number, samples=samples)) for t in tables}
         late = {
@@ -73,8 +80,9 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
             for t, k in _late(context, object_name, kind)
             if k != STATES
         }
-        if kind.shared and number == 0:
-            _write_shared(context, object_name, kind.shared(context, object_name), writers)
+        if number == 0:
+            shared = kind.shared(context, object_name) if kind.shared else ()
+            _write_shared(context, object_name, chain(placeholders.drafts(context, object_name), shared), writers)
         main, decisions = context.tables_of(object_name)[0], read_decisions(context, object_name, start, stop)
         for landed in landing.scan(dataset, start, stop):
             decision = next(decisions)
@@ -87,7 +95,7 @@ def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset:
 
 
 def _write_shared(
-    context: StagingContext, object_name: str, drafts: Iterator[tuple[str, Draft]], writers: Mapping[str, TableWriter]
+    context: StagingContext, object_name: str, drafts: Iterable[tuple[str, Draft]], writers: Mapping[str, TableWriter]
 ) -> None:
     given = []
     for table, draft in drafts:
@@ -110,7 +118,8 @@ def _write_one(
     reasons = [reason(code, detail=problem) for code in decision.codes]
     judged = record is not None and decision.disposition in ("planned", "held", "rejected")
     built = builder.build(record, decision) if record is not None and judged else Built([], [], [])
-    disposition, reasons, issues = quality.settle(decision.source_id, decision.disposition, reasons, built.drafts, built.issues)
+    issues = [*built.issues, *files.fit(quality.context, built.drafts)]
+    disposition, reasons, issues = quality.settle(decision.source_id, decision.disposition, reasons, built.drafts, issues)
     if judged:
         rejecting = [issue.as_dict() for issue in issues if issue.severity == "reject"]
         holding = [issue.as_dict() for issue in issues if issue.severity == "hold"]

@@ -15,9 +15,9 @@ from connectors.storable import storable
 from loads import staged
 from loads.destination import EDITOR, RUN_ID
 from loads.models import Crosswalk
-from loads.staging.conflicts import CREATE_ONLY, EDITED, Conflicts, Settled
+from loads.staging.conflicts import EDITED, Conflicts, Settled
 from loads.staging.context import StagingContext
-from loads.staging.merging import Applied, read_key
+from loads.staging.merging import Applied, changeable, read_key
 from loads.verification import BIND, column_name, same
 from mapping.consent import consent_columns, stricter_values
 from mapping.issues import Issue
@@ -112,7 +112,9 @@ class TableWriter:
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
         bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
-        keys = sorted({key for body in bodies for key in read_keys(self.table, body)} | {EDITOR, EDITED, *self._beside})
+        keys = sorted(
+            {key for body in bodies for key in read_keys(self.table, changeable(self.table, body))} | {EDITOR, EDITED, *self._beside}
+        )
         client = self.context.destination.client
         ids = [draft.row_id for draft in drafts]
         rows = client.retrieve(self.table.entity_set, self.table.primary_id, ids, sorted(keys), annotations=TARGET)
@@ -167,11 +169,11 @@ class TableWriter:
             return Settled("create", values)
         if applied == draft.applied_hash:
             return Settled("equal", values)
-        return Settled("update", values if there is None else self._merged(draft, there, last))
+        return Settled("update", changeable(self.table, values) if there is None else self._merged(draft, there, last))
 
     def _merged(self, draft: Draft, there: Mapping[str, Any], last: Applied) -> dict[str, Any]:
         """What may be written into a row that was there before us, as it is."""
-        writable = {key: value for key, value in draft.values.items() if key not in CREATE_ONLY}
+        writable = changeable(self.table, draft.values)
         refusals = {key: writable[key] for key in consent_columns(self.context.prefix) if key in writable}
         own = f"{self.context.prefix}_"
         merged = {

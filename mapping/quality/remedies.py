@@ -16,24 +16,36 @@ from django.utils import timezone
 
 from mapping.likeness.evidence import labels_of
 from mapping.quality.models import Remedy
-from mapping.quality.rules import Choice
+from mapping.quality.rules import TEXT, Choice
 from mapping.transforms import ColumnLike, TimeRules, Value, compile_transform
 from workbench.engagements import history
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Engagement
 
-SKIP, BLANK, TRUNCATE, VALUE, OWNER = "skip", "blank", "truncate", "value", "owner"
+SKIP, BLANK, TRUNCATE, VALUE, OWNER, PLACEHOLDER = "skip", "blank", "truncate", "value", "owner", "parent"
 REMEDIES: Mapping[str, Choice] = {
     choice.name: choice
     for choice in (
         Choice(TRUNCATE, "Shorten", "The text is cut to what the column takes; the whole stays in the column of original values."),
+        Choice(
+            TEXT,
+            "Keep as text",
+            "The row loads with what fits, or without the value; the whole is kept in the column of original values or the one named here.",
+        ),
         Choice(VALUE, "Another value", "The row loads with the value given here."),
         Choice(BLANK, "Leave empty", "The row loads without the value; a text stays whole in the column of original values."),
         Choice(OWNER, "Fallback owner", "The row goes to the owner of rows without an owner."),
+        Choice(
+            PLACEHOLDER,
+            "Placeholder parent",
+            "A marked row stands for the missing parent, one for all records that name it; when the parent comes, it takes that row over.",
+        ),
         Choice(SKIP, "Leave out", "The record isn't loaded; what can't be without it isn't either."),
     )
 }
-TOO_LONG = "0x80044331"
+TOO_LONG, NO_PARENT = "0x80044331", "parent.not_in_source"
+OF_RECORDS = (SKIP, PLACEHOLDER)  # remedies of the whole record
+WITH_VALUE = (VALUE, TEXT)  # remedies with which something is written: the value, or the column that keeps it
 TRANSFORM_OF: Mapping[str, str] = {
     "String": "text", "Memo": "memo", "Integer": "integer", "BigInt": "integer", "Decimal": "decimal", "Double": "decimal",
     "Money": "money", "Boolean": "boolean", "DateTime": "datetime", "Choice": "choice", "MultiChoice": "multichoice",
@@ -58,13 +70,13 @@ class Given:
 def offered(column: ColumnLike | None, code: str) -> list[Choice]:
     """The remedies that fit a refusal, the likeliest first. column: the one that it is about, None where it is about the record."""
     kind = column.kind if column else ""
-    names = [SKIP]
+    names = [PLACEHOLDER, SKIP] if code == NO_PARENT else [SKIP]
     if kind == "Owner":
         names = [OWNER, SKIP]
     elif kind in LOOKUPS:
         names = [BLANK, SKIP]
     elif kind in TRANSFORM_OF:
-        names = [*([TRUNCATE] if kind in TEXTS and code == TOO_LONG else []), VALUE, BLANK, SKIP]
+        names = [*([TRUNCATE] if kind in TEXTS and code == TOO_LONG else []), VALUE, TEXT, BLANK, SKIP]
     return [REMEDIES[name] for name in names]
 
 
@@ -81,6 +93,14 @@ def value_for(column: ColumnLike, text: str, time: TimeRules | None = None) -> V
     if mapped.value is None or any(issue.severity != "note" for issue in mapped.issues):
         raise BadInput(f"The value doesn't fit the column {column.name} ({column.kind}).", remedy="Write one that its type takes.")
     return mapped.value
+
+
+def fallback_for(column: ColumnLike, name: str, columns: Mapping[str, ColumnLike]) -> ColumnLike:
+    """The text column of a table that is to keep a column's values whole. Raises BadInput where there is no such one."""
+    found = columns.get(name.strip())
+    if found is None or found.kind not in TEXTS or found.name == column.name:
+        raise BadInput(f"There is no other text column {name.strip()[:100]!r}.", remedy="Write a text column's name, or leave it empty.")
+    return found
 
 
 def digest(source_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mapping.transforms.base import EMPTY, ColumnLike, Mapped, Target, TimeRules, Transform, Value, choice_key
 from mapping.transforms.choices import compile_choice, compile_multichoice
+from mapping.transforms.files import compile_file
 from mapping.transforms.moments import compile_datetime
 from mapping.transforms.numbers import compile_boolean, compile_decimal, compile_integer, rounded
 from mapping.transforms.texts import (
@@ -105,6 +106,13 @@ TRANSFORMS: dict[str, TransformInfo] = {
             compile_multichoice,
             Example(["gold", "new"], "1,2", {"values": {"Gold": 1, "New": 2}}),
             ("values", "separator"),
+        ),
+        TransformInfo(
+            "file",
+            "A file that came with the record, as the content of a note or an attachment.",
+            ("Memo",),
+            compile_file,
+            Example(f"{'0a' * 32}:1200", f"{'0a' * 32}:1200"),
         ),
         TransformInfo(
             "json", "Any value as JSON text.", ("Memo", "String"), compile_json, Example({"a": [1, 2]}, '{"a":[1,2]}'), ("text_as_is",)

@@ -55,7 +55,7 @@ def test_groups_cost_the_same_however_many_exceptions_there_are(client, run, dja
     with django_assert_max_num_queries(22):
         answer = client.get(desk(run))
     lines = [(group.code, group.records, [one.name for one in offered]) for group, offered, _ in answer.context["lines"]]
-    assert lines == [("0x80044331", 40, ["truncate", "value", "blank", "skip"]), ("email.invalid", 1, ["skip"])]
+    assert lines == [("0x80044331", 40, ["truncate", "value", "text", "blank", "skip"]), ("email.invalid", 1, ["skip"])]
 
 
 def test_a_remedy_shows_its_scope_then_becomes_part_of_the_plan_and_can_be_taken_back(client, run, northwind):
@@ -74,6 +74,9 @@ def test_a_remedy_shows_its_scope_then_becomes_part_of_the_plan_and_can_be_taken
     assert [len(one["records"]) for one in version.content["remedies"]] == [3]
     entry = AuditEntry.objects.filter(engagement=northwind, action="gave remedies").get()
     assert (entry.detail["remedies"], entry.detail["comment"]) == ({"truncate": 3}, "As agreed with Ada")
+    assert "no other text column" in client.post(page, {"remedy": "text", "kept_in": "birthdate"}).content.decode()
+    client.post(page, {"remedy": "text", "kept_in": "description"})
+    assert set(Remedy.objects.values_list("choice", "value")) == {("text", "description")}
     assert "3 given" in client.get(desk(run)).content.decode()
     client.post(group_page(run), {"take_back": "1"})
     assert "remedies" not in plan.current(northwind)["quality"].content

@@ -262,7 +262,7 @@ def test_a_file_that_is_too_large_or_of_a_blocked_kind_is_refused(client, tmp_pa
     blocked.write_bytes(b"x")
     with pytest.raises(HttpError) as caught:
         client.files.upload("account", account, "new_Picture", str(blocked))
-    assert caught.value.details["service_error_code"] == "0x80044a02"
+    assert caught.value.details["service_error_code"] == "0x80043e09"
     large = tmp_path / "large.bin"
     large.write_bytes(bytes(32769 * 1024))
     with pytest.raises(HttpError) as caught:

@@ -24,13 +24,14 @@ from workbench.engagements.errors import BadInput
 from workbench.engagements.models import AuditEntry
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-NAME = "Featherstonehaugh"
+NAME, TOO_LONG = "Featherstonehaugh", "0x80044331"
 LEAD = "EntityDefinitions(LogicalName='lead')"
 
 
 def folder(path):
     people = [user(f"u-{n}", f"p{n}@company{n % 3}.example", score=100 + n, jobTitle="Clerk") for n in range(6)]
     people += [user(f"u-name-{n}", f"name{n}@gmail.com", lastName=f"{NAME} {n}") for n in (1, 2, 3)]
+    people += [user(f"u-title-{n}", f"title{n}@gmail.com", jobTitle=f"Director of {n} departments") for n in (1, 2)]
     people += [user(f"u-ada-{n}", f"ada{n}@gmail.com", ownerEmail="ada@corp.example") for n in (1, 2)]
     people += [user(name, f"{name}@gmail.com", score=score) for name, score in (("u-seven", 7), ("u-nine", 9), ("u-ten", 10))]
     people += [user("u-lead", "lead@gmail.com", "lead", lastName=f"{NAME} L")]
@@ -43,6 +44,7 @@ def spoil(client):
     """What makes the service refuse: last names of ten characters at most, scores that are taken, an owner and a company that went."""
     client.send("PUT", f"{CONTACT}/Attributes(LogicalName='lastname')", json={"MaxLength": 10})
     client.send("PUT", f"{LEAD}/Attributes(LogicalName='lastname')", json={"MaxLength": 10})
+    client.send("PUT", f"{CONTACT}/Attributes(LogicalName='jobtitle')", json={"MaxLength": 12})
     for score in (7, 9, 10):
         client.send("POST", "contacts", json={"lastname": "Before", "mwb_score": score})
     client.send("POST", f"{CONTACT}/Keys", json={"SchemaName": "mwb_OneScore", "KeyAttributes": ["mwb_score"]})
@@ -50,13 +52,13 @@ def spoil(client):
     disable(client, ADA)
 
 
-def group_of(run, code, table="contact"):
-    [found] = [group for group in groups.groups(run) if (group.code, group.table) == (code, table)]
+def group_of(run, code, table="contact", column=""):
+    [found] = [group for group in groups.groups(run) if (group.code, group.table) == (code, table) and column in ("", group.column)]
     return found
 
 
-def give(run, code, choice, cast, value=""):
-    group = group_of(run, code)
+def give(run, code, choice, cast, value="", **place):
+    group = group_of(run, code, **place)
     found = remedying.for_group(run, group, choice, value)
     return remedying.give(run, found, user=cast.engineer, subject=remedying.subject_of(run, group))
 
@@ -87,28 +89,29 @@ def mended(django_db_setup, django_db_blocker, tmp_path_factory):
         try:
             with engagement_on(folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
                 prepared = Prepared(engagement, cast, servers)
-                run, client = prepared.open(), engine.Destination(prepared.sandbox).client
-                while "user" not in run.staged:
-                    engine.step(run, engine.Destination(run.environment), "tests")
-                    run.refresh_from_db()
+                run, client = prepared.opened_and_staged("user"), engine.Destination(prepared.sandbox).client
                 spoil(client)
                 first = prepared.finish(run)
-                told = {group.code: group for group in groups.groups(first) if group.table != "lead"}
+                told = {group.code: group for group in groups.groups(first) if group.table != "lead" and group.column != "jobtitle"}
                 refusals = {
                     "too many words": refused(lambda: give(first, "0x8004022b", "truncate", cast)),
                     "a number": refused(lambda: give(first, "0x80060892", "value", cast, "seven")),
+                    "no text": refused(lambda: give(first, TOO_LONG, "text", cast, "mwb_score", column="jobtitle")),
                     "nothing": refused(lambda: reruns.open_rerun(first, [], cast.engineer)),
                 }
-                give(first, "0x80044331", "truncate", cast)
+                give(first, TOO_LONG, "truncate", cast, column="lastname")
                 give(first, "0x8004022b", "owner", cast)
                 bad = sent(first, {"u-seven": {"remedy": "Another value", "new value": "77"}, "u-nine": {"remedy": "Burn"}})
                 looked = exceptions.read(bad)
                 refusals["half"] = refused(lambda: exceptions.apply(bad, user=cast.engineer, shown=looked.digest))
                 untouched = Remedy.objects.filter(source_id="u-seven").exists()
-                good = sent(first, {"u-seven": {"remedy": "another value", "new value": "77"}, "u-nine": {"remedy": "Leave out"}})
+                asked = {"u-seven": {"remedy": "another value", "new value": "77"}, "u-nine": {"remedy": "Leave out"}}
+                asked |= {"u-title-1": {"remedy": "keep as text", "new value": "description"}, "u-title-2": {"remedy": "Keep as text"}}
+                good = sent(first, asked)
                 exceptions.apply(good, user=cast.engineer, shown=exceptions.read(good).digest)
                 before = {row["contactid"]: row for row in collect(engagement, servers).rows("contact", "sandbox")}
-                chosen = [group_of(first, code) for code in ("0x80044331", "0x8004022b", "0x80060892")]
+                chosen = [group_of(first, code) for code in ("0x8004022b", "0x80060892")]
+                chosen += [group_of(first, TOO_LONG, column=column) for column in ("lastname", "jobtitle")]
                 chosen.append(group_of(first, "0x80040217", "account"))
                 client.send(
                     "PUT", f"{LEAD}/Attributes(LogicalName='lastname')", json={"MaxLength": 50}
@@ -164,6 +167,7 @@ def test_refusals_stand_in_groups_with_one_cause_and_the_column_that_they_are_ab
 
 def test_a_remedy_that_does_not_fit_is_refused_and_a_workbook_is_never_half_applied(mended):
     assert mended.refusals["a number"].startswith("The value doesn't fit the column mwb_score")
+    assert mended.refusals["no text"] == "There is no other text column 'mwb_score'."
     assert mended.refusals["too many words"] == "These records don't offer this remedy."
     assert [record for record, _ in mended.bad] == ["u-nine"]
     assert "There is no remedy 'Burn'" in mended.bad[0][1]
@@ -181,6 +185,7 @@ def test_only_the_records_concerned_are_sent(mended):
     sent_again = {row["mwb_sourceid"] for row in rows_of(mended.played, mended.again)}
     assert sent_again == {
         *(f"user:u-name-{n}" for n in (1, 2, 3)),
+        *(f"user:u-title-{n}" for n in (1, 2)),
         "user:u-ada-1",
         "user:u-ada-2",
         "user:u-seven",
@@ -210,6 +215,12 @@ def test_remedies_arrive_at_the_destination(mended):
     assert not [row for row in mended.played.rows("contact", "sandbox") if row.get("mwb_sourceid") in ("user:u-nine", "user:u-ten")]
 
 
+def test_a_value_that_does_not_fit_is_kept_whole_as_text_in_the_column_that_was_chosen(mended):
+    chosen, other = (mended.played.row("contact", f"user:u-title-{n}", "sandbox") for n in (1, 2))
+    assert (chosen["jobtitle"], chosen["description"]) == ("Director of ", "Director of 1 departments")
+    assert json.loads(other["mwb_original_values"])["jobtitle"] == "Director of 2 departments"
+
+
 def test_conservation_holds_and_dispositions_follow(mended):
     assert mended.again.state == Run.State.DONE
     first, again = ({(p.object_name, p.table): p for p in run.phases.all()} for run in (mended.first, mended.again))
@@ -217,8 +228,8 @@ def test_conservation_holds_and_dispositions_follow(mended):
         assert phase.balanced
         assert phase.extracted == first[place].extracted
     contacts = again["user", "contact"]
-    assert (contacts.loaded, contacts.skipped, contacts.rejected) == (13, 1, 1)
-    assert (first["user", "contact"].loaded, first["user", "contact"].rejected) == (6, 8)
+    assert (contacts.loaded, contacts.skipped, contacts.rejected) == (15, 1, 1)
+    assert (first["user", "contact"].loaded, first["user", "contact"].rejected) == (6, 10)
     dispositions = {name: told["disposition"] for name, told in mended.records.items()}
     assert dispositions == {"u-nine": "skipped", "u-ten": "rejected", "u-lead": "rejected", "u-name-1": "loaded", "u-0": "loaded"}
     assert sorted(mended.ledger) == [("u-lead", "refused", "0x80044331"), ("u-ten", "refused", "0x80060892")]

@@ -65,6 +65,14 @@ class Prepared:
         with unqueued():
             return runs.open_run(self.sandbox, self.cast.engineer)
 
+    def opened_and_staged(self, object_name: str) -> Run:
+        """A run of which this object and those before it are staged, and nothing after it."""
+        run = self.open()
+        while object_name not in run.staged:
+            engine.step(run, engine.Destination(run.environment), "tests")
+            run.refresh_from_db()
+        return run
+
     def staged(self) -> Run:
         """A run that is staged and not loaded."""
         run = self.open()

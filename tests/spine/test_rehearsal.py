@@ -68,10 +68,7 @@ def rehearsed(django_db_setup, django_db_blocker, tmp_path_factory):
         try:
             with engagement_on(folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
                 prepared = Prepared(engagement, cast, servers)
-                run, client = prepared.open(), engine.Destination(prepared.sandbox).client
-                while "user" not in run.staged:
-                    engine.step(run, engine.Destination(run.environment), "tests")
-                    run.refresh_from_db()
+                run, client = prepared.opened_and_staged("user"), engine.Destination(prepared.sandbox).client
                 change_before(client)
                 before = servers.stats("dataverse_sandbox")["requests"]
                 predicting.predict(run, engine.Destination(run.environment), lambda: None)

@@ -42,7 +42,8 @@ DESCRIBED = {
 PLAIN = {
     "organization": (("Organization", "organizations", "organizationid", "name", 1019, "ox"),
         "name:String:160 basecurrencyid:Lookup:transactioncurrency basecurrencysymbol:String:5 languagecode:Integer localeid:Integer"
-        " maxuploadfilesize:Integer blockedattachments:Memo:1048576 isauditenabled:Boolean oobpricecalculationenabled:Boolean"
+        " maxuploadfilesize:Integer blockedattachments:Memo:1048576 blockedmimetypes:Memo:1048576 allowedmimetypes:Memo:1048576"
+        " isauditenabled:Boolean oobpricecalculationenabled:Boolean"
         " ispricelistmandatory:Boolean createproductswithoutparentinactivestate:Boolean useinbuiltrulefordefaultpricelistselection:Boolean"
         " currencydecimalprecision:Integer pricingdecimalprecision:Integer isduplicatedetectionenabled:Boolean"
         " schemanameprefix:String:8 systemuserid:Uniqueidentifier fiscalcalendarstart:DateTime"),
@@ -195,6 +196,7 @@ WRITABLE = {("transactioncurrency", "exchangerate")}
 READ_ONLY_IN = {("opportunityproduct", "opportunityproductname"), ("salesorderdetail", "salesorderdetailname"),
                 ("opportunityproduct", "baseamount"), ("salesorderdetail", "baseamount"), ("opportunityproduct", "opportunitystatecode"),
                 ("salesorderdetail", "salesorderstatecode"), ("uom", "isschedulebaseuom"), ("productpricelevel", "productnumber"),
+                ("annotation", "filesize"), ("activitymimeattachment", "filesize"),
                 *((t, c) for t in ("opportunity", "salesorder") for c in (
                     "totallineitemamount", "totallineitemdiscountamount", "totaltax", "totaldiscountamount", "totalamountlessfreight",
                     "totalamount"))}  # fmt: skip

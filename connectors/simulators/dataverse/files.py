@@ -9,7 +9,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from . import errors, writing
+from . import attached, errors, writing
 from .calls import Answer, Call
 from .columns import Column
 from .identifiers import new_id
@@ -40,7 +40,7 @@ def property_(org: Organisation, call: Call, table: Table, row_id: str, column: 
     name = call.query.get("x-ms-file-name") or call.headers.get("x-ms-file-name")
     if not name:
         raise errors.bad_request("The file's name is missing: x-ms-file-name.")
-    _check_name(org, name)
+    attached.check_name(org, name, call.headers.get("content-type") or "")
     if call.headers.get("x-ms-transfer-mode") == "chunked":
         return _begin(org, call, table, row_id, column, name)
     if len(call.body) > AT_ONCE:
@@ -123,12 +123,6 @@ def _check_empty(org: Organisation, call: Call, table: Table, row_id: str, colum
     """If-None-Match asks for an empty column, as Microsoft's Python client documents it (*assumed*: 412 and its code)."""
     if call.headers.get("if-none-match") in {"null", "*"} and org.row(table, row_id).get(column.name) is not None:
         raise errors.ServiceError(412, "0x80060882", f"The column '{column.name}' holds a file already.")
-
-
-def _check_name(org: Organisation, name: str) -> None:
-    blocked = str(org.setting("blockedattachments", "")).lower().split(";")
-    if name.rpartition(".")[2].lower() in blocked:
-        raise errors.ServiceError(400, "0x80044a02", f"The file name '{name}' has a blocked extension.")
 
 
 def _check_size(column: Column, size: int) -> None:

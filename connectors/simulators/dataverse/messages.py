@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from . import cascades, closing, errors, marketing, metadata_changes, metadata_removing, metadata_writing, security
+from . import blocks, cascades, closing, errors, marketing, metadata_changes, metadata_removing, metadata_writing, security
 from .calls import JSON, Answer, Call
 from .identifiers import new_id, read_guid
 from .organisation import Organisation
@@ -97,6 +97,11 @@ ACTIONS: Mapping[str, Message] = {
     "WinOpportunity": closing.win,
     "LoseOpportunity": closing.lose,
     "FulfillSalesOrder": closing.fulfill,
+    "InitializeAnnotationBlocksUpload": blocks.begin(blocks.NOTE),
+    "InitializeAttachmentBlocksUpload": blocks.begin(blocks.ATTACHMENT),
+    "UploadBlock": blocks.upload,
+    "CommitAnnotationBlocksUpload": blocks.commit(blocks.NOTE),
+    "CommitAttachmentBlocksUpload": blocks.commit(blocks.ATTACHMENT),
     **{name: _metadata(action) for name, action in metadata_writing.UNBOUND.items()},
 }
 BOUND_FUNCTIONS: Mapping[str, Bound] = {

@@ -7,7 +7,7 @@ added to RULES; a FOLLOW_UP runs once a new row is stored, and makes the rows th
 import re
 from collections.abc import Callable, Mapping
 
-from . import catalogue, errors, lines
+from . import attached, catalogue, errors, lines
 from .drafts import Draft
 from .identifiers import stable_id
 from .store import Row
@@ -58,11 +58,6 @@ def _close_currency(draft: Draft) -> None:
 def _campaign_needed(draft: Draft) -> None:
     if draft.creating and not draft.new.get("_regardingobjectid_value"):
         raise errors.ServiceError(400, "0x8004030a", "The campaign response must have a parent campaign.")
-
-
-def _note(draft: Draft) -> None:
-    draft.new["isdocument"] = bool(draft.new.get("documentbody"))
-    draft.new["objecttypecode"] = draft.new.get("_objectid_value@Microsoft.Dynamics.CRM.lookuplogicalname")
 
 
 def _address(draft: Draft) -> None:
@@ -120,7 +115,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "task": (_done,),
     "publisher": (_publisher,),
     "solution": (_unique_name,),
-    "annotation": (_note,),
+    "annotation": (attached.check_note,),
+    "activitymimeattachment": (attached.check_file,),
     "customeraddress": (_address,),
 }
 PREPARING: Mapping[str, tuple[Rule, ...]] = {
