@@ -11,8 +11,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django_q.models import Schedule
-from django_q.tasks import async_task, schedule
+from django_q.tasks import async_task
 
 from connectors import landing
 from connectors.models import Dataset
@@ -27,7 +26,7 @@ from workbench.engagements.models import Engagement, Environment, SignOff
 logger = logging.getLogger(__name__)
 GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
 SILENT = timedelta(seconds=60)  # a run without a sign of life for so long may be taken up again
-WORK, LOOK_AFTER = "loads.tasks.work", "loads.tasks.look_after"
+WORK = "loads.tasks.work"
 SMALL_OBJECTS = ("list", "channel", "messageType", "forgotten")
 MEMBERS = "listMember"  # of dynamic lists: they say who is of which company
 
@@ -123,22 +122,9 @@ def needed_datasets(engagement: Engagement) -> list[str]:
 
 
 def queue_work(run: Run) -> None:
-    """Queue one worker task per task process, once the surrounding transaction is committed, and have the run looked after."""
-    look_later(run)
+    """Queue one worker task per task process, once the surrounding transaction is committed."""
     for _ in range(settings.Q_CLUSTER["workers"]):
         transaction.on_commit(partial(async_task, WORK, run.pk, task_name=f"run {run.pk}"))
-
-
-def look_later(run: Run) -> None:
-    """Have somebody see to it, in a while, that the run has a worker; only once, however often this is asked for."""
-    name = f"run {run.pk} is looked after"
-    Schedule.objects.filter(name=name).delete()
-    schedule(LOOK_AFTER, run.pk, schedule_type=Schedule.ONCE, next_run=timezone.now() + SILENT, name=name)
-
-
-def is_silent(run: Run) -> bool:
-    """Whether there was no sign of life for so long that nobody can be at it."""
-    return (run.heartbeat_at or run.created_at) < timezone.now() - SILENT
 
 
 def take_up_silent() -> None:

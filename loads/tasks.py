@@ -109,20 +109,6 @@ def _take_over(dead: presence.Worker) -> None:
         async_task(runs.WORK, dead.run_id, failures, task_name=f"run {dead.run_id}")
 
 
-def look_after(run_id: int) -> None:
-    """Queue a task for a run that goes on and gives no sign of life: whoever was at it died elsewhere, or couldn't even queue itself.
-
-    Comes again until the run stands still or is over.
-    """
-    run = Run.objects.filter(pk=run_id, state__in=runs.GOING).first()
-    if run is None:
-        return
-    if runs.is_silent(run):
-        async_task(runs.WORK, run_id, task_name=f"run {run_id}")
-        logger.warning("run %s: no sign of life; a worker is queued", run_id)
-    runs.look_later(run)
-
-
 def go_on(run_id: int) -> None:
     """Resume a run that paused until now; one that somebody resumed, paused or stopped meanwhile is left as it is."""
     run = Run.objects.filter(pk=run_id, state=Run.State.PAUSED, resume_at__lte=timezone.now()).first()

@@ -15,7 +15,6 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
-from django_q.models import Schedule
 
 from connectors import landing
 from loads import engine, presence, runs, tasks
@@ -200,14 +199,13 @@ def wait_until(true, seconds: float = 30) -> None:
 
 def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
     run = prepared.staged()
-    tasks.look_after(run.pk)
+    runs.take_up_silent()
     run.refresh_from_db()
     assert run.state == Run.State.LOADING  # somebody was, a moment ago
     Run.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=2))
-    tasks.look_after(run.pk)
+    runs.take_up_silent()
     run.refresh_from_db()
     assert run.state == Run.State.DONE
-    assert Schedule.objects.filter(func=runs.LOOK_AFTER).count() == 1
 
 
 def test_a_run_whose_workers_die_again_and_again_stands_still_and_says_so(prepared):
