@@ -14,6 +14,13 @@ class LoadsConfig(AppConfig):
         """Register the load's gates and checks; a new worker process takes up what killed ones were at."""
         from django_q.signals import post_spawn
 
-        from loads import checks, gates, tasks  # noqa: F401 - they need the models loaded
+        from loads import checks, gates  # noqa: F401 - they need the models loaded
 
-        post_spawn.connect(tasks.take_up, dispatch_uid="take up")
+        post_spawn.connect(take_up, dispatch_uid="take up")
+
+
+def take_up(**of_signal: object) -> None:
+    """Go on with what killed workers were at."""
+    from loads import tasks  # workers alone load the engine
+
+    tasks.take_up()

@@ -73,7 +73,14 @@ class States(OfTable):
 
 
 class Gone(States):
-    """Rows whose source records are gone: deactivated, and opted out where the person is to be forgotten; sent as states are."""
+    """Rows whose source records are gone: deactivated, and opted out where the person is to be forgotten; sent as states are.
+
+    What people edited of them is looked at when they are staged.
+    """
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """None."""
+        return {}
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Of each row what is changed of it."""

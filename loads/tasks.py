@@ -90,7 +90,7 @@ def _say(run_id: int, message: str) -> None:
     Run.objects.filter(pk=run_id, state__in=runs.GOING).update(message=message)
 
 
-def take_up(**of_signal: object) -> None:
+def take_up() -> None:
     """Go on at once with what workers of this machine were at that were killed: free what they held, queue a task in each one's place."""
     try:
         for worker in presence.ended():

@@ -231,12 +231,12 @@ class LateWriter:
 
 
 def lossy_columns(issues: Iterable[Issue], sources: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
-    """The columns that hold less than the source said: by what is told of their fields, or of themselves where a rule fills them.
+    """The columns that hold less than the source said, or nothing: by what is told of their fields, or of themselves if a rule fills them.
 
     sources: column -> field.
     """
     lossy = {issue.field for issue in issues if issue.severity == "loss"}
-    return sorted(({column for column, source in sources.items() if source in lossy} | lossy) & values.keys())
+    return sorted({column for column, source in sources.items() if source in lossy} | (lossy & values.keys()))
 
 
 def _literal(source: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
