@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, TextF
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
-from loads.models import Engagement, LedgerEntry, Rehearsal, Run
+from loads.models import LedgerEntry, Rehearsal, Run
 from loads.reasons import SETTLED_LATER, explained
 from mapping import plan
 from mapping.models import Remedy
@@ -21,6 +21,7 @@ from mapping.quality.remedies import PLACEHOLDER
 from mapping.quality.rules import Choice
 from mapping.transforms import ColumnLike
 from mapping.workshop.tables import Known
+from workbench.engagements.models import Engagement
 
 NAMES = ("object_name", "table", "outcome", "code", "field", "cause")
 # Codes of records that wait for others, and go along with those.
