@@ -1,6 +1,7 @@
 """Lists tied to campaigns, and members put on lists and taken from them: links, which have no ids of ours."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
@@ -8,9 +9,9 @@ from connectors.dataverse.metadata import Column
 from connectors.store import batched
 from loads.messaging import BATCH, OfTable, Values
 from loads.staged import StagedRow
-from loads.writer import parts
+from loads.writer import answered, parts
 
-MEMBERS_AT_ONCE = 500
+MEMBERS_AT_ONCE, NOT_FOUND = 500, 404
 THERE = "there"  # of a link: whether it is
 ADDED_BY = "_createdby_value"
 
@@ -39,14 +40,16 @@ class Ties(Links):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
-        campaigns = list(dict.fromkeys(row.values["campaign"] for row in rows))
+        one_of_each = {row.values["campaign"]: row for row in rows}
         tied: set[tuple[str, str]] = set()
-        for start in range(0, len(campaigns), BATCH):
-            part = campaigns[start : start + BATCH]
-            reads = [Operation("GET", f"campaigns({campaign})/campaignlist_association?$select=listid") for campaign in part]
-            for campaign, outcome in zip(part, self.client.batch(reads, repeatable=True), strict=True):
-                tied |= {(campaign, row["listid"].lower()) for row in (outcome.body or {}).get("value", ())}
+        for part in batched(one_of_each.values(), BATCH):
+            for row, outcome in answered(self.client, part, self._lists_of):
+                tied |= {(row.values["campaign"], each["listid"].lower()) for each in _listed(outcome)}
         return {row.row_id: {THERE: (row.values["campaign"], row.values["list"]) in tied} for row in rows}
+
+    @staticmethod
+    def _lists_of(row: StagedRow) -> Operation:
+        return Operation("GET", f"campaigns({row.values['campaign']})/campaignlist_association?$select=listid")
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
@@ -104,6 +107,14 @@ class Left(Members):
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
         return Operation("POST", f"lists({row.values['list']})/{NS}.RemoveMemberList", {"EntityId": row.values["member"]})
+
+
+def _listed(outcome: Outcome) -> Sequence[Mapping[str, Any]]:
+    """The lists that a campaign has; a campaign that is gone has none. Raises DataverseRefused where they can't be read."""
+    if not outcome.ok and outcome.status != NOT_FOUND:
+        said = "Dataverse doesn't say which lists a campaign has."
+        raise DataverseRefused(said, status=outcome.status, code=outcome.code, row_message=outcome.message)
+    return (outcome.body or {}).get("value", ())
 
 
 def who_added(client: Client, list_id: str, members: Sequence[str]) -> dict[str, str]:
