@@ -30,12 +30,15 @@ class LateJudge:
         """run: the rollback. phase: the load's. todo: all phases of the load that are taken back."""
         self.phase, self.message = phase, message_of(phase, destination)
         self._made = Made(Scope.of(run.scope), [one for one in todo if one.kind == Phase.Kind.ROWS])
+        # Products that were put on sale for lines and retired again: what they were at first stands where they were published.
+        published = [one for one in todo if (one.table, one.kind) == (phase.table, Phase.Kind.PUBLISH) and phase.kind == Phase.Kind.STATES]
+        self._at_first = {key: held for one in published for chunk in one.chunks.all() for key, held in _journal(one, chunk).items()}
 
     def judge(self, chunk: Chunk, rows: Sequence[StagedRow]) -> Iterator[Verdict]:
         """A verdict on each row for which the load did something."""
         made = self._made.among({row_id for row in rows for row_id in _ends(row)})
         left = [row for row in rows if not made & set(_ends(row))]
-        before, now = _journal(self.phase, chunk), self.message.read(left) if left else {}
+        before, now = {**_journal(self.phase, chunk), **self._at_first}, self.message.read(left) if left else {}
         for row in left:
             held, holds = before.get(row.row_id), now.get(row.row_id)
             if holds is None or holds == held or (held is not None and self.message.is_done(row, held)):

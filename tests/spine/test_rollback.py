@@ -268,7 +268,7 @@ def test_a_second_run_is_taken_back_to_what_the_first_had_made(small):
     second, after = small.load(), small.everything()
     assert reasons(small.plan(small.run))["rollback.later_run"] >= 3  # the product, the price and the lead that the second run changed
     late = {(phase.table, phase.kind): phase for phase in second.phases.exclude(kind="rows")}
-    assert (late["campaignitem", "ties"].created, late["listmember", "members"].created, late["opportunity", "close"].updated) == (2, 2, 4)
+    assert (late["campaignitem", "ties"].created, late["listmember", "members"].created, late["opportunity", "close"].updated) == (2, 2, 5)
     done = small.take_back(second)
     taken = {(phase.table, phase.kind): phase.restored for phase in done.phases.filter(restored__gt=0)}
     assert taken.keys() >= {*((table, "rows") for table in ("campaign", "lead", "product")), *LATE}, taken
