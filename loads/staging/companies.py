@@ -45,7 +45,7 @@ LANDED = pa.schema(
 
 def stage(context: StagingContext) -> bool:
     """Derive, land and stage the companies; the people's assignments are kept for the people's own staging. True: all is staged."""
-    with database() as con:
+    with database(own=True) as con:
         deciding.decide(con, context)
         _derive(con, context)
         dataset = _land(con, context)

@@ -37,7 +37,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
     """Write the decisions on every record of a dataset to the object's file, which says that the part is done."""
     keys = context.path(f"{object_name}-keys.parquet")
     _write_keys(context, object_name, kind, dataset)
-    with database() as con:
+    with database(own=True) as con:
         con.execute("CREATE TABLE keys AS SELECT * FROM read_parquet(?) ORDER BY position", [str(keys)])
         con.execute(_IDED[context.objects[object_name]["record"]["repeats"]])
         con.execute("DROP TABLE keys")

@@ -83,7 +83,7 @@ def stage(context: StagingContext) -> bool:
 
 def _decide(context: StagingContext) -> None:
     """Write the decisions, and the ids of everyone who will have a row, to files."""
-    with database() as con:
+    with database(own=True) as con:
         deciding.decide(con, context)
         context.beat()
         existing.load_crosswalk(con, context.crosswalk_rows(OBJECT))

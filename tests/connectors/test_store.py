@@ -1,0 +1,47 @@
+"""DuckDB over the store: instances are used again, and nothing of one use is seen by the next."""
+
+from contextlib import suppress
+
+import pyarrow as pa
+import pytest
+
+from connectors import store
+
+NUMBERS = pa.schema([("number", pa.int64())])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, settings):
+    settings.STORE_URL = str(tmp_path)
+    return tmp_path
+
+
+def tables(con):
+    return [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+
+
+def test_a_database_has_no_table_of_those_before_it():
+    with store.database() as con:
+        con.execute("CREATE TABLE kept AS SELECT 1; CREATE TEMP TABLE passing AS SELECT 1")
+        con.execute("SELECT * FROM range(100000)").fetchmany(3)
+    with store.database() as con:
+        assert tables(con) == []
+
+
+def test_one_that_fails_or_is_left_in_its_middle_leaves_nothing_to_others():
+    with suppress(ZeroDivisionError), store.database() as con:
+        con.execute("CREATE TABLE kept AS SELECT 1")
+        raise ZeroDivisionError
+    with store.database() as con:
+        assert tables(con) == []
+    with store.database() as one, store.database() as other:
+        one.execute("CREATE TABLE mine AS SELECT 1")
+        assert (tables(one), tables(other)) == (["mine"], [])
+
+
+def test_a_file_that_was_replaced_is_read_anew(folder):
+    for number in (1, 2):
+        with store.ParquetFile(folder / "numbers.parquet", NUMBERS) as file:
+            file.add(number)
+        with store.database() as con:
+            assert con.execute("SELECT number FROM read_parquet(?)", [str(folder / "numbers.parquet")]).fetchall() == [(number,)]
