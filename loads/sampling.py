@@ -159,7 +159,7 @@ def _is_choice(table: Table, key: str) -> bool:
 
 def _with_parents(con: DuckDBPyConnection, run: Run, chosen: set[Record]) -> set[Record]:
     """The records, and those whose rows they look up to, and so on."""
-    files = [str(path) for path in staged.folder(run).glob("*.parquet") if staged.DISPOSITIONS_KIND not in path.name and "-" in path.stem]
+    files = list(dict.fromkeys(str(path) for phase in run.phases.exclude(table="") for path in staged.rows_of(phase)))
     con.execute(
         """CREATE OR REPLACE TEMP TABLE staged AS
            SELECT split_part(parse_filename(filename), '-', 1) AS object, position, row_id, parents

@@ -7,7 +7,7 @@ from loads.models import Crosswalk, Run, VerifiedRow
 from reports import documents
 from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import engagement_on
+from tests.playing import OTHERS, dump, engagement_on
 from tests.spine.test_load_engine import Prepared
 from workbench.engagements import gates
 from workbench.engagements.errors import BadInput
@@ -16,6 +16,8 @@ from workbench.engagements.models import Environment
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 PLAIN = 600
 LONG = "Reads every newsletter. " * 40
+LEAVE = tuple(name for name in OTHERS if name != "customEvent")
+EVENT = {"userId": "u-rare", "eventName": "login", "createdAt": "2024-03-05 09:10:11 +00:00"}
 RARE = [
     user("u-rare", "rare@northpine.example", "customer", emailListIds=[101], plan="one of its kind"),
     user("u-long", "long@northpine.example", "lead", plan=LONG),
@@ -27,9 +29,10 @@ RARE = [
 @pytest.fixture
 def prepared(tmp_path) -> Prepared:
     many = [user(f"u-{n}", f"p{n}@northpine.example", ("customer", "lead")[n % 2], plan=("a", "b", "c")[n % 3]) for n in range(PLAIN)]
-    folder = folders.write(tmp_path / "source", [*many, *RARE], lists=[organisation_list(101, "Company: Rare Ltd")])
+    lists, events = [organisation_list(101, "Company: Rare Ltd")], {"export/customEvent.ndjson": [EVENT]}
+    folder = folders.write(tmp_path / "source", [*many, *RARE], lists=lists, more=events)
     with engagement_on(folder, tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers)
+        yield Prepared(engagement, cast, servers, LEAVE)
 
 
 def sample(prepared: Prepared) -> Run:
@@ -53,6 +56,7 @@ def test_a_sample_is_loaded_alone_with_what_it_looks_up_to_and_every_value_of_it
     [account] = [row for row in rows["account"] if row.get("name") == "Rare Ltd"]
     [rare] = [row for row in rows["contact"] if row.get("mwb_sourceid") == "user:u-rare"]
     assert rare["_parentcustomerid_value"] == account["accountid"]
+    assert [row["_regardingobjectid_value"] for row in dump(prepared.servers.dataverse_sandbox, "task")] == [rare["contactid"]]
     left_out = sum(phase.skipped for phase in run.phases.filter(object_name="user"))
     assert left_out == PLAIN + len(RARE) - 1 - len(loaded)
     kept = VerifiedRow.objects.filter(run=run, phase__object_name="user")
