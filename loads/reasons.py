@@ -88,6 +88,7 @@ OF_THE_LOAD: dict[str, str] = {
     "rollback.differs": "The row was put back, and some columns read back hold something else than they did before.",
     "rollback.edited": "A person changed the row since the run wrote it.",
     "rollback.later_run": "A later run wrote the row; take that run back first.",
+    "rollback.refusal_stays": "The run wrote a refusal of consent into a row that a person had edited: a refusal stays.",
     "rollback.published": "A product that was published doesn't become a draft again; it may be retired.",
     "split.review": "The signed matrix sends this stage to review.",
     "split.skip": "The signed matrix leaves this stage out.",

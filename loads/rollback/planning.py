@@ -70,6 +70,9 @@ def _verdicts(
         sent = [row for row in rows if row.action in ("create", "update") and UUID(row.row_id) not in absent]
         if sent:
             yield from judge(chunk, sent)
+        for row in rows:
+            if row.action == "conflict" and row.values:  # refusals of consent, the one thing that a load writes into an edited row
+                yield Verdict.keep(row, "rollback.refusal_stays", ", ".join(row.values))
         leases.keep(run, worker)
 
 

@@ -110,7 +110,7 @@ class Command(BaseCommand):
     ) -> demonstration.Cast:
         """Play one platform's engagement; what came of it is added to the summary, however it ends."""
         engagement, cast = demonstration.open_engagement(name, addresses, chosen)
-        before: dict[str, str] = {}
+        before: dict[str, dict[str, bytes]] = {}
         crash = Crash(self.say)
 
         def dump(environment: Environment) -> None:
