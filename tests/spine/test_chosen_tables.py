@@ -6,7 +6,7 @@ import pytest
 
 from tests.spine import test_iterable_objects as objects
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 OPTIONS = {"events_become": "own_table", "purchases_become": "orders"}
 ASK = {"purchaseLine": ["pu-1:1"], "purchase": ["pu-1"]}
 EVENTS = "mwb_iterable_event"

@@ -9,7 +9,7 @@ from tests.folders import organisation_list, user
 from tests.playing import OTHERS
 
 ASK = {"user": ["u-unreadable", "u-strange-type", "u-in"]}
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 LEAVE = OTHERS
 MEDIA = ("donotbulkemail", "mwb_sms_opt_out", "mwb_push_opt_out", "mwb_inapp_opt_out")
 ALL_IN = {"subscribedMessageTypeIds": [902, 903]}

@@ -11,7 +11,7 @@ from loads.staging.products import product_number
 from tests import folders
 from tests.folders import organisation_list, user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 MORNING = "2024-03-05 09:10:11 +00:00"
 MORNING_UTC = "2024-03-05T09:10:11Z"

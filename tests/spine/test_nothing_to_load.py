@@ -5,7 +5,7 @@ import pytest
 from tests import folders
 from tests.playing import Played, play
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 BAD = [b"{", b"[]", b"null", b'"x"', b"7", b'{"a": NaN}', b"\xff\xfe"]
 EXPORTS = {"empty": [], "only bad lines": BAD}
 

@@ -5,7 +5,7 @@ import pytest
 from tests import folders
 from tests.folders import user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 OPTIONS = {"purchasing_leads": "contact", "zones": {"source_zone": "UTC", "day_zone": "Asia/Tokyo"}}
 LEAVE = ("list", "listMembership", "campaign", "catalogItem", "subscriptionEvent")
 MORNING = "2024-03-05 09:10:11 +00:00"

@@ -8,7 +8,7 @@ from tests import folders
 from tests.folders import organisation_list, user
 from tests.playing import OTHERS
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 LEAVE = OTHERS
 OPTIONS = {
     "lifecycle_field": "crm.stage",
