@@ -1,6 +1,6 @@
 """Admin page of a run: live counts, reconciliation, exceptions, the verified sample, and where a record went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -110,37 +110,44 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
         """Record what the customer decided about the chosen groups of the report: their scope first."""
         from loads import quality_admin, quality_choosing  # the engine loads on first use
 
-        run, given, error = self._run(request, pk), request.POST or request.GET, ""
+        run, given = self._run(request, pk), request.POST or request.GET
         here = reverse("admin:loads_run_change", args=[run.pk])
         try:
             found = quality_choosing.chosen(run, given)
         except WorkbenchError as nothing:
             messages.error(request, f"{nothing} {nothing.remedy}")
             return redirect(f"{here}#quality")
-        if request.method == "POST":
-            try:
-                changed = quality_admin.record(request, found)
-                messages.success(request, f"Recorded for {changed} group{'s' * (changed != 1)}, with who said it and when.")
-                return redirect(f"{here}#quality")
-            except WorkbenchError as refused:
-                error = f"{refused} {refused.remedy}"
-        context = {**self.admin_site.each_context(request), "title": "Record the customer's decision", "opts": self.opts}
-        context |= quality_admin.page(request, found) | {"error": error}
-        return TemplateResponse(request, "admin/workbench/decide_quality.html", context, status=400 if error else 200)
+
+        def record() -> str:
+            changed = quality_admin.record(request, found)
+            return f"Recorded for {changed} group{'s' * (changed != 1)}"
+
+        return self._record(request, f"{here}#quality", record, lambda: quality_admin.page(request, found), "decide_quality")
 
     def losses_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Record what the customer said about the losses of a run."""
-        run, error = self._run(request, pk), ""
+        run = self._run(request, pk)
+        here = f"{reverse('admin:loads_run_change', args=[run.pk])}#losses"
+
+        def record() -> str:
+            return f"Recorded: {recording.record(request, run).get_choice_display().lower()}"
+
+        return self._record(request, here, record, lambda: recording.page(request, run), "decide_losses")
+
+    def _record(
+        self, request: HttpRequest, here: str, record: Callable[[], str], page: Callable[[], Mapping[str, Any]], template: str
+    ) -> HttpResponse:
+        """A form on which an engineer records what the customer decided. record: does it, and says what was recorded."""
+        error = ""
         if request.method == "POST":
             try:
-                decision = recording.record(request, run)
-                messages.success(request, f"Recorded: {decision.get_choice_display().lower()}, with who said it and when.")
-                return redirect(f"{reverse('admin:loads_run_change', args=[run.pk])}#losses")
+                messages.success(request, f"{record()}, with who said it and when.")
+                return redirect(here)
             except WorkbenchError as refused:
                 error = f"{refused} {refused.remedy}"
         context = {**self.admin_site.each_context(request), "title": "Record the customer's decision", "opts": self.opts}
-        context |= recording.page(request, run) | {"error": error}
-        return TemplateResponse(request, "admin/workbench/decide_losses.html", context, status=400 if error else 200)
+        context |= {**page(), "error": error}
+        return TemplateResponse(request, f"admin/workbench/{template}.html", context, status=400 if error else 200)
 
     def rollback_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask what of a load is to be taken back, and plan it."""
