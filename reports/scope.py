@@ -18,8 +18,9 @@ from mapping.models import DiscoveryFinding, FieldMap, PlanVersion, SplitRule
 from mapping.playbooks import load_playbook
 from reports import measures
 from reports.books.scope import book
-from reports.documents import write_book, write_json
+from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
+from reports.scope_sheets import sheets
 from workbench.engagements import signoffs
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
 
@@ -55,6 +56,11 @@ def scope_content(engagement: Engagement) -> dict[str, Any]:
 def write_scope(engagement: Engagement) -> Document:
     """The scope as a document."""
     return write_json(engagement, KIND, scope_content(engagement))
+
+
+def write_workbook(engagement: Engagement) -> Document:
+    """The scope as a workbook."""
+    return write_sheets(engagement, KIND, sheets(scope_content(engagement)))
 
 
 def write_pdf(engagement: Engagement) -> Document:

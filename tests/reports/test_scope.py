@@ -2,6 +2,7 @@
 
 import json
 
+import openpyxl
 import pytest
 
 from connectors import store
@@ -11,7 +12,7 @@ from mapping.checks.deciding import decide
 from mapping.checks.keeping import keep
 from mapping.models import DiscoveryFinding, ObjectMap
 from reports import measures
-from reports.scope import scope_content, write_scope
+from reports.scope import scope_content, write_scope, write_workbook
 from tests.pages import cast
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +79,18 @@ def test_the_document_is_the_same_as_long_as_nothing_changes(northwind):
     first, second = write_scope(northwind), write_scope(northwind)
     assert (first.kind, first.sha256) == ("scope", second.sha256)
     assert json.loads((store.root() / first.path).read_text()) == json.loads(json.dumps(scope_content(northwind)))
+
+
+def test_the_workbook_says_what_the_scope_says(northwind, people):
+    keep(northwind, None, [Finding("quiet_plugin_steps", "warning", "=1+1", subject="One")], actor=people.engineer)
+    told, path = scope_content(northwind), store.root() / write_workbook(northwind).path
+    sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in openpyxl.load_workbook(path).worksheets}
+    assert [row[:3] for row in sheets["What is there"][1:]] == [(one["object"], one["title"], one["records"]) for one in told["counts"]]
+    assert [row[:2] for row in sheets["What moves where"][1:]] == [(one["object"], one["title"]) for one in told["objects"]["rows"]]
+    assert [row[2] for row in sheets["Effort"][1:]] == [one["days"] for one in told["effort"]["rows"]]
+    assert [row[0] for row in sheets["Assumptions"][1:]] == told["assumptions"]
+    assert [row[5] for row in sheets["Findings"][1:]] == ["=1+1"]
+    assert ("Weeks on the calendar", told["timeline"]["weeks"]) in sheets["Scope"]
 
 
 def test_the_scope_page_of_the_admin_is_its_engineers_only(northwind, people, as_user):

@@ -225,7 +225,7 @@ def document(played, kind: str, format: str, environment: str = "production"):
 
 def test_every_document_of_the_handoff_is_listed_in_each_of_its_formats(played):
     listed = sorted((one["kind"], one["format"]) for one in played.summary["documents"])
-    per_run, once = ("losses", "reconciliation", "diff"), ("admin_sheet", "schema")
+    per_run, once = ("losses", "reconciliation", "diff"), ("admin_sheet", "schema", "scope")
     expected = [(kind, format) for kind in (*per_run, *per_run, *once) for format in ("json", "pdf", "xlsx")]
     signatures = [("certificate", format) for format in ("json", "pdf") for _ in range(2)]  # of the split matrix and of the sandbox run
     assert [one for one in listed if one[0] in (*per_run, *once, "certificate")] == sorted(expected + signatures)

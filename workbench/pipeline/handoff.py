@@ -48,7 +48,7 @@ class Written:
 
 
 OF_ENGAGEMENTS: Sequence[Written] = (
-    Written("scope", scope.KIND, scope.write_scope, (("pdf", scope.write_pdf),)),
+    Written("scope", scope.KIND, scope.write_scope, (("xlsx", scope.write_workbook), ("pdf", scope.write_pdf))),
     Written("journey inventory", journeys.KIND, journeys.write, (("xlsx", journeys.write_workbook), ("pdf", journeys.write_pdf))),
 )
 OF_MAPS: Sequence[Written] = (
