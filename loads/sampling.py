@@ -29,7 +29,7 @@ VALUES = 40  # different values of a column, from the rarest, that are looked fo
 EXTREMES = 3  # of the longest, and of the emptiest
 LOOKED_AT = 20_000  # rows in which columns with few values are looked for
 CHOSEN = pa.schema([("object", pa.string()), ("position", pa.int64())])
-CHOICES = ("Picklist", "Boolean", "State", "Status", "MultiSelectPicklist")
+CHOICES = ("Choice", "MultiChoice", "Boolean", "State", "Status")  # kinds of `dataverse.columns.Column`
 
 Record = tuple[str, int]  # object, and the record's position in its dataset
 

@@ -4,6 +4,8 @@ import pytest
 
 from loads import runs
 from loads.models import Crosswalk, Run, VerifiedRow
+from mapping.models import FieldMap
+from mapping.workshop import decisions
 from reports import documents
 from tests import folders
 from tests.folders import organisation_list, user
@@ -12,6 +14,8 @@ from tests.spine.test_load_engine import Prepared
 from workbench.engagements import gates
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Environment
+from workbench.pipeline import demonstration
+from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 PLAIN = 600
@@ -23,16 +27,39 @@ RARE = [
     user("u-long", "long@northpine.example", "lead", plan=LONG),
     user("u-empty", "empty@northpine.example", "lead", firstName=None),
     user("u-bad", "no address", "lead"),
+    user("u-graded", "graded@northpine.example", "customer", grade="Grade 30"),
 ]
+# More different texts than a table's share of the sample has room for, each with fewer values than there are grades.
+TEXTS, VALUES, GRADES = ("hobby", "desk", "shift", "team", "room"), 28, 31
+
+
+class Graded(Prepared):
+    """One whose contacts have a choice of a grade."""
+
+    def prepare(self) -> None:
+        demonstration._step(self.engagement, Step.Name.DISCOVER, None, self.cast, lambda said: None)
+        options = [[727_000_000 + n, f"Grade {n}"] for n in range(GRADES)]
+        spec = {"name": "mwb_grade", "kind": "Choice", "display_name": "Grade", "options": options}
+        maps = FieldMap.objects.filter(engagement=self.engagement, source="grade", table="contact")
+        maps.update(column="mwb_grade", transform="choice", options={"values": {text: value for value, text in options}}, new_column=spec)
+        decisions.decide(maps, FieldMap.State.CONFIRMED, user=self.cast.engineer)
+        super().prepare()
+
+
+def contact(place: int) -> dict[str, str]:
+    """What only contacts have; of the texts each value is somebody else's."""
+    number, text = divmod(place, len(TEXTS))
+    return {"grade": f"Grade {place % (GRADES - 1)}"} | ({TEXTS[text]: f"value {number}"} if number < VALUES else {})
 
 
 @pytest.fixture
 def prepared(tmp_path) -> Prepared:
-    many = [user(f"u-{n}", f"p{n}@northpine.example", ("customer", "lead")[n % 2], plan=("a", "b", "c")[n % 3]) for n in range(PLAIN)]
+    kinds = (lambda n: {"stage": "customer", **contact(n // 2)}, lambda n: {"stage": "lead"})
+    many = [user(f"u-{n}", f"p{n}@northpine.example", plan=("a", "b", "c")[n % 3], **kinds[n % 2](n)) for n in range(PLAIN)]
     lists, events = [organisation_list(101, "Company: Rare Ltd")], {"export/customEvent.ndjson": [EVENT]}
     folder = folders.write(tmp_path / "source", [*many, *RARE], lists=lists, more=events)
     with engagement_on(folder, tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers, LEAVE)
+        yield Graded(engagement, cast, servers, LEAVE)
 
 
 def sample(prepared: Prepared) -> Run:
@@ -51,7 +78,7 @@ def test_a_sample_is_loaded_alone_with_what_it_looks_up_to_and_every_value_of_it
     rows = prepared.rows()
     people = [row for table in ("contact", "lead") for row in rows[table] if str(row.get("mwb_sourceid")).startswith("user:")]
     loaded = {row["mwb_sourceid"].removeprefix("user:") for row in people}
-    assert {"u-rare", "u-long", "u-empty"} <= loaded
+    assert {"u-rare", "u-long", "u-empty", "u-graded"} <= loaded
     assert len(loaded) == sum(phase.loaded for phase in run.phases.filter(object_name="user")) < PLAIN
     [account] = [row for row in rows["account"] if row.get("name") == "Rare Ltd"]
     [rare] = [row for row in rows["contact"] if row.get("mwb_sourceid") == "user:u-rare"]
