@@ -27,6 +27,12 @@ class NotBound(WorkbenchError):
     remedy = "Answer the owner anew, or make the user in the environment, then bind and resume."
 
 
+class NotForLoading(WorkbenchError):
+    """A run names a dataset that may never be loaded."""
+
+    remedy = "Open a new run: it stages what the full extraction landed."
+
+
 @dataclass(frozen=True)
 class StagingContext:
     """One run being staged."""
@@ -104,6 +110,12 @@ class StagingContext:
         return {row.name: str(row.row_id) for row in rows}
 
     @cached_property
+    def base_currency(self) -> str:
+        """The base currency's ISO code; 'base' where nobody told it."""
+        wanted = self.currencies.get("base")
+        return next((code for code, row in sorted(self.currencies.items()) if row == wanted and code != "base"), "base")
+
+    @cached_property
     def former_leads(self) -> dict[str | None, str]:
         """Source id of a person who is a contact now -> the lead that it was before."""
         people = [name for name in self.objects if self.kind_of(name) == "person"]
@@ -111,8 +123,11 @@ class StagingContext:
         return {source_id: str(row_id) for source_id, row_id in rows.values_list("source_id", "row_id").iterator()}
 
     def dataset(self, object_name: str) -> Dataset:
-        """The dataset of an object that this run stages."""
-        return Dataset.objects.get(pk=self.run.datasets[object_name])
+        """The dataset of an object that this run stages. Raises NotForLoading for one of discovery, or of another engagement."""
+        dataset = Dataset.objects.get(pk=self.run.datasets[object_name])
+        if dataset.purpose != Dataset.Purpose.LOAD or dataset.engagement_id != self.run.engagement_id:
+            raise NotForLoading(f"{self.run} names {dataset}, which was not landed to be loaded by it.")
+        return dataset
 
     def answers(self, object_name: str) -> list[dict[str, Any]]:
         """The records of a small dataset, such as lists."""

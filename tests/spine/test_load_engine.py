@@ -169,6 +169,16 @@ def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
         assert not Run.objects.exists()
 
 
+def test_what_discovery_landed_is_never_staged(prepared):
+    run = prepared.open()
+    Run.objects.filter(pk=run.pk).update(datasets=run.datasets | {"user": landing.latest(prepared.engagement, "user", "discovery").pk})
+    tasks.work(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.PAUSED
+    assert "user (discovery" in run.message
+    assert not run.phases.filter(object_name="user").exists()
+
+
 def database_url() -> str:
     """The test's own database, for other processes."""
     database = connection.settings_dict
