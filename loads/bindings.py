@@ -27,6 +27,12 @@ def late(environment: Environment) -> dict[str, str]:
     return {row.name: str(row.row_id) for row in Binding.objects.filter(environment=environment, kind=Binding.Kind.UNIT)}
 
 
+def currencies_of(environment: Environment) -> dict[str, str]:
+    """Row id -> ISO code of every currency."""
+    rows = Binding.objects.filter(environment=environment, kind=Binding.Kind.CURRENCY, row_id__isnull=False).exclude(name="base")
+    return {str(row.row_id): row.name for row in rows}
+
+
 def bind_base_unit(environment: Environment, destination: Destination, schedule: str) -> None:
     """Read the base unit that the service made for a unit group, and bind it. Raises BadInput where there is none."""
     wanted = f"_uomscheduleid_value eq {schedule} and isschedulebaseuom eq true"

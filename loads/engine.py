@@ -41,7 +41,8 @@ from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
 from loads.signals import run_finished
-from loads.staging import stage_next
+from loads.staging import stage_next, take_sums
+from loads.sums import differences
 from mapping import plan
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ WAITS = (
     "Staged; nothing is loaded yet. {count} groups of the data-quality report wait for the customer's decision. "
     "With the last one the run goes on by itself."
 )
+UNSTAGED = "Nothing was sent: what was staged doesn't add up. {said} Look at the data-quality report, then resume the run to count again."
 
 
 def work(run_id: int, worker: str, seconds: float) -> bool:
@@ -145,10 +147,17 @@ def _prepare(run: Run, destination: Destination, worker: str) -> None:
 
 
 def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
-    """Whether all of a staged load is measured and predicted; False where the next step goes on with it."""
-    if run.measured_at is None:
-        Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
+    """Whether all of a staged load is measured and predicted; False where the next step goes on with it.
+
+    What was staged must add up; else the run stops here.
+    """
+    if run.measured_at is None or differences(run.sums):
+        run.sums = take_sums(run, destination, worker)
+        Run.objects.filter(pk=run.pk).update(changes=changes.counted(run), sums=run.sums)
         quality.measure(run)
+    if said := differences(run.sums):
+        reconciliation.stop(run, UNSTAGED.format(said=" ".join(said)))
+        return False
     if run.is_sample and not sampling.is_narrow(run):
         sampling.narrow(run, destination, worker)
     return predicting.predict(run, destination, lambda: leases.keep(run, worker))

@@ -18,7 +18,7 @@ from loads.membership import Left, Members, Ties
 from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
-from loads.verification import same
+from loads.verification import CURRENCY, column_name, same
 from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
 
 STATES_AT_ONCE, ASKED_AT_ONCE = 100, 500
@@ -166,7 +166,10 @@ class Close(OfTable):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
-        found, table, lookup = super().read(rows), self.destination.table(self.ending.activity), self.table.primary_id
+        return self._read(rows, self.columns)
+
+    def _read(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Values]:
+        found, table, lookup = self.look(rows, columns), self.destination.table(self.ending.activity), self.table.primary_id
         closes: dict[str, dict[str, Values]] = {row_id: {} for row_id in found}
         told = [name for name in self.ending.values if name in table.columns]
         for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value", *told]):
@@ -174,8 +177,11 @@ class Close(OfTable):
         return {row_id: {**values, CLOSES: closes[row_id]} for row_id, values in found.items()}
 
     def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """What is read of the rows that exist, with the values of a close activity: of the one that is as it is to be, if there is one."""
-        found = self.read(rows)
+        """What is read of the rows that exist, with their currency and the values of a close activity.
+
+        That is the one that is as it is to be, if there is one.
+        """
+        found = self._read(rows, (*self.columns, *((CURRENCY,) if column_name(CURRENCY) in self.table.columns else ())))
         for row in rows:
             if row.row_id in found:
                 closes = [self._named(close) for close in found[row.row_id][CLOSES].values()]

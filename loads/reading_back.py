@@ -22,7 +22,20 @@ from loads.messages import message_of
 from loads.messaging import Message
 from loads.models import Chunk, Phase, VerifiedRow
 from loads.staged import StagedRow
-from loads.verification import EQUAL, LOSSY, MEASURED, TRANSFORMED, WRONG, Compared, Comparison, ReadBack, Tally, column_name
+from loads.verification import (
+    CURRENCY,
+    EQUAL,
+    LOSSY,
+    MEASURED,
+    MONEY,
+    TRANSFORMED,
+    WRONG,
+    Compared,
+    Comparison,
+    ReadBack,
+    Tally,
+    column_name,
+)
 
 CLAIMS = 2  # of a chunk that nothing disturbs: to send it and to read it
 KEPT = 50  # wrong rows of a chunk that are kept value by value; all are counted
@@ -91,7 +104,8 @@ def _keep(chunk: Chunk, phase: Phase, back: Comparison, read: Sequence[Compared]
         wrong_rows += bool(wrong)
         for name in numbers:
             if name in meant and found is not None and (number := found.get(name)) is not None:
-                tally.measure(name, Decimal(str(number)))
+                currency = found.get(CURRENCY) or "" if back.columns[name].kind == MONEY else ""
+                tally.measure(name, Decimal(str(number)), currency)
         if row.sample is not None or (wrong and wrong_rows <= KEPT):
             kept.append(_verified(phase, row, meant, found or {}, verdicts_of(shape)))
     for shape, count in shapes.items():

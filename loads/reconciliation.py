@@ -157,6 +157,10 @@ def record(phase: Phase, said: list[str]) -> None:
     now = timezone.now()
     Phase.objects.filter(pk=phase.pk).update(state=state, finished_at=now, started_at=phase.started_at or now)
     if said:
-        message = f"{phase} doesn't balance: {' '.join(said)} Look at the phase's exceptions, then resume the run to count again."
-        Run.objects.filter(pk=phase.run_id).update(state=Run.State.STOPPED, message=message, finished_at=now)
+        stop(phase.run, f"{phase} doesn't balance: {' '.join(said)} Look at the phase's exceptions, then resume the run to count again.")
         logger.error("run %s stopped: phase %s doesn't balance", phase.run_id, phase.number)
+
+
+def stop(run: Run, message: str) -> None:
+    """End a run that has something unexplained, before anything more is sent."""
+    Run.objects.filter(pk=run.pk).update(state=Run.State.STOPPED, message=message, finished_at=timezone.now())

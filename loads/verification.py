@@ -28,7 +28,9 @@ MOVED = {"overriddencreatedon": "createdon"}
 # Of each value, in this order: as the source holds it, as the plan makes it, shortened or left out with a remark, or not what was sent.
 EQUAL, TRANSFORMED, LOSSY, WRONG = VERDICTS = ("equal", "transformed", "lossy", "wrong")
 PLACES = {verdict: place for place, verdict in enumerate(VERDICTS)}
-MEASURED = ("Integer", "BigInt", "Decimal", "Double", "Money")
+MONEY = "Money"
+MEASURED = ("Integer", "BigInt", "Decimal", "Double", MONEY)
+CURRENCY = "_transactioncurrencyid_value"  # in which a row's money is
 READ_ROWS = 500  # at once; their ids make an address of some 21,000 characters
 READ_BYTES = 4 * BLOCK  # of files, at once
 
@@ -75,6 +77,8 @@ class ReadBack(Comparison):
         self.client, self.table, self.stamp = client, table, stamp
         self._content = TABLES[table.name].content if table.name in TABLES else ""
         self._names: dict[str, str] = {}
+        has_currency = column_name(CURRENCY) in table.columns
+        self._money = frozenset(column.name for column in table.columns.values() if has_currency and column.kind == MONEY)
         self._lookups = {navigation: column.name for column in table.columns.values() for navigation in column.navigation.values()}
 
     def by(self, client: Client) -> "ReadBack":
@@ -101,9 +105,10 @@ class ReadBack(Comparison):
         return f"_{self._lookups[key.removesuffix(BIND)]}_value" if key.endswith(BIND) else MOVED.get(key, key)
 
     def compared(self, rows: Sequence[StagedRow]) -> Iterator[Compared]:
-        """Each row with what it must hold and what was read; None where there is no such row."""
+        """Each row with what it must hold and what was read, beside money its currency; None where there is no such row."""
         wanted = {row.row_id: self.meant(row) for row in rows}
-        select = sorted({key for values in wanted.values() for key in values})
+        keys = {key for values in wanted.values() for key in values}
+        select = sorted(keys | ({CURRENCY} if keys & self._money else set()))
         read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select) if rows else ()
         found = {row[self.table.primary_id].lower(): row for row in read}
         return (self._with_content((row, wanted[row.row_id], found.get(row.row_id))) for row in rows)
@@ -191,15 +196,16 @@ COMPARE: Mapping[str, Callable[[Column | None, Any, Any], bool]] = {
 
 @dataclass(slots=True)
 class Tally:
-    """What was read back of some rows. columns: column -> values by verdict, in the order of VERDICTS; ranges: number -> min, max, sum.
+    """What was read back of some rows. columns: column -> values by verdict, in the order of VERDICTS.
 
+    ranges: column of numbers -> row id of the currency, '' of what is no money -> min, max, sum.
     filled: column -> rows that hold something in it; the others are empty. lookups: values that lead to the row that was meant, and others.
     """
 
     rows: int = 0
     wrong_rows: int = 0
     columns: dict[str, list[int]] = field(default_factory=dict)
-    ranges: dict[str, list[Decimal]] = field(default_factory=dict)
+    ranges: dict[str, dict[str, list[Decimal]]] = field(default_factory=dict)
     filled: Counter[str] = field(default_factory=Counter)
     lookups: list[int] = field(default_factory=lambda: [0, 0])
 
@@ -216,14 +222,18 @@ class Tally:
         """Count values that were found. filled: a read form for each of them; keys: those that are counted."""
         self.filled.update({column_name(key): count for key, count in Counter(filled).items() if key in keys})
 
-    def measure(self, name: str, number: Decimal) -> None:
+    def measure(self, name: str, number: Decimal, currency: str = "") -> None:
         """Take a number that was read into the column's range and sum."""
-        least, most, total = self.ranges.get(name, [number, number, Decimal(0)])
-        self.ranges[name] = [min(least, number), max(most, number), total + number]
+        self._extend(name, currency, number, number, number)
+
+    def _extend(self, name: str, currency: str, low: Decimal, high: Decimal, added: Decimal) -> None:
+        of_column = self.ranges.setdefault(name, {})
+        least, most, total = of_column.get(currency, (low, high, Decimal(0)))
+        of_column[currency] = [min(least, low), max(most, high), total + added]
 
     def content(self) -> dict[str, Any]:
         """As a chunk and a phase keep it; numbers as text, so that none loses digits."""
-        ranges = {name: [str(number) for number in numbers] for name, numbers in self.ranges.items()}
+        ranges = {name: {code: [str(number) for number in numbers] for code, numbers in of.items()} for name, of in self.ranges.items()}
         counts = {"rows": self.rows, "wrong_rows": self.wrong_rows, "columns": self.columns}
         return counts | {"ranges": ranges, "filled": dict(self.filled), "lookups": self.lookups}
 
@@ -235,14 +245,18 @@ class Tally:
             self.columns[name] = [a + b for a, b in zip(self.columns.get(name, [0] * len(VERDICTS)), counts, strict=True)]
         self.filled.update(content.get("filled", {}))  # older tallies don't have them
         self.lookups = [a + b for a, b in zip(self.lookups, content.get("lookups", (0, 0)), strict=True)]
-        for name, (least, most, total) in content["ranges"].items():
-            for number in (Decimal(least), Decimal(most)):
-                self.measure(name, number)
-            self.ranges[name][2] += Decimal(total) - Decimal(least) - Decimal(most)
+        for name, kept in content["ranges"].items():
+            for currency, numbers in by_currency(kept).items():
+                self._extend(name, currency, *map(Decimal, numbers))
 
     def values(self) -> dict[str, int]:
         """Values by verdict, over all columns."""
         return {verdict: sum(counts[place] for counts in self.columns.values()) for place, verdict in enumerate(VERDICTS)}
+
+
+def by_currency(kept: Mapping[str, Sequence[str]] | Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Ranges of a column by currency; older tallies took all currencies together."""
+    return kept if isinstance(kept, Mapping) else {"": kept}
 
 
 def total(phases: Collection[Phase]) -> Tally:

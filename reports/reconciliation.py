@@ -1,10 +1,12 @@
 """The reconciliation report of a run: as JSON whenever a phase closes, as a workbook too at the hand-off."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from loads import callers
 from loads.acceptance import exceptions_content, owners_content, phase_content, remarks_content, verified_content
+from loads.bindings import currencies_of
 from loads.losses import deciding
 from loads.losses.models import Loss
 from loads.models import Phase, Run, VerifiedRow
@@ -12,44 +14,51 @@ from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from loads.rehearsal import scoring
 from loads.staging import placeholders
-from loads.verification import VERDICTS
+from loads.verification import VERDICTS, by_currency
 from reports.books.reconciliation import book
 from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
 
 KIND = "reconciliation"
+RANGE = ("min", "max", "sum")
 
 
 def content(run: Run) -> dict[str, Any]:
     """A run's reconciliation as data: phases with records and rows; of a run that is over the rest too, see `whole`."""
+    currencies = currencies_of(run.environment)
     told = {
         "engagement": run.engagement.name,
         "environment": run.environment.kind,
         "run": run.key,
         "state": run.state,
-        "phases": [_phase(phase) for phase in run.phases.all()],
+        "phases": [_phase(phase, currencies) for phase in run.phases.all()],
         "tuning": callers.content(run),
     }
     return told | (whole(run) if run.state in Run.FINISHED else {})
 
 
-def _phase(phase: Phase) -> dict[str, Any]:
+def _phase(phase: Phase, currencies: Mapping[str, str]) -> dict[str, Any]:
     told = {**phase_content(phase), "pass": phase.get_kind_display(), "at_destination": phase.at_destination}
-    return told | ({"read_back": _read_back(phase.verified)} if phase.verified else {})
+    return told | ({"read_back": _read_back(phase.verified, currencies)} if phase.verified else {})
 
 
-def _read_back(verified: Mapping[str, Any]) -> dict[str, Any]:
+def _read_back(verified: Mapping[str, Any], currencies: Mapping[str, str]) -> dict[str, Any]:
     """Rows, those that weren't as they were meant, and per column the values by verdict and the rows that hold nothing in it.
 
-    Of numbers also the least, the most and the sum that were read.
+    Of numbers also the least, the most and the sum that were read, of money these by currency. currencies: row id -> code.
     """
     columns = []
     for name, counts in sorted(verified["columns"].items()):
-        least, most, total = verified["ranges"].get(name, (None, None, None))
         empty = verified["rows"] - verified["filled"].get(name, 0) if "filled" in verified else None
         told = {"column": name, **dict(zip(VERDICTS, counts, strict=True)), "empty": empty}
-        columns.append(told | {"min": least, "max": most, "sum": total})
+        ranges = [
+            {"currency": currencies.get(row_id.lower(), row_id), **dict(zip(RANGE, numbers, strict=True))}
+            for row_id, numbers in by_currency(verified["ranges"].get(name, {})).items()
+        ]
+        plain = next((one for one in ranges if not one["currency"]), {})
+        money = sorted((one for one in ranges if one["currency"]), key=itemgetter("currency"))
+        columns.append(told | {what: plain.get(what) for what in RANGE} | ({"money": money} if money else {}))
     return {"rows": verified["rows"], "wrong": verified["wrong_rows"], "columns": columns}
 
 
@@ -95,7 +104,7 @@ def write_pdf(run: Run) -> Document:
 
 
 def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
-    """Run, records, rows, pace, exceptions, remarks, rehearsal, the sample read back, placeholders, owners, versions of the plan."""
+    """Run, records, rows, pace, exceptions, remarks, rehearsal, all that was read back, placeholders, owners, versions of the plan."""
     yield Sheet("Run", ["What", "Value"], _head(run, told), [24, 60])
     yield Sheet(
         "Records",
@@ -117,6 +126,8 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     yield Sheet("Rehearsal", header, _rehearsal(told["rehearsal"]), [28, 70, 12, 12, 12, 12, 12, 34, 34])
     header = ["Object", "Table", "Pass", "Rows", "Column", *_titles(VERDICTS), "Empty", "Least", "Most", "Sum"]
     yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 24, 10, 36, *[12] * 5, *[18] * 3])
+    header = ["Object", "Table", "Pass", "Column", "Currency", "Least", "Most", "Sum"]
+    yield Sheet("Money read back", header, money_read(told["phases"]), [18, 24, 24, 36, 12, *[18] * 3])
     header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
     yield Sheet("Read back", header, _verified(run), [26, 16, 38, 30, 40, 40, 40, 10])
     header = ["Missing", "Source id", "Table", "Row id", "Needed by", "Made by this run"]
@@ -155,6 +166,14 @@ def _read(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
         for one in back["columns"]:
             place = [phase["object"], phase["table"], phase["pass"], back["rows"], one["column"]]
             yield [*place, *(one[name] for name in (*VERDICTS, "empty", "min", "max", "sum"))]
+
+
+def money_read(phases: Iterable[Mapping[str, Any]]) -> Iterator[list[Cell]]:
+    """Object, table, pass, column, currency, least, most and sum of all money that was read back."""
+    for phase in phases:
+        for one in phase.get("read_back", {"columns": ()})["columns"]:
+            for money in one.get("money", ()):
+                yield [phase["object"], phase["table"], phase["pass"], one["column"], money["currency"], *(money[name] for name in RANGE)]
 
 
 def _pace(tuning: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:

@@ -69,6 +69,9 @@ class Run(models.Model):
     changes = models.JSONField(
         default=dict, editable=False, help_text="Object -> records new, changed and deleted at the source since the run before."
     )
+    sums = models.JSONField(
+        default=dict, editable=False, help_text="Records and money as landed and as staged, see `loads.staging.sums.take`."
+    )
     measured_at = models.DateTimeField("data quality measured at", null=True, blank=True, editable=False)
     worker = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True, help_text="Staging belongs to one worker until then.")

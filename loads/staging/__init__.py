@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from loads.destination import Destination
 from loads.models import Phase, Run
-from loads.staging import companies, lists, orders, persons, phases, products, records
+from loads.staging import companies, lists, orders, persons, phases, products, records, sums
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from loads.staging.record_rows import RecordRows
@@ -36,6 +37,12 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
     for name in order:  # only staging reads them
         context.decisions(name).unlink(missing_ok=True)
     return False
+
+
+def take_sums(run: Run, destination: Destination, worker: str) -> dict[str, Any]:
+    """What a staged run's records and money come to; see `loads.staging.sums`."""
+    context = StagingContext(run, destination, worker)
+    return sums.take(context, {name: KINDS[kind] for name in context.objects if (kind := context.kind_of(name)) in KINDS})
 
 
 def _stager(context: StagingContext, object_name: str) -> Callable[[StagingContext], bool]:

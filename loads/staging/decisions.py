@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import duckdb
@@ -85,6 +86,22 @@ class Builder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Money:
+    """What an object's records are worth, and the rows that hold it; see `loads.staging.sums`.
+
+    name: as reports call it. table, columns: a row is worth the product of these columns. read: of a raw record the currency's code and as
+    many numbers as there are columns, None for what can't be read as one. told: (severity, field or column) of the reasons that say why a
+    row is worth something else than its record.
+    """
+
+    name: str
+    table: str
+    columns: Sequence[str]
+    read: Callable[[Mapping[str, Any]], tuple[str, Sequence[Decimal | None]]]
+    told: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """How the objects of a kind differ.
 
@@ -93,7 +110,8 @@ class Kind:
     adds to table `codes` (position, code, disposition) what keeps records from loading beside their parents, and may merge records in
     `merges` (position, into_id). targets: SQL of (position, "table", role), the rows that each record gets; None for one row in the main
     table. match: the text that rows that are there are found by. shared: rows that all records share, whose source ids begin with @.
-    gone: keeps what no record stands for any more, where that is more than rows.
+    gone: keeps what no record stands for any more, where that is more than rows. money: what the records are worth; None where the
+    object's tables hold nothing of it.
     """
 
     builder: Callable[[StagingContext, str], Builder]
@@ -105,6 +123,7 @@ class Kind:
     match: Callable[[StagingContext, str], Callable[[Mapping[str, Any]], str]] | None = None
     shared: Callable[[StagingContext, str], Iterator[tuple[str, Draft]]] | None = None
     gone: Callable[[duckdb.DuckDBPyConnection, StagingContext, str], None] | None = None
+    money: Callable[[StagingContext, str], Money | None] | None = None
 
 
 def read_decisions(context: StagingContext, object_name: str, start: int = 0, stop: int | None = None) -> Iterator[Decision]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from connectors import landing, store
 from connectors.models import Dataset
 from connectors.store import copy, database
-from loads.staging import departed, index, known, placeholders
+from loads.staging import departed, index, known, placeholders, sums
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from mapping.fieldmaps import reader
@@ -75,9 +75,10 @@ def _write_keys(context: StagingContext, object_name: str, kind: Kind, dataset: 
     read_parents = [_names_reader(context, parent["keys"]) for parent in rules["parents"]]
     created = [reader(name) for name in rules["record"]["created"]]
     moment, match = moments_reader(context.time), kind.match(context, object_name) if kind.match else lambda record: ""
-    with store.ParquetFile(context.path(f"{object_name}-keys.parquet"), KEYS) as file:
+    with store.ParquetFile(context.path(f"{object_name}-keys.parquet"), KEYS) as file, sums.Worths(context, object_name, kind) as worths:
         for landed in landing.scan(dataset):
             record, problem = landing.parse(landed.raw) if landed.problem is None else (None, landed.problem)
+            worths.add(landed.position, record)
             if record is None:
                 file.add(landed.position, landed.source_id, problem, "", "", [[] for _ in read_parents])
             else:

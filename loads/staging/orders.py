@@ -4,7 +4,7 @@ The customer is the contact, or by the signed purchaser rule a lead's account.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from connectors.models import Dataset
 from loads.bindings import BASE_UNIT
 from loads.models import Phase
 from loads.staging.context import StagingContext
-from loads.staging.decisions import MAIN, Built, Decision, Kind, Late, Parent, read_decisions
+from loads.staging.decisions import MAIN, Built, Decision, Kind, Late, Money, Parent, read_decisions
 from loads.staging.products import PriceLists, currency_code
 from loads.staging.record_rows import RecordRows, TableRows, Values
 from loads.verification import BIND
@@ -134,7 +134,10 @@ def _sum(lines: Any) -> Decimal:
 
 
 def _land_lines(context: StagingContext, object_name: str) -> Dataset:
-    """The derived dataset: a record per line, named after its purchase, with the products that it may be, the likeliest catalog first."""
+    """The derived dataset: a record per line, named after its purchase, with its currency and the products that it may be.
+
+    Of the products that of the likeliest catalog comes first.
+    """
     return land_answers(
         engagement=context.engagement,
         object_name=object_name,
@@ -147,6 +150,7 @@ def _land_lines(context: StagingContext, object_name: str) -> Dataset:
 
 def _lines(context: StagingContext) -> Iterator[dict[str, Any]]:
     catalogs, decisions = _catalogs(context), read_decisions(context, "purchase")
+    currency = reader(PriceLists(context).names["currency_field"])
     for landed in landing.scan(context.dataset("purchase")):
         decision = next(decisions)
         record = landing.parse(landed.raw)[0] if landed.problem is None else None
@@ -156,7 +160,8 @@ def _lines(context: StagingContext) -> Iterator[dict[str, Any]]:
         for count, line in enumerate(lines if isinstance(lines, list) else (), start=1):
             item = line.get("id") if isinstance(line, dict) else None
             named = [f"{catalog}/{plain_text(item).strip()}" for catalog in catalogs] if is_filled(item) else []
-            yield {"id": f"{decision.source_id}:{count}", "purchase": decision.source_id, "number": count, "item": named, "line": line}
+            whose = {"purchase": decision.source_id, "currency": currency(record or {}), "number": count}
+            yield {"id": f"{decision.source_id}:{count}", **whose, "item": named, "line": line}
         if not landed.position % 2_000:
             context.beat()
 
@@ -210,5 +215,30 @@ class LineRows(RecordRows):
         return found
 
 
-ORDERS = Kind(OrderRows, late=((MAIN, Phase.Kind.CLOSE),))
-ORDER_LINES = Kind(LineRows, dataset=_land_lines)
+def _money(context: StagingContext, object_name: str) -> Money | None:
+    """The total of a deal; what an order comes to is the service's own sum of its lines."""
+    table = context.tables_of(object_name)[0]
+    if VALUE not in context.destination.table(table).columns:
+        return None
+    currency = reader(PriceLists(context).names["currency_field"])
+
+    def read(record: Mapping[str, Any]) -> tuple[str, list[Decimal | None]]:
+        return currency_code(currency(record)), [number(record.get("total"))]
+
+    return Money("total", table, [VALUE], read, frozenset({("loss", "total"), ("loss", VALUE)}))
+
+
+def _money_of_lines(context: StagingContext, object_name: str) -> Money:
+    """Price by quantity."""
+
+    def read(record: Mapping[str, Any]) -> tuple[str, list[Decimal | None]]:
+        line = record.get("line")
+        of = line if isinstance(line, dict) else {}
+        return currency_code(record.get("currency")), [number(of.get("price")), number(of.get("quantity"))]
+
+    told = frozenset(("loss", name) for name in ("price", "quantity", "priceperunit"))
+    return Money("price by quantity", context.tables_of(object_name)[0], ["priceperunit", "quantity"], read, told)
+
+
+ORDERS = Kind(OrderRows, late=((MAIN, Phase.Kind.CLOSE),), money=_money)
+ORDER_LINES = Kind(LineRows, dataset=_land_lines, money=_money_of_lines)

@@ -4,6 +4,7 @@ The service's catalogue is loaded in this order: unit group (its base unit is th
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from functools import cached_property
 from hashlib import sha1
 from typing import Any
@@ -16,7 +17,7 @@ from loads.bindings import BASE_UNIT
 from loads.destination import SOURCE_ID
 from loads.models import Crosswalk, Phase
 from loads.staging.context import StagingContext
-from loads.staging.decisions import Built, Decision, Kind, Late, Row
+from loads.staging.decisions import Built, Decision, Kind, Late, Money, Row
 from loads.staging.record_rows import RecordRows, TableRows, Values
 from loads.staging.rows import Draft, lossy_columns
 from loads.verification import BIND
@@ -50,11 +51,10 @@ class PriceLists:
         self.context = context
         self.names = plan.names_of(context.engagement)
 
-    @cached_property
+    @property
     def base(self) -> str:
         """The base currency's code."""
-        wanted = self.context.currencies.get("base")
-        return next((code for code, row in sorted(self.context.currencies.items()) if row == wanted and code != "base"), "base")
+        return self.context.base_currency
 
     @cached_property
     def codes(self) -> list[str]:
@@ -235,6 +235,18 @@ def shared(context: StagingContext, object_name: str) -> Iterator[tuple[str, Dra
         )
 
 
+def _money(context: StagingContext, object_name: str) -> Money:
+    """An item's price in the list of its currency."""
+    names = PriceLists(context).names
+    price, currency = (reader(f"value.{names[name]}") for name in ("price_field", "currency_field"))
+
+    def read(record: Mapping[str, Any]) -> tuple[str, list[Decimal | None]]:
+        return currency_code(currency(record)), [number(price(record))]
+
+    told = frozenset({("loss", "price"), ("loss", "amount"), ("note", "currency")})
+    return Money("price", "productpricelevel", ["amount"], read, told)
+
+
 PRODUCTS = Kind(
     ProductRows,
     tables=("uomschedule", "pricelevel", "product", "productpricelevel"),
@@ -243,4 +255,5 @@ PRODUCTS = Kind(
     targets=_targets,
     match=_match,
     shared=shared,
+    money=_money,
 )

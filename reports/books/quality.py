@@ -1,13 +1,20 @@
 """The data-quality report on paper: what would fail or lose something, what was decided, with examples."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+from loads.sums import AMOUNTS, DISPOSITIONS
 from mapping.quality import rules
 from reports.book import Book, Cell, Column, Figure, Note, Part, Stacked, Status, Table, Tone, number
-from reports.books.words import counted
+from reports.books.words import amount, counted
 from reports.printable import moment
 
+ADDED_UP = "Each landed record has one outcome, counted in what was landed and again in what stands ready to be sent."
+OF_MONEY = (
+    "Landed and changed together are what is staged, kept, merged, skipped, rejected and held. Changed: rounded, or made of other fields, "
+    "as the groups above tell. Kept: what rows at the destination hold that are left as they are."
+)
 TONES = {"loss": Tone.WARN, "hold": Tone.WARN, "reject": Tone.BAD}
 CHOICES = {name: choice.label for name, choice in rules.CHOICES.items()}
 
@@ -15,7 +22,22 @@ CHOICES = {name: choice.label for name, choice in rules.CHOICES.items()}
 def book(told: Mapping[str, Any]) -> Book:
     """The report of a run. told: see `reports.quality.content`."""
     summary = "Which values break a rule of the destination, in how many records, and what becomes of them."
-    return Book("Data quality", summary, _parts(told["groups"]), [("Measured", moment(told["measured_at"]))])
+    return Book("Data quality", summary, chain(_parts(told["groups"]), _sums(told)), [("Measured", moment(told["measured_at"]))])
+
+
+def _sums(told: Mapping[str, Any]) -> Iterator[Part]:
+    """What records and money come to, as they were landed and as they stand ready to be sent."""
+    sums, off = told["sums"], told["unexplained"]
+    notes = [Note(said, Tone.BAD) for said in off] or [Note("Nothing is unexplained.", Tone.GOOD)]
+    columns = [Column("Object", 40), *(number(name.capitalize(), 18) for name in ("landed", *DISPOSITIONS))]
+    rows = ([one["object"], one["landed"], *(one[name] for name in DISPOSITIONS)] for one in sums.get("records", ()))
+    yield Part("Records and money before loading", notes=notes, text=[ADDED_UP], table=Table(columns, rows, "Nothing is staged."))
+    columns = [Column("Money of", 34), *(number(name.capitalize(), 17) for name in AMOUNTS)]
+    money = (
+        [Stacked(f"{one['object']}, {one['currency']}", one["name"]), *(amount(one[name]) for name in AMOUNTS)]
+        for one in sums.get("money", ())
+    )
+    yield Part("Money by object and currency", level=2, text=[OF_MONEY], table=Table(columns, money, "No object has money."))
 
 
 def _parts(groups: Sequence[Mapping[str, Any]]) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from loads.models import Phase, Run
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from reports.book import Book, Cell, Column, Figure, Kind, Note, Part, Stacked, Status, Table, Tone, number
-from reports.books.words import accepted, balance, counted, listed, percent, summed, sums
+from reports.books.words import accepted, amount, balance, counted, listed, percent, summed, sums
 
 SUM_OF_RECORDS = f"Every source record has exactly one outcome: extracted = {' + '.join(RECORDS)}."
 SUM_OF_ROWS = (
@@ -36,11 +36,24 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     yield Part("Records", text=[SUM_OF_RECORDS], table=Table(sums("Records of", "extracted", RECORDS), _records(phases), "No phase."))
     columns = sums("Rows of", "planned", [*ROWS, "found there"])
     yield Part("Rows at the destination", text=[SUM_OF_ROWS], table=Table(columns, _rows(phases), "No phase."))
+    yield _money(phases)
     yield Part("Phase by phase", text=["In the order in which they were loaded, with each sum written out."])
     yield from (_phase(number, phase) for number, phase in enumerate(phases, 1))
     yield from _tuning(told["tuning"])
     if "exceptions" in told:
         yield from _whole(told)
+
+
+def _money(phases: Iterable[Mapping[str, Any]]) -> Part:
+    """What money comes to as it was read back, each currency by itself."""
+    columns = [Column("Column", 70), Column("Currency", 24), number("Least", 24), number("Most", 24), number("Sum", 28)]
+    rows = (
+        [Stacked(one["column"], _name(phase)), money["currency"], *(amount(money[name]) for name in ("min", "max", "sum"))]
+        for phase in phases
+        for one in phase.get("read_back", {"columns": ()})["columns"]
+        for money in one.get("money", ())
+    )
+    return Part("Money read back", text=["Of the rows that this run wrote."], table=Table(columns, rows, "No money was written."))
 
 
 def _result(told: Mapping[str, Any]) -> Part:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from reports.book import Column, Kind, Note, Status, Table, Tone, number
@@ -17,6 +18,11 @@ VERDICTS = {
 def counted(number: int, noun: str) -> str:
     """A number with its noun: 1 row, 2,000 rows."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def amount(text: str) -> str:
+    """An amount of money with thousands: 1,234.5."""
+    return f"{Decimal(text):,f}"
 
 
 def summed(whole: int, name: str, parts: Mapping[str, int]) -> str:

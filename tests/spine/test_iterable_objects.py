@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 
 from loads.staging.products import product_number
+from loads.sums import AMOUNTS
 from tests import folders
 from tests.folders import organisation_list, user
 
@@ -336,6 +337,48 @@ def test_money_that_cannot_be_read_is_told(played):
     deal = played.row("opportunity", "purchase:A-5")
     assert (deal["estimatedvalue"], deal["_transactioncurrencyid_value"]) == (10.0, EUR)
     assert deal["mwb_source_amount"] == "99,90"
+
+
+def money_staged(played):
+    """(object, currency) -> what its landed money became, as the report of each environment says it alike."""
+    paths = [one["path"] for one in played.summary["documents"] if (one["kind"], one["format"]) == ("quality", "json")]
+    told = [json.loads(Path(path).read_text())["sums"] for path in paths]
+    assert told
+    assert all(sums["money"] == told[0]["money"] for sums in told)
+    return {(one["object"], one["currency"]): {name: value for name, value in one.items() if value != "0"} for one in told[0]["money"]}
+
+
+def test_all_money_is_accounted_for_before_loading_by_object_and_currency(played):
+    money = {key: {name: one[name] for name in one.keys() & {*AMOUNTS}} for key, one in money_staged(played).items()}
+    assert money == {
+        ("catalogItem", "EUR"): {"landed": "13.5", "staged": "13.5"},
+        ("catalogItem", "USD"): {"landed": "30", "staged": "30"},
+        ("purchase", "EUR"): {
+            "landed": "52.5",
+            "changed": "10",
+            "staged": "44.5",
+            "held": "18",
+        },  # a total of its lines
+        ("purchase", "USD"): {"landed": "20", "staged": "20"},
+        ("purchase", "XXX"): {"landed": "9", "held": "9"},
+        ("purchaseLine", "EUR"): {"landed": "45.5", "changed": "10", "staged": "35.5", "held": "20"},  # a quantity that was assumed
+        ("purchaseLine", "USD"): {"landed": "20.246912", "changed": "-0.006912", "staged": "20.24"},  # rounded
+    }
+    assert money_staged(played)["purchase", "EUR"]["without"] == 1
+
+
+def test_money_is_read_back_by_currency(played):
+    [report] = [report for report in played.reports if report.get("environment") == "production" and "remarks" in report]
+    read = {
+        (phase["table"], column["column"], money["currency"]): money["sum"]
+        for phase in report["phases"]
+        for column in phase.get("read_back", {"columns": ()})["columns"]
+        for money in column.get("money", ())
+    }
+    assert (read["opportunity", "estimatedvalue", "EUR"], read["opportunity", "estimatedvalue", "USD"]) == ("44.5", "20.0")
+    assert (read["opportunity", "actualvalue", "EUR"], read["opportunity", "actualvalue", "USD"]) == ("44.5", "20.0")
+    assert read["opportunityproduct", "priceperunit", "USD"] == "10.12"
+    assert read["productpricelevel", "amount", "EUR"] == "13.5"
 
 
 def cross_reference(played, format):

@@ -22,6 +22,7 @@ from loads.models import Run
 from loads.quality_choosing import Chosen, chosen, filtered, in_tab, texts
 from loads.quality_decisions import decide
 from loads.reasons import RULES
+from loads.sums import AMOUNTS, differences
 from workbench.engagements.access import roles_of
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Role
@@ -60,6 +61,8 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "replaced": bool(run and not takes and Run.objects.loads().filter(environment=run.environment, pk__gt=run.pk).exists()),
         "outdated": bool(run and quality.is_outdated(run)),
         "total": sum(line.group.records for line in lines),
+        "amounts": AMOUNTS,
+        "unexplained": differences(run.sums) if run else [],
     }
     return render(request, "portal/quality.html", context)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -18,6 +19,12 @@ def thousands(value: Any) -> str:
     if value is None or value == "":
         return "–"
     return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+@register.filter
+def amount(text: str) -> str:
+    """An amount of money, kept as text, with thousands: 1,234.5."""
+    return f"{Decimal(text):,f}"
 
 
 @register.filter

@@ -1,0 +1,26 @@
+"""What a staged run's records and money come to, as `loads.staging.sums` took it: its names, and whether it adds up."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# What became of a landed sum. kept: what rows hold that are left as a person edited them, or that were there before with a value.
+PARTS = ("staged", "kept", "merged", "skipped", "rejected", "held")
+AMOUNTS = ("landed", "changed", *PARTS, "unexplained")  # landed + changed = the sum of the parts + unexplained
+DISPOSITIONS = ("planned", "merged", "documented", "skipped", "rejected", "held")
+
+
+def differences(sums: Mapping[str, Any]) -> list[str]:
+    """What doesn't add up, in words; empty where everything does."""
+    said = []
+    for one in sums.get("records", ()):
+        told = sum(one[name] for name in DISPOSITIONS)
+        if told != one["landed"] or one["doubled"]:
+            said.append(f"Of {one['object']} {one['landed']} records are landed and {told - one['doubled']} have a disposition.")
+    for one in sums.get("money", ()):
+        if one["differing"]:
+            places = ", ".join(map(str, one["positions"]))
+            said.append(
+                f"Of {one['object']} {one['unexplained']} {one['currency']} ({one['name']}) of {one['landed']} landed can't be explained: "
+                f"{one['differing']} records, at {places} in the dataset among them."
+            )
+    return said
