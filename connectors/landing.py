@@ -230,10 +230,20 @@ def _marked(paths: list[Path]) -> str:
     """
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
     return f"""
-        SELECT filename, row, problem, row_number() OVER (PARTITION BY source_id, occurrence, content ORDER BY filename, row) = 1 AS first
+        SELECT filename, row, source_id, problem,
+               row_number() OVER (PARTITION BY source_id, occurrence, content ORDER BY filename, row) = 1 AS first
         FROM (SELECT filename, row, source_id, content, problem,
                      row_number() OVER (PARTITION BY filename, source_id ORDER BY row) AS occurrence
               FROM read_parquet([{names}], filename = true))"""  # noqa: S608 - paths are our own
+
+
+def standing(dataset: Dataset) -> str:
+    """SQL of (position, source_id, problem) of the records that stand once, as `scan` gives them; '' of a dataset without a file."""
+    paths = files(dataset)
+    if not paths:
+        return ""
+    place = "row_number() OVER (ORDER BY filename, row) - 1 AS position"
+    return f"SELECT position, source_id, problem FROM (SELECT {place}, source_id, problem, first FROM ({_marked(paths)})) WHERE first"  # noqa: S608 - paths are our own
 
 
 def repeated_positions(dataset: Dataset) -> set[int]:

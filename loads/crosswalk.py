@@ -80,7 +80,7 @@ def _insert(rows: Iterable[tuple], conflict: str, beat: Callable[[], None] = lam
 def keeps(run: Run, object_name: str) -> bool:
     """Whether an object's rows stand in the crosswalk; where nothing looks up to them, the run's staged files say what is there."""
     objects = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"]
-    return bool(objects[object_name]["record"]["crosswalk"])
+    return object_name in objects and bool(objects[object_name]["record"]["crosswalk"])
 
 
 def known(environment: Environment, object_name: str) -> Iterator[tuple]:

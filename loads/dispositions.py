@@ -7,6 +7,7 @@ import orjson
 from connectors.store import database
 from loads import crosswalk, staged
 from loads.models import Crosswalk, LedgerEntry, Phase, Run
+from loads.reasons import reason
 
 
 def lookup(run: Run, object_name: str, source_id: str) -> list[dict[str, Any]]:
@@ -35,6 +36,8 @@ def _told(run: Run, object_name: str, row: tuple) -> dict[str, Any]:
         "reasons": orjson.loads(reasons),
         "rows": _rows(run, object_name, position, source_id),
     }
+    if disposition == "documented":  # the same of every record, so that it isn't written down with each
+        told["reasons"] = [reason("object.documented_only")]
     if disposition == "planned":
         told["disposition"], against = _outcome(run, object_name, table, entry)
         told["reasons"] = against + told["reasons"]

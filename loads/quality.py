@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from connectors.models import Dataset
 from loads import staged
-from loads.models import Chunk, QualityGroup, Run
+from loads.models import Chunk, Phase, QualityGroup, Run
 from loads.reasons import RULES, asks, explained, rule_of
 from loads.signals import measured
 from mapping import plan
@@ -86,9 +86,12 @@ class Line:
 
 def measure(run: Run) -> None:
     """Count what staging said of the run's records, in place of what was counted before. Memory holds the groups."""
-    known = deciding.decided(run.engagement)
+    known, moving = (
+        deciding.decided(run.engagement),
+        set(run.phases.exclude(kind=Phase.Kind.DOCUMENT).values_list("object_name", flat=True)),
+    )
     groups: dict[Key, QualityGroup] = {}
-    for object_name in run.staged:
+    for object_name in (name for name in run.staged if name in moving):
         for row in staged.read_reasons(run, object_name):
             for reason in _counted(object_name, row, known):
                 key = (object_name, reason["field"][:300], reason["code"][:80])

@@ -17,7 +17,7 @@ from connectors import landing
 from connectors.models import Dataset
 from loads import quality
 from loads.models import Chunk, Phase, Run
-from mapping import plan
+from mapping import objects, plan
 from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
@@ -97,9 +97,11 @@ def landed(run: Run) -> dict[str, int]:
 
 
 def _newest(engagement: Engagement) -> dict[str, int]:
-    """The newest complete dataset of each object that a run stages from. Raises NothingExtracted."""
-    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in needed_datasets(engagement)}
-    if absent := [name for name, dataset in datasets.items() if dataset is None]:
+    """The newest complete dataset of each object that a run stages from, or gives an account of. Raises NothingExtracted."""
+    needed = needed_datasets(engagement)
+    told = objects.documented(plan.current(engagement)["maps"].content["objects"], load_playbook(engagement.platform))
+    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in dict.fromkeys([*needed, *told])}
+    if absent := [name for name in needed if datasets[name] is None]:
         raise NothingExtracted(f"Not extracted yet: {', '.join(absent)}.")
     return {name: dataset.pk for name, dataset in datasets.items() if dataset}
 
@@ -114,8 +116,8 @@ def set_aside(environment: Environment) -> None:
 
 def needed_datasets(engagement: Engagement) -> list[str]:
     """What a run stages from: people, small answers, and what the confirmed objects are landed as or joined with."""
-    objects = plan.current(engagement)["maps"].content["objects"]
-    loaded = {name: content for name, content in objects.items() if content["tables"]}
+    maps = plan.current(engagement)["maps"].content["objects"]
+    loaded = {name: content for name, content in maps.items() if content["tables"]}
     wanted = {MEMBERS, "user", *loaded, *(name for content in loaded.values() for name in content["record"]["beside"])}
     landed = [rule.name for rule in load_playbook(engagement.platform).datasets]
     return [*SMALL_OBJECTS, "user", *(name for name in landed if name in wanted)]

@@ -57,6 +57,15 @@ def load_order(objects: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return order
 
 
+def documented(objects: Mapping[str, Mapping[str, Any]], playbook: Playbook) -> list[str]:
+    """Names of what is landed and of which nothing moves: by the maps, or since an inventory alone tells of it.
+
+    objects: of the `maps` part.
+    """
+    told = [rule.name for rule in playbook.datasets if rule.documented and rule.name not in objects]
+    return [*sorted(name for name, content in objects.items() if not content["tables"]), *told]
+
+
 def may_be_stood_for(kind: str) -> bool:
     """Whether a row with a name alone may stand for a missing record of a kind."""
     return kind not in MORE_THAN_A_NAME

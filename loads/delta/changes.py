@@ -28,7 +28,7 @@ def deltas(engagement: Engagement) -> QuerySet[Run]:
 
 
 def counted(run: Run) -> dict[str, dict[str, int]]:
-    """Object -> {"new", "changed", "deleted"} records since the run before; of the source's own objects that the run stages."""
+    """Object -> {"new", "changed", "deleted"} records since the run before; of the source's own objects of which the run loads any."""
     earlier = before(run)
     if earlier is None:
         return {}

@@ -125,7 +125,8 @@ class Run(models.Model):
 class Phase(models.Model):
     """One object and table of a run, in load order. Table '' holds the records for which no table was decided.
 
-    kind: what is sent. Only a phase of rows counts records; the others say what else is done with rows that are there.
+    kind: what is sent. Only phases of rows and members, and of what is documented only, count records; the others say what else is done
+    with rows that are there.
 
     Records: extracted = loaded + merged + documented + skipped + rejected + held.
     Rows: planned = created + updated + equal + refused + waiting; at the destination by run id: created + updated.
@@ -144,6 +145,7 @@ class Phase(models.Model):
         CLOSE = "close", "Deals closed"
         STATES = "states", "States set"
         GONE = "gone", "Gone at the source"
+        DOCUMENT = "document", "Documented only"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

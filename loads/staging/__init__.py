@@ -6,7 +6,7 @@ from typing import Any
 
 from loads.destination import Destination
 from loads.models import Phase, Run
-from loads.staging import companies, lists, orders, persons, phases, products, records, sums
+from loads.staging import companies, documented, lists, orders, persons, phases, products, records, sums
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from loads.staging.record_rows import RecordRows
@@ -33,7 +33,11 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
     if left:
         _stager(context, left[0])(context)
         return True
-    phases.put_in_order(run, order)
+    told = documented.names(context)
+    if untold := [name for name in told if name not in run.staged]:
+        documented.stage(context, untold[0])
+        return True
+    phases.put_in_order(run, [*order, *told])
     for name in order:  # only staging reads them
         context.decisions(name).unlink(missing_ok=True)
     return False

@@ -117,6 +117,9 @@ class PersonRows:
         """The open lead of a person who is a contact now: tied to it and qualified, its history left where it is but for new refusals.
 
         QualifyLead would make new rows, so the state is set directly. Source: the service's lead states, 1 Qualified, 3 Qualified.
+
+        The state goes with the ties and not in the late pass, since no row needs the lead open: what comes after looks up to the contact.
+        So one version guards both, one before-image puts both back, and no seller finds the person twice between two phases.
         """
         ties: dict[str, Any] = {f"parentcontactid{BIND}": f"/contacts({decision.row_id})", "statecode": 1, "statuscode": 3}
         parents = [f"contact:{decision.row_id}"]

@@ -18,7 +18,7 @@ CHUNK_ROWS = 1_000
 ENTRIES = 2_000
 # Phases that count records; what is done with rows that are there counts none.
 LATE_KINDS = (Phase.Kind.CLOSE, Phase.Kind.STATES, Phase.Kind.GONE)
-RECORD_KINDS = (Phase.Kind.ROWS, Phase.Kind.MEMBERS)
+RECORD_KINDS = (Phase.Kind.ROWS, Phase.Kind.MEMBERS, Phase.Kind.DOCUMENT)
 KEPT = {"rejected": LedgerEntry.Outcome.REJECTED, "held": LedgerEntry.Outcome.HELD}
 
 

@@ -7,6 +7,7 @@ from loads.losses.models import Loss
 from loads.models import Phase, Run
 from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
+from loads.staging.phases import RECORD_KINDS
 from reports.book import Book, Cell, Column, Figure, Kind, Note, Part, Stacked, Status, Table, Tone, number
 from reports.books.words import accepted, amount, balance, counted, listed, percent, summed, sums
 
@@ -15,6 +16,7 @@ SUM_OF_ROWS = (
     f"Every planned row has exactly one outcome: planned = {' + '.join(ROWS)}. Created and updated rows are counted in Dynamics itself."
 )
 OF_ROWS = Phase.Kind.ROWS.label
+OF_RECORDS = tuple(kind.label for kind in RECORD_KINDS)
 
 READ_BACK = (
     ("equal", "values as at the source"),
@@ -93,7 +95,7 @@ def _title(phase: Mapping[str, Any]) -> Stacked:
 
 def _records(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
     for phase in phases:
-        if phase["pass"] == OF_ROWS:
+        if phase["pass"] in OF_RECORDS:
             yield [_title(phase), phase["extracted"], *(phase[name] for name in RECORDS), balance(phase["balanced"])]
 
 
@@ -107,9 +109,9 @@ def _rows(phases: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
 
 def _phase(number: int, phase: Mapping[str, Any]) -> Part:
     facts: list[tuple[str, Cell]] = []
-    if phase["pass"] == OF_ROWS:
+    if phase["pass"] in OF_RECORDS:
         facts.append(("Records", summed(phase["extracted"], "extracted", {name: phase[name] for name in RECORDS})))
-    else:
+    if phase["pass"] != OF_ROWS:
         facts.append(("What is done", phase["pass"]))
     if phase["table"]:
         facts.append(("Rows", summed(phase["rows"]["planned"], "planned", {name: phase["rows"][name] for name in ROWS})))

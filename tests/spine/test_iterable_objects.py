@@ -339,6 +339,13 @@ def test_money_that_cannot_be_read_is_told(played):
     assert deal["mwb_source_amount"] == "99,90"
 
 
+def test_states_and_closings_come_once_all_rows_are_there(played):
+    """By the service's own row versions, which rise with everything that is written."""
+    late = [*played.rows("opportunityclose"), *(row for row in played.rows("task") if row["statecode"])]
+    rows = [row for table in ("contact", "lead", "listmember", "productpricelevel", "opportunityproduct") for row in played.rows(table)]
+    assert min(row["versionnumber"] for row in late) > max(row["versionnumber"] for row in rows)
+
+
 def money_staged(played):
     """(object, currency) -> what its landed money became, as the report of each environment says it alike."""
     paths = [one["path"] for one in played.summary["documents"] if (one["kind"], one["format"]) == ("quality", "json")]

@@ -14,6 +14,7 @@ import requests
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from connectors import landing
@@ -283,6 +284,36 @@ def test_a_row_missing_at_the_destination_stops_the_run_at_the_end_of_its_phase(
     assert "6 rows must be at the destination and it counts 5" in run.message
     assert run.phases.get(table="account").state == Phase.State.UNBALANCED
     assert run.phases.get(table="contact").created == 0
+
+
+def test_a_row_without_an_outcome_stops_the_run_until_it_has_one(prepared):
+    prepared.finish(prepared.open())
+    run = prepared.staged()
+    chunks = Chunk.objects.filter(phase__run=run, phase__table="contact")
+    destination = engine.Destination(run.environment)
+    while not chunks.filter(state__in=Chunk.SENT).exists():
+        run.refresh_from_db()
+        engine.step(run, destination, "tests")
+    chunks.update(equal=F("equal") - 1)
+    assert prepared.work(run).state == Run.State.STOPPED
+    assert "contact doesn't balance: 31 rows were planned and 30 have an outcome. Look" in run.message
+    chunks.update(equal=F("equal") + 1)
+    runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert run.state == Run.State.DONE
+
+
+def test_a_record_with_two_outcomes_stops_the_run_until_it_has_one(prepared):
+    run = prepared.staged()
+    phase = run.phases.get(table="contact")
+    place = {"object_name": "user", "main_table": "contact", "position": 0}
+    odd = LedgerEntry.objects.create(run=run, phase=phase, source_id="u-0", outcome=LedgerEntry.Outcome.REJECTED, **place)
+    assert prepared.work(run).state == Run.State.STOPPED
+    assert "contact doesn't balance: 31 records were extracted and 32 have a disposition. Look" in run.message
+    odd.delete()
+    runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert run.state == Run.State.DONE
 
 
 def test_an_unreachable_destination_pauses_the_run_and_resuming_goes_on(prepared, settings):

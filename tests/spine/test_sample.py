@@ -27,7 +27,7 @@ RARE = [
     user("u-long", "long@northpine.example", "lead", plan=LONG),
     user("u-empty", "empty@northpine.example", "lead", firstName=None),
     user("u-bad", "no address", "lead"),
-    user("u-graded", "graded@northpine.example", "customer", grade="Grade 30"),
+    user("u-graded", "graded@northpine.example", "customer", plan="a", grade="Grade 30"),
 ]
 # More different texts than a table's share of the sample has room for, each with fewer values than there are grades.
 TEXTS, VALUES, GRADES = ("hobby", "desk", "shift", "team", "room"), 28, 31

@@ -1,25 +1,33 @@
-"""What was staged must add up before the first row is sent: each landed record once, and money to the cent."""
+"""What was staged must add up before the first row is sent: each landed record once, documented ones too, and money to the cent."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from django.core.management import call_command
 
+from connectors import landing
 from loads import runs, staged
+from loads.dispositions import lookup
 from loads.models import Run
 from tests import folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine.test_load_engine import Prepared
 from workbench.pipeline import demonstration
+from workbench.pipeline.summary import summary
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 LEAVE = tuple(name for name in OTHERS if name not in ("purchase", "purchaseLine"))
 MORNING = "2024-03-05 09:10:11 +00:00"
+EVENT = {"userId": "u-1", "eventName": "login", "createdAt": MORNING}
+JOURNEYS = [{"id": 55, "name": "Welcome"}, {"id": 56, "name": "Farewell"}, {"id": 55, "name": "Welcome back"}]
+Rows = list[dict[str, Any]]
 
 
 def folder(path: Path) -> Path:
@@ -28,21 +36,12 @@ def folder(path: Path) -> Path:
         | {"shoppingCartItems": [{"id": "P", "name": "Sensor", "price": 19.9, "quantity": 1}]}
         for n in range(3)
     ]
-    people = [user(f"u-{n}", f"p{n}@north.example") for n in range(3)]
-    return folders.write(path, people, more={"export/purchase.ndjson": bought})
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Iterator[Prepared]:
-    with engagement_on(folder(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers, LEAVE)
-
-
-Rows = list[dict[str, Any]]
+    people, events = [user(f"u-{n}", f"p{n}@north.example") for n in range(3)], [EVENT, {**EVENT, "n": 2}]
+    more = {"export/purchase.ndjson": bought, "export/customEvent.ndjson": events, "journeys.json": {"journeys": JOURNEYS}}
+    return folders.write(path, people, more=more)
 
 
 def cheaper(rows: Rows) -> Rows:
-    """A cent less."""
     values = orjson.loads(rows[1]["values"])
     return [rows[0], {**rows[1], "values": orjson.dumps(values | {"estimatedvalue": values["estimatedvalue"] - 0.01})}, rows[2]]
 
@@ -51,32 +50,77 @@ def lost(rows: Rows) -> Rows:
     return rows[:-1]
 
 
-def twice(rows: Rows) -> Rows:
+def another_place(rows: Rows) -> Rows:
     return [*rows[:-1], rows[0]]
 
 
+# What is broken: the object, what of it was staged, how, and what is said.
 BROKEN: dict[str, tuple[str, str, Callable[[Rows], Rows], str]] = {
     "a cent is missing": ("purchase", "opportunity", cheaper, "Of purchase 0.01"),
     "a row is missing": ("purchase", "opportunity", lost, "Of purchase 19.9"),
     "a line is missing": ("purchaseLine", "opportunityproduct", lost, "Of purchaseLine 19.9"),
-    "a record has no disposition": ("user", "dispositions", lost, "Of user 3 records are landed and 2 have a disposition"),
-    "a record has another one's": ("user", "dispositions", twice, "Of user 3 records are landed and 2 have a disposition"),
+    "a record has no disposition": ("user", "dispositions", lost, "Of user 3 records are landed and 2 have a disposition."),
+    "a record has another one's": ("user", "dispositions", another_place, "Of user 3 records are landed and 2 have a disposition."),
+    "an event that stays has none": ("customEvent", "dispositions", lost, "Of customEvent 2 records are landed and 1 have a disposition."),
+    "a journey has none": ("journey", "dispositions", lost, "Of journey 3 records are landed and 2 have a disposition."),
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_what_does_not_add_up_stops_the_run_before_its_first_row(prepared, name):
-    object_name, kind, break_it, said = BROKEN[name]
-    run = prepared.opened_and_staged("purchaseLine")
+def broken(prepared: Prepared, run: Run, object_name: str, kind: str, break_it: Callable[[Rows], Rows]) -> tuple[str, str, int]:
+    """The run's state, what it says, and how many contacts there are, once what it staged is broken; it is whole again after that."""
     [path] = staged.parts(run, object_name, kind)
-    whole = path.read_bytes()
-    table = pq.read_table(path)
+    whole, table = path.read_bytes(), pq.read_table(path)
     pq.write_table(pa.Table.from_pylist(break_it(table.to_pylist()), schema=table.schema), path)
-    prepared.work(run)
-    assert run.state == Run.State.STOPPED
-    assert said in run.message
-    assert dump(prepared.servers.dataverse_sandbox, "contact") == []
+    if run.state == Run.State.STOPPED:
+        runs.resume(run, prepared.cast.engineer)
+    else:
+        prepared.work(run)
+    run.refresh_from_db()
     path.write_bytes(whole)
-    runs.resume(run, prepared.cast.engineer)
-    demonstration.decide_quality(run, prepared.cast)
-    assert Run.objects.latest("pk").state == Run.State.DONE
+    return run.state, run.message, len(dump(prepared.servers.dataverse_sandbox, "contact"))
+
+
+@pytest.fixture(scope="module")
+def seen(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """A run that is broken in every way before its first row, and carried out in the end."""
+    with django_db_blocker.unblock():
+        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
+        try:
+            with engagement_on(source, work) as (engagement, cast, servers):
+                prepared = Prepared(engagement, cast, servers, LEAVE)
+                run = prepared.opened_and_staged("journey")
+                stopped = {name: broken(prepared, run, *how) for name, (*how, _) in BROKEN.items()}
+                runs.resume(run, cast.engineer)
+                demonstration.decide_quality(run, cast)
+                event = next(landing.scan(landing.latest(engagement, "customEvent", "load"))).source_id
+                asked = (("journey", "55"), ("journey", "56"), ("customEvent", event))
+                yield SimpleNamespace(
+                    stopped=stopped,
+                    state=Run.objects.latest("pk").state,
+                    told={one["object"]: one for one in summary(engagement)["phases"] if one["environment"] is None},
+                    records={key[1] if key[0] == "journey" else key[0]: lookup(run, *key) for key in asked},
+                )
+        finally:
+            call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_does_not_add_up_stops_the_run_before_its_first_row(seen, name):
+    state, message, contacts = seen.stopped[name]
+    assert (state, contacts) == (Run.State.STOPPED, 0)
+    assert BROKEN[name][-1] in message
+
+
+def test_a_run_that_adds_up_goes_on(seen):
+    assert seen.state == Run.State.DONE
+
+
+def test_each_record_of_what_is_documented_only_has_a_disposition_that_anyone_can_look_up(seen):
+    counts = ("table", "extracted", "documented", "merged", "rejected", "balanced")
+    assert [seen.told["journey"][name] for name in counts] == [None, 3, 2, 1, 0, True]
+    assert [seen.told["customEvent"][name] for name in counts] == [None, 2, 2, 0, 0, True]
+    assert set(seen.told) == {"campaign", "catalogItem", "customEvent", "journey", "list", "subscriptionEvent", "template"}
+    assert [(one["disposition"], one["into"]) for one in seen.records["55"]] == [("merged", "55"), ("documented", "")]
+    [other], [event] = seen.records["56"], seen.records["customEvent"]
+    assert [one["code"] for one in other["reasons"]] == ["object.documented_only"]
+    assert event["disposition"] == "documented"

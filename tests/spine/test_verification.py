@@ -64,7 +64,7 @@ def test_every_value_is_counted_by_what_became_of_it(prepared):
     assert counts(contacts, "firstname") == {"transformed": 1, "lossy": 1}
     assert counts(contacts, "emailaddress1") == {"equal": 1, "transformed": 1}
     assert counts(contacts, "ownerid") == {"transformed": 2}
-    assert contacts.verified["ranges"]["mwb_loyaltypoints"] == ["-3.0", "12.5", "9.5"]
+    assert contacts.verified["ranges"]["mwb_loyaltypoints"] == {"": ["-3.0", "12.5", "9.5"]}
     told = next(one for one in reconciliation.content(run)["phases"] if (one["table"], one["pass"]) == ("contact", "Rows"))["read_back"]
     empty = {one["column"]: one["empty"] for one in told["columns"]}
     assert (told["rows"], empty["jobtitle"], empty["firstname"]) == (2, 1, 0)

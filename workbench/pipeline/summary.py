@@ -1,17 +1,14 @@
 """What came of an engagement in figures, as the demonstration's JSON has it."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from connectors import landing, store
-from connectors.models import Dataset
+from connectors import store
+from connectors.models import Piece
 from loads import callers
 from loads.acceptance import everything_content, phase_content
 from loads.delta.changes import deltas, total
 from loads.models import Phase, Run
-from loads.reconciliation import RECORDS, ROWS
 from mapping.models import DiscoveryFinding
-from mapping.playbooks import load_playbook
 from reports.models import Document
 from workbench.engagements.models import Engagement
 from workbench.pipeline.demonstration import ASSUMPTIONS
@@ -21,15 +18,16 @@ def summary(engagement: Engagement) -> dict[str, Any]:
     """What came of it: phases, documents, findings, what was read back, assumptions; and of the load of what changed later, if any.
 
     The phases are those of the first loads: each record is counted in one of them. Objects that are documented only have one of no
-    environment.
+    environment, as the newest of the runs gives account of them.
     """
     later = deltas(engagement)
     firsts = Run.objects.loads().filter(engagement=engagement).exclude(pk__in=later.values("pk"))
     phases = Phase.objects.filter(run__in=firsts).select_related("run__environment").order_by("run__pk", "number")
+    documented = [phase for phase in phases if phase.kind == Phase.Kind.DOCUMENT]
     return {
         "phases": [
-            *({**phase_content(phase), **_effort(phase.seconds, phase.requests, phase.retries)} for phase in phases),
-            *documented_content(engagement),
+            *(_phase_content(phase) for phase in phases if phase.kind != Phase.Kind.DOCUMENT),
+            *(documented_content(phase) for phase in documented if phase.run_id == documented[-1].run_id),
         ],
         "delta": delta_content(newest) if (newest := later.order_by("-pk").first()) else None,
         "documents": [
@@ -53,25 +51,15 @@ def _effort(seconds: float, requests: int, retries: int) -> dict[str, Any]:
     return {"seconds": round(seconds, 3), "requests": requests, "retries": retries}
 
 
-def documented_content(engagement: Engagement) -> Iterator[dict[str, Any]]:
-    """What became of the records of which nothing moves: an inventory tells of them. Of several with one id it tells of one."""
-    purposes = (Dataset.Purpose.LOAD, Dataset.Purpose.DISCOVERY)
-    for rule in load_playbook(engagement.platform).datasets:
-        found = filter(None, (landing.latest(engagement, rule.name, purpose) for purpose in purposes if rule.documented))
-        if dataset := next(found, None):
-            told = len({landed.source_id for landed in landing.scan(dataset) if landed.problem is None})
-            counts = {**dict.fromkeys(RECORDS, 0), "documented": told, "merged": dataset.rows - dataset.bad_rows - told}
-            yield {
-                "environment": None,
-                "object": rule.name,
-                "table": None,
-                "extracted": dataset.rows,
-                **counts,
-                "rejected": dataset.bad_rows,
-                "balanced": True,  # by the sums above: each record is told, one with another, or no record
-                "rows": dict.fromkeys(("planned", *ROWS), 0),
-                **_effort(sum(piece.seconds for piece in dataset.pieces.all()), 0, 0),
-            }
+def _phase_content(phase: Phase) -> dict[str, Any]:
+    return {**phase_content(phase), **_effort(phase.seconds, phase.requests, phase.retries)}
+
+
+def documented_content(phase: Phase) -> dict[str, Any]:
+    """What became of the records of an object of which nothing moves; what it took is what its landing took."""
+    pieces = Piece.objects.filter(dataset=phase.run.datasets[phase.object_name])
+    effort = _effort(sum(piece.seconds for piece in pieces), 0, 0)
+    return {**phase_content(phase), "environment": None, **effort}
 
 
 def delta_content(run: Run) -> dict[str, Any]:
