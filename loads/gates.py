@@ -63,7 +63,9 @@ def data_quality_decided(engagement: Engagement, environment: Environment | None
         return
     if found := quality.waiting(environment):
         records = sum(line.group.records for line in found)
-        yield f"The data-quality report has {len(found)} groups ({records:,} records) without a decision.", Role.APPROVER
+        late = sum(line.is_overdue for line in found)
+        overdue = f" {late} of them {'is' if late == 1 else 'are'} overdue." if late else ""
+        yield f"The data-quality report has {len(found)} groups ({records:,} records) without a decision.{overdue}", Role.APPROVER
 
 
 @gate("no schema removal", "provision", "load")

@@ -18,9 +18,9 @@ from loads.models import Chunk, Phase, QualityGroup, Run
 from loads.reasons import RULES, asks, explained, rule_of
 from loads.signals import measured
 from mapping import plan
-from mapping.quality import deciding, rules
+from mapping.quality import deciding, duties, rules
 from mapping.quality.deciding import Subject
-from mapping.quality.models import QualityDecision
+from mapping.quality.models import QualityDecision, QualityDuty
 from workbench.engagements.models import Engagement, Environment
 
 SAMPLES = 5
@@ -31,12 +31,16 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A group of the report with what was decided about it. settled: another decision since then has answered it too."""
+    """A group of the report with what was decided about it. settled: another decision since then has answered it too.
+
+    duty: who is to see to its decision, and until when.
+    """
 
     group: QualityGroup
     decision: QualityDecision | None
     mapped: bool
     settled: bool = False
+    duty: QualityDuty | None = None
 
     @property
     def severity(self) -> str:
@@ -52,6 +56,11 @@ class Line:
     def is_open(self) -> bool:
         """Whether it waits for a decision."""
         return self.asks and self.decision is None and not self.settled
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it waits for a decision that was to be there by now."""
+        return self.is_open and self.duty is not None and self.duty.due_on < timezone.now().date()
 
     @property
     def choices(self) -> list[rules.Choice]:
@@ -132,7 +141,7 @@ def lines(run: Run) -> list[Line]:
     """The report of a run: open groups first, then those with the most records; none before it is measured."""
     if run.measured_at is None:
         return []
-    known, mapped, groups = deciding.decided(run.engagement), _mapped(run), list(run.quality_groups.all())
+    known, owed, mapped, groups = deciding.decided(run.engagement), duties.of(run.engagement), _mapped(run), list(run.quality_groups.all())
     changed = _changed_defaults(run, known) if any(group.code == UNFIT for group in groups) else set()
     found = [
         Line(
@@ -140,6 +149,7 @@ def lines(run: Run) -> list[Line]:
             known.get((group.object_name, group.field, group.code)),
             mapped=(group.object_name, group.field) in mapped,
             settled=group.code == UNFIT and (group.object_name, group.field) in changed,
+            duty=owed.get((group.object_name, group.field, group.code)),
         )
         for group in groups
     ]

@@ -21,7 +21,8 @@ TEXT_AT_MOST = 2_000
 
 def in_tab(line: Line, tab: str) -> bool:
     """Whether a tab shows a group."""
-    return {"open": line.is_open, "decided": line.decision is not None, "info": not line.asks}.get(tab, True)
+    shown = {"open": line.is_open, "overdue": line.is_overdue, "decided": line.decision is not None, "info": not line.asks}
+    return shown.get(tab, True)
 
 
 def filtered(lines: Sequence[Line], query: Mapping[str, str]) -> list[Line]:
@@ -68,10 +69,14 @@ class Chosen:
             by_choice.setdefault(line.choices[0].name, []).append(line)
         return [(rules.CHOICES[name], lines) for name, lines in by_choice.items()]
 
-    def answers(self, given: QueryDict) -> Answers:
-        """What a form says, about exactly the groups that its page showed. Raises BadInput."""
+    def require_shown(self, given: QueryDict) -> None:
+        """Raises BadInput where a form's page showed other groups than these."""
         if given.get("shown") != self.digest:
             raise BadInput("The report changed while this page was open.", remedy="Read the groups again: they are shown as they are now.")
+
+    def answers(self, given: QueryDict) -> Answers:
+        """What a form says, about exactly the groups that its page showed. Raises BadInput."""
+        self.require_shown(given)
         choice = given.get("choice", "")
         if choice == PROPOSED:
             return [(answer.name, lines) for answer, lines in self.proposed]

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -24,6 +25,9 @@ from loads.rehearsal import scoring
 from loads.sums import AMOUNTS
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
+
+if TYPE_CHECKING:
+    from loads.quality_choosing import Chosen
 
 STATES = {
     "queued": "info",
@@ -61,6 +65,7 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
             path("<int:pk>/resume/", view(require_POST(self.resume_view)), name="loads_run_resume"),
             path("<int:pk>/stop/", view(require_POST(self.stop_view)), name="loads_run_stop"),
             path("<int:pk>/quality/", view(self.quality_view), name="loads_run_quality"),
+            path("<int:pk>/quality/duty/", view(self.duty_view), name="loads_run_duty"),
             path("<int:pk>/losses/", view(self.losses_view), name="loads_run_losses"),
             path("<int:pk>/rollback/", view(self.rollback_view), name="loads_run_rollback"),
             path("<int:pk>/begin/", view(require_POST(self.begin_view)), name="loads_run_begin"),
@@ -109,21 +114,44 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
 
     def quality_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Record what the customer decided about the chosen groups of the report: their scope first."""
-        from loads import quality_admin, quality_choosing  # the engine loads on first use
+        from loads import quality_admin  # the engine loads on first use
+
+        def record(found: "Chosen") -> str:
+            changed = quality_admin.record(request, found)
+            return f"Recorded for {changed} group{'s' * (changed != 1)}, with who said it and when."
+
+        page = partial(quality_admin.page, request)
+        return self._of_groups(request, pk, record, page, ("decide_quality", "Record the customer's decision"))
+
+    def duty_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give the chosen groups of the report an owner and a day."""
+        from loads import quality_duties  # the engine loads on first use
+
+        def record(found: "Chosen") -> str:
+            return f"{quality_duties.said(quality_duties.assign(request, found))}."
+
+        page = partial(quality_duties.page, request)
+        return self._of_groups(request, pk, record, page, ("quality_duty", "Owner and day of a decision"))
+
+    def _of_groups(
+        self,
+        request: HttpRequest,
+        pk: int,
+        record: "Callable[[Chosen], str]",
+        page: "Callable[[Chosen], Mapping[str, Any]]",
+        shown: tuple[str, str],
+    ) -> HttpResponse:
+        """A form about groups of the report that were ticked. shown: the page's template and title."""
+        from loads import quality_choosing  # the engine loads on first use
 
         run, given = self._run(request, pk), request.POST or request.GET
-        here = reverse("admin:loads_run_change", args=[run.pk])
+        here = f"{reverse('admin:loads_run_change', args=[run.pk])}#quality"
         try:
             found = quality_choosing.chosen(run, given)
         except WorkbenchError as nothing:
             messages.error(request, f"{nothing} {nothing.remedy}")
-            return redirect(f"{here}#quality")
-
-        def record() -> str:
-            changed = quality_admin.record(request, found)
-            return f"Recorded for {changed} group{'s' * (changed != 1)}"
-
-        return self._record(request, f"{here}#quality", record, lambda: quality_admin.page(request, found), "decide_quality")
+            return redirect(here)
+        return self._record(request, here, lambda: record(found), lambda: page(found), *shown)
 
     def losses_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Record what the customer said about the losses of a run."""
@@ -131,22 +159,24 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
         here = f"{reverse('admin:loads_run_change', args=[run.pk])}#losses"
 
         def record() -> str:
-            return f"Recorded: {recording.record(request, run).get_choice_display().lower()}"
+            said = recording.record(request, run).get_choice_display().lower()
+            return f"Recorded: {said}, with who said it and when."
 
-        return self._record(request, here, record, lambda: recording.page(request, run), "decide_losses")
+        page = partial(recording.page, request, run)
+        return self._record(request, here, record, page, "decide_losses", "Record the customer's decision")
 
     def _record(
-        self, request: HttpRequest, here: str, record: Callable[[], str], page: Callable[[], Mapping[str, Any]], template: str
+        self, request: HttpRequest, here: str, record: Callable[[], str], page: Callable[[], Mapping[str, Any]], template: str, title: str
     ) -> HttpResponse:
-        """A form on which an engineer records what the customer decided. record: does it, and says what was recorded."""
+        """A form on which an engineer records something. record: does it, and says what was recorded."""
         error = ""
         if request.method == "POST":
             try:
-                messages.success(request, f"{record()}, with who said it and when.")
+                messages.success(request, record())
                 return redirect(here)
             except WorkbenchError as refused:
                 error = f"{refused} {refused.remedy}"
-        context = {**self.admin_site.each_context(request), "title": "Record the customer's decision", "opts": self.opts}
+        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
         context |= {**page(), "error": error}
         return TemplateResponse(request, f"admin/workbench/{template}.html", context, status=400 if error else 200)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from connectors.models import Dataset
 from mapping.journeys.models import EnteredJourney, EnteredStep, JourneyDefinition
 from mapping.owners.models import OwnerAnswer, OwnerDirectory, OwnerMatch, Principal
-from mapping.quality.models import QualityDecision, Remedy
+from mapping.quality.models import QualityDecision, QualityDuty, Remedy
 from mapping.workshop.models import DestinationTable, FieldMap, FieldMapChange
 from workbench.engagements.models import AppendOnly, Engagement, Environment
 
@@ -275,6 +275,7 @@ __all__ = [
     "PlanVersion",
     "Principal",
     "QualityDecision",
+    "QualityDuty",
     "Remedy",
     "SourceField",
     "SplitRule",

@@ -44,6 +44,9 @@ def _group(line: Line) -> dict[str, Any]:
         "decided_by": decision.decided_by if decision else None,
         "decided_at": decision.decided_at.isoformat() if decision else None,
         "comment": decision.comment if decision else "",
+        "owner": line.duty.who if line.duty else None,
+        "due_on": line.duty.due_on.isoformat() if line.duty else None,
+        "overdue": line.is_overdue,
     }
 
 
@@ -65,8 +68,21 @@ def write_pdf(run: Run) -> Document:
 
 def sheets(found: Sequence[Line], sums: Mapping[str, Any]) -> Iterator[Sheet]:
     """The groups, then their examples; what records and money come to. sums: see `loads.staging.sums`."""
-    header = ["Object", "Field", "Rule", "Code", "What it means", "Records", "Decision", "Decided by", "Comment"]
-    yield Sheet("Groups", header, (_row(line) for line in found), [18, 28, 12, 28, 70, 10, 36, 20, 40])
+    header = [
+        "Object",
+        "Field",
+        "Rule",
+        "Code",
+        "What it means",
+        "Records",
+        "Decision",
+        "Decided by",
+        "Comment",
+        "Owner",
+        "Due on",
+        "Overdue",
+    ]
+    yield Sheet("Groups", header, (_row(line) for line in found), [18, 28, 12, 28, 70, 10, 36, 20, 40, 24, 12, 10])
     yield Sheet("Examples", ["Object", "Field", "Code", "Source id", "Detail"], _examples(found), [18, 28, 28, 44, 60])
     header = ["Object", "Landed", *(name.capitalize() for name in DISPOSITIONS)]
     records = ([one["object"], one["landed"], *(one[name] for name in DISPOSITIONS)] for one in sums.get("records", ()))
@@ -82,7 +98,8 @@ def sheets(found: Sequence[Line], sums: Mapping[str, Any]) -> Iterator[Sheet]:
 def _row(line: Line) -> list[Cell]:
     group, decision = line.group, line.decision
     told = (decision.decided_by, decision.comment) if decision else ("", "")
-    return [group.object_name, group.field, line.rule, group.code, line.words, group.records, line.outcome, *told]
+    duty = (line.duty.who, line.duty.due_on.isoformat(), line.is_overdue) if line.duty else ("", "", False)
+    return [group.object_name, group.field, line.rule, group.code, line.words, group.records, line.outcome, *told, *duty]
 
 
 def _examples(found: Sequence[Line]) -> Iterator[list[Cell]]:

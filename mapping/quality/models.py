@@ -1,5 +1,6 @@
 """Decisions of the data-quality report, and remedies of records that didn't load."""
 
+from django.conf import settings
 from django.db import models
 
 from mapping.quality import rules
@@ -34,6 +35,38 @@ class QualityDecision(models.Model):
     def key(self) -> tuple[str, str, str]:
         """Object, field and code."""
         return self.object_name, self.field, self.code
+
+
+class QualityDuty(models.Model):
+    """Who sees to it that the records of one object that have one reason in one field are decided about, and until when.
+
+    Like a decision it outlasts extractions and runs.
+    """
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="quality_duties")
+    object_name = models.CharField("object", max_length=60)
+    field = models.CharField(max_length=300, blank=True)
+    code = models.CharField(max_length=80)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    due_on = models.DateField("due on")
+
+    class Meta:
+        ordering = ["due_on", "object_name", "field", "code"]
+        constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "field", "code"], name="quality_duty_once")]
+        verbose_name_plural = "quality duties"
+
+    def __str__(self) -> str:
+        return f"{self.object_name} {self.field} {self.code}: {self.owner} until {self.due_on}"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Object, field and code."""
+        return self.object_name, self.field, self.code
+
+    @property
+    def who(self) -> str:
+        """The owner's name."""
+        return self.owner.get_full_name() or str(self.owner)
 
 
 class Remedy(models.Model):

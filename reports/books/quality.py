@@ -54,6 +54,7 @@ def _parts(groups: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
             Figure(len(groups), "groups: one reason in one field of one object"),
             Figure(sum(one["decision"] is not None for one in groups), "decided"),
             Figure(waiting, "open"),
+            Figure(sum(one["overdue"] for one in groups), "overdue"),
         ],
     )
     columns = [
@@ -89,7 +90,10 @@ def _outcome(one: Mapping[str, Any]) -> Cell:
         return Stacked(
             f"{CHOICES.get(one['decision'], one['decision'])}{value}", ". ".join(filter(None, (one["decided_by"], one["comment"])))
         )
-    return Status("Open", Tone.WARN) if one["asks"] else "Follows a signed rule or another record"
+    if not one["asks"]:
+        return "Follows a signed rule or another record"
+    duty = f"{one['owner']}, until {one['due_on']}" if one["owner"] else ""
+    return Status("Overdue", Tone.BAD, duty) if one["overdue"] else Status("Open", Tone.WARN, duty)
 
 
 def _examples(groups: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:

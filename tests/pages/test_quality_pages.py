@@ -1,14 +1,17 @@
 """The data-quality report in the portal and on the run's page: everybody reads it, the approver decides, also about many at once."""
 
 import pytest
+from django.utils import timezone
 
 from loads.models import QualityGroup, Run
-from mapping.models import QualityDecision
+from mapping.models import QualityDecision, QualityDuty
+from reports import quality
 from tests.pages import cast
 from workbench.engagements.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 PAGE, DECIDE = "/engagements/northwind/quality/", "/engagements/northwind/quality/decide/"
+DUTY = "/engagements/northwind/quality/duty/"
 MARKUP = "<b>=HYPERLINK()</b>"
 
 
@@ -50,7 +53,7 @@ def test_others_than_the_approver_read_and_do_not_decide(run, people, as_user, r
     for address in (PAGE, f"{DECIDE}?all=1"):
         text = client.get(address).content.decode()
         assert 'name="choice"' not in text
-        assert 'name="group"' not in text
+        assert ('name="group"' in text) == (role == "engineer" and address == PAGE)  # who may say who sees to them
         assert MARKUP not in text
         assert not cast.INLINE_CODE.search(text)
     assert client.post(DECIDE, {"group": group("email.missing"), "choice": "skip"}).status_code == 403
@@ -81,6 +84,43 @@ def test_all_are_decided_as_proposed_and_taken_back_at_once(run, people, as_user
     assert "The run doesn&#x27;t go on by itself: Load can&#x27;t start:" in client.get(PAGE).content.decode()
     send(client, {"all": "1", "show": "decided"}, choice="")
     assert not choices()
+
+
+def give(client, page, given, owner, day):
+    """Give the groups an owner and a day, as the page shows them now."""
+    shown = client.get(page, given).context["found"].digest
+    return client.post(page, {**given, "shown": shown, "owner": owner.pk, "due_on": day}, follow=True)
+
+
+def test_groups_get_an_owner_and_a_day_many_at_once_and_what_is_overdue_is_told(run, people, as_user):
+    answer = give(as_user(people.approver), DUTY, {"all": "1", "show": "open"}, people.viewer, "2999-01-01")
+    assert "3 groups have an owner and a day." in answer.content.decode()
+    assert f"{people.viewer.get_full_name()}, until 1 Jan 2999" in as_user(people.viewer).get(PAGE).content.decode()
+    page = f"/admin/loads/run/{run.pk}/quality/duty/"
+    answer = give(as_user(people.engineer), page, {"group": group("number.unparseable")}, people.admin, timezone.now().date().isoformat())
+    assert "1 group has an owner and a day." in answer.content.decode()
+    QualityDuty.objects.filter(owner=people.admin).update(due_on="2026-05-04")
+    for address in ("/", "/engagements/northwind/"):
+        assert "1 group of the data-quality report to see to, 1 overdue." in as_user(people.admin).get(address).content.decode()
+        assert "2 groups of the data-quality report to see to." in as_user(people.viewer).get(address).content.decode()
+        assert "without a decision. 1 of them is overdue." in as_user(people.approver).get(address).content.decode()
+    cockpit = as_user(people.engineer).get(f"/admin/engagements/engagement/{run.engagement_id}/change/").content.decode()
+    assert "without a decision. 1 of them is overdue." in cockpit
+    told = {one["code"]: (one["owner"], one["due_on"], one["overdue"]) for one in quality.content(run)["groups"] if one["asks"]}
+    assert told["number.unparseable"] == (people.admin.get_full_name(), "2026-05-04", True)
+    assert told["email.missing"] == (people.viewer.get_full_name(), "2999-01-01", False)
+    send(as_user(people.approver), {"all": "1", "show": "overdue"}, choice="clean")
+    assert choices() == {"number.unparseable": "clean"}
+    assert "overdue" not in as_user(people.approver).get("/").content.decode()
+    assert AuditEntry.objects.filter(action="gave data to clean").count() == 2
+
+
+def test_owner_and_day_come_from_who_leads_the_work_and_fit(run, people, as_user):
+    assert as_user(people.viewer).get(DUTY, {"all": "1"}).status_code == 403
+    client, stranger = as_user(people.approver), cast.make_cast(cast.make_engagement("Southwind")).viewer
+    for owner, day in ((stranger, "2999-01-01"), (people.viewer, "2020-01-01"), (people.viewer, "")):
+        assert give(client, DUTY, {"all": "1", "show": "open"}, owner, day).status_code == 400
+    assert not QualityDuty.objects.exists()
 
 
 def test_an_answer_that_a_group_does_not_offer_is_refused(run, people, as_user):

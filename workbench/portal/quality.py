@@ -17,19 +17,22 @@ from django.shortcuts import redirect, render
 from django.views import View
 from django.views.decorators.http import require_GET
 
-from loads import quality
+from loads import quality, quality_duties
 from loads.models import Run
 from loads.quality_choosing import Chosen, chosen, filtered, in_tab, texts
 from loads.quality_decisions import decide
 from loads.reasons import RULES
 from loads.sums import AMOUNTS, differences
+from mapping.quality import duties
 from workbench.engagements.access import roles_of
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Role
 from workbench.portal.views import visible
 
 PER_PAGE, LISTED = 50, 100
-TABS: Sequence[tuple[str, str]] = (("open", "Open"), ("decided", "Decided"), ("info", "For information"), ("", "All"))
+TABS: Sequence[tuple[str, str]] = (
+    ("open", "Open"), ("overdue", "Overdue"), ("decided", "Decided"), ("info", "For information"), ("", "All"),
+)  # fmt: skip
 
 
 def may_decide(request: HttpRequest, engagement: Engagement) -> bool:
@@ -57,6 +60,7 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "rules": RULES.items(),
         "approver": approver,
         "may_decide": approver and takes,
+        "may_assign": takes and duties.may_assign(cast(User, request.user), engagement),
         "closed": not takes,
         "replaced": bool(run and not takes and Run.objects.loads().filter(environment=run.environment, pk__gt=run.pk).exists()),
         "outdated": bool(run and quality.is_outdated(run)),
@@ -132,3 +136,33 @@ class DecidePage(LoginRequiredMixin, View):
             "closed": not quality.takes_decisions(found.run),
         }
         return render(request, "portal/quality_decide.html", context, status=status)
+
+
+class DutyPage(LoginRequiredMixin, View):
+    """One owner and one day for the chosen groups: who sees to it that they are decided, and until when."""
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """Show which groups it would be about."""
+        return self._with(request, slug)
+
+    def post(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """Keep it."""
+        return self._with(request, slug)
+
+    def _with(self, request: HttpRequest, slug: str) -> HttpResponse:
+        engagement = visible(request, slug)
+        if not duties.may_assign(cast(User, request.user), engagement):
+            raise PermissionDenied("The customer's approver and the engineers say who sees to which data.")
+        try:
+            found = chosen_here(engagement, request.POST or request.GET)
+        except BadInput as error:
+            messages.error(request, f"{error} {error.remedy}")
+            return redirect("portal:quality", slug)
+        context, refused = {"engagement": engagement, **quality_duties.page(request, found)}, None
+        if request.method == "POST":
+            try:
+                messages.success(request, f"{quality_duties.said(quality_duties.assign(request, found))}.")
+                return redirect("portal:quality", slug)
+            except WorkbenchError as error:
+                refused = error
+        return render(request, "portal/quality_duty.html", {**context, "error": refused}, status=400 if refused else 200)

@@ -25,6 +25,7 @@ urlpatterns = [
     path("engagements/<slug:slug>/rules/", rules.listing, name="rules"),
     path("engagements/<slug:slug>/quality/", quality.report, name="quality"),
     path("engagements/<slug:slug>/quality/decide/", quality.DecidePage.as_view(), name="quality_decide"),
+    path("engagements/<slug:slug>/quality/duty/", quality.DutyPage.as_view(), name="quality_duty"),
     path("engagements/<slug:slug>/tickets/", tickets.listing, name="tickets"),
     path("engagements/<slug:slug>/tickets/raise/", tickets.RaisePage.as_view(), name="ticket_raise"),
     path("engagements/<slug:slug>/tickets/<int:number>/", tickets.TicketPage.as_view(), name="ticket"),

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse, reverse_lazy
 
+from loads import quality
 from loads.removal.opening import waiting_removal
 from mapping.checks.deciding import waiting_for
 from mapping.glossary import words
@@ -69,8 +72,8 @@ def visible(request: HttpRequest, slug: str) -> Engagement:
     return get_object_or_404(Engagement.objects.visible_to(request.user), slug=slug)
 
 
-def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> list[Ask]:
-    """What the stages ask of a person with these roles."""
+def asks(engagement: Engagement, user: User, roles: set[str], stages: Sequence[Stage]) -> list[Ask]:
+    """What the stages ask of a person with these roles, and what was given to them by name."""
     found = []
     for stage in stages:
         if stage.key in PAGES and stage.state == READY and Role.APPROVER in roles:
@@ -81,6 +84,7 @@ def asks(engagement: Engagement, roles: set[str], stages: Sequence[Stage]) -> li
         if Role.APPROVER in roles:
             on_pages = [item for item in stage.missing if item.gate in ON_PAGES]
             found += [Ask(item.says, reverse(ON_PAGES[item.gate], args=[engagement.slug])) for item in on_pages]
+    found += _duties(engagement, user)
     if Role.APPROVER in roles and (removal := waiting_removal(engagement)):
         found.append(
             Ask(f"Read what would be removed of the schema, and sign it: {removal}.", reverse("portal:removal", args=[engagement.slug]))
@@ -103,6 +107,17 @@ def _owners(engagement: Engagement, asked: Sequence[Missing]) -> list[Ask]:
     return [Ask(f"Say who owns what moves: {told}.", reverse("portal:owners", args=[engagement.slug]))]
 
 
+def _duties(engagement: Engagement, user: User) -> list[Ask]:
+    """Open groups of the data-quality report that the person is to see to."""
+    run = quality.newest(engagement)
+    mine = [line for line in quality.open_lines(run) if line.duty and line.duty.owner == user] if run and quality.waits(run) else []
+    if not mine:
+        return []
+    late = sum(line.is_overdue for line in mine)
+    said = f"{len(mine)} group{'s' * (len(mine) != 1)} of the data-quality report to see to"
+    return [Ask(f"{said}, {late} overdue." if late else f"{said}.", reverse("portal:quality", args=[engagement.slug]))]
+
+
 def _on_page(item: Missing) -> bool:
     """What the page of decisions says already."""
     return item.gate.startswith("decisions before")
@@ -122,7 +137,7 @@ def home(request: HttpRequest) -> HttpResponse:
         cards.append(
             {
                 "engagement": engagement,
-                "asks": asks(engagement, roles, stages),
+                "asks": asks(engagement, cast(User, request.user), roles, stages),
                 "done": sum(s.state == DONE for s in stages),
                 "of": len(stages),
             }
@@ -139,7 +154,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "engagement": engagement,
         "stages": shown,
-        "asks": asks(engagement, roles, stages),
+        "asks": asks(engagement, cast(User, request.user), roles, stages),
         "roles": [label[:1].lower() + label[1:] for label in (str(Role(role).label) for role in sorted(roles))],
         "people": engagement.memberships.select_related("user").order_by("role", "user__username"),
         "decided_here": DiscoveryFinding.objects.filter(engagement=engagement, asks=True).exists(),
