@@ -238,6 +238,7 @@ NAMELESS = {
     "subscriptionEvent": {**UNREADABLE, ("parent.unnamed",): 1, ("parent.unnamed", "moment.missing"): 1},
     "listMembership": {("parent.not_in_source",): 3},
     "list": {("record.unreadable",): 2},
+    "journey": {("record.unreadable",): 3},
 }
 
 
