@@ -42,7 +42,7 @@ from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
 from loads.signals import run_finished
 from loads.staging import stage_next, take_sums
-from loads.sums import differences
+from loads.sums import are_whole, differences
 from mapping import plan
 
 logger = logging.getLogger(__name__)
@@ -151,9 +151,14 @@ def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
 
     What was staged must add up; else the run stops here.
     """
-    if run.measured_at is None or differences(run.sums):
-        run.sums = take_sums(run, destination, worker)
-        Run.objects.filter(pk=run.pk).update(changes=changes.counted(run), sums=run.sums)
+    run.refresh_from_db(fields=["sums", "measured_at"])
+    if differences(run.sums) or (run.measured_at is None and not are_whole(run.sums)):
+        run.sums, run.measured_at = take_sums(run, destination, worker), None
+        Run.objects.filter(pk=run.pk).update(sums=run.sums, measured_at=None)
+        if not are_whole(run.sums):
+            return False
+    if run.measured_at is None:
+        Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
         quality.measure(run)
     if said := differences(run.sums):
         reconciliation.stop(run, UNSTAGED.format(said=" ".join(said)))

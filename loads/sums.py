@@ -9,9 +9,16 @@ AMOUNTS = ("landed", "changed", *PARTS, "unexplained")  # landed + changed = the
 DISPOSITIONS = ("planned", "merged", "documented", "skipped", "rejected", "held")
 
 
+def are_whole(sums: Mapping[str, Any]) -> bool:
+    """Whether all of a run is summed."""
+    return "records" in sums and not sums.get("left")
+
+
 def differences(sums: Mapping[str, Any]) -> list[str]:
-    """What doesn't add up, in words; empty where everything does."""
-    said = []
+    """What doesn't add up, in words; empty where everything does, and before all is summed."""
+    said: list[str] = []
+    if not are_whole(sums):
+        return said
     for one in sums.get("records", ()):
         told = sum(one[name] for name in DISPOSITIONS)
         if told != one["landed"] or one["doubled"]:

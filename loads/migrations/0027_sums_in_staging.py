@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='sums',
-            field=models.JSONField(default=dict, editable=False, help_text='Records and money as landed and as staged, see `loads.staging.sums.take`.'),
+            field=models.JSONField(default=dict, editable=False, help_text='Records and money as landed and as staged, see `loads.staging.sums.take_next`.'),
         ),
         migrations.AlterField(
             model_name='phase',

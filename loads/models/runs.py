@@ -70,7 +70,7 @@ class Run(models.Model):
         default=dict, editable=False, help_text="Object -> records new, changed and deleted at the source since the run before."
     )
     sums = models.JSONField(
-        default=dict, editable=False, help_text="Records and money as landed and as staged, see `loads.staging.sums.take`."
+        default=dict, editable=False, help_text="Records and money as landed and as staged, see `loads.staging.sums.take_next`."
     )
     measured_at = models.DateTimeField("data quality measured at", null=True, blank=True, editable=False)
     worker = models.CharField(max_length=80, blank=True)

@@ -44,9 +44,9 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
 
 
 def take_sums(run: Run, destination: Destination, worker: str) -> dict[str, Any]:
-    """What a staged run's records and money come to; see `loads.staging.sums`."""
+    """What a staged run's records and money come to, a part further; see `loads.staging.sums`."""
     context = StagingContext(run, destination, worker)
-    return sums.take(context, {name: KINDS[kind] for name in context.objects if (kind := context.kind_of(name)) in KINDS})
+    return sums.take_next(context, {name: KINDS[kind] for name in context.objects if (kind := context.kind_of(name)) in KINDS})
 
 
 def _stager(context: StagingContext, object_name: str) -> Callable[[StagingContext], bool]:

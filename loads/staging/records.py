@@ -17,12 +17,11 @@ from loads.models import Phase
 from loads.reasons import reason
 from loads.staging import departed, files, following, judging, phases, placeholders
 from loads.staging.context import StagingContext
-from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
+from loads.staging.decisions import MAIN, RANGE, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
 from loads.staging.rows import SAMPLES, Draft, LateWriter, TableWriter
 
 STATES = Phase.Kind.STATES  # stand with the rows
-RANGE = 20_000  # records that one part of a task stages
 
 
 def stage(context: StagingContext, object_name: str, kind: Kind) -> bool:

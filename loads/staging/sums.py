@@ -1,18 +1,17 @@
 """What must add up before the first row is sent: each landed record once, and money by object and currency.
 
 Landed records are counted in the datasets and their money is read before anything is decided of them; against both stands what staging
-wrote: dispositions, and the values in the rows that the load sends. Numbers are exact; memory holds a few groups of records.
+wrote: dispositions, and the values in the rows that the load sends. Numbers are exact. Memory holds a few groups of records, and a call
+looks at as many ranges as fit a task.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from functools import partial
 from heapq import merge
 from itertools import groupby, repeat
 from math import prod
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -22,44 +21,65 @@ import pyarrow as pa
 from connectors import store
 from loads import bindings, staged
 from loads.staging.context import StagingContext
-from loads.staging.decisions import Kind, Money
+from loads.staging.decisions import RANGE, Kind, Money
 from loads.sums import AMOUNTS, DISPOSITIONS, PARTS
 from loads.verification import BIND
 from mapping.objects import load_order
 from mapping.transforms.numbers import EXACT, NOISE
 
 # factors: the numbers whose product a record is worth, as text; null where it says none.
+WORTHS_KIND = "worths"
 WORTHS = pa.schema([("position", pa.int64()), ("currency", pa.string()), ("factors", pa.list_(pa.string()))])
 CURRENCY = f"transactioncurrencyid{BIND}"
 OF_ROWS = ("position", "role", "action", "origin", "values", "left")
 WORTH, SAID, ROW = range(3)
+ISO, OTHER = 3, "other"  # letters of a currency's code; what no code is
+AT_ONCE = 5  # ranges of records that a call looks at
 SHOWN_DECIMALS = Decimal("1e-20")
 NAMED = 5  # of the records that can't be explained
 Factors = Sequence[Decimal | None]
 
 
 class Worths:
-    """Writes what the records of an object are worth as they are landed; a context manager. Nothing where the kind has no money."""
+    """Writes what the records of an object are worth as they are landed, a file per range; a context manager.
+
+    Nothing where the kind has no money.
+    """
 
     def __init__(self, context: StagingContext, object_name: str, kind: Kind) -> None:
-        """Open the file, where there is something to write."""
-        self._money, self._base = kind.money(context, object_name) if kind.money else None, context
-        self._stack = ExitStack()
-        self._file = store.ParquetFile(_path(context, object_name), WORTHS) if self._money else None
+        """Nothing is written before the first record."""
+        self._context, self._object_name = context, object_name
+        self._money = kind.money(context, object_name) if kind.money else None
+        self._file: store.ParquetFile | None = None
+        self._number = -1
 
     def __enter__(self) -> "Worths":
-        if self._file:
-            self._stack.enter_context(self._file)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stack.__exit__(kind, error, trace)
+        if self._file:
+            self._file.__exit__(kind, error, trace)
 
     def add(self, position: int, record: Mapping[str, Any] | None) -> None:
         """One record; None for a line that is none."""
-        if self._money and self._file:
+        if self._money:
             code, factors = self._money.read(record or {})
-            self._file.add(position, code or self._base.base_currency, [None if one is None else str(one) for one in factors])
+            texts = [None if one is None else str(one) for one in factors]
+            self._of(position // RANGE).add(position, self._named(code), texts)
+
+    def _named(self, code: str) -> str:
+        """The currency that a record is summed under: what is no code can be anything, and is one line together."""
+        is_code = code in self._context.currencies or (code.isascii() and code.isalpha() and len(code) == ISO)
+        return code if is_code else OTHER if code else self._context.base_currency
+
+    def _of(self, number: int) -> store.ParquetFile:
+        """The file of a range; records come in the order of their places."""
+        if self._file is None or number != self._number:
+            if self._file:
+                self._file.__exit__(None, None, None)
+            self._file = store.ParquetFile(staged.part(self._context.run, self._object_name, WORTHS_KIND, number), WORTHS).__enter__()
+            self._number = number
+        return self._file
 
 
 @dataclass(slots=True)
@@ -89,7 +109,14 @@ class Sum:
         """As a run keeps it: numbers as text, so that none loses digits."""
         told = dict(zip(AMOUNTS, (self.landed, self.changed, *self.parts.values(), self.unexplained), strict=True))
         counts = {"without": self.without, "differing": self.differing, "positions": self.positions}
-        return {name: _shown(number) for name, number in told.items()} | counts
+        return {name: str(number) for name, number in told.items()} | counts
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Sum":
+        """The sum that a run kept so far."""
+        landed, changed, *parts, unexplained = (Decimal(content[name]) for name in AMOUNTS)
+        counts = content["without"], content["differing"], list(content["positions"])
+        return cls(landed, changed, unexplained, dict(zip(PARTS, parts, strict=True)), *counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +140,44 @@ class Compared:
     rows: Sequence[Row]
 
 
-def take(context: StagingContext, kinds: Mapping[str, Kind]) -> dict[str, Any]:
-    """The sums of a staged run: {"records": [per object], "money": [per object and currency]}; see `loads.models.Run.sums`.
+def take_next(context: StagingContext, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """The run's sums once another part of them is taken, see `loads.models.Run.sums`; anew where they were whole. kinds: by object.
 
-    kinds: of objects, by name.
+    {"records": [per object], "money": [per object and currency], "left": [[object, range] whose money isn't summed yet]}.
     """
-    names = [name for name in context.run.staged if name in context.run.datasets]
-    order = load_order(context.objects)
-    return {
-        "records": [_records(context, name) for name in names],
-        "money": [one for name in order if name in kinds for one in _money(context, name, kinds[name])],
-    }
+    sums = context.run.sums
+    if not sums.get("left"):
+        named = {name: kinds[name] for name in load_order(context.objects) if name in kinds}
+        left = [[name, number] for name, kind in named.items() for number in _ranges(context, name, kind)]
+        told = [_records(context, name) for name in context.run.staged if name in context.run.datasets]
+        return {"records": told, "money": [], "left": left}
+    found = {(one["object"], one["currency"]): Sum.of(one) for one in sums["money"]}
+    with localcontext(EXACT):
+        for name, number in sums["left"][:AT_ONCE]:
+            _add_range(context, name, kinds[name], number, found)
+            context.beat()
+    left = sums["left"][AT_ONCE:]
+    return {**sums, "money": [_told(context, kinds, *key, one, whole=not left) for key, one in sorted(found.items())], "left": left}
 
 
-def _path(context: StagingContext, object_name: str) -> Path:
-    return context.path(f"{object_name}-worths.parquet")
+def _told(context: StagingContext, kinds: Mapping[str, Kind], object_name: str, currency: str, one: Sum, *, whole: bool) -> dict[str, Any]:
+    content = one.content()
+    if whole:
+        content |= {name: _shown(Decimal(content[name])) for name in AMOUNTS}
+    return {"object": object_name, "name": _money_of(context, kinds[object_name], object_name).name, "currency": currency, **content}
+
+
+def _money_of(context: StagingContext, kind: Kind, object_name: str) -> Money:
+    money = kind.money(context, object_name) if kind.money else None
+    if money is None:
+        raise AssertionError(f"{object_name} has no money.")
+    return money
+
+
+def _ranges(context: StagingContext, object_name: str, kind: Kind) -> range:
+    """The ranges of an object whose money is summed; none where it has no money."""
+    has_money = kind.money is not None and kind.money(context, object_name) is not None
+    return range(len(staged.parts(context.run, object_name, staged.DISPOSITIONS_KIND)) if has_money else 0)
 
 
 def _records(context: StagingContext, object_name: str) -> dict[str, Any]:
@@ -140,18 +190,13 @@ def _records(context: StagingContext, object_name: str) -> dict[str, Any]:
     return {"object": object_name, "landed": context.dataset(object_name).rows, **counts, "doubled": doubled}
 
 
-def _money(context: StagingContext, object_name: str, kind: Kind) -> Iterator[dict[str, Any]]:
-    money = kind.money(context, object_name) if kind.money else None
-    if money is None:
-        return
-    sums: dict[str, Sum] = {}
-    with localcontext(EXACT):
-        for number, found in enumerate(_compared(context, object_name, money)):
-            _add(sums, money, found)
-            if not number % 5_000:
-                context.beat()
-        for code, one in sorted(sums.items()):
-            yield {"object": object_name, "name": money.name, "currency": code, **one.content()}
+def _add_range(context: StagingContext, object_name: str, kind: Kind, number: int, found: dict[tuple[str, str], Sum]) -> None:
+    """The money of a range of records into the sums by object and currency."""
+    money = _money_of(context, kind, object_name)
+    sums = {currency: one for (name, currency), one in found.items() if name == object_name}
+    for one in _compared(context, object_name, money, number):
+        _add(sums, money, one)
+    found |= {(object_name, currency): one for currency, one in sums.items()}
 
 
 def _add(sums: dict[str, Sum], money: Money, one: Compared) -> None:
@@ -179,7 +224,7 @@ def _add_planned(sums: dict[str, Sum], money: Money, one: Compared) -> None:
     for code, amount in amounts.items():
         into, meant = sums.setdefault(code, Sum()), _worth(one.factors) if code == one.currency else Decimal(0)
         into.parts["staged"] += amount
-        if amount != meant and ((code == one.currency and alike) or _told(one.reasons, money)):
+        if amount != meant and ((code == one.currency and alike) or _explained(one.reasons, money)):
             into.changed += amount - meant
         elif amount != meant:
             into.differ(meant - amount, one.position)
@@ -199,20 +244,21 @@ def _alike(some: Factors, others: Factors) -> bool:
     )
 
 
-def _told(reasons: bytes, money: Money) -> bool:
+def _explained(reasons: bytes, money: Money) -> bool:
     """Whether a record says why its row is worth something else."""
     return any((one["severity"], one["field"]) in money.told for one in orjson.loads(reasons))
 
 
-def _compared(context: StagingContext, object_name: str, money: Money) -> Iterator[Compared]:
-    """Each record, by its place: three files in one order, read beside each other."""
+def _compared(context: StagingContext, object_name: str, money: Money, number: int) -> Iterator[Compared]:
+    """Each record of a range, by its place: three files in one order, read beside each other."""
     read = partial(_row, columns=money.columns, codes=bindings.currencies_of(context.run.environment))
-    said = staged.parts(context.run, object_name, staged.DISPOSITIONS_KIND)
-    files = {
-        WORTH: store.read_rows(_path(context, object_name)),
-        SAID: staged.read_columns(said, ["position", "disposition", "reasons"]),
-        ROW: staged.read_columns(staged.parts(context.run, object_name, money.table), OF_ROWS),
+    asked = {
+        WORTH: (WORTHS_KIND, WORTHS.names),
+        SAID: (staged.DISPOSITIONS_KIND, ("position", "disposition", "reasons")),
+        ROW: (money.table, OF_ROWS),
     }
+    paths = {kind: staged.part(context.run, object_name, name, number) for kind, (name, _) in asked.items()}
+    files = {kind: staged.read_columns([path], asked[kind][1]) if path.exists() else iter(()) for kind, path in paths.items()}
     together = merge(*(zip(repeat(kind), rows) for kind, rows in files.items()), key=_position)
     for position, group in groupby(together, key=_position):
         found: dict[int, list[Mapping[str, Any]]] = {kind: [] for kind in files}

@@ -51,8 +51,8 @@ def assign(engagement: Engagement, keys: Sequence[Key], *, owner: User, due_on: 
     known = of(engagement)
     changed = [key for key in keys if key not in known or (known[key].owner, known[key].due_on) != (owner, due_on)]
     for object_name, field, code in changed:
-        place = {"engagement": engagement, "object_name": object_name, "field": field, "code": code}
-        QualityDuty.objects.update_or_create(**place, defaults={"owner": owner, "due_on": due_on})
+        given = {"owner": owner, "due_on": due_on}
+        QualityDuty.objects.update_or_create(engagement=engagement, object_name=object_name, field=field, code=code, defaults=given)
     if changed:
         groups = [dict(zip(("object", "field", "code"), key, strict=True)) for key in changed]
         detail = {"owner": str(owner), "due_on": due_on.isoformat(), "groups": groups}
