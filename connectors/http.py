@@ -111,18 +111,19 @@ class HttpSession:
     def request(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, data: Any = None,
         headers: Mapping[str, str] | None = None, repeatable: bool | None = None, stream: bool = False,
-        expect: Container[int] = OK, bucket: str = "",
+        expect: Container[int] = OK, bucket: str = "", divisible: bool = False,
     ) -> requests.Response:  # fmt: skip
         """Send a request and return the answer, whose status is in `expect`.
 
         json: encoded here; data: bytes, text or form fields. repeatable: whether a second go does no harm (GET and HEAD by
-        default). stream: the caller reads the body and closes it. Raises the errors of connectors.http_errors.
+        default). stream: the caller reads the body and closes it. divisible: after a 500 the caller sends less at once, so the
+        same isn't tried again. Raises the errors of connectors.http_errors.
         """
         body, content_type = encoded(json, data)
         url = self.url(path, params)
         own = _origin(url) == _origin(self.base_url)
         safe = method in ("GET", "HEAD") if repeatable is None else repeatable
-        call = Call(method, url, {**content_type, **(headers or {})}, body, safe, stream, expect, bucket, own)
+        call = Call(method, url, {**content_type, **(headers or {})}, body, safe, stream, expect, bucket, own, divisible)
         return self._persist(call, self._try)
 
     def download(

@@ -100,6 +100,8 @@ SETTLED_LATER: dict[str, str] = {
     VERSION_MISMATCH: "Someone changed the row after it was read. A further run reads it again.",
     "0x80040217": "The row, or one that it looks up to, is no longer at the destination. A further run looks again.",
     "0x80060891": "A row that it looks up to isn't at the destination. A further run looks again.",
+    "0x80040216": "The service failed at the row twice and doesn't say why. A further run tries it again.",
+    "0x80040224": "The service failed at the row twice and doesn't say why. A further run tries it again.",
 }
 WORDS = EXPLANATIONS | OF_THE_LOAD | SETTLED_LATER
 

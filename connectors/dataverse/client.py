@@ -147,10 +147,11 @@ class Client:
         """
         self._multiple("Update", table, entity_set, rows)
 
-    def batch(self, operations: Sequence[Operation | ChangeSet], *, repeatable: bool = False) -> list[Outcome]:
+    def batch(self, operations: Sequence[Operation | ChangeSet], *, repeatable: bool = False, divisible: bool = False) -> list[Outcome]:
         """Send up to 1,000 operations in one request, going on after refusals; one outcome per operation or change set, in order.
 
-        repeatable: carrying them out twice does no harm, so they are sent again where the answer got lost.
+        repeatable: carrying them out twice does no harm, so they are sent again where the answer got lost. divisible: where the service
+        fails at the whole, the caller sends it in parts, so that it isn't sent again as it is.
         Raises ShortAnswer (an OutcomeUnknown) where fewer outcomes than operations come back.
         """
         if not operations:
@@ -161,7 +162,7 @@ class Client:
         body = write_batch(quiet, root=f"/{API}", boundary=boundary, headers={})
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
         try:
-            response = self._send("POST", "$batch", data=body, headers=headers, repeatable=repeatable)
+            response = self._send("POST", "$batch", data=body, headers=headers, repeatable=repeatable, divisible=divisible)
         except errors.DataverseRefused as refused:
             if refused.body.startswith("--"):  # outcomes up to the first failure: going on was not granted
                 raise errors.ShortAnswer(f"A batch of {len(operations)} operations was stopped at a failure.") from None
