@@ -3,6 +3,7 @@
 What rows that were there before held is written down first, for a rollback to put back. One outcome per staged row.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from connectors import store
-from connectors.dataverse.client import Client
+from connectors.dataverse.client import Client, Outcome
 from connectors.http import OutcomeUnknown
 from loads import staged
 from loads.destination import Destination
@@ -20,7 +21,7 @@ from loads.messaging import Message, Values, done
 from loads.models import Crosswalk, Phase
 from loads.reasons import reason, refusal
 from loads.staged import StagedRow
-from loads.writer import Written
+from loads.writer import FIRST_WAIT_S, PARTS, Written
 
 TRIES = 3
 
@@ -68,21 +69,30 @@ def _keep(journal: Path, rows: Sequence[StagedRow], found: Mapping[str, Values])
 
 
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
-    """One Written per row: after a lost answer the service is asked which are done, and only the others are sent again."""
-    left, settled = rows, []
+    """One Written per row. What got no answer, or was refused, is looked at first: a killed worker's own message may have done it.
+
+    Only what isn't done and got no answer is sent again, in ever smaller parts. Raises Retryable.
+    """
+    left, settled = rows, list[Written]()
     for attempt in range(TRIES if rows else 0):
-        try:
-            outcomes = message.send(left)
-        except OutcomeUnknown:
-            if attempt == TRIES - 1:
-                raise
-            there = message.present(left)
-            settled += [Written(row, message.outcome) for row in left if row.row_id in there]
-            left = [row for row in left if row.row_id not in there]
-        else:
-            return settled + [
-                Written(row, message.outcome) if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes
-            ]
+        if attempt:
+            time.sleep(FIRST_WAIT_S * 2**attempt)
+        unheard, refused, lost = list[StagedRow](), list[tuple[StagedRow, Outcome]](), None
+        for part in batched(left, -(-len(left) // PARTS**attempt)):
+            try:
+                sent = message.send(part)
+            except OutcomeUnknown as error:
+                unheard, lost = unheard + part, error
+                continue
+            settled += [Written(row, message.outcome) for row, outcome in sent if outcome.ok]
+            refused += [(row, outcome) for row, outcome in sent if not outcome.ok]
+        doubtful = [*unheard, *(row for row, _ in refused)]
+        there = message.present(doubtful) if doubtful else set()
+        settled += [Written(row, message.outcome) for row in doubtful if row.row_id in there]
+        settled += [Written(row, "refused", refusal(outcome)) for row, outcome in refused if row.row_id not in there]
+        left = [row for row in unheard if row.row_id not in there]
         if not left:
-            break
+            return settled
+    if lost:
+        raise lost
     return settled
