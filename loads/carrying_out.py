@@ -21,7 +21,7 @@ from loads.messaging import Message, Values, done
 from loads.models import Crosswalk, Phase
 from loads.reasons import reason, refusal
 from loads.staged import StagedRow
-from loads.writer import FIRST_WAIT_S, PARTS, Written
+from loads.writer import FIRST_WAIT_S, PARTS, Written, parts
 
 TRIES = 3
 
@@ -77,22 +77,29 @@ def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
     for attempt in range(TRIES if rows else 0):
         if attempt:
             time.sleep(FIRST_WAIT_S * 2**attempt)
-        unheard, refused, lost = list[StagedRow](), list[tuple[StagedRow, Outcome]](), None
-        for part in batched(left, -(-len(left) // PARTS**attempt)):
-            try:
-                sent = message.send(part)
-            except OutcomeUnknown as error:
-                unheard, lost = unheard + part, error
-                continue
-            settled += [Written(row, message.outcome) for row, outcome in sent if outcome.ok]
-            refused += [(row, outcome) for row, outcome in sent if not outcome.ok]
-        doubtful = [*unheard, *(row for row, _ in refused)]
+        sent, lost = _sent_in(PARTS**attempt, message, left)
+        doubtful = [row for row, outcome in sent if outcome is None or not outcome.ok]
         there = message.present(doubtful) if doubtful else set()
-        settled += [Written(row, message.outcome) for row in doubtful if row.row_id in there]
-        settled += [Written(row, "refused", refusal(outcome)) for row, outcome in refused if row.row_id not in there]
-        left = [row for row in unheard if row.row_id not in there]
+        for row, outcome in sent:
+            if row.row_id in there or (outcome and outcome.ok):
+                settled.append(Written(row, message.outcome))
+            elif outcome:
+                settled.append(Written(row, "refused", refusal(outcome)))
+        left = [row for row, outcome in sent if outcome is None and row.row_id not in there]
         if not left:
-            return settled
-    if lost:
-        raise lost
+            break
+        if lost and attempt == TRIES - 1:
+            raise lost
     return settled
+
+
+def _sent_in(count: int, message: Message, rows: list[StagedRow]) -> tuple[list[tuple[StagedRow, Outcome | None]], OutcomeUnknown | None]:
+    """Each row with its outcome, sent in so many parts; None for rows whose answer got lost, with the last error that said so."""
+    sent, lost = list[tuple[StagedRow, Outcome | None]](), None
+    for part in parts(rows, -(-len(rows) // count)):
+        try:
+            sent += message.send(part)
+        except OutcomeUnknown as error:
+            sent += [(row, None) for row in part]
+            lost = error
+    return sent, lost

@@ -21,6 +21,7 @@ from loads import (
     contents,
     leases,
     ledger,
+    opting_out,
     quality,
     reading_back,
     reconciliation,
@@ -254,16 +255,19 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     if phase.run.is_rollback:
         jobs = list(rollback.jobs(destination, phase, ready))
     elif phase.kind == Phase.Kind.ROWS:
-        edited, again = [row for row in rows if row.action == "conflict" and row.values], chunk.attempts > 1
+        again = chunk.attempts > 1
         filed, plain = weights.apart(phase, ready)
         jobs = [*writer.jobs(destination, phase, plain, again=again), *contents.jobs(destination, phase, filed, again=again)]
-        jobs += writer.refusals(destination, phase, edited)
+        jobs += opting_out.jobs(destination, phase, rows)
     else:
         jobs = list(carrying_out.jobs(destination, phase, ready, chunk.number))
 
     def settle(underway: Underway) -> None:
         for written in underway.results:
-            settlement.add(chunk, written.row, written.outcome, written.reason)
+            if written.outcome == writer.BESIDE and written.reason:
+                settlement.beside(written.row, written.reason)
+            else:
+                settlement.add(chunk, written.row, written.outcome, written.reason)
         ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
         if phase.kind == Phase.Kind.ROWS:
             _keep_tuning(phase, destination, settlement.counts)

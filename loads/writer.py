@@ -31,6 +31,7 @@ UPDATE_ROWS = 50
 PUT_OFF = 429
 OF_THE_WHOLE = (400, 413, FAILED)  # answers to a batch that say something of what is in it, not of who sends it
 TRIES, FIRST_WAIT_S, PARTS = 4, 0.25, 4
+BESIDE = "beside"
 NEEDS_REVISION = "0x8004f995"  # of a product that is active
 RETIRED = 1  # statecode of a product
 ON_SALE, UNDER_REVISION = {"statecode": 0, "statuscode": 1}, {"statecode": 3, "statuscode": 3}
@@ -38,7 +39,10 @@ ON_SALE, UNDER_REVISION = {"statecode": 0, "statuscode": 1}, {"statecode": 3, "s
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What came of one row: created, updated or refused with a reason ({"code", "field", "detail", "severity"})."""
+    """What came of one row: created, updated or refused with a reason ({"code", "field", "detail", "severity"}).
+
+    BESIDE: something that was done with a row whose outcome is another one; the reason says what.
+    """
 
     row: StagedRow
     outcome: str
@@ -262,21 +266,6 @@ def _written(
     act: Callable[[Writer, list[StagedRow]], list[Written]], rows: list[StagedRow], table: Table, stamp: dict[str, str], client: Client
 ) -> list[Written]:
     return act(Writer(client, table, stamp), rows)
-
-
-def refusals(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
-    """The calls that write refusals of consent into rows that else wait for a person's decision.
-
-    Such a row isn't written as such, so it isn't stamped and has no outcome here; one that was changed meanwhile is read again by the next
-    run.
-    """
-    for part in parts(rows, UPDATE_ROWS):
-        yield partial(_refused, part, destination.table(phase.table))
-
-
-def _refused(rows: list[StagedRow], table: Table, client: Client) -> list[Written]:
-    Writer(client, table, {}).update(rows)
-    return []
 
 
 def parts(rows: Sequence[StagedRow], size: int) -> Iterator[list[StagedRow]]:
