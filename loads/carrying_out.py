@@ -95,7 +95,8 @@ def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
 
 def _sent_in(count: int, message: Message, rows: list[StagedRow]) -> tuple[list[tuple[StagedRow, Outcome | None]], OutcomeUnknown | None]:
     """Each row with its outcome, sent in so many parts; None for rows whose answer got lost, with the last error that said so."""
-    sent, lost = list[tuple[StagedRow, Outcome | None]](), None
+    sent = list[tuple[StagedRow, Outcome | None]]()
+    lost: OutcomeUnknown | None = None
     for part in parts(rows, -(-len(rows) // count)):
         try:
             sent += message.send(part)

@@ -251,23 +251,20 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     settlement = ledger.Settlement()
     bound, only = bindings.late(destination.environment), () if phase.run.is_rollback else staged.TO_SEND
     rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=only))
-    ready = (rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement)
+    ready, again = staged.apart((rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement))
     if phase.run.is_rollback:
         jobs = list(rollback.jobs(destination, phase, ready))
     elif phase.kind == Phase.Kind.ROWS:
-        again = chunk.attempts > 1
+        taken_over = chunk.attempts > 1
         filed, plain = weights.apart(phase, ready)
-        jobs = [*writer.jobs(destination, phase, plain, again=again), *contents.jobs(destination, phase, filed, again=again)]
+        jobs = [*writer.jobs(destination, phase, plain, again=taken_over), *contents.jobs(destination, phase, filed, again=taken_over)]
         jobs += opting_out.jobs(destination, phase, rows)
     else:
         jobs = list(carrying_out.jobs(destination, phase, ready, chunk.number))
 
     def settle(underway: Underway) -> None:
         for written in underway.results:
-            if written.outcome == writer.BESIDE and written.reason:
-                settlement.beside(written.row, written.reason)
-            else:
-                settlement.add(chunk, written.row, written.outcome, written.reason)
+            _take_in(settlement, chunk, written, again.get(written.row.row_id, ()))
         ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
         if phase.kind == Phase.Kind.ROWS:
             _keep_tuning(phase, destination, settlement.counts)
@@ -275,6 +272,17 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
         log.info("chunk settled: %s", settlement.counts)
 
     return Underway(chunk, jobs, settle)
+
+
+def _take_in(settlement: ledger.Settlement, chunk: Chunk, written: writer.Written, again: Sequence[staged.StagedRow]) -> None:
+    """Count what came of a row. again: the same row, staged more than once, of which one was sent: the others are as it is."""
+    if written.outcome == writer.BESIDE and written.reason:
+        settlement.beside(written.row, written.reason)
+        return
+    settlement.add(chunk, written.row, written.outcome, written.reason)
+    outcome = written.outcome if written.reason or chunk.phase.run.is_rollback else "equal"
+    for row in again:
+        settlement.add(chunk, row, outcome, written.reason)
 
 
 def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
