@@ -36,6 +36,7 @@ class Call:
     expect: Container[int]
     bucket: str
     own: bool  # goes to the session's own address, so it carries its credentials
+    operations: int = 0  # that the service counts, of those that write
     divisible: bool = False  # after a 500 whoever sends it sends it in parts, not the same again
 
     def __repr__(self) -> str:

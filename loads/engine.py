@@ -8,10 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from django.db import Error as DatabaseLost
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from loads import (
@@ -32,11 +34,11 @@ from loads import (
     weights,
     writer,
 )
-from loads.budget import Budget
+from loads.budget import RESERVED, Budget
 from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
-from loads.flight import Flight, Underway
+from loads.flight import COUNTED, Flight, Underway
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
@@ -169,6 +171,7 @@ class Claim:
     during: str
     after: Collection[str]
     begin: Callable[[Chunk, Phase, Destination, str], Underway]
+    reserves: Mapping[str, Combinable] = field(default_factory=dict)  # what is written down of a chunk that is taken
 
 
 def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float, budget: Budget) -> bool:
@@ -177,20 +180,26 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
     Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
     """
     taken = 0
+    flight = Flight(destination.clients)
     watch = _Watch(phase.run, worker, claim, callers.Callers(phase.run, destination, worker))
-    with watch, Flight(destination.clients) as flight:
-        while True:
-            while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
-                chunk = claim_next(phase, worker, claim) if claim is READING or budget.has_room(phase) else None
-                if chunk is None:
-                    break
-                taken += 1
-                budget.take(chunk)
-                flight.start(claim.begin(chunk, phase, destination, worker))
-            if not flight.underway:
-                return taken > 0
-            flight.land(LOOK_S)
-            watch.beat(flight.underway)
+    try:
+        with watch, flight:
+            while True:
+                while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
+                    take = partial(claim_next, phase, worker, claim)
+                    chunk = take() if claim is READING else budget.taken(phase, take)
+                    if chunk is None:
+                        break
+                    taken += 1
+                    flight.start(claim.begin(chunk, phase, destination, worker))
+                if not flight.underway:
+                    return taken > 0
+                flight.land(LOOK_S)
+                watch.beat(flight.underway)
+    except Exception:
+        with suppress(DatabaseLost):
+            budget.give_back(worker, flight.unsettled)
+        raise
 
 
 class _Watch:
@@ -235,7 +244,7 @@ def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
         chunk = phase.chunks.filter(free).order_by("number").first()
         if chunk is None:
             return None
-        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1}
+        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
         if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
@@ -265,7 +274,8 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     def settle(underway: Underway) -> None:
         for written in underway.results:
             _take_in(settlement, chunk, written, again.get(written.row.row_id, ()))
-        ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
+        spent = {name: getattr(underway, name) for name in (*COUNTED, "seconds")}
+        ledger.settle(chunk, worker, settlement, **spent)
         if phase.kind == Phase.Kind.ROWS:
             _keep_tuning(phase, destination, settlement.counts)
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
@@ -327,7 +337,7 @@ def release(worker: str) -> None:
     Run.objects.filter(worker=worker).update(lease_until=None)
 
 
-SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send)
+SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, RESERVED)
 READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), reading_back.read)
 
 

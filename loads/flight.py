@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from loads.models import Chunk
 
 THREADS = 128  # at most; the users decide how many of them call
 AHEAD = 2  # requests that are ready when one is answered
-COUNTED = ("requests", "retries")
+COUNTED = ("requests", "retries", "operations")
 LOOK_S = 1.0  # for a user that may call more at once than before
 
 Job = Callable[[Client], list[Any]]
@@ -33,7 +33,7 @@ Job = Callable[[Client], list[Any]]
 class Underway:
     """A chunk that this worker holds: what its requests bring, and what is done when all are answered.
 
-    settle: called with the results of all jobs once the last one is answered. requests, retries: of this chunk's jobs alone.
+    settle: called with the results of all jobs once the last one is answered. requests, retries, operations: of this chunk's jobs alone.
     """
 
     chunk: Chunk
@@ -42,6 +42,7 @@ class Underway:
     results: list[Any] = field(default_factory=list)
     requests: int = 0
     retries: int = 0
+    operations: int = 0
     left: int = 0
     began: float = field(default_factory=time.monotonic)
 
@@ -49,6 +50,11 @@ class Underway:
     def seconds(self) -> float:
         """Since it was taken."""
         return time.monotonic() - self.began
+
+    def count(self, spent: Mapping[str, int]) -> None:
+        """Add what a job counted."""
+        for name, count in spent.items():
+            setattr(self, name, getattr(self, name) + count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,7 @@ class Flight:
         self._clients, self._users = clients, _Users(clients, patience_s)
         self._pool = ThreadPoolExecutor(THREADS)
         self._out: dict[Future[_Came], _Sent] = {}
+        self.unsettled: dict[Underway, None] = {}  # chunks that were started; once the flight ended, with all that was counted for them
         self._error: Exception | None = None
 
     @property
@@ -157,8 +164,9 @@ class Flight:
         underway.left = len(underway.jobs)
         for job in underway.jobs:
             self._send(_Sent(underway, job))
+        self.unsettled[underway] = None
         if not underway.jobs:
-            underway.settle(underway)
+            self._settle(underway)
 
     def land(self, seconds: float) -> None:
         """Wait for an answer, at most so long; chunks whose last one it is are settled. Raises what a request or `settle` raised."""
@@ -175,17 +183,20 @@ class Flight:
 
     def _take_in(self, sent: _Sent, came: _Came) -> None:
         underway = sent.underway
-        underway.requests += came.spent["requests"]
-        underway.retries += came.spent["retries"]
+        underway.count(came.spent)
         if came.error is None:
             underway.results += came.results
             underway.left -= 1
             if not underway.left:
-                underway.settle(underway)
+                self._settle(underway)
         elif isinstance(came.error, Throttled) and sent.go < len(self._clients) and self._error is None:
             self._send(_Sent(underway, sent.job, sent.go + 1))
         else:
             self._stop(came.error)
+
+    def _settle(self, underway: Underway) -> None:
+        underway.settle(underway)
+        del self.unsettled[underway]
 
     def _stop(self, error: Exception) -> None:
         """Let nothing more go out; of several errors that one is raised which says more than that the service wants a pause."""
@@ -223,4 +234,8 @@ class Flight:
         self._users.stop()
         for future in self._out:
             future.cancel()
-        self._pool.shutdown(wait=error is None or isinstance(error, Exception))
+        waits = error is None or isinstance(error, Exception)
+        self._pool.shutdown(wait=waits)
+        for future, sent in self._out.items() if waits else ():
+            if not future.cancelled():
+                sent.underway.count(future.result().spent)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from loads.models import Chunk, LedgerEntry, Phase
@@ -62,13 +62,15 @@ class Settlement:
 
 
 @transaction.atomic
-def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, retries: int, seconds: float) -> None:
+def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, retries: int, operations: int, seconds: float) -> None:
     """Close a chunk with its counts and entries, all or nothing. Raises LeaseLost."""
     done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.LEASED, worker=worker).update(
         state=Chunk.State.DONE,
         lease_until=None,
         requests=requests,
         retries=retries,
+        operations=F("operations") + operations,
+        reserved=0,
         seconds=seconds,
         settled_at=timezone.now(),
         **settlement.counts,

@@ -162,7 +162,8 @@ class Client:
         body = write_batch(quiet, root=f"/{API}", boundary=boundary, headers={})
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
         try:
-            response = self._send("POST", "$batch", data=body, headers=headers, repeatable=repeatable, divisible=divisible)
+            options = {"repeatable": repeatable, "divisible": divisible, "operations": sum(map(_counted, operations))}
+            response = self._send("POST", "$batch", data=body, headers=headers, **options)
         except errors.DataverseRefused as refused:
             if refused.body.startswith("--"):  # outcomes up to the first failure: going on was not granted
                 raise errors.ShortAnswer(f"A batch of {len(operations)} operations was stopped at a failure.") from None
@@ -179,15 +180,22 @@ class Client:
     def _quieted(self, operation: Operation) -> Operation:
         return replace(operation, headers={**self._quiet(operation.path), **operation.headers})
 
-    def post(self, path: str, json: Any, headers: Mapping[str, str] | None = None, *, repeatable: bool = False) -> requests.Response:
+    def post(
+        self, path: str, json: Any, headers: Mapping[str, str] | None = None, *, repeatable: bool = False, operations: int = 1,
+    ) -> requests.Response:  # fmt: skip
         """Create, or call an action. Raises OutcomeUnknown where the answer got lost and it isn't repeatable."""
-        return self.send("POST", path, json=json, headers=headers, repeatable=repeatable)
+        return self.send("POST", path, json=json, headers=headers, repeatable=repeatable, operations=operations)
 
     def send(
         self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None, repeatable: bool = False,
+        operations: int = 1,
     ) -> requests.Response:  # fmt: skip
-        """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them."""
-        return self._send(method, path, json=json, headers={**self._quiet(path), **(headers or {})}, repeatable=repeatable)
+        """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them.
+
+        operations: rows that it writes, as the service counts them.
+        """
+        options = {"repeatable": repeatable, "operations": operations}
+        return self._send(method, path, json=json, headers={**self._quiet(path), **(headers or {})}, **options)
 
     def download(self, path: str) -> BinaryIO:
         """A value as a file at its start, complete, with bounded memory; the caller closes it. Raises what `get` raises."""
@@ -202,7 +210,8 @@ class Client:
         # The same rows by primary key: an upsert or update whose answer got lost may be sent again.
         repeatable, bucket = message != "Create", f"{message} {table} {len(rows)}"
         path = f"{entity_set}/{NS}.{message}Multiple"
-        return self._send("POST", path, json={"Targets": targets}, headers=self._quiet(path), repeatable=repeatable, bucket=bucket)
+        options = {"repeatable": repeatable, "bucket": bucket, "operations": len(rows)}
+        return self._send("POST", path, json={"Targets": targets}, headers=self._quiet(path), **options)
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
@@ -241,6 +250,11 @@ def environment_url(address: str) -> str:
     """Scheme and host of an environment's address, whatever path a person pasted behind it."""
     parts = urlsplit(address.strip())
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else address.strip()
+
+
+def _counted(operation: Operation | ChangeSet) -> int:
+    """What an entitlement counts of it: each write, also within a change set (facts, section 4)."""
+    return sum(one.method != "GET" for one in (operation if isinstance(operation, tuple) else (operation,)))
 
 
 def _judged(refused: HttpRefused, repeatable: bool) -> Exception:

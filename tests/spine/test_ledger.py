@@ -26,6 +26,6 @@ def test_both_lists_of_one_source_list_that_is_gone_have_their_own_refusal():
     ids, settlement = {uuid.uuid4(), uuid.uuid4()}, ledger.Settlement()
     for row_id in ids:
         settlement.add(chunk, departed(row_id), "refused", reason("conflict.edited"))
-    ledger.settle(chunk, "w", settlement, requests=1, retries=0, seconds=0.1)
+    ledger.settle(chunk, "w", settlement, requests=1, retries=0, operations=2, seconds=0.1)
     assert set(LedgerEntry.objects.filter(phase=phase).values_list("row_id", flat=True)) == ids
     assert ledger.absent(phase, ids) == ids
