@@ -20,7 +20,7 @@ def departed(row_id: uuid.UUID) -> StagedRow:
 
 def test_both_lists_of_one_source_list_that_is_gone_have_their_own_refusal():
     run = cast.make_run(cast.make_engagement(), cast.make_user("e"), state="loading")
-    phase = cast.make_phase(run, 1, "list", "list", state="loading")
+    phase = cast.make_phase(run, 9, "list", "list", state="loading")
     Phase.objects.filter(pk=phase.pk).update(kind=Phase.Kind.GONE)
     chunk = Chunk.objects.create(phase=phase, number=1, start=0, stop=2, state=Chunk.State.LEASED, worker="w")
     ids, settlement = {uuid.uuid4(), uuid.uuid4()}, ledger.Settlement()

@@ -67,6 +67,7 @@ def test_a_refusal_is_written_whatever_the_rows_version_and_one_that_is_not_is_t
     assert (moved_on["jobtitle"], moved_on["donotbulkemail"]) == ("President", True)
     phase = of_contacts(run)
     assert (phase.refused, phase.balanced) == (3, True)
+    assert sum(phase.chunks.values_list("operations", flat=True)) == 3  # they count towards the requests of the day
     told = {entry.source_id: [one["code"] for one in entry.reasons] for entry in LedgerEntry.objects.filter(phase=phase)}
     assert told == {
         "u-moved-on": ["conflict.edited", "consent.written"],
