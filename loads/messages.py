@@ -11,6 +11,7 @@ from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
+from connectors.http import ServerFailed
 from connectors.store import batched
 from loads.destination import EDITOR, Destination
 from loads.endings import ENDINGS, NAME, Ending
@@ -63,7 +64,7 @@ class States(OfTable):
         targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
         try:
             self.client.update_multiple(self.table.name, self.table.entity_set, targets)
-        except DataverseRefused:
+        except (DataverseRefused, ServerFailed):
             return super().send(rows)
         return [(row, Outcome(204)) for row in rows]
 

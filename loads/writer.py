@@ -97,7 +97,7 @@ class Writer:
             return self._one_by_one(rows)
         try:
             self.client.upsert_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
-        except DataverseRefused:
+        except (DataverseRefused, ServerFailed):
             return self._one_by_one(rows)
         return [Written(row, "created") for row in rows]
 
@@ -200,7 +200,7 @@ def _may_pass(outcome: Outcome, attempt: int) -> bool:
     """Whether the same operation may be answered otherwise when it is sent again (facts, section 11)."""
     if outcome.status == PUT_OFF or meaning_of(outcome.code).kind is TooMuchAtOnce or outcome.in_doubt:
         return True
-    is_odd = meaning_of(outcome.code).kind is LogicFailed or outcome.status == FAILED
+    is_odd = meaning_of(outcome.code).kind is LogicFailed or outcome.status == FAILED  # *assumed*: it kept nothing, nor did the above
     return is_odd and attempt == 0  # once more
 
 

@@ -137,13 +137,16 @@ class Client:
             raise errors.ShortAnswer(f"{len(rows)} rows of {table} sent, {len(answer.get('Ids', ()))} ids came back.")
 
     def upsert_multiple(self, table: str, entity_set: str, rows: Sequence[Target]) -> None:
-        """Create or update rows by primary key in one transaction; the answer doesn't say which were created."""
+        """Create or update rows by primary key in one transaction; the answer doesn't say which were created.
+
+        Raises DataverseRefused or ServerFailed, at the first 500: fewer rows may do.
+        """
         self._multiple("Upsert", table, entity_set, rows)
 
     def update_multiple(self, table: str, entity_set: str, rows: Sequence[Target]) -> None:
         """Update rows by primary key in one transaction: all or none. Of a row that occurs twice the service applies the first only.
 
-        The same values again do no harm, so a call whose answer got lost is sent again.
+        The same values again do no harm, so a call whose answer got lost is sent again. Raises as `upsert_multiple`.
         """
         self._multiple("Update", table, entity_set, rows)
 
@@ -210,7 +213,7 @@ class Client:
         # The same rows by primary key: an upsert or update whose answer got lost may be sent again.
         repeatable, bucket = message != "Create", f"{message} {table} {len(rows)}"
         path = f"{entity_set}/{NS}.{message}Multiple"
-        options = {"repeatable": repeatable, "bucket": bucket, "operations": len(rows)}
+        options = {"repeatable": repeatable, "bucket": bucket, "operations": len(rows), "divisible": True}
         return self._send("POST", path, json={"Targets": targets}, headers=self._quiet(path), **options)
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:

@@ -122,6 +122,13 @@ def test_a_batch_at_which_the_service_fails_as_a_whole_goes_in_parts_until_the_r
     assert len(service.received) == 1 + 4 + 2
 
 
+def test_a_call_at_which_the_service_fails_is_taken_apart_at_once(service: Service, client: Client):
+    service.script = lambda request: Reply(500) if "Multiple" in request.path else parts(*["204 No Content"] * 8)
+    written = Writer(client, Table("contact", "contacts", "contactid", {}), {}).upsert([row(row_id) for row_id in IDS])
+    assert [one.outcome for one in written] == ["created"] * 8
+    assert len(service.received) == 2
+
+
 def test_a_call_in_which_the_services_database_timed_out_makes_the_next_ones_smaller(service: Service, client: Client, monkeypatch):
     monkeypatch.setattr(tuning, "LONGEST_S", 0.1)
 
