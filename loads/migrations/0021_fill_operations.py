@@ -11,7 +11,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0038_operations_of_chunks'),
+        ('loads', '0020_operations_of_chunks'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0037_ledger_by_row'),
+        ('loads', '0019_ledger_by_row'),
     ]
 
     operations = [
