@@ -234,7 +234,11 @@ class Phase(models.Model):
 
 
 class Chunk(models.Model):
-    """A row range of a staged file: the unit of lease and resume. verified: see `verification.Tally`, once its rows are read back."""
+    """A row range of a staged file: the unit of lease and resume. verified: see `verification.Tally`, once its rows are read back.
+
+    operations: what was sent for it as an entitlement counts it, in vain too. reserved: what the worker that sends it may send, see
+    `loads.budget`.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -263,6 +267,8 @@ class Chunk(models.Model):
     kept = models.PositiveIntegerField(default=0)
     requests = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
+    operations = models.PositiveIntegerField(default=0)
+    reserved = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
     settled_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="When its rows were sent: they count for 24 hours.")
     verified = models.JSONField(default=dict, editable=False)
@@ -274,6 +280,26 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phase}, rows {self.start} to {self.stop}"
+
+
+class StagingRange(models.Model):
+    """A range of an object's records that is still to be staged; any number of workers take ranges, each under a lease.
+
+    It goes once its files are there, which say that it is staged: see `loads.staging.ranges`.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="staging_ranges")
+    object_name = models.CharField("object", max_length=60)
+    number = models.PositiveIntegerField()
+    worker = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["run", "object_name", "number"]
+        constraints = [models.UniqueConstraint(fields=["run", "object_name", "number"], name="staging_range_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name} of {self.run}, range {self.number}"
 
 
 class Caller(models.Model):

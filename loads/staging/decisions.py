@@ -13,7 +13,6 @@ from loads.staging.context import StagingContext
 from loads.staging.rows import Draft
 from mapping.issues import Issue
 
-RANGE = 20_000  # records that one part of a task stages
 MAIN = ""  # stands for the main table of an object, whichever the customer chose
 
 

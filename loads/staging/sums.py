@@ -21,7 +21,8 @@ import pyarrow as pa
 from connectors import store
 from loads import bindings, staged
 from loads.staging.context import StagingContext
-from loads.staging.decisions import RANGE, Kind, Money
+from loads.staging.decisions import Kind, Money
+from loads.staging.ranges import RANGE
 from loads.sums import AMOUNTS, DISPOSITIONS, PARTS
 from loads.verification import BIND
 from mapping.objects import load_order
