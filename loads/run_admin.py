@@ -22,7 +22,7 @@ from loads.guidance import guidance
 from loads.losses import recording
 from loads.models import Run, VerifiedRow
 from loads.rehearsal import scoring
-from loads.sums import AMOUNTS
+from loads.sums import AMOUNTS, differences
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
@@ -245,6 +245,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "departed": run.departed.count(),
         "quality": (lines := [] if run.is_rollback else quality.lines(run)),
         "amounts": AMOUNTS,
+        "unexplained": differences(run.sums),
         "records_decisions": any(line.asks for line in lines) and quality.newest(run.engagement) == run,
         "rehearsal": scoring.content(run),
         **recording.panel(run),

@@ -25,9 +25,8 @@ def differences(sums: Mapping[str, Any]) -> list[str]:
             said.append(f"Of {one['object']} {one['landed']} records are landed and {told - one['doubled']} have a disposition.")
     for one in sums.get("money", ()):
         if one["differing"]:
-            places = ", ".join(map(str, one["positions"]))
-            said.append(
-                f"Of {one['object']} {one['unexplained']} {one['currency']} ({one['name']}) of {one['landed']} landed can't be explained: "
-                f"{one['differing']} records, at {places} in the dataset among them."
-            )
+            count, places = one["differing"], ", ".join(map(str, one["positions"]))
+            where = f"{count} record{'s' * (count != 1)}, at place {places}{' and others' if count > len(one['positions']) else ''}"
+            money = f"{one['unexplained']} {one['currency']} ({one['name']})"
+            said.append(f"Of {one['object']} {money} of {one['landed']} landed can't be explained: {where} of the dataset.")
     return said

@@ -196,11 +196,11 @@ def _add_range(context: StagingContext, object_name: str, kind: Kind, number: in
     money = _money_of(context, kind, object_name)
     sums = {currency: one for (name, currency), one in found.items() if name == object_name}
     for one in _compared(context, object_name, money, number):
-        _add(sums, money, one)
+        add(sums, money, one)
     found |= {(object_name, currency): one for currency, one in sums.items()}
 
 
-def _add(sums: dict[str, Sum], money: Money, one: Compared) -> None:
+def add(sums: dict[str, Sum], money: Money, one: Compared) -> None:
     """One record with its rows into the sums of its currency, and of any other one that its rows are in."""
     own, worth = sums.setdefault(one.currency, Sum()), _worth(one.factors)
     own.landed += worth

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from loads.models import QualityGroup, Run
+from loads.sums import AMOUNTS, DISPOSITIONS
 from mapping.models import QualityDecision, QualityDuty
 from reports import quality
 from tests.pages import cast
@@ -144,6 +145,17 @@ def test_the_runs_page_shows_the_report(run, people, as_user):
     text = as_user(people.engineer).get(f"/admin/loads/run/{run.pk}/change/").content.decode()
     assert "The value can&#x27;t be read as a number without guessing." in text
     assert MARKUP not in text
+
+
+def test_what_money_comes_to_stands_on_both_pages_with_what_cannot_be_explained(run, people, as_user):
+    counts = dict.fromkeys(DISPOSITIONS, 0) | {"object": "purchase", "landed": 9, "planned": 9, "doubled": 0}
+    amounts = dict.fromkeys(AMOUNTS, "0") | {"landed": "1234567.5", "staged": "1234567", "unexplained": "0.5"}
+    money = {"object": "purchase", "name": "total", "currency": "EUR", **amounts, "without": 0, "differing": 1, "positions": [3]}
+    Run.objects.filter(pk=run.pk).update(sums={"records": [counts], "money": [money], "left": []})
+    for client, page in ((as_user(people.viewer), PAGE), (as_user(people.engineer), f"/admin/loads/run/{run.pk}/change/")):
+        text = client.get(page).content.decode()
+        assert "1,234,567.5" in text
+        assert "Of purchase 0.5 EUR (total) of 1234567.5 landed can&#x27;t be explained: 1 record, at place 3 of the dataset." in text
 
 
 def test_a_report_of_hundreds_of_groups_takes_few_queries(run, people, as_user, django_assert_max_num_queries):

@@ -1,6 +1,7 @@
 """What was staged must add up before the first row is sent: each landed record once, documented ones too, and money to the cent."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,9 @@ from connectors import landing
 from loads import runs, staged
 from loads.dispositions import lookup
 from loads.models import Run
+from loads.staging import sums
+from loads.staging.decisions import Money
+from loads.sums import AMOUNTS
 from tests import folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
@@ -109,6 +113,39 @@ def test_what_does_not_add_up_stops_the_run_before_its_first_row(seen, name):
     state, message, contacts = seen.stopped[name]
     assert (state, contacts) == (Run.State.STOPPED, 0)
     assert BROKEN[name][-1] in message
+
+
+# A record in euros, what became of it, its rows (currency, price, quantity, whether left as they are), and the sums that come of it.
+PLANNED, ROUNDED = ("planned", []), ("planned", [{"severity": "loss", "field": "price"}])
+RECORDS: dict[str, tuple[Any, ...]] = {
+    "as it is": (("2.50", "2"), PLANNED, [("", "2.5", "2.0", False)], {"EUR": {"landed": 5, "staged": 5}}),
+    "but for noise": (("59.97000000000001", "1"), PLANNED, [("EUR", "59.97", "1", False)],
+                      {"EUR": {"landed": "59.97000000000001", "staged": "59.97", "changed": "-0.00000000000001"}}),
+    "rounded": (("2.555", "2"), ROUNDED, [("", "2.56", "2", False)], {"EUR": {"landed": "5.11", "staged": "5.12", "changed": "0.01"}}),
+    "rounded without a word": (("2.555", "2"), PLANNED, [("", "2.56", "2", False)],
+                               {"EUR": {"landed": "5.11", "staged": "5.12", "unexplained": "-0.01", "differing": 1}}),
+    "in another currency": (("1", "1"), PLANNED, [("USD", "1", "1", False)],
+                            {"EUR": {"landed": 1, "unexplained": 1, "differing": 1},
+                             "USD": {"staged": 1, "unexplained": -1, "differing": 1}}),
+    "left as somebody edited it": (("1", "1"), PLANNED, [("", None, None, True)], {"EUR": {"landed": 1, "kept": 1}}),
+    "held": (("1", "1"), ("held", []), [], {"EUR": {"landed": 1, "held": 1}}),
+    "held, and sent": (("1", "1"), ("held", []), [("", "1", "1", False)], {"EUR": {"landed": 1, "differing": 1}}),
+    "a price that nobody can read": ((None, "1"), ("rejected", []), [], {"EUR": {"without": 1}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_counts_with_what_became_of_it(name):
+    factors, (disposition, reasons), rows, expected = RECORDS[name]
+    numbers = [None if one is None else Decimal(one) for one in factors]
+    built = [sums.Row(code, [None if one is None else Decimal(one) for one in held], kept) for code, *held, kept in rows]
+    money = Money("price", "opportunityproduct", ["priceperunit", "quantity"], lambda record: ("", []), frozenset({("loss", "price")}))
+    found: dict[str, sums.Sum] = {}
+    sums.add(found, money, sums.Compared(0, "EUR", numbers, disposition, orjson.dumps(reasons), built))
+    for currency, one in found.items():
+        counted = one.content()
+        told = {key: Decimal(counted[key]) for key in (*AMOUNTS, "without", "differing") if Decimal(counted[key])}
+        assert told == {key: Decimal(value) for key, value in expected[currency].items()}
 
 
 def test_a_run_that_adds_up_goes_on(seen):
