@@ -1,7 +1,7 @@
 """The workshop's pages of one field map, and of what was changed: samples, alternatives, the value map, history and undo."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -11,13 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
 from mapping import plan
 from mapping.models import SourceField
 from mapping.schema import spec_from_dict
 from mapping.transforms import TRANSFORMS, ColumnLike, TimeRules
-from mapping.workshop import completeness, decisions, tables, values
+from mapping.workshop import completeness, decisions, rest, tables, values
 from mapping.workshop.checking import Checker
 from mapping.workshop.models import FieldMap, FieldMapChange
 from mapping.workshop.samples import samples, tally
@@ -39,6 +40,7 @@ class WorkshopPages(ModelAdmin):
         pages = {
             "changes/": (self.changes_view, "changes"),
             "changes/<int:entry_pk>/": (self.entry_view, "entry"),
+            "rest/<int:engagement_pk>/": (self.rest_view, "rest"),
             "<int:pk>/preview/": (self.preview_view, "preview"),
             "<int:pk>/take/": (self.take_view, "take"),
             "<int:pk>/values/": (self.values_view, "values"),
@@ -135,6 +137,44 @@ class WorkshopPages(ModelAdmin):
         sheet = values.sheet(row, profile_of(row), column, propose="propose" in request.GET)
         return self._page(request, "value_map", f"Value map of {row}", field_map=row, sheet=sheet, column_kind=tables.kind_of(column))
 
+    def rest_view(self, request: HttpRequest, engagement_pk: int) -> HttpResponse:
+        """The fields of an engagement without a decision; a POST leaves exactly those behind, with one written reason."""
+        engagement = get_object_or_404(workable_by(request.user), pk=engagement_pk)
+        found = rest.of(engagement)
+        if request.method == "POST" and request.POST.get("shown") == found.digest:
+            return self._leave(request, engagement)
+        if request.method == "POST":
+            messages.warning(request, "Nothing was changed: other fields are open now than this page showed. Read it again.")
+        context = {"engagement": engagement, "rest": found, "rows": [*found.lines, *found.without][:1_000]}
+        context |= {"reason": request.POST.get("reason", ""), "comment": request.POST.get("comment", "")}
+        return self._page(request, "leave_rest", f"Leave the rest behind: {engagement}", **context)
+
+    def _leave(self, request: HttpRequest, engagement: Engagement) -> HttpResponse:
+        try:
+            entries = rest.leave(
+                engagement, user=request.user, reason=request.POST.get("reason", ""), comment=request.POST.get("comment", "")
+            )
+        except WorkbenchError as error:
+            messages.error(request, f"Nothing was changed. {error} {error.remedy}")
+            return redirect(reverse("admin:mapping_fieldmap_rest", args=[engagement.pk]))
+        self.say_changed(request, "Left behind", entries)
+        return redirect(f"{reverse('admin:mapping_fieldmap_changelist')}?engagement={engagement.pk}")
+
+    def say_changed(self, request: HttpRequest, verb: str, entries: Sequence[AuditEntry]) -> None:
+        """What was done, with the way to undo it."""
+        for entry in entries:
+            messages.success(
+                request,
+                format_html(
+                    '{}: {} field maps. <a class="mw-link" href="{}">See or undo it</a>. What differs in the plan is a new version.',
+                    verb,
+                    len(entry.detail["maps"]),
+                    reverse("admin:mapping_fieldmap_entry", args=[entry.pk]),
+                ),
+            )
+        if not entries:
+            messages.info(request, f"{verb}: nothing to change.")
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Every decision about one map: who, when, why, and what it replaced."""
         row = self._map(request, int(object_id) if object_id.isdecimal() else 0)
@@ -218,5 +258,5 @@ def _completeness(request: HttpRequest) -> list[dict[str, Any]]:
     chosen = request.GET.get("engagement", "")
     mine = workable_by(request.user).order_by("-pk")
     engagements = mine.filter(pk=int(chosen)) if chosen.isdecimal() else mine[:ENGAGEMENTS]
-    found = [{"engagement": one, "objects": completeness.of(one)} for one in engagements]
-    return [one for one in found if one["objects"]]
+    found = [(one, completeness.of(one)) for one in engagements]
+    return [{"engagement": one, "objects": lines, "rest": sum(line.open + line.lost for line in lines)} for one, lines in found if lines]
