@@ -177,7 +177,7 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
             "scope": found,
             "groups": [
                 ("Would change", [(row, "") for row in found.changes]),
-                ("Can't be confirmed", [(one.map, one.why) for one in found.impossible]),
+                ("Can't be confirmed", [(one.row, one.why) for one in found.impossible]),
                 ("Stay as they are", [(row, "") for row in found.unchanged]),
             ],
             "state": state,

@@ -117,7 +117,7 @@ def test_what_could_never_load_is_not_confirmed(engagement, people):
     misfit = cast.make_field_map(engagement, "misfit", column="jobtitle", transform="integer")
     locked = cast.make_field_map(engagement, "locked", column="fullname")
     rows = FieldMap.objects.filter(pk__in=[one.pk, two.pk, absent.pk, misfit.pk, locked.pk])
-    refused = {each.map.source: each.why for each in decisions.scope(rows, "confirmed").impossible}
+    refused = {each.row.source: each.why for each in decisions.scope(rows, "confirmed").impossible}
     assert set(refused) == {"nick", "alias", "absent", "misfit", "locked"}
     assert "Another field goes to contact.nickname" in refused["nick"]
     assert "has no column mwb_absent" in refused["absent"]
@@ -155,7 +155,7 @@ class TestUndoing:
         decisions.decide(maps.filter(source="nickname"), "deferred", user=people.engineer)
         scope = decisions.undo_scope(entry)
         assert [row.source for row, _ in scope.back] == ["jobtitle"]
-        assert [one.map.source for one in scope.alone] == ["nickname"]
+        assert [one.row.source for one in scope.alone] == ["nickname"]
         decisions.undo(entry, user=people.engineer)
         assert dict(maps.values_list("source", "state")) == {"jobtitle": "proposed", "nickname": "deferred"}
         assert decisions.undo(entry, user=people.engineer) is None
