@@ -18,7 +18,7 @@ from connectors.models import Dataset
 from connectors.sampling import Sampling
 from mapping import plan
 from mapping.canonical import record_hash
-from mapping.checks import pitfalls
+from mapping.checks import pitfalls, usage
 from mapping.checks.keeping import keep
 from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
@@ -212,7 +212,7 @@ def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding
     signed = signoffs.latest(engagement, SignOff.Kind.MATRIX) is not None
     with transaction.atomic():
         _keep_objects(engagement)
-        found = [*findings, *_counted(dataset), *pitfalls.findings(engagement)]
+        found = [*findings, *_counted(dataset), *pitfalls.findings(engagement), *usage.findings(engagement)]
         keep(engagement, None, found, actor=actor)
         keep_stages_and_owners(engagement, keys, playbook, signed=signed)
         _keep_organisations(engagement)
