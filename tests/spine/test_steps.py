@@ -29,7 +29,7 @@ from mapping.discovery import source as source_side
 from mapping.models import DiscoveryFinding, FieldMap
 from mapping.playbooks import load_playbook
 from mapping.preview import BeingPrepared, matrix_content
-from mapping.workshop import completeness
+from mapping.workshop import completeness, decisions
 from reports.models import Document
 from tests import folders
 from tests.folders import user
@@ -298,6 +298,8 @@ def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_s
         done = Step.objects.filter(name=step).first().done
         assert len(done) >= 6
         assert not gates.missing("extract", engagement)
+        decisions.decide(FieldMap.objects.filter(source="lastName"), "deferred", user=cast.engineer)
+        assert undecided(engagement) == (1, 3)  # one that was signed is waited for, however often it is profiled anew
         landed = [rule.name for rule in load_playbook("iterable").datasets if landing.latest(engagement, rule.name, Dataset.Purpose.LOAD)]
         assert len(landed) == (len(load_playbook("iterable").datasets) if step == Step.Name.EXTRACT else 0)
 
