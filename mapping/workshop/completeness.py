@@ -117,7 +117,7 @@ def without_a_line(engagement: Engagement) -> list[FieldMap]:
     """Open lines, not kept yet, for the fields that no line speaks of: one in each table that takes fields of their object."""
     becoming = dict(ObjectMap.objects.filter(engagement=engagement).values_list("object_name", "tables"))
     playbook = load_playbook(engagement.platform, engagement.prefix)
-    lost = with_decisions(SourceField.objects.filter(engagement=engagement, object_name__in=moving(engagement))).filter(has_line=False)
+    lost = with_decisions(SourceField.objects.filter(engagement=engagement, object_name__in=moving(engagement))).filter(Q(has_line=False))
     return [
         FieldMap(engagement=engagement, object_name=name, source=source, table=table)
         for name, source in lost.order_by("object_name", "name").values_list("object_name", "name")
