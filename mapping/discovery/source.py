@@ -124,11 +124,11 @@ def profiled_objects(playbook: Playbook) -> list[str]:
 def profile_object(engagement: Engagement, name: str, purpose: str, *, at_most: int | None = None) -> list[Finding]:
     """Profile the newest dataset of an object, or of the one in whose list its records lie.
 
-    Nothing where it wasn't landed, or has more than `at_most` records.
+    Nothing where it wasn't landed, or has more than `at_most` records; nor of a dataset that staging derived, whose fields are ours.
     """
     listed = next((rule for rule in load_playbook(engagement.platform).listed if rule.object == name), None)
     dataset = landing.latest(engagement, listed.of if listed else name, purpose)
-    if dataset is None or (at_most is not None and dataset.rows > at_most):
+    if dataset is None or dataset.derived or (at_most is not None and dataset.rows > at_most):
         return []
     return keep_listed_profiles(dataset, listed) if listed else keep_profiles(dataset)
 
