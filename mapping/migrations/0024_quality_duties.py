@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('engagements', '0009_schema_signature'),
-        ('mapping', '0013_list_id_length'),
+        ('mapping', '0014_fields_first_seen'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
