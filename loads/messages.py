@@ -84,7 +84,14 @@ class Gone(States):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Of each row what is changed of it."""
-        names = {row.row_id: row.values.keys() for row in rows}
+        return self._of_each(rows)
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Of each row what is changed of it, and who changed it last."""
+        return self._of_each(rows, EDITOR)
+
+    def _of_each(self, rows: Sequence[StagedRow], *more: str) -> dict[str, Values]:
+        names = {row.row_id: (*row.values, *more) for row in rows}
         found = self.look(rows, sorted({name for each in names.values() for name in each}))
         return {row_id: {name: values[name] for name in names[row_id]} for row_id, values in found.items()}
 
@@ -166,20 +173,27 @@ class Close(OfTable):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
-        found, table, lookup = super().read(rows), self.destination.table(self.ending.activity), self.table.primary_id
+        return self._with_closes(self.look(rows, self.columns))
+
+    def _with_closes(self, found: Mapping[str, Values], *more: str) -> dict[str, Values]:
+        """Rows with their close activities. more: columns of those beside the ones that a close sets."""
+        table, lookup = self.destination.table(self.ending.activity), self.table.primary_id
         closes: dict[str, dict[str, Values]] = {row_id: {} for row_id in found}
-        told = [name for name in self.ending.values if name in table.columns]
+        told = [*(name for name in self.ending.values if name in table.columns), *more]
         for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value", *told]):
             closes[close[f"_{lookup}_value"].lower()][close[table.primary_id]] = {name: close.get(name) for name in told}
         return {row_id: {**values, CLOSES: closes[row_id]} for row_id, values in found.items()}
 
     def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """What is read of the rows that exist, with the values of a close activity: of the one that is as it is to be, if there is one."""
-        found = self.read(rows)
+        """What is read of the rows that exist, with the values of a close activity: of the one that is as it is to be, if there is one.
+
+        Where none is left, somebody else removed it.
+        """
+        found = self._with_closes(self.look(rows, (*self.columns, EDITOR)), EDITOR)
         for row in rows:
             if row.row_id in found:
-                closes = [self._named(close) for close in found[row.row_id][CLOSES].values()]
-                close = next((one for one in closes if not self._differs(self._of_close(row), one)), closes[-1] if closes else {})
+                closes = [self._named(close) for close in found[row.row_id][CLOSES].values()] or [self._named({EDITOR: ""})]
+                close = next((one for one in closes if not self._differs(self._of_close(row), one)), closes[-1])
                 found[row.row_id] = {**found[row.row_id], **close}
         return found
 

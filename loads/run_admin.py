@@ -203,7 +203,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "balanced": sum(item.phase.balanced for item in phases),
         "open": run.state not in Run.FINISHED,
         "exceptions": progress.exceptions_by_code(run),
-        "sample": VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk")[:SAMPLE],
+        "sample": VerifiedRow.objects.filter(run=run).select_related("phase").worst_first()[:SAMPLE],
         "verdicts": verdicts(run),
         "everything": everything_content([run]),
         "objects": sorted({item.phase.object_name for item in phases}),
@@ -248,7 +248,7 @@ def requests_of_a_day(run: Run) -> dict[str, int]:
 def verdicts(run: Run) -> dict[str, int]:
     """Verified rows per verdict."""
     rows = VerifiedRow.objects.filter(run=run)
-    return {verdict: rows.filter(verdict=verdict).count() for verdict in ("equal", "lossy", "wrong")}
+    return {verdict: rows.filter(verdict=verdict).count() for verdict in reversed(VerifiedRow.WORST)}
 
 
 def find(run: Run, request: HttpRequest) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from loads.rehearsal import scoring
 from loads.staging import placeholders
-from loads.verification import VERDICTS
+from loads.verification import VERDICTS, by_verdict
 from reports.books.reconciliation import book
 from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
@@ -40,17 +40,18 @@ def _phase(phase: Phase) -> dict[str, Any]:
 
 
 def _read_back(verified: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows, those that weren't as they were meant, and per column the values by verdict and the rows that hold nothing in it.
+    """Rows, those that weren't as they were meant, and those that others had changed by then.
 
-    Of numbers also the least, the most and the sum that were read.
+    Per column the values by verdict, and the rows that hold nothing in it; of numbers also the least, the most and the sum that were read.
     """
     columns = []
     for name, counts in sorted(verified["columns"].items()):
         least, most, total = verified["ranges"].get(name, (None, None, None))
         empty = verified["rows"] - verified["filled"].get(name, 0) if "filled" in verified else None
-        told = {"column": name, **dict(zip(VERDICTS, counts, strict=True)), "empty": empty}
+        told = {"column": name, **dict(zip(VERDICTS, by_verdict(counts), strict=True)), "empty": empty}
         columns.append(told | {"min": least, "max": most, "sum": total})
-    return {"rows": verified["rows"], "wrong": verified["wrong_rows"], "columns": columns}
+    counts = {"wrong": verified["wrong_rows"], "edited": verified.get("edited_rows", 0)}
+    return {"rows": verified["rows"], **counts, "columns": columns}
 
 
 def whole(run: Run) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     header = ["Reason", "What it means", "Predicted", "Came so", "In both", "Precision", "Recall", "Missed", "Unfounded"]
     yield Sheet("Rehearsal", header, _rehearsal(told["rehearsal"]), [28, 70, 12, 12, 12, 12, 12, 34, 34])
     header = ["Object", "Table", "Pass", "Rows", "Column", *_titles(VERDICTS), "Empty", "Least", "Most", "Sum"]
-    yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 24, 10, 36, *[12] * 5, *[18] * 3])
+    yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 24, 10, 36, *[12] * 6, *[18] * 3])
     header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
     yield Sheet("Read back", header, _verified(run), [26, 16, 38, 30, 40, 40, 40, 10])
     header = ["Missing", "Source id", "Table", "Row id", "Needed by", "Made by this run"]
@@ -196,7 +197,7 @@ def _rehearsal(told: Mapping[str, Any] | None) -> Iterator[Sequence[Cell]]:
 
 
 def _verified(run: Run) -> Iterator[Sequence[Cell]]:
-    for row in VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk").iterator():
+    for row in VerifiedRow.objects.filter(run=run).select_related("phase").worst_first().iterator():
         for one in row.fields:
             values = [_shown(one.get(name)) for name in ("source", "meant", "found")]
             yield [row.source_id, row.phase.table, str(row.row_id), one.get("column"), *values, one.get("verdict")]

@@ -20,6 +20,7 @@ READ_BACK = (
     ("equal", "values as at the source"),
     ("transformed", "as the plan makes them"),
     ("lossy", "with less, listed as losses"),
+    ("edited", "changed by others since"),
     ("wrong", "wrong"),
 )
 
@@ -223,6 +224,8 @@ def _read_back(verified: Mapping[str, Any]) -> Part:
         f"{counted(every['lookups'], 'lookup')} lead to the row that was meant and {every['lookups_wrong']:,} elsewhere. "
         f"Of {every['done']:,} ties, members of lists, states and closings {every['undone']:,} aren't as they were meant."
     )
+    if changed := every["edited_rows"] + every["redone"]:
+        said += f" Others changed {counted(changed, 'row')} before they were read back; what they changed stands and is listed."
     return Part(
         "Read back and compared",
         notes=[Note(said, tone)] if every["rows"] else [Note("No row was read back.")],
