@@ -54,7 +54,7 @@ def _staging(run: Run, phases: list[Progress], now: datetime) -> Guidance:
 
 def _loading(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     here = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
-    happened = f"{_complete(phases)} {_at(here)}".strip()
+    happened = " ".join(filter(None, (_complete(phases), _at(here), _parked(phases))))
     buttons = "Nothing while it moves. Pause stops after the chunks in hand; Stop ends the run when this phase is complete and balanced."
     return Guidance(happened, KILLED, _silent(run, now) or _asked(run) or buttons, waits(run))
 
@@ -66,6 +66,9 @@ def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
         press = "Read its plan below; then let it begin."
     elif run.resume_at:
         press = f"Nothing: it goes on by itself on {run.resume_at:%d %B at %H:%M} UTC. 'Keep it paused' keeps it from that."
+    elif parked := _parked(phases):
+        safe = f"{_complete(phases)} {half} Nothing is under way, and no later run takes the rows of a parked phase for granted."
+        return Guidance(parked, safe.replace("  ", " "), _press_parked(phases))
     elif run.measured_at and not any(item.phase.started_at for item in phases):
         press = "Nothing, where it waits for the customer's decisions: it goes on with the last one. Otherwise Resume."
     else:
@@ -74,16 +77,33 @@ def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
 
 
 def _stopped(run: Run, phases: list[Progress], now: datetime) -> Guidance:
-    off = [item.phase for item in phases if item.phase.state == Phase.State.UNBALANCED]
-    if not off:
-        press = "Resume goes on from here; the engagement's page opens a new run instead."
-        return Guidance("It ended between two phases.", f"{_complete(phases)} No row of another phase was sent.", press)
-    safe = f"{_complete(phases)} Nothing further is sent, and no later run takes the rows of {off[0]} for granted."
-    press = (
-        "Look at the phase's exceptions and at what was read back, both below; mend the cause. "
-        "Then Resume: the phase is read back and counted again, and sent no second time."
-    )
-    return Guidance(f"{off[0]} doesn't balance; the figures are above.", safe, press)
+    if parked := _parked(phases):
+        safe = f"{_complete(phases)} Nothing further is sent, and no later run takes the rows of a parked phase for granted."
+        return Guidance(parked, safe, f"{_press_parked(phases)} The engagement's page opens a new run instead.")
+    press = "Resume goes on from here; the engagement's page opens a new run instead."
+    return Guidance("It ended between two phases.", f"{_complete(phases)} No row of another phase was sent.", press)
+
+
+def _parked(phases: Iterable[Progress]) -> str:
+    """Which phases can't go on, and how many wait behind them; '' where there is none."""
+    listed = list(phases)
+    names = [str(item.phase) for item in listed if item.phase.is_parked]
+    behind = sum(item.phase.behind_id is not None for item in listed)
+    waits = f" {behind} more wait{'s' * (behind == 1)} behind." if behind else ""
+    return f"Can't go on: {', '.join(names)}.{waits} The reasons stand beside the phases." if names else ""
+
+
+def _press_parked(phases: Iterable[Progress]) -> str:
+    states = {item.phase.state for item in phases}
+    press = []
+    if Phase.State.UNBALANCED in states:
+        press.append(
+            "Where a phase doesn't balance, look at its exceptions and at what was read back, both below; mend the cause. A wrong value "
+            "may be put right by hand at the destination. It is read back and counted again then, and sent no second time."
+        )
+    if Phase.State.BLOCKED in states:
+        press.append("Where a phase can't go on, do what its message says; it goes on with its next chunk then.")
+    return f"{' '.join(press)} Then Resume."
 
 
 def _failed(run: Run, phases: list[Progress], now: datetime) -> Guidance:

@@ -86,6 +86,11 @@ class Progress:
         return f"{read:,} read back" if read else ""
 
     @property
+    def why_not(self) -> str:
+        """Why it can't go on, or which phase it waits for; empty where it can."""
+        return self.phase.message or (f"It waits for {self.phase.behind}." if self.phase.behind else "")
+
+    @property
     def records(self) -> list[int]:
         """Records: extracted, then every disposition."""
         return [getattr(self.phase, name) for name in ("extracted", *RECORD_COUNTS)]
@@ -104,7 +109,7 @@ def counted(phase: Phase) -> tuple[str, ...]:
 def phases(run: Run, now: datetime) -> list[Progress]:
     """Every phase of the run in load order. Two queries, however many chunks there are."""
     settled = _settled(run, now)
-    return [_progress(phase, settled.get(phase.pk, {}), now) for phase in run.phases.all()]
+    return [_progress(phase, settled.get(phase.pk, {}), now) for phase in run.phases.select_related("behind")]
 
 
 def of_run(phases: Sequence[Progress], now: datetime) -> Pace:

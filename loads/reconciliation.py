@@ -2,29 +2,26 @@
 
 Records: extracted = loaded + merged + documented + skipped + rejected + held.
 Rows: planned = created + updated + equal + refused + waiting; at the destination by run id: created + updated.
-An unexplained difference of one stops the run.
+A phase with an unexplained difference of one is parked, see `loads.parking`; no run is done with it.
 """
 
-import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pyarrow as pa
-from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from connectors import store
-from loads import bindings, crosswalk, ledger, staged
+from loads import bindings, crosswalk, ledger, parking, staged
 from loads.delta import conflicts
 from loads.destination import RUN_ID, Destination
 from loads.losses import measuring
-from loads.models import Chunk, LedgerEntry, Phase, Run
+from loads.models import Chunk, LedgerEntry, Phase
 from loads.reading_back import CLAIMS
 from loads.signals import phase_closed
 from loads.staging.phases import RECORD_KINDS
 from loads.verification import Tally, total
-
-logger = logging.getLogger(__name__)
 
 RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")
@@ -164,13 +161,13 @@ def differences(phase: Phase) -> list[str]:
     return said
 
 
-@transaction.atomic
 def record(phase: Phase, said: list[str]) -> None:
-    """Close a phase; a difference stops the run."""
-    state = Phase.State.UNBALANCED if said else Phase.State.BALANCED
+    """Close a phase; one with a difference is parked, and what needs its rows waits."""
     now = timezone.now()
-    Phase.objects.filter(pk=phase.pk).update(state=state, finished_at=now, started_at=phase.started_at or now)
+    times: dict[str, Any] = {"finished_at": now, "started_at": phase.started_at or now}
     if said:
-        message = f"{phase} doesn't balance: {' '.join(said)} Look at the phase's exceptions, then resume the run to count again."
-        Run.objects.filter(pk=phase.run_id).update(state=Run.State.STOPPED, message=message, finished_at=now)
-        logger.error("run %s stopped: phase %s doesn't balance", phase.run_id, phase.number)
+        message = f"It doesn't balance: {' '.join(said)} Look at its exceptions and at what was read back."
+        parking.park(phase, message, state=Phase.State.UNBALANCED)
+    else:
+        times["state"] = Phase.State.BALANCED
+    Phase.objects.filter(pk=phase.pk).update(**times)

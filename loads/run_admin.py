@@ -183,6 +183,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     phases, totals = progress.phases(run, now), progress.totals(run)
     going = run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
+    stands = run.state == Run.State.PAUSED and any(item.phase.is_parked for item in phases)
     return {
         "run": run,
         "phases": phases,
@@ -191,7 +192,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "row_totals": [totals[name] for name in ("planned", *progress.ROW_COUNTS)],
         "live": live(run),
         "can_pause": going or run.resume_at is not None,
-        "can_stop": going and not run.stop_asked,
+        "can_stop": (going and not run.stop_asked) or stands,
         "guidance": guidance(run, phases, now),
         "tuning": users_content(run),
         "calls": _calls(phases),

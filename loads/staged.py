@@ -271,6 +271,15 @@ def looked_up_to(phases: Iterable[Phase], table: str, row_ids: Sequence[str]) ->
         return frozenset(parent.removeprefix(f"{table}:") for (parent,) in found.fetchall())
 
 
+def parent_tables(phase: Phase) -> set[str]:
+    """The tables of the rows that a phase's rows need."""
+    if not (paths := [str(path) for path in rows_of(phase)]):
+        return set()
+    with store.database() as con:
+        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [paths]).fetchall()
+        return {table for (table,) in found}
+
+
 def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:
     """row_id and origin of the rows that a phase stages for one record."""
     if not (paths := rows_of(phase)):

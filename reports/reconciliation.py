@@ -28,7 +28,7 @@ def content(run: Run) -> dict[str, Any]:
         "environment": run.environment.kind,
         "run": run.key,
         "state": run.state,
-        "phases": [_phase(phase) for phase in run.phases.all()],
+        "phases": [_phase(phase) for phase in run.phases.select_related("behind")],
         "tuning": callers.content(run),
     }
     return told | (whole(run) if run.state in Run.FINISHED else {})
@@ -36,6 +36,10 @@ def content(run: Run) -> dict[str, Any]:
 
 def _phase(phase: Phase) -> dict[str, Any]:
     told = {**phase_content(phase), "pass": phase.get_kind_display(), "at_destination": phase.at_destination}
+    if phase.is_parked:
+        told["parked"] = phase.message
+    if phase.behind:
+        told["behind"] = str(phase.behind)
     return told | ({"read_back": _read_back(phase.verified)} if phase.verified else {})
 
 

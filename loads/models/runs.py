@@ -130,6 +130,8 @@ class Phase(models.Model):
     A rollback's phase takes back one of the load's: `undoes`, of the same kind. Its rows: planned = removed + restored + kept + refused;
     at the destination by the load's run id: `found` when it was planned - removed - restored.
     outlook: what its plan says beyond the counts, see `rollback.planning.Outlook`.
+
+    A parked phase can't go on, for the reason in `message`; others wait behind it, see `loads.parking`.
     """
 
     class Kind(models.TextChoices):
@@ -147,6 +149,10 @@ class Phase(models.Model):
         LOADING = "loading", "Loading"
         BALANCED = "balanced", "Balanced"
         UNBALANCED = "unbalanced", "Doesn't balance"
+        BLOCKED = "blocked", "Can't go on"
+
+    OPEN = (State.WAITING, State.LOADING)
+    PARKED = (State.UNBALANCED, State.BLOCKED)
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="phases")
     undoes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -155,6 +161,10 @@ class Phase(models.Model):
     table = models.CharField(max_length=60, blank=True)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.ROWS)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    message = models.TextField(blank=True, help_text="Why it can't go on, and what to do.")
+    behind = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="The parked phase that it waits for."
+    )
     extracted = models.PositiveBigIntegerField(default=0)
     loaded = models.PositiveBigIntegerField(default=0)
     merged = models.PositiveBigIntegerField(default=0)
@@ -191,6 +201,11 @@ class Phase(models.Model):
     def __str__(self) -> str:
         more = "" if self.kind == self.Kind.ROWS else f": {self.get_kind_display().lower()}"
         return f"{self.object_name} to {self.table or 'no table'}{more}"
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it can't go on."""
+        return self.state in self.PARKED
 
     def taken_back_since(self) -> "models.QuerySet[Phase]":
         """Phases of rollbacks that took rows of this object and table back after this phase's run was opened."""

@@ -102,6 +102,7 @@ def _phase(number: int, phase: Mapping[str, Any]) -> Part:
     if phase["table"]:
         facts.append(("Rows", summed(phase["rows"]["planned"], "planned", {name: phase["rows"][name] for name in ROWS})))
         facts.append(("Found at the destination", phase["at_destination"]))
+    facts += [(label, phase[name]) for name, label in (("parked", "Why it can't go on"), ("behind", "Waits for")) if phase.get(name)]
     return Part(f"{number}. {_name(phase)}", level=2, facts=[*facts, ("Balance", balance(phase["balanced"]))])
 
 

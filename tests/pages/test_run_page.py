@@ -150,6 +150,21 @@ def test_it_says_what_to_press(client, run, changes, unbalanced, press):
     assert press in live(client, run)["texts"]["press"]
 
 
+def test_a_parked_phase_says_why_and_who_waits_behind_it_and_the_run_can_be_stopped(client, run):
+    first, second = run.phases.order_by("number")
+    Phase.objects.filter(pk=first.pk).update(state="blocked", message="It lacks a privilege. Grant it.")
+    Phase.objects.filter(pk=second.pk).update(state="waiting", behind=first)
+    Run.objects.filter(pk=run.pk).update(state="paused", message="1 phase can't go on.")
+    page = client.get(reverse("admin:loads_run_change", args=[run.pk])).content.decode()
+    assert "It lacks a privilege. Grant it." in page
+    assert "It waits for company to account." in page
+    assert reverse("admin:loads_run_stop", args=[run.pk]) in page
+    texts = live(client, run)["texts"]
+    assert texts["happened"] == "Can't go on: company to account. 1 more waits behind. The reasons stand beside the phases."
+    assert "do what its message says" in texts["press"]
+    assert "doesn't balance" not in texts["press"]
+
+
 def test_a_finished_run_names_its_point_of_no_return(client, run):
     Run.objects.filter(pk=run.pk).update(state="done")
     assert "The point of no return is the first edit by somebody else" in live(client, run)["texts"]["safe"]
