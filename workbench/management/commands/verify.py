@@ -38,7 +38,7 @@ class Command(BaseCommand):
         others = f" {edited:,} were changed by somebody else since." if edited else ""
         if wrong:
             raise CommandError(f"{wrong:,} of {rows:,} rows aren't as they were sent.{others}", returncode=running.NOT_DONE)
-        self.stdout.write(f"All {rows - edited:,} rows that nobody else changed are as they were sent.{others}")
+        self.stdout.write(f"All {rows - edited:,}{' other' if edited else ''} rows are as they were sent.{others}")
 
     def _tell(self, found: Found) -> Found:
         values = ", ".join(f"{count:,} {verdict}" for verdict, count in found.tally.values().items())
