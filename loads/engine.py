@@ -147,7 +147,7 @@ def _prepare(run: Run, destination: Destination, worker: str) -> None:
     if run.state == Run.State.QUEUED:
         callers.check(run)
         destination.left_out = callers.left_out(run)
-    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
+    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=timezone.now())
     run.state = Run.State.STAGING
     prepare = rollback.plan_next if run.is_rollback else stage_next
     if not prepare(run, destination, worker):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from loads import callers, progress
+from loads import progress, stalls
 from loads.models import Phase, Run
 from loads.progress import Progress
 
@@ -18,7 +18,7 @@ NO_RETURN = (
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """Sentences: what happened, what is safe, what to press; waits: which users the service wants to wait, '' where none."""
+    """Sentences: what happened, what is safe, what to press; waits: why nothing moves, or whom the service wants to wait, else ''."""
 
     happened: str
     safe: str
@@ -31,32 +31,25 @@ def guidance(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     return SAY[Run.State(run.state)](run, phases, now)
 
 
-def waits(run: Run) -> str:
-    """Who was asked to wait by the service, and until when."""
-    told: dict[str, datetime] = {}
-    for caller in callers.held(run):
-        if caller.held_until:
-            told[caller.connection.name] = max(caller.held_until, told.get(caller.connection.name, caller.held_until))
-    return " ".join(
-        f"The service asked {name} to wait until {until:%H:%M:%S} UTC; it goes on by itself then." for name, until in told.items()
-    )
-
-
 def _queued(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     press = "Nothing. Where it stays so for a minute, see that a worker runs: manage.py qcluster."
     return Guidance("It waits for a worker.", f"{_complete(phases)} Nothing is under way.", press)
 
 
 def _staging(run: Run, phases: list[Progress], now: datetime) -> Guidance:
-    happened = f"Records become rows: {len(run.staged)} of the plan's objects are staged."
-    return Guidance(happened, f"Nothing of it is sent yet. {KILLED}", _silent(run, now) or f"Nothing. {_asked(run)}".strip())
+    press = _silent(run, now) or f"Nothing. {_asked(run)}".strip()
+    return Guidance(progress.staging(run, now).words, f"Nothing of it is sent yet. {KILLED}", press, _waits(run, phases, now))
 
 
 def _loading(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     here = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
     happened = " ".join(filter(None, (_complete(phases), _at(here), _parked(phases))))
     buttons = "Nothing while it moves. Pause stops after the chunks in hand; Stop ends the run when this phase is complete and balanced."
-    return Guidance(happened, KILLED, _silent(run, now) or _asked(run) or buttons, waits(run))
+    return Guidance(happened, KILLED, _silent(run, now) or _asked(run) or buttons, _waits(run, phases, now))
+
+
+def _waits(run: Run, phases: list[Progress], now: datetime) -> str:
+    return stalls.stalled(run, phases, now) or stalls.waits(run, now)
 
 
 def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:

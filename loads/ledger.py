@@ -85,7 +85,7 @@ def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any], gone: Sequen
     if gone:
         counts["refused"] = F("refused") + len(gone)
     done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.CHECKING, worker=worker)
-    if not done.update(state=Chunk.State.CHECKED, lease_until=None, verified=verified, **counts):
+    if not done.update(state=Chunk.State.CHECKED, lease_until=None, checked_at=timezone.now(), verified=verified, **counts):
         raise LeaseLost(f"{chunk} belongs to another worker now.")
     LedgerEntry.objects.bulk_create(settlement.entries, ignore_conflicts=True, batch_size=500)
 

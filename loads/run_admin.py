@@ -292,7 +292,8 @@ def live(run: Run) -> dict[str, Any]:
         texts |= {f"{name}-left": item.pace.left_text, f"{name}-tuning": item.tuning_text}
     stamp = "|".join([run.state, run.stop_asked, str(len(users)), *(phase.phase.state for phase in phases)])
     pace = progress.of_run(phases if run.state == Run.State.LOADING else [], now)
-    texts |= {"rate": pace.rate_text, "left": pace.left_text}
+    left = progress.staging(run, now).left_text if run.state == Run.State.STAGING else pace.left_text
+    texts |= {"rate": pace.rate_text, "left": left}
     return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts, "bars": bars}
 
 

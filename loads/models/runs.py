@@ -61,6 +61,7 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    taken_up_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When a worker took it up last, new or resumed.")
     users = models.JSONField(default=list, editable=False, help_text="Its application users as they were checked, see `callers.check`.")
     stop_asked = models.CharField(max_length=150, blank=True, help_text="Who asked that it stops at the next safe point.")
     resume_at = models.DateTimeField(null=True, blank=True, help_text="When it goes on by itself.")
@@ -275,6 +276,7 @@ class Chunk(models.Model):
     retries = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
     settled_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="When its rows were sent: they count for 24 hours.")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When its rows were read back.")
     verified = models.JSONField(default=dict, editable=False)
 
     class Meta:
@@ -309,7 +311,7 @@ class StagingRange(models.Model):
 class Caller(models.Model):
     """How a machine calls as one application user of a run: told by its workers once a second, heard by those elsewhere, shown to people.
 
-    at: when it was told last. held_until: the service asked this user to wait until then.
+    at: when it was told last. held_until: the service asked this user to wait until then. waits_for: what its requests wait for, in words.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="callers")
@@ -320,6 +322,7 @@ class Caller(models.Model):
     refused = models.PositiveIntegerField(default=0, help_text="Requests that the service answered with 429 during the run.")
     said = models.TextField(blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
+    waits_for = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
