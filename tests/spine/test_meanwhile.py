@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import call_command
 
+from connectors.dataverse.client import NS
 from loads import engine
 from loads.acceptance import everything_content
 from loads.delta import conflicts
@@ -29,8 +30,10 @@ def folder(path: Path) -> Path:
     seller = {"systemuserid": SELLER, "fullname": "Sam Seller", "internalemailaddress": "sam@customer.example"}
     rows = {"dataverse/systemuser": [seller | {"isdisabled": False, "accessmode": 0}]}
     bought = {"id": "pu-1", "userId": "u-open", "total": 20, "createdAt": "2024-03-05 09:10:11 +00:00", "shoppingCartItems": []}
+    logins = [{"userId": "u-open", "eventName": "login", "createdAt": "2024-03-05 09:10:11 +00:00"}]
+    more = {"export/purchase.ndjson": [bought, {**bought, "id": "pu-2"}], "export/customEvent.ndjson": logins}
     people = [user(name, f"{name}@north.example", emailListIds=[NEWS], lastName="Lovelace") for name in PEOPLE]
-    return folders.write(path, people, lists=[organisation_list(NEWS, "News")], rows=rows, more={"export/purchase.ndjson": [bought]})
+    return folders.write(path, people, lists=[organisation_list(NEWS, "News")], rows=rows, more=more)
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +47,39 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
             call_command("flush", verbosity=0, interactive=False)
 
 
-def until(run: Run, table: str, kind: str, state: str) -> None:
+def until(run: Run, name: str, table: str, kind: str, state: str) -> None:
     """Work until each chunk of a phase is in this state."""
-    destination, chunks = engine.Destination(run.environment), run.phases.get(table=table, kind=kind).chunks
+    destination, chunks = engine.Destination(run.environment), run.phases.get(object_name=name, table=table, kind=kind).chunks
     while chunks.exclude(state=state).exists():
         run.refresh_from_db()
         assert run.state == Run.State.LOADING, run.message
         engine.step(run, destination, "tests")
 
 
+def lose(played: Played, deal: str) -> None:
+    """Somebody closes a deal as lost."""
+    close = {"@odata.type": f"{NS}.opportunityclose", "subject": "Lost", "opportunityid@odata.bind": f"/opportunities({deal})"}
+    client = engine.Destination(played.sandbox).client
+    client.post("LoseOpportunity", {"Status": 4, "OpportunityClose": close}, {"MSCRMCallerID": SELLER})
+
+
 def play(played: Played) -> SimpleNamespace:
     run, sent = played.finish_staging(), Chunk.State.DONE
-    until(run, "contact", Phase.Kind.ROWS, sent)
+    until(run, "user", "contact", Phase.Kind.ROWS, sent)
     ids = {name: played.row("contact", f"user:{name}")["contactid"] for name in PEOPLE}
     for name, values in (("u-renamed", {}), ("u-open", {}), ("u-unmarked", {"mwb_runid": None})):
         edit(played.servers, "contact", ids[name], {"lastname": "Byron", **values})
     played.call("DELETE", f"contacts({ids['u-removed']})")
-    until(run, "contact", Phase.Kind.ROWS, Chunk.State.CHECKED)
+    until(run, "user", "contact", Phase.Kind.ROWS, Chunk.State.CHECKED)
     played.call("DELETE", f"contacts({ids['u-removed-later']})")
-    until(run, "listmember", Phase.Kind.MEMBERS, sent)
+    until(run, "listMembership", "listmember", Phase.Kind.MEMBERS, sent)
     played.change(played.list_of(NEWS, 2), "RemoveMemberList", ids["u-listed"])
-    until(run, "opportunity", Phase.Kind.CLOSE, sent)
+    until(run, "customEvent", "task", Phase.Kind.ROWS, Chunk.State.CHECKED)
+    edit(played.servers, "task", played.dump("task")[0]["activityid"], {"statecode": 2, "statuscode": 6})
+    until(run, "purchase", "opportunity", Phase.Kind.ROWS, Chunk.State.CHECKED)
+    lost = played.row("opportunity", "purchase:pu-2")["opportunityid"]
+    lose(played, lost)
+    until(run, "purchase", "opportunity", Phase.Kind.CLOSE, sent)
     deal = played.row("opportunity", "purchase:pu-1")["opportunityid"]
     edit(played.servers, "opportunity", deal, {"statecode": 0, "statuscode": 1})
     played.finish(run)
@@ -73,6 +88,8 @@ def play(played: Played) -> SimpleNamespace:
     found.edited = {(row.phase.table, row.phase.kind, row.source_id) for row in VerifiedRow.objects.filter(run=run, verdict="edited")}
     found.wrong, found.everything = VerifiedRow.objects.filter(run=run, verdict="wrong").count(), everything_content([run])
     found.conflicts = {one.source_id: one for one in Conflict.objects.all()}
+    found.deals = {row["mwb_sourceid"]: row["statecode"] for row in played.dump("opportunity")}
+    found.tasks = [(row["statecode"], row["statuscode"]) for row in played.dump("task")]
     found.held = {name: lookup(run, "user", name)[0] for name in PEOPLE}
     chosen = Conflict.objects.filter(source_id="u-renamed")
     conflicts.decide_many(played.engagement, chosen, "overwrite", user=played.cast.engineer)
@@ -112,6 +129,13 @@ def test_a_further_run_writes_what_was_decided_and_leaves_the_rest_to_be_asked(p
     assert played.states == {"u-renamed": "applied", "u-open": "open", "u-unmarked": "open"}
     phase = played.second.phases.get(table="contact", kind=Phase.Kind.ROWS)
     assert (phase.created, phase.updated, phase.equal) == (0, 1, 3)
+
+
+def test_a_state_that_somebody_gave_a_row_meanwhile_is_not_written_over(played):
+    assert played.tasks == [(2, 6)]
+    assert played.deals == {"purchase:pu-1": 0, "purchase:pu-2": 2}
+    for name, kind in (("customEvent", Phase.Kind.STATES), ("purchase", Phase.Kind.CLOSE)):
+        assert [entry.code for entry in played.first.phases.get(object_name=name, kind=kind).ledger.all()] == ["conflict.edited"]
 
 
 @pytest.mark.parametrize("name", ["u-removed", "u-removed-later"])
