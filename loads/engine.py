@@ -8,10 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from django.db import Error as DatabaseLost
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from loads import (
@@ -22,6 +24,7 @@ from loads import (
     contents,
     leases,
     ledger,
+    opting_out,
     parking,
     quality,
     reading_back,
@@ -33,11 +36,11 @@ from loads import (
     weights,
     writer,
 )
-from loads.budget import Budget
+from loads.budget import RESERVED, Budget
 from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
-from loads.flight import Flight, Underway
+from loads.flight import COUNTED, Flight, Underway
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
@@ -182,6 +185,7 @@ class Claim:
     during: str
     after: Collection[str]
     begin: Callable[[Chunk, Phase, Destination, str], Underway]
+    reserves: Mapping[str, Combinable] = field(default_factory=dict)  # what is written down of a chunk that is taken
 
 
 def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float, budget: Budget) -> bool:
@@ -190,20 +194,26 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
     Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
     """
     taken = 0
+    flight = Flight(destination.clients)
     watch = _Watch(phase.run, worker, claim, callers.Callers(phase.run, destination, worker))
-    with watch, Flight(destination.clients) as flight:
-        while True:
-            while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
-                chunk = claim_next(phase, worker, claim) if claim is READING or budget.has_room(phase) else None
-                if chunk is None:
-                    break
-                taken += 1
-                budget.take(chunk)
-                flight.start(claim.begin(chunk, phase, destination, worker))
-            if not flight.underway:
-                return taken > 0
-            flight.land(LOOK_S)
-            watch.beat(flight.underway)
+    try:
+        with watch, flight:
+            while True:
+                while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
+                    take = partial(claim_next, phase, worker, claim)
+                    chunk = take() if claim is READING else budget.taken(phase, take)
+                    if chunk is None:
+                        break
+                    taken += 1
+                    flight.start(claim.begin(chunk, phase, destination, worker))
+                if not flight.underway:
+                    return taken > 0
+                flight.land(LOOK_S)
+                watch.beat(flight.underway)
+    except Exception:
+        with suppress(DatabaseLost):
+            budget.give_back(worker, flight.unsettled)
+        raise
 
 
 class _Watch:
@@ -248,7 +258,7 @@ def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
         chunk = phase.chunks.filter(free, phase__state__in=Phase.OPEN).order_by("number").first()
         if chunk is None:
             return None
-        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1}
+        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
         if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
@@ -264,27 +274,39 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     settlement = ledger.Settlement()
     bound, only = bindings.late(destination.environment), () if phase.run.is_rollback else staged.TO_SEND
     rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=only))
-    ready = (rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement)
+    ready, again = staged.apart((rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement))
     if phase.run.is_rollback:
         jobs = list(rollback.jobs(destination, phase, ready))
     elif phase.kind == Phase.Kind.ROWS:
-        edited, again = [row for row in rows if row.action == "conflict" and row.values], chunk.attempts > 1
+        taken_over = chunk.attempts > 1
         filed, plain = weights.apart(phase, ready)
-        jobs = [*writer.jobs(destination, phase, plain, again=again), *contents.jobs(destination, phase, filed, again=again)]
-        jobs += writer.refusals(destination, phase, edited)
+        jobs = [*writer.jobs(destination, phase, plain, again=taken_over), *contents.jobs(destination, phase, filed, again=taken_over)]
+        jobs += opting_out.jobs(destination, phase, rows)
     else:
         jobs = list(carrying_out.jobs(destination, phase, ready, chunk.number))
 
     def settle(underway: Underway) -> None:
         for written in underway.results:
-            settlement.add(chunk, written.row, written.outcome, written.reason)
-        ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
+            _take_in(settlement, chunk, written, again.get(written.row.row_id, ()))
+        spent = {name: getattr(underway, name) for name in (*COUNTED, "seconds")}
+        ledger.settle(chunk, worker, settlement, **spent)
         if phase.kind == Phase.Kind.ROWS:
             _keep_tuning(phase, destination, settlement.counts)
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
         log.info("chunk settled: %s", settlement.counts)
 
     return Underway(chunk, jobs, settle)
+
+
+def _take_in(settlement: ledger.Settlement, chunk: Chunk, written: writer.Written, again: Sequence[staged.StagedRow]) -> None:
+    """Count what came of a row. again: the same row, staged more than once, of which one was sent: the others are as it is."""
+    if written.outcome == writer.BESIDE and written.reason:
+        settlement.beside(written.row, written.reason)
+        return
+    settlement.add(chunk, written.row, written.outcome, written.reason)
+    outcome = written.outcome if written.reason or chunk.phase.run.is_rollback else "equal"
+    for row in again:
+        settlement.add(chunk, row, outcome, written.reason)
 
 
 def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
@@ -330,7 +352,7 @@ def release(worker: str) -> None:
     ranges.give_back(worker)
 
 
-SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send)
+SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, RESERVED)
 READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), reading_back.read)
 
 

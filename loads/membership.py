@@ -82,7 +82,8 @@ class Members(Links):
         members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
         body = {"List": {"@odata.type": f"{NS}.list", "listid": rows[0].values["list"]}, "Members": members}
         try:
-            self.client.post("AddListMembersList", body, repeatable=True)  # who is on the list stays on it once
+            # Who is on the list already stays on it once. *Assumed*: each member counts as an operation.
+            self.client.post("AddListMembersList", body, repeatable=True, operations=len(rows))
         except DataverseRefused:
             return super().send(rows)
         return [(row, Outcome(204)) for row in rows]

@@ -11,6 +11,7 @@ from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
+from connectors.http import ServerFailed
 from connectors.store import batched
 from loads.destination import EDITOR, Destination
 from loads.endings import ENDINGS, NAME, Ending
@@ -74,7 +75,7 @@ class States(OfTable):
         targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
         try:
             self.client.update_multiple(self.table.name, self.table.entity_set, targets)
-        except DataverseRefused:
+        except (DataverseRefused, ServerFailed):
             return super().send(rows)
         return [(row, Outcome(204)) for row in rows]
 
@@ -248,8 +249,9 @@ class Close(OfTable):
         return dict.fromkeys({*self._closes(before), *theirs}, "conflict.edited")
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        """Those that are closed as is wanted, once the day of those that are closed is."""
-        self._mend(rows)
+        """Those that are closed as is wanted, once the day of those that we closed is."""
+        ours = self._closes([row.row_id for row in rows])
+        self._mend([row for row in rows if row.row_id in ours])
         return super().present(rows)
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:

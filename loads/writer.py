@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from connectors.dataverse.batch import ChangeSet
+from connectors.dataverse.batch import FAILED, ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome, Target, joined
 from connectors.dataverse.columns import BULK
-from connectors.dataverse.errors import DataverseRefused, TooMuchAtOnce
+from connectors.dataverse.errors import DataverseRefused, LogicFailed, TooMuchAtOnce, meaning_of
 from connectors.dataverse.metadata import Table
-from connectors.http import OutcomeUnknown, Throttled
+from connectors.http import HttpRefused, OutcomeUnknown, ServerFailed, Throttled
 from loads.destination import Destination
 from loads.flight import Job
 from loads.models import Phase
@@ -25,12 +25,13 @@ from loads.reasons import VERSION_MISMATCH, refusal
 from loads.staged import Body, StagedRow
 from loads.tuning import rows_per_call
 from loads.verification import ReadBack
+from workbench.engagements.errors import Retryable
 
 UPDATE_ROWS = 50
 PUT_OFF = 429
-PASSING = (PUT_OFF, 502, 503, 504)
-OF_THE_WHOLE = (400, 413)  # refusals of a batch that say something of what is in it, not of who sends it
-TRIES, FIRST_WAIT_S = 4, 0.25
+OF_THE_WHOLE = (400, 413, FAILED)  # answers to a batch that say something of what is in it, not of who sends it
+TRIES, FIRST_WAIT_S, PARTS = 4, 0.25, 4
+BESIDE = "beside"
 NEEDS_REVISION = "0x8004f995"  # of a product that is active
 RETIRED = 1  # statecode of a product
 ON_SALE, UNDER_REVISION = {"statecode": 0, "statuscode": 1}, {"statecode": 3, "statuscode": 3}
@@ -38,7 +39,10 @@ ON_SALE, UNDER_REVISION = {"statecode": 0, "statuscode": 1}, {"statecode": 3, "s
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What came of one row: created, updated or refused with a reason ({"code", "field", "detail", "severity"})."""
+    """What came of one row: created, updated or refused with a reason ({"code", "field", "detail", "severity"}).
+
+    BESIDE: something that was done with a row whose outcome is another one; the reason says what.
+    """
 
     row: StagedRow
     outcome: str
@@ -93,7 +97,7 @@ class Writer:
             return self._one_by_one(rows)
         try:
             self.client.upsert_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
-        except DataverseRefused:
+        except (DataverseRefused, ServerFailed):
             return self._one_by_one(rows)
         return [Written(row, "created") for row in rows]
 
@@ -169,38 +173,74 @@ def _retired(client: Client, table: Table, rows: list[StagedRow]) -> dict[str, d
 def answered(
     client: Client, rows: Sequence[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet], *, repeatable: bool = True
 ) -> list[tuple[StagedRow, Outcome]]:
-    """An outcome per row; rows that the service only put off are sent again a few times, when it said to.
+    """An outcome per row: done, or refused for what the row is. What may pass is sent again a few times, fewer at once where it failed.
 
     repeatable: each may be carried out twice, as by primary key: a version that moved on is looked into afterwards. Else those alone are
-    sent again of which it is sure that nothing was done. Raises Throttled where the service goes on to put rows off.
+    sent again of which it is sure that nothing was done; OutcomeUnknown is raised where it isn't.
+    Raises Throttled where the service goes on to put rows off, and ServerFailed where it goes on to fail.
     """
     settled: dict[str, Outcome] = {}
-    left = list(rows)
-    passing = PASSING if repeatable else (PUT_OFF,)
+    left, at_once = list(rows), len(rows)
     for attempt in range(TRIES if rows else 0):
         if attempt:
             time.sleep(FIRST_WAIT_S * 2**attempt)  # a pause that the service asks for is kept by the governor
-        outcomes = _outcomes(client, [operation(row) for row in left], repeatable=repeatable)
-        settled |= {row.row_id: outcome for row, outcome in zip(left, outcomes, strict=True)}
-        left = [row for row in left if settled[row.row_id].status in passing]
+        for part in [left[start : start + at_once] for start in range(0, len(left), at_once)]:
+            outcomes = _outcomes(client, [operation(row) for row in part], repeatable=repeatable)
+            settled |= {row.row_id: outcome for row, outcome in zip(part, outcomes, strict=True)}
+        left = [row for row in left if _may_pass(settled[row.row_id], attempt)]
         if not left:
-            break
-    if put_off := [outcome for row in left if (outcome := settled[row.row_id]).status == PUT_OFF]:
-        raise Throttled(f"{len(put_off)} operations were put off {TRIES} times.", retry_after_s=put_off[0].retry_after_s)
-    return [(row, settled[row.row_id]) for row in rows]
+            return [(row, settled[row.row_id]) for row in rows]
+        at_once = _at_once([settled[row.row_id] for row in left], attempt, repeatable=repeatable)
+    if left:
+        raise _failed([settled[row.row_id] for row in left])
+    return []
+
+
+def _may_pass(outcome: Outcome, attempt: int) -> bool:
+    """Whether the same operation may be answered otherwise when it is sent again (facts, section 11)."""
+    if outcome.status == PUT_OFF or meaning_of(outcome.code).kind is TooMuchAtOnce or outcome.in_doubt:
+        return True
+    is_odd = meaning_of(outcome.code).kind is LogicFailed or outcome.status == FAILED  # *assumed*: it kept nothing, nor did the above
+    return is_odd and attempt == 0  # once more
+
+
+def _at_once(outcomes: Sequence[Outcome], attempt: int, *, repeatable: bool) -> int:
+    """How many of the operations that are left go in one request: ever fewer where the service failed, so that one can't bring all down."""
+    if not repeatable and any(outcome.in_doubt for outcome in outcomes):
+        raise OutcomeUnknown(f"{len(outcomes)} operations may have been carried out.")
+    if all(outcome.status == PUT_OFF for outcome in outcomes):
+        return len(outcomes)
+    return -(-len(outcomes) // PARTS ** (attempt + 1))
+
+
+def _failed(outcomes: Sequence[Outcome]) -> Retryable:
+    """What to raise of operations that could still pass: none of them is a refusal."""
+    if put_off := [outcome for outcome in outcomes if outcome.status == PUT_OFF]:
+        return Throttled(f"{len(put_off)} operations were put off {TRIES} times.", retry_after_s=put_off[0].retry_after_s)
+    statuses = ", ".join(str(status) for status in sorted({outcome.status for outcome in outcomes}))
+    return ServerFailed(f"{len(outcomes)} operations of a batch were answered {statuses}, {TRIES} times.", status=outcomes[0].status)
 
 
 def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool) -> list[Outcome]:
-    """One outcome per operation; a batch that is refused as a whole, such as one that is too large, is sent again in halves."""
+    """One outcome per operation; a batch that is refused as a whole, such as one that is too large, is sent again in halves.
+
+    Where the service failed at several as a whole, that says nothing of any one of them.
+    """
     try:
-        return client.batch(operations, repeatable=repeatable)
-    except DataverseRefused as refused:
+        return client.batch(operations, repeatable=repeatable, divisible=True)
+    except HttpRefused as refused:
         if refused.status not in OF_THE_WHOLE:
             raise
-        if len(operations) == 1:
-            return [Outcome(refused.status, refused.code, refused.row_message)]
-        half = len(operations) // 2
-        return [outcome for part in (operations[:half], operations[half:]) for outcome in _outcomes(client, part, repeatable=repeatable)]
+        whole = refused
+    if whole.status == FAILED and not repeatable:
+        raise OutcomeUnknown(f"{len(operations)} operations may have been carried out.")
+    if len(operations) == 1:
+        said = (whole.code, whole.row_message) if isinstance(whole, DataverseRefused) else ("", "")
+        return [Outcome(whole.status, *said)]
+    if whole.status == FAILED:
+        return [Outcome(FAILED)] * len(operations)
+    half = len(operations) // 2
+    return [outcome for part in (operations[:half], operations[half:]) for outcome in _outcomes(client, part, repeatable=repeatable)]
 
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, again: bool) -> Iterator[Job]:
@@ -226,21 +266,6 @@ def _written(
     act: Callable[[Writer, list[StagedRow]], list[Written]], rows: list[StagedRow], table: Table, stamp: dict[str, str], client: Client
 ) -> list[Written]:
     return act(Writer(client, table, stamp), rows)
-
-
-def refusals(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
-    """The calls that write refusals of consent into rows that else wait for a person's decision.
-
-    Such a row isn't written as such, so it isn't stamped and has no outcome here; one that was changed meanwhile is read again by the next
-    run.
-    """
-    for part in parts(rows, UPDATE_ROWS):
-        yield partial(_refused, part, destination.table(phase.table))
-
-
-def _refused(rows: list[StagedRow], table: Table, client: Client) -> list[Written]:
-    Writer(client, table, {}).update(rows)
-    return []
 
 
 def parts(rows: Sequence[StagedRow], size: int) -> Iterator[list[StagedRow]]:

@@ -184,8 +184,8 @@ class Governor(Pace):
         if self._slots:
             self._slots.hold(seconds)
 
-    def obey(self, seconds: float) -> None:
-        """Let nobody call for so long: the service said so to this user elsewhere."""
+    def obey(self, seconds: float, bucket: str = "") -> None:
+        """Let nobody call for so long: the service said so to this user elsewhere, or is busy for whoever calls. bucket: of any kind."""
         with self._guard:
             self._held_until[""] = max(self._held_until.get("", 0.0), self._clock() + seconds)
 
