@@ -80,7 +80,8 @@ def phase_content(phase: Phase) -> dict[str, Any]:
 def everything_content(runs: Iterable[Run]) -> dict[str, int]:
     """What was read back of all that runs wrote: rows, different columns of their tables, and values by verdict; lookups among the values.
 
-    done: what was done with rows once they were there (ties, members, states, closings) and read back; undone: what of it isn't so.
+    edited_rows: that somebody else changed before they were read back. done: what was done with rows once they were there (ties, members,
+    states, closings) and read back; undone: what of it isn't so; redone: what somebody else changed of it.
     """
     tally, done, columns = Tally(), Tally(), set[tuple[str, str]]()
     for phase in Phase.objects.filter(run__in=runs).exclude(verified={}):
@@ -90,18 +91,19 @@ def everything_content(runs: Iterable[Run]) -> dict[str, int]:
         else:
             done.take(phase.verified)
     lookups = dict(zip(("lookups", "lookups_wrong"), tally.lookups, strict=True))
-    return {"rows": tally.rows, "columns": len(columns), **tally.values(), **lookups, "done": done.rows, "undone": done.wrong_rows}
+    late = {"done": done.rows, "undone": done.wrong_rows, "redone": done.edited_rows}
+    return {"rows": tally.rows, "columns": len(columns), "edited_rows": tally.edited_rows, **tally.values(), **lookups, **late}
 
 
 def verified_content(run: Run) -> dict[str, Any]:
-    """What was read back: of everything the counts, and of the sample counts and some rows with their fields, lossy ones first."""
+    """What was read back: of everything the counts, and of the sample counts and some rows with their fields, the worst first."""
     rows = VerifiedRow.objects.filter(run=run)
     counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
-    lossy_first = rows.select_related("phase").order_by("-verdict", "pk")
-    samples = [row for phase in run.phases.all() for row in lossy_first.filter(phase=phase)[:SHOWN]]
+    worst_first = rows.select_related("phase").worst_first()
+    samples = [row for phase in run.phases.all() for row in worst_first.filter(phase=phase)[:SHOWN]]
     return {
         "rows": sum(counts.values()),
-        **{verdict: counts.get(verdict, 0) for verdict in ("equal", "lossy", "wrong")},
+        **{verdict: counts.get(verdict, 0) for verdict in reversed(VerifiedRow.WORST)},
         "everything": everything_content([run]),
         "samples": [{"source_id": row.source_id, "table": row.phase.table, "fields": row.fields} for row in samples],
     }

@@ -17,7 +17,7 @@ from loads.removal import admin as removal_admin  # noqa: F401 - the same
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
 
 OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info", "kept": "warning"}
-VERDICTS = {"equal": "success", "lossy": "warning", "wrong": "danger"}
+VERDICTS = {"equal": "success", "lossy": "warning", "edited": "info", "wrong": "danger"}
 
 
 def first_reasons(reasons: list[dict], limit: int = 3) -> str:

@@ -1,7 +1,7 @@
 """The application users of a run: which of them may share the load, and how fast each calls, told and heard by all workers."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -95,6 +95,7 @@ class Callers:
                 "at_once": governor.at_once,
                 "hint": governor.hint,
                 "said": governor.said,
+                "waits_for": governor.underway,
                 "held_until": now + timedelta(seconds=held_s) if held_s else None,
                 "at": now,
             }
@@ -161,8 +162,3 @@ def tables_content(run: Run) -> list[dict[str, Any]]:
 def content(run: Run) -> dict[str, Any]:
     """What was chosen and why: users (see `users_content`) and tables (see `tables_content`)."""
     return {"users": users_content(run), "tables": tables_content(run)}
-
-
-def held(run: Run) -> Iterator[Caller]:
-    """Users that the service wants to wait."""
-    yield from run.callers.filter(held_until__gt=timezone.now()).select_related("connection")

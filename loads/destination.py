@@ -12,7 +12,7 @@ from mapping.quiet import quiet_by_path
 from workbench.engagements.models import Environment
 
 SOURCE_ID, RUN_ID = "sourceid", "runid"
-EDITOR = "_modifiedby_value"
+EDITOR, EDITED_ON = "_modifiedby_value", "modifiedon"
 PATIENCE_S = 40.0  # a task must end; what the service puts off for longer the next one asks for again
 KEPT_S = 300.0  # for so long what was read of a table serves the tasks of a process; a provisioning makes it void at once
 _read: dict[tuple[str, str, int, str], tuple[float, Table]] = {}

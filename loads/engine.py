@@ -20,10 +20,12 @@ from loads import (
     bindings,
     callers,
     carrying_out,
+    causes,
     contents,
     leases,
     ledger,
     opting_out,
+    parking,
     quality,
     reading_back,
     reconciliation,
@@ -47,6 +49,7 @@ from loads.signals import run_finished
 from loads.staging import ranges, stage_next, stage_range, take_sums
 from loads.sums import are_whole, differences
 from mapping import plan
+from workbench.engagements.errors import place_of
 
 logger = logging.getLogger(__name__)
 RENEW_AFTER_S = 20
@@ -60,8 +63,8 @@ WAITS = (
 UNSTAGED = "Nothing was sent: what was staged doesn't add up. {said} Look at the data-quality report, then resume the run to count again."
 
 
-def work(run_id: int, worker: str, seconds: float) -> bool:
-    """Take part in a run for at most about `seconds`; True where there is more to do.
+def work(run_id: int, worker: str, seconds: float, *, last_try: bool = False) -> bool:
+    """Take part in a run for at most about `seconds`; True where there is more to do. last_try: what may pass has failed often enough.
 
     Raises NotCovered where a signature no longer covers what the run uses, and what the service or the store raises.
     """
@@ -78,20 +81,21 @@ def work(run_id: int, worker: str, seconds: float) -> bool:
         if run.state not in runs.GOING:
             return False
         Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
-        if not step(run, destination, worker, deadline):
+        if not step(run, destination, worker, deadline, last_try=last_try):
             time.sleep(0.2)
     return True
 
 
-def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0) -> bool:
+def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0, *, last_try: bool = False) -> bool:
     """Do the next thing that the run needs; False where others are at it and there is nothing to do but wait.
 
-    deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one.
+    deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one. last_try: see `work`.
     """
     destination.left_out = callers.left_out(run)
     before_rows = run.state in (Run.State.QUEUED, Run.State.STAGING)
-    phase = None if before_rows else run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
-    if run.stop_asked and (before_rows or (phase and phase.state == Phase.State.WAITING)):
+    phase = None if before_rows else run.phases.filter(state__in=Phase.OPEN, behind=None).order_by("number").first()
+    at_rest = before_rows or (phase.state == Phase.State.WAITING if phase else bool(parking.parked(run)))
+    if run.stop_asked and at_rest:
         return _alone(run, worker, lambda: runs.stop_here(run))
     if run.state == Run.State.STAGING and stage_range(run, destination, worker):
         return True
@@ -99,9 +103,16 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0)
         at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
         return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
     if phase is None:
-        return _alone(run, worker, lambda: finish(run))
+        return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
     phase.run = run
-    return _load(phase, destination, worker, deadline)
+    try:
+        return _load(phase, destination, worker, deadline)
+    except Exception as error:  # the edge of a phase: whatever it was, others may go on
+        if not causes.concerns_phase(error, last_try=last_try):
+            raise
+        logger.error("run %s: phase %s can't go on: %s at %s", run.pk, phase.number, type(error).__name__, place_of(error))
+        parking.park(phase, causes.told(error))
+        return True
 
 
 def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
@@ -141,7 +152,7 @@ def _prepare(run: Run, destination: Destination, worker: str) -> None:
     if run.state == Run.State.QUEUED:
         callers.check(run)
         destination.left_out = callers.left_out(run)
-    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING)
+    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=timezone.now())
     run.state = Run.State.STAGING
     prepare = rollback.plan_next if run.is_rollback else stage_next
     if not prepare(run, destination, worker):
@@ -254,11 +265,11 @@ class _Watch:
 
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
-    """Lease the next chunk that waits for it, or whose lease ran out; None where there is none."""
+    """Lease the next chunk that waits for it, or whose lease ran out; None where there is none, or another worker parked the phase."""
     while True:
         now = timezone.now()
         free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=now)
-        chunk = phase.chunks.filter(free).order_by("number").first()
+        chunk = phase.chunks.filter(free, phase__state__in=Phase.OPEN).order_by("number").first()
         if chunk is None:
             return None
         lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1, **claim.reserves}

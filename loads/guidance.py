@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from loads import callers, progress
+from loads import progress, stalls
 from loads.models import Phase, Run
 from loads.progress import Progress
 
@@ -18,7 +18,7 @@ NO_RETURN = (
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """Sentences: what happened, what is safe, what to press; waits: which users the service wants to wait, '' where none."""
+    """Sentences: what happened, what is safe, what to press; waits: why nothing moves, or whom the service wants to wait, else ''."""
 
     happened: str
     safe: str
@@ -31,32 +31,25 @@ def guidance(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     return SAY[Run.State(run.state)](run, phases, now)
 
 
-def waits(run: Run) -> str:
-    """Who was asked to wait by the service, and until when."""
-    told: dict[str, datetime] = {}
-    for caller in callers.held(run):
-        if caller.held_until:
-            told[caller.connection.name] = max(caller.held_until, told.get(caller.connection.name, caller.held_until))
-    return " ".join(
-        f"The service asked {name} to wait until {until:%H:%M:%S} UTC; it goes on by itself then." for name, until in told.items()
-    )
-
-
 def _queued(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     press = "Nothing. Where it stays so for a minute, see that a worker runs: manage.py qcluster."
     return Guidance("It waits for a worker.", f"{_complete(phases)} Nothing is under way.", press)
 
 
 def _staging(run: Run, phases: list[Progress], now: datetime) -> Guidance:
-    happened = f"Records become rows: {len(run.staged)} of the plan's objects are staged."
-    return Guidance(happened, f"Nothing of it is sent yet. {KILLED}", _silent(run, now) or f"Nothing. {_asked(run)}".strip())
+    press = _silent(run, now) or f"Nothing. {_asked(run)}".strip()
+    return Guidance(progress.staging(run, now).words, f"Nothing of it is sent yet. {KILLED}", press, _waits(run, phases, now))
 
 
 def _loading(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     here = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
-    happened = f"{_complete(phases)} {_at(here)}".strip()
+    happened = " ".join(filter(None, (_complete(phases), _at(here), _parked(phases))))
     buttons = "Nothing while it moves. Pause stops after the chunks in hand; Stop ends the run when this phase is complete and balanced."
-    return Guidance(happened, KILLED, _silent(run, now) or _asked(run) or buttons, waits(run))
+    return Guidance(happened, KILLED, _silent(run, now) or _asked(run) or buttons, _waits(run, phases, now))
+
+
+def _waits(run: Run, phases: list[Progress], now: datetime) -> str:
+    return stalls.stalled(run, phases, now) or stalls.waits(run, now)
 
 
 def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
@@ -66,6 +59,9 @@ def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
         press = "Read its plan below; then let it begin."
     elif run.resume_at:
         press = f"Nothing: it goes on by itself on {run.resume_at:%d %B at %H:%M} UTC. 'Keep it paused' keeps it from that."
+    elif parked := _parked(phases):
+        safe = f"{_complete(phases)} {half} Nothing is under way, and no later run takes the rows of a parked phase for granted."
+        return Guidance(parked, safe.replace("  ", " "), _press_parked(phases))
     elif run.measured_at and not any(item.phase.started_at for item in phases):
         press = "Nothing, where it waits for the customer's decisions: it goes on with the last one. Otherwise Resume."
     else:
@@ -74,16 +70,33 @@ def _paused(run: Run, phases: list[Progress], now: datetime) -> Guidance:
 
 
 def _stopped(run: Run, phases: list[Progress], now: datetime) -> Guidance:
-    off = [item.phase for item in phases if item.phase.state == Phase.State.UNBALANCED]
-    if not off:
-        press = "Resume goes on from here; the engagement's page opens a new run instead."
-        return Guidance("It ended between two phases.", f"{_complete(phases)} No row of another phase was sent.", press)
-    safe = f"{_complete(phases)} Nothing further is sent, and no later run takes the rows of {off[0]} for granted."
-    press = (
-        "Look at the phase's exceptions and at what was read back, both below; mend the cause. "
-        "Then Resume: the phase is read back and counted again, and sent no second time."
-    )
-    return Guidance(f"{off[0]} doesn't balance; the figures are above.", safe, press)
+    if parked := _parked(phases):
+        safe = f"{_complete(phases)} Nothing further is sent, and no later run takes the rows of a parked phase for granted."
+        return Guidance(parked, safe, f"{_press_parked(phases)} The engagement's page opens a new run instead.")
+    press = "Resume goes on from here; the engagement's page opens a new run instead."
+    return Guidance("It ended between two phases.", f"{_complete(phases)} No row of another phase was sent.", press)
+
+
+def _parked(phases: Iterable[Progress]) -> str:
+    """Which phases can't go on, and how many wait behind them; '' where there is none."""
+    listed = list(phases)
+    names = [str(item.phase) for item in listed if item.phase.is_parked]
+    behind = sum(item.phase.behind_id is not None for item in listed)
+    waits = f" {behind} more wait{'s' * (behind == 1)} behind." if behind else ""
+    return f"Can't go on: {', '.join(names)}.{waits} The reasons stand beside the phases." if names else ""
+
+
+def _press_parked(phases: Iterable[Progress]) -> str:
+    states = {item.phase.state for item in phases}
+    press = []
+    if Phase.State.UNBALANCED in states:
+        press.append(
+            "Where a phase doesn't balance, look at its exceptions and at what was read back, both below; mend the cause. A wrong value "
+            "may be put right by hand at the destination. It is read back and counted again then, and sent no second time."
+        )
+    if Phase.State.BLOCKED in states:
+        press.append("Where a phase can't go on, do what its message says; it goes on with its next chunk then.")
+    return f"{' '.join(press)} Then Resume."
 
 
 def _failed(run: Run, phases: list[Progress], now: datetime) -> Guidance:

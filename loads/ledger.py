@@ -1,18 +1,21 @@
 """The ledger: one entry for each record or row whose outcome isn't as planned, with all its reasons."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from loads.models import Chunk, LedgerEntry, Phase
+from loads.reasons import reason
 from loads.staged import StagedRow
 from workbench.engagements.errors import WorkbenchError
 
+GONE = "match.removed"  # of a row that was written and isn't there any more
 OPTED_OUT = ("consent.written", "consent.not_written")  # what came of a refusal, beside its row's own outcome
 COUNTED = ("created", "updated", "equal", "refused", "waiting", "removed", "restored", "kept")
 
@@ -80,11 +83,36 @@ def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, 
     LedgerEntry.objects.bulk_create(settlement.entries, ignore_conflicts=True, batch_size=500)
 
 
-def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any]) -> None:
-    """Close the reading back of a chunk with what it counted. Raises LeaseLost."""
+@transaction.atomic
+def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any], gone: Sequence[StagedRow] = ()) -> None:
+    """Close the reading back of a chunk with what it counted. Raises LeaseLost.
+
+    gone: rows that were written and that somebody removed since; they are held, as what is refused is, for a person to say what holds.
+    """
+    settlement = Settlement()
+    for row in gone:
+        settlement.add(chunk, row, LedgerEntry.Outcome.REFUSED, reason(GONE))
+    counts = {name: F(name) - count for name, count in _outcomes_of(chunk, gone).items() if count} if gone else {}
+    if gone:
+        counts["refused"] = F("refused") + len(gone)
     done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.CHECKING, worker=worker)
-    if not done.update(state=Chunk.State.CHECKED, lease_until=None, verified=verified):
+    if not done.update(state=Chunk.State.CHECKED, lease_until=None, checked_at=timezone.now(), verified=verified, **counts):
         raise LeaseLost(f"{chunk} belongs to another worker now.")
+    LedgerEntry.objects.bulk_create(settlement.entries, ignore_conflicts=True, batch_size=500)
+
+
+def _outcomes_of(chunk: Chunk, rows: Sequence[StagedRow]) -> dict[str, int]:
+    """Outcome -> how many of these rows the chunk counts there.
+
+    Of what was done with rows it isn't kept one by one whether the run did it or found it done: what it did goes first.
+    """
+    if chunk.phase.kind == Phase.Kind.ROWS:
+        return dict(Counter("created" if row.action == "create" else "updated" for row in rows))
+    found, left = {}, len(rows)
+    for name in ("created", "updated", "equal"):
+        found[name] = min(left, getattr(chunk, name))
+        left -= found[name]
+    return found
 
 
 def blocked_parents(run_id: int, parents: Iterable[str]) -> set[str]:
@@ -101,6 +129,11 @@ def absent(phase: Phase, row_ids: Iterable[UUID]) -> set[UUID]:
     """Of a phase's rows, those that aren't at the destination as planned."""
     found = LedgerEntry.objects.filter(phase=phase, row_id__in=list(row_ids)).values_list("row_id", flat=True)
     return {row_id for row_id in found if row_id}
+
+
+def never_there(phase: Phase) -> QuerySet[LedgerEntry]:
+    """The entries of rows that the phase didn't write. Those that it wrote and somebody removed aren't among them: a further run asks."""
+    return LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).exclude(code=GONE)
 
 
 def totals(phase: Phase) -> dict[str, int]:

@@ -7,6 +7,7 @@ from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
+from loads.destination import EDITOR
 from loads.messaging import BATCH, OfTable, Values
 from loads.staged import StagedRow
 from loads.writer import answered, parts
@@ -62,10 +63,14 @@ class Members(Links):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
-        found: dict[str, Values] = {}
+        return {row_id: {THERE: by is not None} for row_id, by in self._added(rows).items()}
+
+    def _added(self, rows: Sequence[StagedRow]) -> dict[str, str | None]:
+        """Row id -> the user who put the member on the list; None where it isn't on it."""
+        found: dict[str, str | None] = {}
         for list_id, members in by_list(rows).items():
             there = who_added(self.client, list_id, [row.values["member"] for row in members])
-            found |= {row.row_id: {THERE: row.values["member"] in there} for row in members}
+            found |= {row.row_id: there.get(row.values["member"]) for row in members}
         return found
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
@@ -98,8 +103,8 @@ class Left(Members):
         return {THERE: False}
 
     def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """Whether there is a link, of each row."""
-        return self.read(rows)
+        """Whether there is a link, and who made it, of each row."""
+        return {row_id: {THERE: False} if by is None else {THERE: True, EDITOR: by} for row_id, by in self._added(rows).items()}
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost."""

@@ -23,6 +23,7 @@ from loads.verification import CURRENCY, column_name, same
 from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
 
 STATES_AT_ONCE, ASKED_AT_ONCE = 100, 500
+OPEN = 0  # statecode of what was made and isn't closed, completed or deactivated yet; products have states of their own
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
@@ -37,8 +38,18 @@ def message_of(phase: Phase, destination: Destination, client: Client | None = N
 class States(OfTable):
     """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart.
 
-    A row that was there before the run, that the run didn't change and that somebody else changed last keeps the state that it has.
+    A row that was there before the run, that the run didn't change and that somebody else changed last keeps the state that it has; so does
+    one that the run made and that somebody gave another state since.
     """
+
+    _moved: frozenset[str] = frozenset()  # rows that the run made open, and that aren't any more
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """What is there now, by row id."""
+        found = super().read(rows)
+        made = {row.row_id for row in rows if row.origin == Crosswalk.Origin.CREATED}
+        self._moved = frozenset(row_id for row_id in made & found.keys() if found[row_id]["statecode"] != OPEN)
+        return found
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state and its reason."""
@@ -47,10 +58,10 @@ class States(OfTable):
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows whose state is somebody else's."""
         stamp = self.destination.stamp(self.name, self.run_key)
-        before = [row for row in rows if row.origin != Crosswalk.Origin.CREATED]
-        found = self.look(before, [EDITOR, *stamp]) if before else {}
-        others = {key: there for key, there in found.items() if any(there.get(name) != value for name, value in stamp.items())}
-        theirs = (key for key, there in others.items() if str(there.get(EDITOR)).lower() not in self.destination.user_ids)
+        doubtful = [row for row in rows if row.origin != Crosswalk.Origin.CREATED or row.row_id in self._moved]
+        found = self.look(doubtful, [EDITOR, *stamp]) if doubtful else {}
+        changed = [key for key, there in found.items() if key in self._moved or any(there.get(name) != stamp[name] for name in stamp)]
+        theirs = (key for key in changed if str(found[key].get(EDITOR)).lower() not in self.destination.user_ids)
         return dict.fromkeys(theirs, "conflict.edited")
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
@@ -85,7 +96,14 @@ class Gone(States):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Of each row what is changed of it."""
-        names = {row.row_id: row.values.keys() for row in rows}
+        return self._of_each(rows)
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Of each row what is changed of it, and who changed it last."""
+        return self._of_each(rows, EDITOR)
+
+    def _of_each(self, rows: Sequence[StagedRow], *more: str) -> dict[str, Values]:
+        names = {row.row_id: (*row.values, *more) for row in rows}
         found = self.look(rows, sorted({name for each in names.values() for name in each}))
         return {row_id: {name: values[name] for name in names[row_id]} for row_id, values in found.items()}
 
@@ -167,12 +185,13 @@ class Close(OfTable):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
-        return self._read(rows, self.columns)
+        return self._with_closes(self.look(rows, self.columns))
 
-    def _read(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Values]:
-        found, table, lookup = self.look(rows, columns), self.destination.table(self.ending.activity), self.table.primary_id
+    def _with_closes(self, found: Mapping[str, Values], *more: str) -> dict[str, Values]:
+        """Rows with their close activities. more: columns of those beside the ones that a close sets."""
+        table, lookup = self.destination.table(self.ending.activity), self.table.primary_id
         closes: dict[str, dict[str, Values]] = {row_id: {} for row_id in found}
-        told = [name for name in self.ending.values if name in table.columns]
+        told = [*(name for name in self.ending.values if name in table.columns), *more]
         for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value", *told]):
             closes[close[f"_{lookup}_value"].lower()][close[table.primary_id]] = {name: close.get(name) for name in told}
         return {row_id: {**values, CLOSES: closes[row_id]} for row_id, values in found.items()}
@@ -180,13 +199,14 @@ class Close(OfTable):
     def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is read of the rows that exist, with their currency and the values of a close activity.
 
-        That is the one that is as it is to be, if there is one.
+        That is the one that is as it is to be, if there is one; where none is left, somebody else removed it.
         """
-        found = self._read(rows, (*self.columns, *((CURRENCY,) if column_name(CURRENCY) in self.table.columns else ())))
+        currency = (CURRENCY,) if column_name(CURRENCY) in self.table.columns else ()
+        found = self._with_closes(self.look(rows, (*self.columns, EDITOR, *currency)), EDITOR)
         for row in rows:
             if row.row_id in found:
-                closes = [self._named(close) for close in found[row.row_id][CLOSES].values()]
-                close = next((one for one in closes if not self._differs(self._of_close(row), one)), closes[-1] if closes else {})
+                closes = [self._named(close) for close in found[row.row_id][CLOSES].values()] or [self._named({EDITOR: ""})]
+                close = next((one for one in closes if not self._differs(self._of_close(row), one)), closes[-1])
                 found[row.row_id] = {**found[row.row_id], **close}
         return found
 
@@ -221,12 +241,13 @@ class Close(OfTable):
         return bool(found["statecode"] == self.ending.state) and not self._is_otherwise(row, found)
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        """Deals and orders that somebody reopened; those that are closed otherwise are noted, to be closed anew."""
-        found = self.look(rows, self.columns) if rows else {}
-        otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))}
+        """Deals and orders that somebody reopened, or closed while the run loads; others that are closed otherwise are closed anew."""
+        found = self.look(rows, (*self.columns, EDITOR)) if rows else {}
+        theirs = {key for key, there in found.items() if self._is_of_this_run(there) and self._is_closed_by_others(there)}
+        otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))} - theirs
         self._again = self._closes(sorted(otherwise))
         before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
-        return dict.fromkeys(self._closes(before), "conflict.edited")
+        return dict.fromkeys({*self._closes(before), *theirs}, "conflict.edited")
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Those that are closed as is wanted, once the day of those that we closed is."""
@@ -277,6 +298,9 @@ class Close(OfTable):
         activity = self.destination.table(self.ending.activity)
         earlier = [Operation("DELETE", f"{activity.entity_set}({close_id})") for close_id in closes]
         return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, {"If-Match": "*"}))
+
+    def _is_closed_by_others(self, there: Values) -> bool:
+        return there["statecode"] != OPEN and str(there.get(EDITOR)).lower() not in self.destination.user_ids
 
     def _is_of_this_run(self, there: Values) -> bool:
         return all(there.get(column) == value for column, value in self._stamp.items())

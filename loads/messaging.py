@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome
 from connectors.dataverse.metadata import Column, Table
-from loads.destination import Destination
+from loads.destination import EDITOR, Destination
 from loads.staged import StagedRow
 from loads.writer import answered, parts
 
@@ -32,7 +32,7 @@ class Message(Protocol):
         """Row ids of those for which it is done already, read from the service."""
 
     def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """Row id -> what the service holds now, of those of which there is anything to be read back."""
+        """Row id -> what the service holds now and who changed it last, of those of which there is anything to be read back."""
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """What is to be found of a row after the message, by column; found: what the service holds."""
@@ -91,8 +91,8 @@ class OfTable(ABC):
         return self.table.columns
 
     def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """What is read of the rows that exist."""
-        return self.read(rows)
+        """What the message changes and who changed it last, of the rows that exist."""
+        return self.look(rows, (*self.columns, EDITOR))
 
     @abstractmethod
     def wanted(self, row: StagedRow, found: Values) -> Values:

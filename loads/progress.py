@@ -1,16 +1,20 @@
 """How far a run is: counts per phase from its chunks, rate, time left, and why it stands still if it does.
 
-Rates follow what was settled in the last minute; where that is too little to tell, they are averages since the work began.
+Rates follow what was settled in the last minute; where that is too little to tell, they are averages since the work began. Where nothing
+was settled in it, there is no rate, nor a time that would be left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Max, Q, Sum
+from django.db.models.functions import Coalesce, Greatest
 
+from loads import staged
 from loads.models import Chunk, LedgerEntry, Phase, Run
+from mapping import plan
 
 # A worker settles a chunk, or says so, far more often than this.
 SILENT_AFTER = timedelta(seconds=60)
@@ -45,7 +49,7 @@ class Pace:
 class Progress:
     """One phase now. rows: outcome -> rows settled so far; done and planned are rows; read: rows of chunks that were read back.
 
-    lately: rows that were settled in the last minute, and in how many chunks.
+    lately: rows that were settled in the last minute, and in how many chunks. moved_at: when rows were settled or read back last.
     """
 
     phase: Phase
@@ -55,6 +59,7 @@ class Progress:
     pace: Pace = Pace()
     read: int = 0
     lately: tuple[int, int] = (0, 0)
+    moved_at: datetime | None = None
 
     @property
     def percent(self) -> int:
@@ -86,6 +91,11 @@ class Progress:
         return f"{read:,} read back" if read else ""
 
     @property
+    def why_not(self) -> str:
+        """Why it can't go on, or which phase it waits for; empty where it can."""
+        return self.phase.message or (f"It waits for {self.phase.behind}." if self.phase.behind else "")
+
+    @property
     def records(self) -> list[int]:
         """Records: extracted, then every disposition."""
         return [getattr(self.phase, name) for name in ("extracted", *RECORD_COUNTS)]
@@ -104,7 +114,7 @@ def counted(phase: Phase) -> tuple[str, ...]:
 def phases(run: Run, now: datetime) -> list[Progress]:
     """Every phase of the run in load order. Two queries, however many chunks there are."""
     settled = _settled(run, now)
-    return [_progress(phase, settled.get(phase.pk, {}), now) for phase in run.phases.all()]
+    return [_progress(phase, settled.get(phase.pk, {}), now) for phase in run.phases.select_related("behind")]
 
 
 def of_run(phases: Sequence[Progress], now: datetime) -> Pace:
@@ -112,7 +122,8 @@ def of_run(phases: Sequence[Progress], now: datetime) -> Pace:
     begun = min((item.phase.started_at for item in phases if item.phase.started_at), default=now)
     lately = (sum(item.lately[0] for item in phases), sum(item.lately[1] for item in phases))
     average = sum(item.pace.rate for item in phases if item.phase.state == Phase.State.LOADING)
-    return _pace(sum(item.planned - item.done for item in phases), lately, (now - begun).total_seconds(), average)
+    left = sum(item.planned - item.done for item in phases if not item.why_not)
+    return _pace(left, lately, (now - begun).total_seconds(), average)
 
 
 def _pace(left: int, lately: tuple[int, int], elapsed: float, average: float) -> Pace:
@@ -129,7 +140,8 @@ def _settled(run: Run, now: datetime) -> dict[int, dict[str, Any]]:
     chunks = Chunk.objects.filter(phase__run=run).order_by().values("phase")
     recent = Q(settled_at__gt=now - RECENT)
     lately = {"rows_lately": Sum(F("stop") - F("start"), filter=recent, default=0), "chunks_lately": Count("pk", filter=recent)}
-    rows = chunks.annotate(done=done, read=read, total=Sum(F("stop") - F("start")), **lately, **sums)
+    moved_at = Greatest(Max("settled_at"), Coalesce(Max("checked_at"), Max("settled_at")))
+    rows = chunks.annotate(done=done, read=read, total=Sum(F("stop") - F("start")), moved_at=moved_at, **lately, **sums)
     return {row["phase"]: dict(row) for row in rows}
 
 
@@ -140,8 +152,56 @@ def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progre
     done = planned if finished else settled.get("done", 0)
     elapsed = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
     lately = (settled.get("rows_lately", 0), settled.get("chunks_lately", 0))
-    pace = _pace(planned - done, (0, 0) if finished else lately, elapsed, done / elapsed if elapsed > 0 else 0.0)
-    return Progress(phase, rows, done, planned, pace, settled.get("read", 0), lately)
+    tells = elapsed > 0 and (finished or lately[1] > 0 or elapsed <= RECENT.total_seconds())
+    average = done / elapsed if tells else 0.0
+    pace = Pace(average) if finished else _pace(planned - done, lately, elapsed, average)
+    return Progress(phase, rows, done, planned, pace, settled.get("read", 0), lately, settled.get("moved_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """How far staging is: objects of the plan, and ranges of the records of the one in hand, '' where none has any. left: seconds."""
+
+    objects: int
+    staged: int
+    object_name: str = ""
+    ranges: int = 0
+    done: int = 0
+    left: float | None = None
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        told = f"Records become rows: {self.staged} of the plan's {self.objects} objects are staged"
+        if not self.object_name:
+            return f"{told}."
+        return ", ".join(filter(None, (f"{told}; of {self.object_name} {self.done} of {self.ranges} ranges", self.left_text))) + "."
+
+    @property
+    def left_text(self) -> str:
+        """The time left of the object in hand, empty where it can't be told."""
+        return f"about {shown_seconds(self.left)} left" if self.left else ""
+
+
+def staging(run: Run, now: datetime) -> Staging:
+    """Which objects are staged, and how much of the one in hand."""
+    objects = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"]
+    counts = sum(bool(content["tables"]) for content in objects.values()), len(run.staged)
+    left = dict.fromkeys(run.staging_ranges.values_list("number", flat=True))
+    first = run.staging_ranges.first()
+    if first is None:
+        return Staging(*counts)
+    done = {number: at for number, at in staged.ranges_done(run, first.object_name).items() if number not in left}
+    return Staging(*counts, first.object_name, len(done) + len(left), len(done), _left_of(len(left), done.values(), run, now))
+
+
+def _left_of(ranges: int, done: Iterable[float], run: Run, now: datetime) -> float | None:
+    """Seconds until so many ranges are staged, by those that were since the run was taken up; None where these are too few, or long ago."""
+    begun = run.taken_up_at.timestamp() if run.taken_up_at else 0.0
+    times = sorted(moment for moment in done if moment >= begun)
+    if len(times) < 2 or times[0] == times[-1] or now.timestamp() - times[-1] > RECENT.total_seconds():
+        return None
+    return ranges * (times[-1] - times[0]) / (len(times) - 1)
 
 
 def standstill(run: Run, now: datetime) -> str:

@@ -1,10 +1,15 @@
 """Reading back: everything that a phase wrote or did is read again, chunk by chunk, compared with what was meant, and counted.
 
 Rows by their values; what is done with rows once they are there by what its message sets: states, closings, members of lists, ties.
+
+People go on working while a run loads. What somebody else changed after us is counted as edited and stands: of a row that we made it is a
+conflict, with a choice per field. What isn't there any more is held, with those that belong to it. Neither stops the run: what does is a
+difference that nobody else made.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from itertools import chain
@@ -16,6 +21,8 @@ from django.db import transaction
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import Column
 from loads import bindings, ledger, staged
+from loads.delta import meanwhile
+from loads.delta.meanwhile import Edited
 from loads.destination import Destination
 from loads.flight import Job, Underway
 from loads.messages import message_of
@@ -24,6 +31,7 @@ from loads.models import Chunk, Phase, VerifiedRow
 from loads.staged import StagedRow
 from loads.verification import (
     CURRENCY,
+    EDITED,
     EQUAL,
     LOSSY,
     MEASURED,
@@ -34,6 +42,7 @@ from loads.verification import (
     Comparison,
     ReadBack,
     Tally,
+    changed_by_others,
     column_name,
 )
 
@@ -73,14 +82,14 @@ def comparison(phase: Phase, destination: Destination) -> Comparison:
 
 
 def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
-    """Read back all that a chunk did, compare each value, and keep the counts; rows of the sample and wrong ones value by value.
+    """Read back all that a chunk did, compare each value, and keep the counts; rows of the sample, wrong and edited ones value by value.
 
     Settling raises LeaseLost where another worker took the chunk over.
     """
     back = comparison(phase, destination)
 
     def settle(underway: Underway) -> None:
-        _keep(chunk, phase, back, underway.results, worker)
+        _keep(chunk, phase, destination, back, seen(back, underway.results, destination), worker)
 
     return Underway(chunk, jobs(back, written(chunk, phase)), settle)
 
@@ -94,28 +103,70 @@ def jobs(back: Comparison, rows: list[StagedRow]) -> list[Job]:
     return [partial(job, part) for part in back.parts(rows)]
 
 
-def _keep(chunk: Chunk, phase: Phase, back: Comparison, read: Sequence[Compared], worker: str) -> None:
-    tally, kept, shapes, wrong_rows = Tally(), list[VerifiedRow](), Counter[Shape](), 0
-    numbers = [name for name, column in back.columns.items() if column.kind in MEASURED]
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row that was read back. found: None where there is nothing. differing: keys of what isn't as it was meant.
+
+    edited: somebody else changed it after us, which is why.
+    """
+
+    row: StagedRow
+    meant: Mapping[str, Any]
+    found: Mapping[str, Any] | None
+    differing: tuple[str, ...]
+    edited: bool
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it differs by nobody else's hand."""
+        return bool(self.differing) and not self.edited
+
+    @property
+    def shape(self) -> "Shape":
+        """What its verdicts follow from."""
+        return tuple(self.meant), self.row.literal, self.row.lossy, self.differing, self.edited
+
+
+def seen(back: Comparison, read: Sequence[Compared], destination: Destination) -> list[Seen]:
+    """What was read, compared with what was meant."""
+    rows = []
     for row, meant, found in read:
-        wrong = back.wrong(meant, found)
-        shape = (tuple(meant), row.literal, row.lossy, tuple(wrong))
-        shapes[shape] += 1
-        wrong_rows += bool(wrong)
+        differing = tuple(back.wrong(meant, found))
+        edited = bool(differing) and found is not None and changed_by_others(found, destination.user_ids)
+        rows.append(Seen(row, meant, found, differing, edited))
+    return rows
+
+
+def _keep(chunk: Chunk, phase: Phase, destination: Destination, back: Comparison, rows: Sequence[Seen], worker: str) -> None:
+    there, gone = [one for one in rows if one.found is not None], [one.row for one in rows if one.found is None]
+    wrong = [one for one in there if one.is_wrong]
+    shown = [one for one in there if one.row.sample is not None or one.edited] + [one for one in wrong[:KEPT] if one.row.sample is None]
+    chunk.phase = phase
+    with transaction.atomic():
+        ledger.checked(chunk, worker, _tally(there, back).content(), gone)
+        if chunk.attempts > CLAIMS:  # it was read before, by a worker that died or until a difference was looked into
+            VerifiedRow.objects.filter(phase=phase, row_id__in=[UUID(one.row.row_id) for one in rows]).delete()
+        VerifiedRow.objects.bulk_create([_verified(phase, one) for one in shown], batch_size=200)
+        if phase.kind == Phase.Kind.ROWS:
+            edited = [Edited(one.row, one.meant, one.found or {}, one.differing) for one in there if one.edited]
+            meanwhile.open_conflicts(phase, destination, edited)
+
+
+def _tally(rows: Sequence[Seen], back: Comparison) -> Tally:
+    """What was read, counted."""
+    tally, shapes = Tally(), Counter(one.shape for one in rows)
+    numbers = [name for name, column in back.columns.items() if column.kind in MEASURED]
+    for one in rows:
+        tally.unmarked += one.edited and any(name in one.differing for name in back.stamp)
         for name in numbers:
-            if name in meant and found is not None and (number := found.get(name)) is not None:
+            found = one.found or {}
+            if name in one.meant and (number := found.get(name)) is not None:
                 currency = found.get(CURRENCY) or "" if back.columns[name].kind == MONEY else ""
                 tally.measure(name, Decimal(str(number)), currency)
-        if row.sample is not None or (wrong and wrong_rows <= KEPT):
-            kept.append(_verified(phase, row, meant, found or {}, verdicts_of(shape)))
     for shape, count in shapes.items():
         tally.take_rows(count, verdicts_of(shape))
-    tally.fill(chain.from_iterable(filled(found) for _, meant, found in read if found), {key for keys, *_ in shapes for key in keys})
-    with transaction.atomic():
-        ledger.checked(chunk, worker, tally.content())
-        if chunk.attempts > CLAIMS:  # it was read before, by a worker that died or until a difference was put right
-            VerifiedRow.objects.filter(phase=phase, row_id__in=[UUID(row.row_id) for row, *_ in read]).delete()
-        VerifiedRow.objects.bulk_create(kept, batch_size=200)
+    tally.fill(chain.from_iterable(filled(one.found) for one in rows if one.found), {key for keys, *_ in shapes for key in keys})
+    return tally
 
 
 def written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
@@ -137,17 +188,20 @@ def _once(rows: list[StagedRow]) -> list[StagedRow]:
     return [*first, *(row for one in first for row in again.get(one.row_id, ()) if row.values != one.values)]
 
 
-# What decides the verdicts of a row: its keys, the literal and the lossy columns, the keys of wrong values. Most rows are alike in it.
-Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+# What decides the verdicts of a row: its keys, the literal and the lossy columns, the keys of values that differ, and whether somebody else
+# changed it. Most rows are alike in it.
+Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...], bool]
 
 
 def verdicts_of(shape: Shape) -> dict[str, str]:
     """Read form of each column -> what became of the value."""
-    keys, literal, lossy, wrong = shape
+    keys, literal, lossy, differing, edited = shape
     found = {}
     for key in keys:
         name = column_name(key)
-        found[key] = WRONG if key in wrong else LOSSY if name in lossy else EQUAL if name in literal else TRANSFORMED
+        found[key] = (
+            (EDITED if edited else WRONG) if key in differing else LOSSY if name in lossy else EQUAL if name in literal else TRANSFORMED
+        )
     return found
 
 
@@ -156,12 +210,13 @@ def filled(found: Mapping[str, Any]) -> Iterator[str]:
     return (key for key, value in found.items() if value is not None)
 
 
-def _verified(phase: Phase, row: StagedRow, meant: Mapping[str, Any], found: Mapping[str, Any], verdicts: Mapping[str, str]) -> VerifiedRow:
-    source = row.sample or {}
+def _verified(phase: Phase, one: Seen) -> VerifiedRow:
+    verdicts, source, found = verdicts_of(one.shape), one.row.sample or {}, one.found or {}
     fields = [
         {"column": name, "source": source.get(name), "meant": value, "found": found.get(key), "verdict": verdicts[key]}
-        for key, value in meant.items()
+        for key, value in one.meant.items()
         for name in [column_name(key)]
     ]
-    verdict = next((word for word in (WRONG, LOSSY) if word in verdicts.values()), EQUAL)
-    return VerifiedRow(run_id=phase.run_id, phase=phase, source_id=row.source_id, row_id=UUID(row.row_id), verdict=verdict, fields=fields)
+    verdict = next((word for word in (WRONG, EDITED, LOSSY) if word in verdicts.values()), EQUAL)
+    place = {"run_id": phase.run_id, "phase": phase, "source_id": one.row.source_id, "row_id": UUID(one.row.row_id)}
+    return VerifiedRow(**place, verdict=verdict, fields=fields)

@@ -214,6 +214,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     phases, totals = progress.phases(run, now), progress.totals(run)
     going = run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
+    stands = run.state == Run.State.PAUSED and any(item.phase.is_parked for item in phases)
     return {
         "run": run,
         "phases": phases,
@@ -222,7 +223,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "row_totals": [totals[name] for name in ("planned", *progress.ROW_COUNTS)],
         "live": live(run),
         "can_pause": going or run.resume_at is not None,
-        "can_stop": going and not run.stop_asked,
+        "can_stop": (going and not run.stop_asked) or stands,
         "guidance": guidance(run, phases, now),
         "tuning": users_content(run),
         "calls": _calls(phases),
@@ -234,7 +235,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "balanced": sum(item.phase.balanced for item in phases),
         "open": run.state not in Run.FINISHED,
         "exceptions": progress.exceptions_by_code(run),
-        "sample": VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk")[:SAMPLE],
+        "sample": VerifiedRow.objects.filter(run=run).select_related("phase").worst_first()[:SAMPLE],
         "verdicts": verdicts(run),
         "everything": everything_content([run]),
         "objects": sorted({item.phase.object_name for item in phases}),
@@ -281,7 +282,7 @@ def requests_of_a_day(run: Run) -> dict[str, int]:
 def verdicts(run: Run) -> dict[str, int]:
     """Verified rows per verdict."""
     rows = VerifiedRow.objects.filter(run=run)
-    return {verdict: rows.filter(verdict=verdict).count() for verdict in ("equal", "lossy", "wrong")}
+    return {verdict: rows.filter(verdict=verdict).count() for verdict in reversed(VerifiedRow.WORST)}
 
 
 def find(run: Run, request: HttpRequest) -> dict[str, Any] | None:
@@ -324,7 +325,8 @@ def live(run: Run) -> dict[str, Any]:
         texts |= {f"{name}-left": item.pace.left_text, f"{name}-tuning": item.tuning_text}
     stamp = "|".join([run.state, run.stop_asked, str(len(users)), *(phase.phase.state for phase in phases)])
     pace = progress.of_run(phases if run.state == Run.State.LOADING else [], now)
-    texts |= {"rate": pace.rate_text, "left": pace.left_text}
+    left = progress.staging(run, now).left_text if run.state == Run.State.STAGING else pace.left_text
+    texts |= {"rate": pace.rate_text, "left": left}
     return {"stamp": stamp, "finished": run.state in Run.FINISHED, "texts": texts, "bars": bars}
 
 

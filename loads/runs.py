@@ -34,7 +34,7 @@ MEMBERS = "listMember"  # of dynamic lists: they say who is of which company
 class RunOpen(WorkbenchError):
     """The environment has a run that isn't finished."""
 
-    remedy = "Resume that run, or wait until it is done."
+    remedy = "Resume that run or stop it, or wait until it is done."
 
 
 class NothingExtracted(WorkbenchError):
@@ -170,9 +170,11 @@ def stop(run: Run, user: User) -> None:
 def stop_here(run: Run) -> None:
     """End a run that was asked to stop, between two phases."""
     phases = list(run.phases.order_by("number"))
-    done = sum(phase.balanced for phase in phases)
+    done, parked = sum(phase.balanced for phase in phases), [str(phase) for phase in phases if phase.is_parked]
     complete = f"{done} of {len(phases)} phases are complete and balanced, and no row of another was sent"
-    said = complete if done else "no row was sent"
+    if parked:
+        complete += f" but for what was sent of {', '.join(parked)} before it couldn't go on"
+    said = complete if done or parked else "no row was sent"
     message = f"Stopped at a safe point, as {run.stop_asked} asked: {said}. Resume it to go on from here, or open a new run."
     standing = Run.objects.filter(pk=run.pk, state__in=(*GOING, Run.State.PAUSED))
     standing.update(state=Run.State.STOPPED, message=message, finished_at=timezone.now(), stop_asked="", resume_at=None)
@@ -180,7 +182,7 @@ def stop_here(run: Run) -> None:
 
 @transaction.atomic
 def resume(run: Run, user: User | str) -> None:
-    """Go on where the run stopped: with the open chunks, or by closing the phase again.
+    """Go on where the run stopped: with the open chunks, and with the phases that were parked.
 
     user: or what acts in nobody's name. Raises GateClosed, NotCovered, NotInThatState.
 
@@ -206,11 +208,18 @@ def resume(run: Run, user: User | str) -> None:
     if locked.state not in GOING:
         cleared = {"message": "", "finished_at": None, "stop_asked": "", "resume_at": None}
         Run.objects.filter(pk=run.pk).update(state=Run.State.QUEUED, **cleared)
-        unbalanced = run.phases.filter(state=Phase.State.UNBALANCED)
-        Chunk.objects.filter(phase__in=unbalanced, state=Chunk.State.CHECKED).update(state=Chunk.State.DONE)  # read back again
-        unbalanced.update(state=Phase.State.LOADING)
+        _take_up_parked(run)
     history.record(run.engagement, actor=user, action="resumed run", subject=str(run))
     queue_work(run)
+
+
+def _take_up_parked(run: Run) -> None:
+    """What doesn't balance is read back again, what couldn't go on does with its next chunk, and nothing waits behind either."""
+    unbalanced = run.phases.filter(state=Phase.State.UNBALANCED)
+    Chunk.objects.filter(phase__in=unbalanced, state=Chunk.State.CHECKED).update(state=Chunk.State.DONE)
+    for begun, state in ((False, Phase.State.LOADING), (True, Phase.State.WAITING)):
+        run.phases.filter(state__in=Phase.PARKED, started_at__isnull=begun).update(state=state, message="", finished_at=None)
+    run.phases.exclude(behind=None).update(behind=None)
 
 
 def require_covered(run: Run) -> None:

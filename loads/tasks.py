@@ -10,16 +10,17 @@ from functools import partial
 
 from django.conf import settings
 from django.db import Error as DatabaseLost
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
 from django_q.tasks import async_task
 
 from connectors.http_errors import Throttled
 from loads import engine, presence, runs
+from loads.causes import DATABASE, PASSING, said, told
 from loads.ledger import LeaseLost
 from loads.models import Run
-from workbench.engagements.errors import Retryable, WorkbenchError, place_of
+from workbench.engagements.errors import WorkbenchError, place_of
 
 logger = logging.getLogger(__name__)
 FAILURES = 5  # in a row, before the run stands still
@@ -53,7 +54,7 @@ def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, floa
     What may pass is tried again a few times, anything else pauses the run with a message that says what to do. Raises TimeoutException.
     """
     try:
-        more = engine.work(run_id, worker, settings.WORK_SECONDS)
+        more = engine.work(run_id, worker, settings.WORK_SECONDS, last_try=failures + 1 >= FAILURES)
         if failures:
             _say(run_id, "")
         return more, 0, 0.0
@@ -61,14 +62,14 @@ def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, floa
         return True, failures, 0.0
     except Throttled as error:  # no failure: it goes on as soon as the service lets it
         return True, failures, error.retry_after_s or 0.0
-    except (OperationalError, InterfaceError, OSError, Retryable) as error:
+    except PASSING as error:
         failures += 1
         return _goes_on(run_id, failures, error), failures, 2**failures / 2
     except WorkbenchError as error:
-        stand_still(run_id, _told(error))
+        stand_still(run_id, told(error))
         logger.warning("run %s stands still: %s", run_id, type(error).__name__)
     except Exception as error:  # noqa: BLE001 - the edge of a task: whatever it was, the run says that it stands still
-        stand_still(run_id, f"An unexpected error ({type(error).__name__}). Send the run's number to the engineer, or resume the run.")
+        stand_still(run_id, told(error))
         # The error's own words may name a person; where it came from doesn't.
         logger.error("run %s failed: %s at %s", run_id, type(error).__name__, place_of(error))
     return False, failures, 0.0
@@ -77,9 +78,9 @@ def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, floa
 def _goes_on(run_id: int, failures: int, error: BaseException) -> bool:
     """Whether a failure may pass by itself, which the run says meanwhile; one too many lets it stand still."""
     logger.warning("run %s: %s, failure %s of %s", run_id, type(error).__name__, failures, FAILURES)
-    happened, _ = _said(error)
+    happened, _ = said(error)
     if failures >= FAILURES:
-        stand_still(run_id, _told(error))
+        stand_still(run_id, told(error))
     else:
         with suppress(DatabaseLost):
             _say(run_id, f"{happened} It is tried again by itself, {failures} of {FAILURES} times so far.")
@@ -117,23 +118,8 @@ def go_on(run_id: int) -> None:
     try:
         runs.resume(run, "schedule")
     except WorkbenchError as error:
-        message = f"It should have gone on by itself: {_told(error)}"
+        message = f"It should have gone on by itself: {told(error)}"
         Run.objects.filter(pk=run_id, state=Run.State.PAUSED).update(message=message, resume_at=None)
-
-
-def _told(error: BaseException) -> str:
-    return " ".join(_said(error))
-
-
-def _said(error: BaseException) -> tuple[str, str]:
-    """What happened, and what to do where it doesn't pass."""
-    if isinstance(error, WorkbenchError):
-        return str(error), error.remedy
-    if isinstance(error, TimeoutException):
-        return "A task of the run reached its time limit.", "Raise TASK_TIMEOUT_S and TASK_RETRY_S, then resume the run."
-    if isinstance(error, OSError):
-        return f"A file couldn't be used: {error.strerror}.", "Look at this machine's disk, then resume the run: nothing was lost."
-    return "The database didn't answer.", "See that it runs and has room, then resume the run: nothing was lost."
 
 
 def _patiently(act: Callable[[], object]) -> None:
@@ -142,7 +128,7 @@ def _patiently(act: Callable[[], object]) -> None:
         try:
             act()
             return
-        except (OperationalError, InterfaceError):
+        except DATABASE:
             connection.close_if_unusable_or_obsolete()
             if pause_s is None:
                 raise

@@ -18,6 +18,7 @@ from connectors.dataverse.files import BLOCK, SIZE, TABLES, name_of
 from connectors.dataverse.metadata import Column, Table
 from connectors.files import size_of
 from connectors.store import batched
+from loads.destination import EDITED_ON, EDITOR
 from loads.models import Chunk, Phase
 from loads.staged import StagedRow
 from loads.weights import size, weighed
@@ -25,8 +26,9 @@ from loads.weights import size, weighed
 BIND = "@odata.bind"
 # A create-only column that the service moves: the moment given ends up in createdon.
 MOVED = {"overriddencreatedon": "createdon"}
-# Of each value, in this order: as the source holds it, as the plan makes it, shortened or left out with a remark, or not what was sent.
-EQUAL, TRANSFORMED, LOSSY, WRONG = VERDICTS = ("equal", "transformed", "lossy", "wrong")
+# Of each value, in this order: as the source holds it, as the plan makes it, shortened or left out with a remark, not what was sent, or not
+# what was sent since somebody else changed the row after us.
+EQUAL, TRANSFORMED, LOSSY, WRONG, EDITED = VERDICTS = ("equal", "transformed", "lossy", "wrong", "edited")
 PLACES = {verdict: place for place, verdict in enumerate(VERDICTS)}
 MONEY = "Money"
 MEASURED = ("Integer", "BigInt", "Decimal", "Double", MONEY)
@@ -38,7 +40,9 @@ Compared = tuple[StagedRow, Mapping[str, Any], Mapping[str, Any] | None]
 
 
 class Comparison(ABC):
-    """What must be found of rows and what is found, compared by the columns' types."""
+    """What must be found of rows and what is found, compared by the columns' types. stamp: the run's own values, which its rows hold."""
+
+    stamp: Mapping[str, Any] = {}
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         """columns: by the names that `compared` uses, or the names within its read forms."""
@@ -66,6 +70,12 @@ class Comparison(ABC):
             return list(meant)
         odd = [key for key, wanted in meant.items() if (read := found.get(key)) != wanted or type(read) is not type(wanted)]
         return [key for key in odd if not same(self.column(key), meant[key], found.get(key))]
+
+
+def changed_by_others(found: Mapping[str, Any], ours: Collection[str]) -> bool:
+    """Whether somebody else changed last what was read. ours: our application users. False where the service doesn't say who did."""
+    editors = (str(value).lower() for key, value in found.items() if key.endswith(EDITOR))
+    return any(editor not in ours for editor in editors)
 
 
 class ReadBack(Comparison):
@@ -108,7 +118,8 @@ class ReadBack(Comparison):
         """Each row with what it must hold and what was read, beside money its currency; None where there is no such row."""
         wanted = {row.row_id: self.meant(row) for row in rows}
         keys = {key for values in wanted.values() for key in values}
-        select = sorted(keys | ({CURRENCY} if keys & self._money else set()))
+        who = {key for key in (EDITOR, EDITED_ON) if column_name(key) in self.table.columns}
+        select = sorted(keys | who | ({CURRENCY} if keys & self._money else set()))
         read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select) if rows else ()
         found = {row[self.table.primary_id].lower(): row for row in read}
         return (self._with_content((row, wanted[row.row_id], found.get(row.row_id))) for row in rows)
@@ -200,10 +211,13 @@ class Tally:
 
     ranges: column of numbers -> row id of the currency, '' of what is no money -> min, max, sum.
     filled: column -> rows that hold something in it; the others are empty. lookups: values that lead to the row that was meant, and others.
+    edited_rows: that hold something else than was sent, by somebody else's hand. unmarked: of those the ones that lost the run's mark.
     """
 
     rows: int = 0
     wrong_rows: int = 0
+    edited_rows: int = 0
+    unmarked: int = 0
     columns: dict[str, list[int]] = field(default_factory=dict)
     ranges: dict[str, dict[str, list[Decimal]]] = field(default_factory=dict)
     filled: Counter[str] = field(default_factory=Counter)
@@ -213,10 +227,11 @@ class Tally:
         """Count so many rows that are alike. verdicts: read form of each column -> what became of the value."""
         self.rows += count
         self.wrong_rows += count if WRONG in verdicts.values() else 0
+        self.edited_rows += count if EDITED in verdicts.values() else 0
         for key, verdict in verdicts.items():
             self.columns.setdefault(column_name(key), [0] * len(VERDICTS))[PLACES[verdict]] += count
             if key != column_name(key):
-                self.lookups[verdict == WRONG] += count
+                self.lookups[verdict in (WRONG, EDITED)] += count
 
     def fill(self, filled: Iterable[str], keys: Collection[str]) -> None:
         """Count values that were found. filled: a read form for each of them; keys: those that are counted."""
@@ -234,16 +249,18 @@ class Tally:
     def content(self) -> dict[str, Any]:
         """As a chunk and a phase keep it; numbers as text, so that none loses digits."""
         ranges = {name: {code: [str(number) for number in numbers] for code, numbers in of.items()} for name, of in self.ranges.items()}
-        counts = {"rows": self.rows, "wrong_rows": self.wrong_rows, "columns": self.columns}
-        return counts | {"ranges": ranges, "filled": dict(self.filled), "lookups": self.lookups}
+        rows = {"rows": self.rows, "wrong_rows": self.wrong_rows, "edited_rows": self.edited_rows, "unmarked": self.unmarked}
+        return {**rows, "columns": self.columns, "ranges": ranges, "filled": dict(self.filled), "lookups": self.lookups}
 
     def take(self, content: Mapping[str, Any]) -> None:
-        """Add what another tally kept."""
+        """Add what another tally kept; older ones lack some of it."""
         self.rows += content["rows"]
         self.wrong_rows += content["wrong_rows"]
+        self.edited_rows += content.get("edited_rows", 0)
+        self.unmarked += content.get("unmarked", 0)
         for name, counts in content["columns"].items():
-            self.columns[name] = [a + b for a, b in zip(self.columns.get(name, [0] * len(VERDICTS)), counts, strict=True)]
-        self.filled.update(content.get("filled", {}))  # older tallies don't have them
+            self.columns[name] = [a + b for a, b in zip(self.columns.get(name, [0] * len(VERDICTS)), by_verdict(counts), strict=True)]
+        self.filled.update(content.get("filled", {}))
         self.lookups = [a + b for a, b in zip(self.lookups, content.get("lookups", (0, 0)), strict=True)]
         for name, kept in content["ranges"].items():
             for currency, numbers in by_currency(kept).items():
@@ -257,6 +274,11 @@ class Tally:
 def by_currency(kept: Mapping[str, Sequence[str]] | Sequence[str]) -> Mapping[str, Sequence[str]]:
     """Ranges of a column by currency; older tallies took all currencies together."""
     return kept if isinstance(kept, Mapping) else {"": kept}
+
+
+def by_verdict(counts: Sequence[int]) -> list[int]:
+    """A column's counts as a tally kept them, one for each of VERDICTS: older ones have none for the last."""
+    return [*counts, *[0] * (len(VERDICTS) - len(counts))]
 
 
 def total(phases: Collection[Phase]) -> Tally:

@@ -8,8 +8,8 @@ from loads import callers, ledger, staged
 from loads.destination import RUN_ID, Destination
 from loads.flight import Flight, Underway
 from loads.models import Chunk, Phase, Run
-from loads.reading_back import comparison, jobs, verdicts_of, written
-from loads.verification import Compared, Comparison, Tally, column_name
+from loads.reading_back import Seen, comparison, jobs, seen, verdicts_of, written
+from loads.verification import Tally, column_name
 from mapping import plan
 
 SHOWN = 20
@@ -20,7 +20,8 @@ LOOK_S = 1.0
 class Found:
     """What was read of one phase. missing: what isn't there; later: rows in which a later run had a hand since, which aren't compared.
 
-    differing: (source id, columns that hold something else than was sent), the first few; no columns where there is nothing.
+    differing: (source id, columns that hold something else than was sent), the first few; no columns where there is nothing. What somebody
+    else changed is among them, and counted as edited.
     """
 
     phase: Phase
@@ -29,19 +30,18 @@ class Found:
     later: int = 0
     differing: list[tuple[str, list[str]]] = field(default_factory=list)
 
-    def take(self, back: Comparison, read: Sequence[Compared], own: str) -> None:
+    def take(self, rows: Sequence[Seen], own: str) -> None:
         """Count rows that were read. own: the read form of the column that holds the key of the run that wrote a row last."""
-        wrong = {row.row_id: back.wrong(meant, there) for row, meant, there in read}
-        done_since = _done_since(self.phase, [row_id for row_id, keys in wrong.items() if keys])
-        for row, meant, there in read:
-            keys = wrong[row.row_id]
-            if row.row_id in done_since or (there is not None and own in meant and there.get(own) != meant[own]):
+        done_since = _done_since(self.phase, [one.row.row_id for one in rows if one.differing])
+        for one in rows:
+            there = one.found
+            if one.row.row_id in done_since or (there is not None and own in one.meant and there.get(own) != one.meant[own]):
                 self.later += 1
                 continue
-            self.tally.take_rows(1, verdicts_of((tuple(meant), row.literal, row.lossy, tuple(keys))))
+            self.tally.take_rows(1, verdicts_of(one.shape))
             self.missing += there is None
-            if keys and len(self.differing) < SHOWN:
-                self.differing.append((row.source_id, [] if there is None else sorted(map(column_name, keys))))
+            if one.differing and len(self.differing) < SHOWN:
+                self.differing.append((one.row.source_id, [] if there is None else sorted(map(column_name, one.differing))))
 
 
 def _done_since(phase: Phase, row_ids: Sequence[str]) -> set[str]:
@@ -70,7 +70,7 @@ def _read(phase: Phase, destination: Destination, said: Callable[[Found], None])
     back, own = comparison(phase, destination), destination.own(RUN_ID)
 
     def settle(underway: Underway) -> None:
-        found.take(back, underway.results, own)
+        found.take(seen(back, underway.results, destination), own)
         said(found)
 
     with Flight(destination.clients) as flight:

@@ -12,12 +12,11 @@ from reports.models import Document
 from reports.xlsx import Cell, Sheet
 
 KIND = "diff"
-VERDICTS = ("wrong", "lossy", "equal")
 _AT_ONCE = 500
 
 
 def content(run: Run) -> dict[str, Any]:
-    """The rows that were read back, in load order and of each table the wrong ones first, then the lossy ones.
+    """The rows that were read back, in load order and of each table the worst first: wrong, changed by others, lossy.
 
     rows: [{"object", "table", "source_id", "row_id", "verdict", "fields": [{"column", "source", "meant", "found", "verdict"}]}].
     They are a sample: some dozens of each object and table.
@@ -28,14 +27,13 @@ def content(run: Run) -> dict[str, Any]:
         "engagement": run.engagement.name,
         "environment": run.environment.kind,
         "run": run.key,
-        "counts": {"rows": sum(counts.values()), **{verdict: counts.get(verdict, 0) for verdict in VERDICTS}},
+        "counts": {"rows": sum(counts.values()), **{verdict: counts.get(verdict, 0) for verdict in VerifiedRow.WORST}},
         "rows": [_row(row) for row in _in_order(run)],
     }
 
 
 def _in_order(run: Run) -> Iterable[VerifiedRow]:
-    """Verdicts sort by their letters as they should: wrong, lossy, equal backwards."""
-    return VerifiedRow.objects.filter(run=run).select_related("phase").order_by("phase__number", "-verdict", "pk").iterator(_AT_ONCE)
+    return VerifiedRow.objects.filter(run=run).select_related("phase").worst_first("phase__number").iterator(_AT_ONCE)
 
 
 def _row(row: VerifiedRow) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def write_book(source: Document, book: Book, *, at: datetime | None = None) -> D
 
 def runs_to_report(engagement: Engagement) -> QuerySet[Run]:
     """The runs that have something to report: at least one phase is closed."""
-    closed = Phase.objects.filter(run=OuterRef("pk"), state__in=(Phase.State.BALANCED, Phase.State.UNBALANCED))
+    closed = Phase.objects.filter(run=OuterRef("pk"), state__in=(Phase.State.BALANCED, *Phase.PARKED))
     return (
         Run.objects.exclude(kind=Run.Kind.ROLLBACK)
         .filter(Exists(closed), engagement=engagement)

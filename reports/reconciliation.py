@@ -14,7 +14,7 @@ from loads.reasons import explained
 from loads.reconciliation import RECORDS, ROWS
 from loads.rehearsal import scoring
 from loads.staging import placeholders
-from loads.verification import VERDICTS, by_currency
+from loads.verification import VERDICTS, by_currency, by_verdict
 from reports.books.reconciliation import book
 from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
@@ -32,7 +32,7 @@ def content(run: Run) -> dict[str, Any]:
         "environment": run.environment.kind,
         "run": run.key,
         "state": run.state,
-        "phases": [_phase(phase, currencies) for phase in run.phases.all()],
+        "phases": [_phase(phase, currencies) for phase in run.phases.select_related("behind")],
         "tuning": callers.content(run),
     }
     return told | (whole(run) if run.state in Run.FINISHED else {})
@@ -40,18 +40,23 @@ def content(run: Run) -> dict[str, Any]:
 
 def _phase(phase: Phase, currencies: Mapping[str, str]) -> dict[str, Any]:
     told = {**phase_content(phase), "pass": phase.get_kind_display(), "at_destination": phase.at_destination}
+    if phase.is_parked:
+        told["parked"] = phase.message
+    if phase.behind:
+        told["behind"] = str(phase.behind)
     return told | ({"read_back": _read_back(phase.verified, currencies)} if phase.verified else {})
 
 
 def _read_back(verified: Mapping[str, Any], currencies: Mapping[str, str]) -> dict[str, Any]:
-    """Rows, those that weren't as they were meant, and per column the values by verdict and the rows that hold nothing in it.
+    """Rows, those that weren't as they were meant, and those that others had changed by then.
 
-    Of numbers also the least, the most and the sum that were read, of money these by currency. currencies: row id -> code.
+    Per column the values by verdict, and the rows that hold nothing in it; of numbers also the least, the most and the sum that were read,
+    of money these by currency. currencies: row id -> code.
     """
     columns = []
     for name, counts in sorted(verified["columns"].items()):
         empty = verified["rows"] - verified["filled"].get(name, 0) if "filled" in verified else None
-        told = {"column": name, **dict(zip(VERDICTS, counts, strict=True)), "empty": empty}
+        told = {"column": name, **dict(zip(VERDICTS, by_verdict(counts), strict=True)), "empty": empty}
         ranges = [
             {"currency": currencies.get(row_id.lower(), row_id), **dict(zip(RANGE, numbers, strict=True))}
             for row_id, numbers in by_currency(verified["ranges"].get(name, {})).items()
@@ -59,7 +64,8 @@ def _read_back(verified: Mapping[str, Any], currencies: Mapping[str, str]) -> di
         plain = next((one for one in ranges if not one["currency"]), {})
         money = sorted((one for one in ranges if one["currency"]), key=itemgetter("currency"))
         columns.append(told | {what: plain.get(what) for what in RANGE} | ({"money": money} if money else {}))
-    return {"rows": verified["rows"], "wrong": verified["wrong_rows"], "columns": columns}
+    counts = {"wrong": verified["wrong_rows"], "edited": verified.get("edited_rows", 0)}
+    return {"rows": verified["rows"], **counts, "columns": columns}
 
 
 def whole(run: Run) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def sheets(run: Run, told: Mapping[str, Any]) -> Iterator[Sheet]:
     header = ["Reason", "What it means", "Predicted", "Came so", "In both", "Precision", "Recall", "Missed", "Unfounded"]
     yield Sheet("Rehearsal", header, _rehearsal(told["rehearsal"]), [28, 70, 12, 12, 12, 12, 12, 34, 34])
     header = ["Object", "Table", "Pass", "Rows", "Column", *_titles(VERDICTS), "Empty", "Least", "Most", "Sum"]
-    yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 24, 10, 36, *[12] * 5, *[18] * 3])
+    yield Sheet("Every value read back", header, _read(told["phases"]), [18, 24, 24, 10, 36, *[12] * 6, *[18] * 3])
     header = ["Object", "Table", "Pass", "Column", "Currency", "Least", "Most", "Sum"]
     yield Sheet("Money read back", header, money_read(told["phases"]), [18, 24, 24, 36, 12, *[18] * 3])
     header = ["Source id", "Table", "Row id", "Column", "At the source", "Meant", "Found", "Verdict"]
@@ -215,7 +221,7 @@ def _rehearsal(told: Mapping[str, Any] | None) -> Iterator[Sequence[Cell]]:
 
 
 def _verified(run: Run) -> Iterator[Sequence[Cell]]:
-    for row in VerifiedRow.objects.filter(run=run).select_related("phase").order_by("-verdict", "pk").iterator():
+    for row in VerifiedRow.objects.filter(run=run).select_related("phase").worst_first().iterator():
         for one in row.fields:
             values = [_shown(one.get(name)) for name in ("source", "meant", "found")]
             yield [row.source_id, row.phase.table, str(row.row_id), one.get("column"), *values, one.get("verdict")]

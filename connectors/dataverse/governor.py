@@ -82,7 +82,8 @@ class Governor(Pace):
         self._guard = threading.Lock()
         self._mine = threading.local()
         self._log: deque[tuple[float, float]] = deque()  # when each request ended, and the seconds that it took
-        self._used_s, self._running, self._asked = 0.0, 0, 0
+        self._used_s, self._asked = 0.0, 0
+        self._out: dict[int, float] = {}  # thread -> when its request went out
         self._learned: dict[str, float] = {}  # REQUESTS, SECONDS -> what a window holds
         self._quiet_since = clock()
         self._others_at = -math.inf  # when another process was last heard of
@@ -133,7 +134,7 @@ class Governor(Pace):
             raise
         self._mine.began = self._clock()
         with self._guard:
-            self._running += 1
+            self._out[threading.get_ident()] = self._mine.began
         return float(self._mine.began - began)
 
     def _slot(self, longest_s: float) -> int | None:
@@ -156,7 +157,7 @@ class Governor(Pace):
         if self._slots:
             self._slots.give_back(self._mine.slot)
         with self._guard:
-            self._running -= 1
+            self._out.pop(threading.get_ident(), None)
             self._asked -= 1
             self._tell(CALL, now, seconds)
             self._forget(now)
@@ -208,6 +209,21 @@ class Governor(Pace):
         """Seconds for which the service asked this user to wait, from now."""
         others = self._slots.held_s() if self._slots else 0.0
         return max(0.0, self._held_until.get("", 0.0) - self._clock(), others)
+
+    @property
+    def underway(self) -> str:
+        """How many requests are out and since when, or what those wait for that don't go out, in words; '' where there is none."""
+        now = self._clock()
+        with self._guard:
+            out, waiting = len(self._out), self._asked - len(self._out)
+            oldest, full_s = min(self._out.values(), default=now), self._window_full(now)
+        if out:
+            return f"{out} request{'s' * (out != 1)} out, the oldest for {(now - oldest) // 10 * 10:.0f} s"
+        if not waiting:
+            return ""
+        if full_s:
+            return f"{waiting} to go in {full_s:.0f} s: what {self._window_s:g} s may hold is used up"
+        return f"{waiting} to go when one of {self.at_once} slots is free, which other processes use"
 
     @property
     def said(self) -> str:
@@ -267,7 +283,7 @@ class Governor(Pace):
     def _window_full(self, now: float) -> float:
         """Seconds until the window has room for one more request, by what was learned."""
         # Others are taken to have out what they may: nobody says when a call begins.
-        running = self._running if now - self._others_at > self._window_s / 10 else self.at_once
+        running = len(self._out) if now - self._others_at > self._window_s / 10 else self.at_once
         count = len(self._log) + running
         average = self._used_s / len(self._log) if self._log else 0.0
         requests, spent = self._learned.get(REQUESTS), self._learned.get(SECONDS)

@@ -26,7 +26,7 @@ STATES = {"open": "warning", "decided": "info", "applied": "success", "gone": "i
 
 @admin.register(Conflict)
 class ConflictAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
-    """Rows that a person edited since they were loaded, and that the source would change."""
+    """Rows that a person edited since they were loaded, or while they were, to be decided on."""
 
     engagement_path = "environment__engagement"
     list_display = ("__str__", "environment", "shown_fields", "shown_state", "decided")

@@ -108,6 +108,20 @@ def _detail(rows: Sequence[Conflict] | QuerySet[Conflict]) -> dict[str, Any]:
     return {"rows": [{"table": row.table, "row": str(row.row_id), "choices": row.choices} for row in rows]}
 
 
+def keep(found: Sequence[Conflict]) -> None:
+    """Keep conflicts in place of what was known of the same rows, decisions on other values among it."""
+    Conflict.objects.bulk_create(
+        found,
+        batch_size=AT_ONCE,
+        update_conflicts=True,
+        unique_fields=["environment", "table", "row_id"],
+        update_fields=[
+            "run", "object_name", "source_id", "fields", "edited_by", "edited_at", "state", "choices", "comment", "decided_by",
+            "decided_at", "found_at",
+        ],
+    )  # fmt: skip
+
+
 def close(phase: Phase) -> None:
     """A phase that balanced took what was decided; what it didn't meet as a conflict any more is none."""
     of_phase = Conflict.objects.filter(environment_id=phase.run.environment_id, object_name=phase.object_name, table=phase.table)

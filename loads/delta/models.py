@@ -12,11 +12,12 @@ KEEP, OVERWRITE = "keep", "overwrite"
 
 
 class Conflict(models.Model):
-    """A row of ours that a person edited since it was loaded, and that the source would change.
+    """A row of ours that a person edited: since it was loaded, where the source would change it, or while the run that wrote it loaded.
 
     fields: [{"column", "last", "now", "new", "proposed"}], as the Web API reads them: what was applied last, what is there, what the source
     says; proposed: `keep` where only the person changed it, `overwrite` where only the source did, else ''. choices: column -> keep or
-    overwrite. A decision holds for the values that it was taken on; where one of them changes, the row is a conflict again.
+    overwrite; without them what is there stands. A decision holds for the values that it was taken on; where one of them changes, the row
+    is a conflict again.
     """
 
     class State(models.TextChoices):

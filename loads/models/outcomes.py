@@ -99,18 +99,31 @@ class LedgerEntry(models.Model):
         return f"{self.object_name}:{self.source_id} {self.outcome}"
 
 
-class VerifiedRow(models.Model):
-    """A row of the sample, or a wrong one, as it was read back and compared, value by value; all other rows are only counted.
+class VerifiedRowQuerySet(models.QuerySet["VerifiedRow"]):
+    """Rows that were read back."""
 
-    fields: [{"column", "source", "meant", "found", "verdict": equal|transformed|lossy|wrong}].
+    def worst_first(self, *before: str) -> "VerifiedRowQuerySet":
+        """Wrong ones first, then those that somebody else changed, then lossy ones; before: what they are ordered by first."""
+        place = models.Case(*(models.When(verdict=verdict, then=number) for number, verdict in enumerate(VerifiedRow.WORST)), default=9)
+        return self.order_by(*before, place, "pk")
+
+
+class VerifiedRow(models.Model):
+    """A row of the sample, a wrong one, or one that somebody else changed before it was read back, compared value by value.
+
+    All other rows are only counted. fields: [{"column", "source", "meant", "found", "verdict": equal|transformed|lossy|wrong|edited}].
     """
+
+    WORST = ("wrong", "edited", "lossy", "equal")
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verified_rows")
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="verified_rows")
     source_id = models.CharField(max_length=330)
     row_id = models.UUIDField()
-    verdict = models.CharField(max_length=8, choices=[("equal", "Equal"), ("lossy", "Lossy"), ("wrong", "Wrong")])
+    verdict = models.CharField(max_length=8, choices=[(verdict, verdict.capitalize()) for verdict in reversed(WORST)])
     fields = models.JSONField(default=list)
+
+    objects = VerifiedRowQuerySet.as_manager()
 
     class Meta:
         ordering = ["phase", "verdict", "source_id"]

@@ -61,6 +61,7 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    taken_up_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When a worker took it up last, new or resumed.")
     users = models.JSONField(default=list, editable=False, help_text="Its application users as they were checked, see `callers.check`.")
     stop_asked = models.CharField(max_length=150, blank=True, help_text="Who asked that it stops at the next safe point.")
     resume_at = models.DateTimeField(null=True, blank=True, help_text="When it goes on by itself.")
@@ -134,6 +135,8 @@ class Phase(models.Model):
     A rollback's phase takes back one of the load's: `undoes`, of the same kind. Its rows: planned = removed + restored + kept + refused;
     at the destination by the load's run id: `found` when it was planned - removed - restored.
     outlook: what its plan says beyond the counts, see `rollback.planning.Outlook`.
+
+    A parked phase can't go on, for the reason in `message`; others wait behind it, see `loads.parking`.
     """
 
     class Kind(models.TextChoices):
@@ -152,6 +155,10 @@ class Phase(models.Model):
         LOADING = "loading", "Loading"
         BALANCED = "balanced", "Balanced"
         UNBALANCED = "unbalanced", "Doesn't balance"
+        BLOCKED = "blocked", "Can't go on"
+
+    OPEN = (State.WAITING, State.LOADING)
+    PARKED = (State.UNBALANCED, State.BLOCKED)
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="phases")
     undoes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -160,6 +167,10 @@ class Phase(models.Model):
     table = models.CharField(max_length=60, blank=True)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.ROWS)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    message = models.TextField(blank=True, help_text="Why it can't go on, and what to do.")
+    behind = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="The parked phase that it waits for."
+    )
     extracted = models.PositiveBigIntegerField(default=0)
     loaded = models.PositiveBigIntegerField(default=0)
     merged = models.PositiveBigIntegerField(default=0)
@@ -196,6 +207,11 @@ class Phase(models.Model):
     def __str__(self) -> str:
         more = "" if self.kind == self.Kind.ROWS else f": {self.get_kind_display().lower()}"
         return f"{self.object_name} to {self.table or 'no table'}{more}"
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it can't go on."""
+        return self.state in self.PARKED
 
     def taken_back_since(self) -> "models.QuerySet[Phase]":
         """Phases of rollbacks that took rows of this object and table back after this phase's run was opened."""
@@ -271,6 +287,7 @@ class Chunk(models.Model):
     reserved = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
     settled_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="When its rows were sent: they count for 24 hours.")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When its rows were read back.")
     verified = models.JSONField(default=dict, editable=False)
 
     class Meta:
@@ -305,7 +322,7 @@ class StagingRange(models.Model):
 class Caller(models.Model):
     """How a machine calls as one application user of a run: told by its workers once a second, heard by those elsewhere, shown to people.
 
-    at: when it was told last. held_until: the service asked this user to wait until then.
+    at: when it was told last. held_until: the service asked this user to wait until then. waits_for: what its requests wait for, in words.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="callers")
@@ -316,6 +333,7 @@ class Caller(models.Model):
     refused = models.PositiveIntegerField(default=0, help_text="Requests that the service answered with 429 during the run.")
     said = models.TextField(blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
+    waits_for = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -1,7 +1,7 @@
 """The end of a rollback's phase: the sums are taken, the destination is counted, and the crosswalk learns what is there now.
 
 planned = removed + restored + kept + refused; by the load's run id there are left: those found when it was planned - removed - restored.
-An unexplained difference of one stops the run.
+A phase with an unexplained difference of one is parked.
 """
 
 from collections.abc import Callable, Iterator

@@ -6,12 +6,14 @@ written but refusals of consent, of which the stricter one always stands.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from connectors.dataverse.metadata import Table
+from loads.delta import conflicts
 from loads.delta.models import KEEP, OVERWRITE, Conflict
-from loads.destination import EDITOR
+from loads.destination import EDITED_ON, EDITOR
 from loads.models import Crosswalk
 from loads.staging.applied import LastApplied
 from loads.staging.context import StagingContext
@@ -21,7 +23,6 @@ from mapping.consent import consent_columns, stricter_values
 if TYPE_CHECKING:
     from loads.staging.rows import Draft
 
-EDITED = "modifiedon"
 PROPOSED = {OURS: OVERWRITE, THEIRS: KEEP, BOTH: ""}
 
 
@@ -43,14 +44,23 @@ class Conflicts:
         self._applied = LastApplied(context, object_name, table)
         self._consent = consent_columns(context.prefix)
 
+    @cached_property
+    def pending(self) -> frozenset[str]:
+        """Ids of the rows of the table about which somebody is asked, or has decided what no run has done yet."""
+        of_table = Conflict.objects.filter(environment=self.context.run.environment, table=self.table.name, state__in=conflicts.PENDING)
+        return frozenset(str(row_id) for row_id in of_table.values_list("row_id", flat=True))
+
     def last(self, row_ids: Sequence[str]) -> Mapping[str, Applied]:
         """What rows got last."""
         return self._applied.of(row_ids)
 
     def settle(self, drafts: Iterable["Draft"], there: Mapping[str, Mapping[str, Any]], last: Mapping[str, Applied]) -> dict[str, Settled]:
-        """Row id -> what becomes of each row that we made and that is there; conflicts without a decision are kept for a person."""
+        """Row id -> what becomes of each row that we made and that is there; conflicts without a decision are kept for a person.
+
+        Where only the person changed something, that stands unless somebody decided otherwise when they were asked about it.
+        """
         ours = [draft for draft in drafts if draft.origin == Crosswalk.Origin.CREATED and draft.row_id in there]
-        decided = self._decided([draft.row_id for draft in ours])
+        known = self._known([draft.row_id for draft in ours])
         settled, found, taken = dict[str, Settled](), list[Conflict](), list[int]()
         for draft in ours:
             now = there[draft.row_id]
@@ -60,16 +70,21 @@ class Conflicts:
                 settled[draft.row_id] = Settled("update", {**_body(draft, changed), **refusals, **draft.always})
                 continue
             differing = [one for one in changed if one.who != SAME]
-            decision = decided.get(draft.row_id)
+            asked = known.get(draft.row_id)
+            asked = asked if asked and _is_about(asked, differing) else None
             if not any(one.who in (OURS, BOTH) for one in differing):
-                settled[draft.row_id] = _kept(draft, changed, {one.column: KEEP for one in differing}, refusals)
-            elif decision and _holds(decision, differing):
-                taken.append(decision.pk)
-                settled[draft.row_id] = _kept(draft, changed, decision.choices, refusals)
+                pending = asked if asked and asked.state in conflicts.PENDING else None
+                taken += [pending.pk] if pending else []
+                choices = (pending.choices if pending else None) or {one.column: KEEP for one in differing}
+                settled[draft.row_id] = _kept(draft, changed, choices, refusals)
+            elif asked and asked.choices:
+                taken.append(asked.pk)
+                settled[draft.row_id] = _kept(draft, changed, asked.choices, refusals)
             else:
                 found.append(self._conflict(draft, differing, now))
                 settled[draft.row_id] = Settled("conflict", {key: True for key, refused in refusals.items() if refused})
-        self._keep(found, taken)
+        conflicts.keep(found)
+        Conflict.objects.filter(pk__in=taken).update(run=self.context.run)
         return settled
 
     def _changes(self, draft: "Draft", now: Mapping[str, Any], last: Applied) -> list[Change]:
@@ -79,11 +94,11 @@ class Conflicts:
     def _edited(self, now: Mapping[str, Any]) -> bool:
         return str(now.get(EDITOR, "")).lower() not in self.context.destination.user_ids
 
-    def _decided(self, row_ids: Sequence[str]) -> dict[str, Conflict]:
-        """What was decided of rows; what an earlier run took holds on as long as the values are the same."""
+    def _known(self, row_ids: Sequence[str]) -> dict[str, Conflict]:
+        """What is asked or was decided of rows; what an earlier run took holds on as long as the values are the same."""
         of_table = Conflict.objects.filter(environment=self.context.run.environment, table=self.table.name)
-        decided = of_table.filter(state__in=(Conflict.State.DECIDED, Conflict.State.APPLIED))
-        return {str(one.row_id): one for one in decided.filter(row_id__in=[UUID(row_id) for row_id in row_ids])}
+        known = of_table.exclude(state=Conflict.State.GONE)
+        return {str(one.row_id): one for one in known.filter(row_id__in=[UUID(row_id) for row_id in row_ids])}
 
     def _conflict(self, draft: "Draft", differing: Sequence[Change], now: Mapping[str, Any]) -> Conflict:
         fields = [
@@ -98,31 +113,18 @@ class Conflicts:
             row_id=UUID(draft.row_id),
             fields=fields,
             edited_by=str(now.get(EDITOR) or ""),
-            edited_at=str(now.get(EDITED) or ""),
+            edited_at=str(now.get(EDITED_ON) or ""),
         )
-
-    def _keep(self, found: Sequence[Conflict], taken: Sequence[int]) -> None:
-        """Keep what was found, in place of what was known of the same rows, decisions on other values among it."""
-        Conflict.objects.bulk_create(
-            found,
-            update_conflicts=True,
-            unique_fields=["environment", "table", "row_id"],
-            update_fields=[
-                "run", "object_name", "source_id", "fields", "edited_by", "edited_at", "state", "choices", "comment", "decided_by",
-                "decided_at", "found_at",
-            ],
-        )  # fmt: skip
-        Conflict.objects.filter(pk__in=taken).update(run=self.context.run)
 
 
 def _body(draft: "Draft", changed: Iterable[Change]) -> dict[str, Any]:
     return {one.key: draft.values[one.key] for one in changed}
 
 
-def _holds(decision: Conflict, differing: Sequence[Change]) -> bool:
-    """Whether a decision was taken on these values, and says something of each."""
-    seen = {one["column"]: (one["now"], one["new"]) for one in decision.fields}
-    return seen == {one.column: (one.now, one.new) for one in differing} and seen.keys() <= decision.choices.keys()
+def _is_about(asked: Conflict, differing: Sequence[Change]) -> bool:
+    """Whether it was these values that a person was asked about, or decided on."""
+    seen = {one["column"]: (one["now"], one["new"]) for one in asked.fields}
+    return seen == {one.column: (one.now, one.new) for one in differing}
 
 
 def _kept(draft: "Draft", changed: Sequence[Change], choices: Mapping[str, str], refusals: Mapping[str, bool]) -> Settled:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from connectors.dataverse.metadata import Table
 from connectors.store import fill
-from loads import staged
+from loads import ledger, staged
 from loads.destination import SOURCE_ID
 from loads.models import LedgerEntry, Phase
 from loads.staging import existing
@@ -48,9 +48,10 @@ def outlived(phase: Phase) -> bool:
 def _insert_staged(con: duckdb.DuckDBPyConnection, phase: Phase) -> None:
     """What a phase left at the destination: its staged rows without those that it couldn't make.
 
-    A row that was there and wasn't changed, as where a person edited it, is there still; what it holds isn't known by its hash.
+    A row that was there and wasn't changed, as where a person edited it, is there still; what it holds isn't known by its hash. One that
+    somebody removed before the phase ended is as one that is removed later.
     """
-    absent = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)
+    absent = ledger.never_there(phase).values_list("row_id", flat=True)
     fill(con, "absent", ABSENT, ((str(row_id),) for row_id in absent.iterator(chunk_size=2_000)))
     con.execute(
         """INSERT INTO xw SELECT source_id, $table, role, row_id, false, origin, CASE WHEN $outlived THEN 'planned' ELSE 'present' END,

@@ -13,9 +13,9 @@ from connectors import store
 from connectors.dataverse.metadata import Table
 from connectors.storable import storable
 from loads import staged
-from loads.destination import EDITOR, RUN_ID
+from loads.destination import EDITED_ON, EDITOR, RUN_ID
 from loads.models import Crosswalk
-from loads.staging.conflicts import EDITED, Conflicts, Settled
+from loads.staging.conflicts import Conflicts, Settled
 from loads.staging.context import StagingContext
 from loads.staging.merging import Applied, changeable, read_key
 from loads.verification import BIND, column_name, same
@@ -62,9 +62,9 @@ class Draft:
 class TableWriter:
     """Writes the drafts of one object and table; a context manager.
 
-    A row that isn't there is a create. One whose hash is unchanged is equal. One that we made and that changed is an update, or where a
-    person edited it since what was decided of the conflict; see `loads.staging.conflicts`. Into a row that was there before us go empty
-    columns, those that hold what we filled them with, our own, stricter consent, and `always`.
+    A row that isn't there is a create. One whose hash is unchanged is equal, unless somebody is asked about it. One that we made and that
+    changed is an update, or where a person edited it what was decided of the conflict; see `loads.staging.conflicts`. Into a row that was
+    there before us go empty columns, those that hold what we filled them with, our own, stricter consent, and `always`.
     """
 
     def __init__(self, context: StagingContext, object_name: str, table_name: str, number: int = 0, *, samples: int = SAMPLES) -> None:
@@ -98,7 +98,8 @@ class TableWriter:
     def _flush(self) -> None:
         drafts, self._drafts = [_as_applied(draft) for draft in self._drafts], []
         hashes = [_hash(draft) for draft in drafts]
-        changing = [d for d, h in zip(drafts, hashes, strict=True) if _is_there(d) and h != d.applied_hash]
+        asked = self._conflicts.pending
+        changing = [d for d, h in zip(drafts, hashes, strict=True) if _is_there(d) and (h != d.applied_hash or d.row_id in asked)]
         there = self._read(changing) if changing else {}
         drafts = [self._history(draft, there.get(draft.row_id)) or draft for draft in drafts]
         hashes = [_hash(draft) for draft in drafts] if there else hashes
@@ -113,7 +114,7 @@ class TableWriter:
         """What the rows to be changed hold now, in the columns to be written."""
         bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
         keys = sorted(
-            {key for body in bodies for key in read_keys(self.table, changeable(self.table, body))} | {EDITOR, EDITED, *self._beside}
+            {key for body in bodies for key in read_keys(self.table, changeable(self.table, body))} | {EDITOR, EDITED_ON, *self._beside}
         )
         client = self.context.destination.client
         ids = [draft.row_id for draft in drafts]

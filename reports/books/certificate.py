@@ -103,7 +103,8 @@ def _sandbox(content: Mapping[str, Any]) -> Iterator[Part]:
         text=[
             f"Run {content['run']} into the sandbox: {summed(totals['extracted'], 'extracted', {name: totals[name] for name in RECORDS})}.",
             f"All {counted(every['rows'], 'row')} were read back and compared value by value: {every['equal']:,} values as at the source, "
-            f"{every['transformed']:,} as the plan makes them, {every['lossy']:,} with less, {every['wrong']:,} wrong.",
+            f"{every['transformed']:,} as the plan makes them, {every['lossy']:,} with less, {every['wrong']:,} wrong"
+            + (f", {every['edited']:,} changed by others since." if every.get("edited") else "."),
             "Phases that only add rows to records of another phase, or set states, count no records and aren't listed.",
         ],
         table=Table(columns, _phases(phases), "Nothing was loaded.", kept_in="the JSON beside this certificate"),

@@ -25,10 +25,11 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     yield Part(
         "Result",
         notes=[_said(counts)],
-        figures=[Figure(counts[name], VERDICTS[name][0].lower()) for name in ("equal", "lossy", "wrong")],
+        figures=[Figure(counts[name], VERDICTS[name][0].lower()) for name in ("equal", "lossy", "edited", "wrong")],
         text=[
             "As planned, less: the row holds less than the source did, by a rule of the signed plan (a text shortened, a value that "
-            "doesn't fit). Wrong: another value was found than was sent.",
+            "doesn't fit). Changed by others: somebody changed the row in Dynamics 365 after it was written and before it was read "
+            "back. Wrong: another value was found than was sent, and nobody else changed it.",
             f"Of rows that are equal the first {EQUAL_SHOWN} of each table are shown; the workbook holds all of them.",
         ],
     )

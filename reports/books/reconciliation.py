@@ -22,6 +22,7 @@ READ_BACK = (
     ("equal", "values as at the source"),
     ("transformed", "as the plan makes them"),
     ("lossy", "with less, listed as losses"),
+    ("edited", "changed by others since"),
     ("wrong", "wrong"),
 )
 
@@ -116,6 +117,7 @@ def _phase(number: int, phase: Mapping[str, Any]) -> Part:
     if phase["table"]:
         facts.append(("Rows", summed(phase["rows"]["planned"], "planned", {name: phase["rows"][name] for name in ROWS})))
         facts.append(("Found at the destination", phase["at_destination"]))
+    facts += [(label, phase[name]) for name, label in (("parked", "Why it can't go on"), ("behind", "Waits for")) if phase.get(name)]
     return Part(f"{number}. {_name(phase)}", level=2, facts=[*facts, ("Balance", balance(phase["balanced"]))])
 
 
@@ -238,6 +240,8 @@ def _read_back(verified: Mapping[str, Any]) -> Part:
         f"{counted(every['lookups'], 'lookup')} lead to the row that was meant and {every['lookups_wrong']:,} elsewhere. "
         f"Of {every['done']:,} ties, members of lists, states and closings {every['undone']:,} aren't as they were meant."
     )
+    if changed := every["edited_rows"] + every["redone"]:
+        said += f" Others changed {counted(changed, 'row')} before they were read back; what they changed stands and is listed."
     return Part(
         "Read back and compared",
         notes=[Note(said, tone)] if every["rows"] else [Note("No row was read back.")],

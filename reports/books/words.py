@@ -12,6 +12,7 @@ VERDICTS = {
     "transformed": ("As planned", Tone.GOOD),
     "lossy": ("As planned, less", Tone.WARN),
     "wrong": ("Wrong", Tone.BAD),
+    "edited": ("Changed by others", Tone.WARN),
 }
 
 

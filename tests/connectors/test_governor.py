@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,25 @@ def test_it_calls_as_many_at_once_as_the_service_recommends_and_never_more_than_
     assert (governor.at_once, governor.said) == (8, "8 at once: as many as the service recommends.")
     governor.hear(100)
     assert governor.at_once == MOST
+
+
+def test_it_says_what_its_requests_wait_for(governor, clock, tmp_path):
+    assert governor.underway == ""
+    governor.wait()
+    clock.sleep(75)
+    assert governor.underway == "1 request out, the oldest for 70 s"
+    governor.done()
+    assert governor.underway == ""
+    others, shared = Slots(tmp_path), Governor(Slots(tmp_path), clock=clock, sleep=clock.sleep)
+    taken = [others.take(FIRST_HINT) for _ in range(FIRST_HINT)]
+    waiting = threading.Thread(target=lambda: (shared.wait(), shared.done()))
+    waiting.start()
+    while not shared.load:
+        time.sleep(0.001)
+    assert shared.underway == "1 to go when one of 4 slots is free, which other processes use"
+    others.give_back(taken[0])
+    waiting.join(10)
+    assert shared.underway == ""
 
 
 def test_a_pause_that_the_service_asks_for_is_kept_and_a_shorter_one_does_not_end_it(governor, clock):

@@ -88,5 +88,5 @@ def test_the_run_page_leads_to_edited_rows_and_to_those_whose_records_are_gone(c
     run.changes = {"user": {"new": 1_200, "changed": 3, "deleted": 1}}
     run.save()
     text = client.get(reverse("admin:loads_run_change", args=[run.pk])).content.decode()
-    assert all(word in text for word in (f"{LIST}?run__id__exact={run.pk}", "Since the run before", "1,200"))
+    assert all(word in text for word in (f"{LIST}?run__id__exact={run.pk}", "Changed by others, or at the source", "1,200"))
     assert "user:u-9 as contact" in client.get(f"/admin/loads/departed/?run__id__exact={run.pk}").content.decode()

@@ -178,6 +178,10 @@ def test_machines_share_the_hint_and_keep_to_a_pause_that_one_of_them_was_asked_
     here = callers.Callers(run, destination, "here:1:x")
     governor = destination.client.governor
     governor.hear(8)
+    governor.wait()
+    here.tell()
+    governor.done()
+    assert run.callers.get(node="here").waits_for == "1 request out, the oldest for 0 s"
     elsewhere = Caller.objects.create(
         run=run, connection=environment.connection, node="elsewhere", at_once=4, refused=2,
         held_until=timezone.now() + timedelta(seconds=60),

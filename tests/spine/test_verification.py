@@ -1,4 +1,4 @@
-"""Every row that was written is read back and compared with what was meant, value by value; a wrong value stops the run."""
+"""Every row that was written is read back and compared with what was meant, value by value; what nobody else changed is put right first."""
 
 from datetime import timedelta
 
@@ -75,30 +75,20 @@ def test_every_value_is_counted_by_what_became_of_it(prepared):
     assert total(run.phases.all()).rows == sum(phase.created + phase.updated for phase in run.phases.filter(kind=Phase.Kind.ROWS))
 
 
-def test_a_value_that_is_not_what_was_sent_stops_the_run_until_it_is_put_right(prepared):
+def test_a_value_that_is_not_what_was_sent_keeps_the_run_from_being_done_until_it_is_put_right(prepared):
     run, phase, _ = sent(prepared)
     contact = next(row for row in prepared.rows()["contact"] if row["mwb_sourceid"] == "user:u-1")
-    edit(prepared.servers, "contact", contact["contactid"], {"lastname": "Byron"})
+    prepared.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Byron"})  # nobody but us wrote it
     prepared.work(run)
-    assert run.state == Run.State.STOPPED
+    assert run.state == Run.State.PAUSED
     assert "1 rows were read back with other values than were sent" in run.message
     [row] = VerifiedRow.objects.filter(run=run, verdict="wrong")
     [wrong] = [one for one in row.fields if one["verdict"] == "wrong"]
     assert (row.source_id, wrong["column"], wrong["meant"], wrong["found"]) == ("u-1", "lastname", "Lovelace", "Byron")
-    edit(prepared.servers, "contact", contact["contactid"], {"lastname": "Lovelace"})
+    prepared.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Lovelace"})
     runs.resume(run, prepared.cast.engineer)
     assert prepared.work(run).state == Run.State.DONE
     assert not VerifiedRow.objects.filter(run=run, verdict="wrong").exists()
-
-
-def test_a_row_that_is_gone_is_wrong(prepared):
-    run, phase, _ = sent(prepared)
-    contact = next(row for row in prepared.rows()["contact"] if row["mwb_sourceid"] == "user:u-2")
-    assert prepared.call("DELETE", f"contacts({contact['contactid']})").status_code == 204
-    prepared.work(run)
-    assert run.state == Run.State.STOPPED
-    phase.refresh_from_db()
-    assert (phase.verified["rows"], phase.verified["wrong_rows"], phase.at_destination) == (2, 1, 1)
 
 
 def test_what_a_dead_worker_was_reading_back_is_read_by_another(prepared):

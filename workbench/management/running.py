@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from loads import progress
+from loads import progress, stalls
 from loads.models import Run
 from workbench.engagements.errors import WorkbenchError
 from workbench.management import environments
@@ -67,7 +67,15 @@ def state_line(run: Run) -> str:
     done, planned = sum(item.done for item in phases), sum(item.planned for item in phases)
     where = f"{run.environment.engagement.slug}/{run.environment.kind}"
     told = [f"{done:,} of {planned:,} rows", *filter(None, (pace.rate_text, pace.left_text))]
+    if run.state == Run.State.STAGING:
+        told = [progress.staging(run, now).words]
     return f"{run.pk:>5}  {run.key}  {where:<34}  {run.get_state_display():<8}  {', '.join(told)}"
+
+
+def stands(run: Run) -> str:
+    """Why a run doesn't move, though a worker may be at it; '' while it does."""
+    now = timezone.now()
+    return progress.standstill(run, now) or stalls.stalled(run, progress.phases(run, now), now)
 
 
 def follow(run: Run, say: Callable[[str], Any]) -> None:
@@ -75,8 +83,7 @@ def follow(run: Run, say: Callable[[str], Any]) -> None:
     said = ""
     while True:
         run.refresh_from_db()
-        now = timezone.now()
-        line, reason = state_line(run), progress.standstill(run, now)
+        line, reason = state_line(run), stands(run)
         told = f"{line}  {reason}".rstrip()
         if told != said:
             say(told)

@@ -4,11 +4,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
-from loads import progress
 from loads.models import Run
-from workbench.management.running import state_line
+from workbench.management.running import stands, state_line
 
 
 class Command(BaseCommand):
@@ -31,5 +29,5 @@ class Command(BaseCommand):
             self.stdout.write("There is no run.")
         for run in found:
             self.stdout.write(state_line(run))
-            if reason := progress.standstill(run, timezone.now()):
+            if reason := stands(run):
                 self.stdout.write(f"       {reason}")

@@ -32,11 +32,13 @@ class Command(BaseCommand):
             found = [self._tell(one) for one in read_again(run)]
         except WorkbenchError as error:
             raise running.refused(error) from error
-        rows, wrong = sum(one.tally.rows for one in found), sum(one.tally.wrong_rows for one in found)
-        history.record(run.engagement, actor=user, action="verified run", subject=str(run), detail={"rows": rows, "differing": wrong})
+        rows, wrong, edited = (sum(getattr(one.tally, name) for one in found) for name in ("rows", "wrong_rows", "edited_rows"))
+        detail = {"rows": rows, "differing": wrong, "edited": edited}
+        history.record(run.engagement, actor=user, action="verified run", subject=str(run), detail=detail)
+        others = f" {edited:,} were changed by somebody else since." if edited else ""
         if wrong:
-            raise CommandError(f"{wrong:,} of {rows:,} rows aren't as they were sent.", returncode=running.NOT_DONE)
-        self.stdout.write(f"All {rows:,} rows are as they were sent.")
+            raise CommandError(f"{wrong:,} of {rows:,} rows aren't as they were sent.{others}", returncode=running.NOT_DONE)
+        self.stdout.write(f"All {rows - edited:,}{' other' if edited else ''} rows are as they were sent.{others}")
 
     def _tell(self, found: Found) -> Found:
         values = ", ".join(f"{count:,} {verdict}" for verdict, count in found.tally.values().items())
@@ -44,6 +46,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{found.phase}: {found.tally.rows:,} rows, values: {values}{later}")
         for source_id, columns in found.differing:
             self.stdout.write(f"    {source_id}: {', '.join(columns) or GONE}")
-        if (more := found.tally.wrong_rows - len(found.differing)) > 0:
+        if (more := found.tally.wrong_rows + found.tally.edited_rows - len(found.differing)) > 0:
             self.stdout.write(f"    and {more:,} more")
         return found

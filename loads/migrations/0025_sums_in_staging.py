@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0021_fill_operations'),
+        ('loads', '0024_stalls'),
     ]
 
     operations = [

@@ -1,0 +1,113 @@
+"""A phase that can't go on holds up what needs its rows and nothing else; resuming takes it up again. Looked at at the destination."""
+
+from pathlib import Path
+
+import pytest
+
+from connectors.dataverse.errors import PrivilegeMissing
+from connectors.http_errors import OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable
+from connectors.store import StoreFull
+from loads import engine, rollback, runs, tasks
+from loads.causes import concerns_phase
+from loads.models import Chunk, Phase, Run
+from loads.rollback.scope import Scope
+from reports import reconciliation
+from tests import folders
+from tests.folders import user
+from tests.playing import engagement_on
+from tests.spine.test_load_engine import Prepared, unqueued
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+FORBIDDEN = {"method": "GET", "do": "status", "status": 403, "code": "0x80040220"}
+
+
+@pytest.fixture
+def prepared(tmp_path: Path):
+    customers = [user(f"u-{number}", f"p{number}@company{number}.example") for number in range(3)]
+    leads = [user(f"u-lead-{number}", f"lead{number}@gmail.com", "lead") for number in range(2)]  # of no company
+    with engagement_on(folders.write(tmp_path / "source", customers + leads), tmp_path) as (engagement, cast, servers):
+        yield Prepared(engagement, cast, servers)
+
+
+def loaded(prepared: Prepared) -> dict[str, int]:
+    """Rows of ours at the destination, by table."""
+    return {table: sum("mwb_sourceid" in row for row in rows) for table, rows in prepared.rows().items()}
+
+
+def phase_of(run: Run, table: str) -> Phase:
+    return run.phases.select_related("behind").get(table=table, kind=Phase.Kind.ROWS)
+
+
+def test_a_table_that_cannot_be_read_holds_up_its_children_alone_and_goes_on_when_it_can(prepared):
+    run = prepared.finish_staging()
+    prepared.servers.fault("dataverse_sandbox", {**FORBIDDEN, "path": "accounts"})
+    tasks.work(run.pk)
+    run.refresh_from_db()
+    accounts, contacts, leads = (phase_of(run, table) for table in ("account", "contact", "lead"))
+    assert loaded(prepared) == {"account": 3, "contact": 0, "lead": 2}
+    assert (accounts.state, contacts.state, contacts.behind, leads.balanced) == ("blocked", "waiting", accounts, True)
+    assert run.state == Run.State.PAUSED
+    assert run.message.startswith("1 phase can't go on. ")
+    for words in ("company to account: ", "lacks a privilege", "Give the application user's role", "Behind it wait: user to contact."):
+        assert words in run.message
+    told = {one["table"]: one for one in reconciliation.content(run)["phases"]}
+    assert (told["account"]["parked"], told["contact"]["behind"]) == (accounts.message, "company to account")
+    prepared.servers.fault("dataverse_sandbox")
+    runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert (run.state, run.message, loaded(prepared)) == (Run.State.DONE, "", {"account": 3, "contact": 3, "lead": 2})
+    assert all(phase.balanced and not phase.message and not phase.behind for phase in run.phases.all())
+
+
+def test_a_wrong_value_holds_up_what_needs_its_table_and_a_stop_ends_the_run_for_a_new_one(prepared):
+    run = prepared.finish_staging()
+    accounts, destination = phase_of(run, "account"), engine.Destination(run.environment)
+    while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
+        engine.step(run, destination, "tests")
+    someone = next(row for row in prepared.rows()["account"] if row.get("mwb_sourceid"))
+    prepared.call("PATCH", f"accounts({someone['accountid']})", {"name": "Not what was sent"})
+    assert prepared.finish(run).state == Run.State.PAUSED
+    assert "1 rows were read back with other values than were sent, and nobody else changed them." in run.message
+    assert (phase_of(run, "account").state, loaded(prepared)) == ("unbalanced", {"account": 3, "contact": 0, "lead": 2})
+    runs.stop(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert run.state == Run.State.STOPPED
+    assert "but for what was sent of company to account before it couldn't go on" in run.message
+    with unqueued():
+        assert runs.open_run(prepared.sandbox, prepared.cast.engineer).state == Run.State.QUEUED
+
+
+def test_in_a_rollback_parents_wait_for_children_that_cannot_be_removed(prepared):
+    load = prepared.finish(prepared.finish_staging())
+    with unqueued():
+        run = rollback.open_rollback(load, prepared.cast.engineer, Scope())
+        prepared.work(run)
+        rollback.agree(run, prepared.cast.engineer)
+    prepared.servers.fault("dataverse_sandbox", {**FORBIDDEN, "path": "contacts"})
+    tasks.work(run.pk)
+    run.refresh_from_db()
+    assert run.state == Run.State.PAUSED, run.message
+    assert (phase_of(run, "contact").state, phase_of(run, "account").behind) == ("blocked", phase_of(run, "contact"))
+    assert loaded(prepared) == {"account": 3, "contact": 0, "lead": 0}  # they can't be counted, so that nothing under them is certain
+    prepared.servers.fault("dataverse_sandbox")
+    runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    assert (run.state, loaded(prepared)) == (Run.State.DONE, {"account": 0, "contact": 0, "lead": 0})
+
+
+@pytest.mark.parametrize(
+    ("error", "first", "last"),
+    [
+        (PrivilegeMissing("", status=403), True, True),
+        (KeyError("a mistake of ours"), True, True),
+        (ServerFailed("", status=500), False, True),
+        (OutcomeUnknown(), False, True),
+        (Unauthorized(), False, False),
+        (Unreachable(), False, False),
+        (Throttled(), False, False),
+        (StoreFull(), False, False),
+        (OSError(), False, False),
+    ],
+)
+def test_what_concerns_all_phases_parks_none_and_what_may_pass_has_its_tries_first(error, first, last):
+    assert (concerns_phase(error, last_try=False), concerns_phase(error, last_try=True)) == (first, last)
