@@ -80,7 +80,7 @@ def phase_content(phase: Phase) -> dict[str, Any]:
 def everything_content(runs: Iterable[Run]) -> dict[str, int]:
     """What was read back of all that runs wrote: rows, different columns of their tables, and values by verdict; lookups among the values.
 
-    done: what was done with rows once they were there (ties, members, states, closings) and read back; undone: what of it isn't so.
+    done: what was done with rows once they were there (ties, members, lookups, states, closings) and read back; undone: what of it isn't so.
     """
     tally, done, columns = Tally(), Tally(), set[tuple[str, str]]()
     for phase in Phase.objects.filter(run__in=runs).exclude(verified={}):
@@ -89,7 +89,7 @@ def everything_content(runs: Iterable[Run]) -> dict[str, int]:
             columns |= {(phase.table, name) for name in phase.verified["columns"]}
         else:
             done.take(phase.verified)
-    lookups = dict(zip(("lookups", "lookups_wrong"), tally.lookups, strict=True))
+    lookups = {"lookups": tally.lookups[0] + done.lookups[0], "lookups_wrong": tally.lookups[1] + done.lookups[1]}
     return {"rows": tally.rows, "columns": len(columns), **tally.values(), **lookups, "done": done.rows, "undone": done.wrong_rows}
 
 

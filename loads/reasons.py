@@ -61,6 +61,7 @@ OF_THE_LOAD: dict[str, str] = {
     "file.lost": "The file isn't in the store as it was kept; extract its record again.",
     "file.renamed": "The file's name has characters that a name can't have, or is too long; it was changed.",
     "file.too_large": "The file is larger than the organisation takes; the limit is in the environment's e-mail settings, 128 MB at most.",
+    "lookup.open": "The record names another one that has no row, so that the lookup is empty; a run in which it has one sets it.",
     "payload.not_of_type": "The value isn't of its column's type; the column is empty and the payload column keeps it.",
     "parent.held": "A record that this one belongs to is held, so that it waits with it.",
     "parent.not_loaded": "A row that this one looks up to was refused or waits itself.",
@@ -111,6 +112,7 @@ SEVERITIES: dict[str, Severity] = {
     "record.unreadable": "reject",
     "list.organisation": "note",
     "list.suppression": "note",
+    "lookup.open": "loss",
     "parent.skipped": "note",
     "person.forgotten": "note",
     "sample.left_out": "note",
@@ -151,7 +153,7 @@ _EXACT: Mapping[str, str] = {
     "url.too_long": LENGTH,
 }
 _BEGINNINGS: Mapping[str, str] = {
-    "boolean": TYPE, "date": TYPE, "email": TYPE, "file": TYPE, "line": TYPE, "number": TYPE, "parent": LOOKUP, "purchase": TYPE,
+    "boolean": TYPE, "date": TYPE, "email": TYPE, "file": TYPE, "line": TYPE, "lookup": LOOKUP, "number": TYPE, "parent": LOOKUP, "purchase": TYPE,
     "record": TYPE, "text": TYPE, "url": TYPE,
 }  # fmt: skip
 
@@ -159,7 +161,7 @@ _BEGINNINGS: Mapping[str, str] = {
 _SETTLED = frozenset(
     {"email.role_address", "match.removed", "parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped", "purchase.of_lead"}
 )
-_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "sample.", "split.")
+_SETTLED_BEGINNINGS = ("conflict.", "list.", "lookup.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "sample.", "split.")
 
 
 def rule_of(code: str) -> str:

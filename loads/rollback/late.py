@@ -1,6 +1,7 @@
-"""What a load did with rows once they were there, taken back: states, closings, members and ties of lists.
+"""What a load did with rows once they were there, taken back: lookups, states, closings, members and ties of lists.
 
 Of rows that this rollback removes, or that the load made and somebody keeps, nothing of it is taken back: it goes or stays with the row.
+Except for lookups by which a row hangs under one that was made after it, and that goes before it: they would take it along, or keep both.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,12 +13,12 @@ from connectors import store
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from loads import staged
-from loads.destination import Destination
+from loads.destination import EDITOR, Destination
 from loads.membership import Left, Members, Ties
-from loads.messages import CLOSES, Close, Gone, Publish, States, message_of
+from loads.messages import CLOSES, Close, Gone, Lookups, Publish, States, message_of
 from loads.messaging import Message, OfTable, Values
 from loads.models import Chunk, Phase, Run
-from loads.rollback.rows import DRAFT
+from loads.rollback.rows import DRAFT, put_back
 from loads.rollback.scope import Scope
 from loads.rollback.verdicts import RESTORE, Verdict
 from loads.staged import StagedRow
@@ -28,7 +29,7 @@ class LateJudge:
 
     def __init__(self, run: Run, phase: Phase, todo: Sequence[Phase], destination: Destination) -> None:
         """run: the rollback. phase: the load's. todo: all phases of the load that are taken back."""
-        self.phase, self.message = phase, message_of(phase, destination)
+        self.phase, self.message, self.destination = phase, message_of(phase, destination), destination
         self._made = Made(Scope.of(run.scope), [one for one in todo if one.kind == Phase.Kind.ROWS])
         # Products that were put on sale for lines and retired again: what they were at first stands where they were published.
         published = [one for one in todo if (one.table, one.kind) == (phase.table, Phase.Kind.PUBLISH) and phase.kind == Phase.Kind.STATES]
@@ -37,21 +38,37 @@ class LateJudge:
     def judge(self, chunk: Chunk, rows: Sequence[StagedRow]) -> Iterator[Verdict]:
         """A verdict on each row for which the load did something."""
         made = self._made.among({row_id for row in rows for row_id in _ends(row)})
-        left = [row for row in rows if not made & set(_ends(row))]
+        hanging = {row.row_id: row for row in rows if row.row_id in made and self._hangs(row)}
+        left = [row for row in rows if row.row_id in hanging or not made & set(_ends(row))]
         before, now = {**_journal(self.phase, chunk), **self._at_first}, self.message.read(left) if left else {}
+        before |= {row_id: dict.fromkeys(row.values["ids"]) for row_id, row in hanging.items()}
+        theirs = self._edited(list(hanging))
         for row in left:
             held, holds = before.get(row.row_id), now.get(row.row_id)
             if holds is None or holds == held or (held is not None and self.message.is_done(row, held)):
                 continue  # it isn't there, it was never done, or it was done before the load
             if held is None:
-                if self.message.is_done(row, holds):
+                if self.message.did(row, {}, holds):
                     yield Verdict.keep(row, "rollback.before_unknown")
-            elif not self.message.is_done(row, holds) or len(closes_since(held, holds)) > 1:
+            elif row.row_id in theirs or not self.message.did(row, held, holds) or len(closes_since(held, holds)) > 1:
                 yield Verdict.keep(row, "rollback.edited")
             elif self.phase.kind == Phase.Kind.PUBLISH and held["statecode"] == DRAFT:
                 yield Verdict.keep(row, "rollback.published")
             else:
                 yield Verdict(row, RESTORE, dict(row.values), held)
+
+    def _hangs(self, row: StagedRow) -> bool:
+        """Whether the destination ties a row to one that a late lookup leads to, so that neither goes without the other."""
+        if self.phase.kind != Phase.Kind.LOOKUPS:
+            return False
+        relations = [one for parent in row.parents for one in self.destination.relations(parent.partition(":")[0])]
+        return any(one.table == self.phase.table and one.key in row.values["ids"] for one in relations)
+
+    def _edited(self, row_ids: Sequence[str]) -> set[str]:
+        """Those of the rows that somebody else changed last."""
+        table, ours = self.destination.table(self.phase.table), self.destination.user_ids
+        read = self.destination.client.retrieve(table.entity_set, table.primary_id, row_ids, [EDITOR]) if row_ids else ()
+        return {row[table.primary_id].lower() for row in read if str(row.get(EDITOR) or "").lower() not in ours}
 
 
 def closes_since(before: Values, now: Values) -> list[str]:
@@ -124,6 +141,16 @@ class _GoneBack(_Back, Gone):
     """The state and the consent that the row had."""
 
 
+class _LookupsBack(_Back, Lookups):
+    """The rows that the lookups led to, or none."""
+
+    def operation(self, row: StagedRow) -> Operation:
+        before, body = row.before or {}, dict[str, Any]()
+        for key, _ in row.values["binds"].values():
+            body |= put_back(self.destination, self.table, key, before)
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", body, {"If-Match": "*"})
+
+
 class _PublishBack(_Back, Publish):
     """A product that was under revision is so again; its own values, put back afterwards, end the revision."""
 
@@ -185,6 +212,7 @@ class _LeftBack(_Back, Left):
 
 BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.STATES: _StatesBack,
+    Phase.Kind.LOOKUPS: _LookupsBack,
     Phase.Kind.GONE: _GoneBack,
     Phase.Kind.PUBLISH: _PublishBack,
     Phase.Kind.CLOSE: _CloseBack,

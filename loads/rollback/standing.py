@@ -10,12 +10,13 @@ from loads.models import LedgerEntry, Phase, Run
 from loads.rollback.hanging import Child
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
 
-ROWS = Phase.Kind.ROWS.value
+ROWS, LOOKUPS = Phase.Kind.ROWS.value, Phase.Kind.LOOKUPS.value
 # (table, row id) of a kept row -> the rows that it looks up to; a kept row keeps them, or it would lose what it says of them.
 _POINTING = """
     SELECT DISTINCT p, r.row_id, r.filename FROM read_parquet($loaded, filename = true) r, unnest(r.parents) AS u(p)
     WHERE p IN (SELECT unnest($wanted)) AND r.row_id IN (SELECT row_id FROM kept)
 """
+_PLANNED = "CREATE TABLE kept AS SELECT row_id FROM read_parquet($paths) WHERE action = $action"
 
 
 class Planned:
@@ -37,10 +38,9 @@ class Planned:
 
     def pointing(self, ids: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         """Of the rows that the plan keeps."""
-        paths = _files(self.run)
+        paths = _files(self.run, ROWS)
         if paths:
-            kept = "CREATE TABLE kept AS SELECT row_id FROM read_parquet($paths) WHERE action = $action"
-            yield from _pointing(self._tables, self.phase.table, ids, kept, {"paths": paths, "action": KEEP})
+            yield from _pointing(self._tables, self.phase.table, ids, _PLANNED, {"paths": paths, "action": KEEP})
 
 
 class Carried:
@@ -51,6 +51,7 @@ class Carried:
         self.run, self.phase, self._tables = phase.run, phase, _tables(phase.run.load)
         entries = LedgerEntry.objects.filter(run=self.run, phase__kind=ROWS, row_id__isnull=False).values_list("row_id", flat=True)
         self._kept = [str(row_id) for row_id in entries.iterator(chunk_size=2_000)]
+        self._paths = _files(self.run, ROWS)
 
     def leaving(self, children: Sequence[Child]) -> set[str]:
         """Rows of the same table that this phase removes, too; all others that were to go are gone by now."""
@@ -58,10 +59,10 @@ class Carried:
         return {row_id for row_id, action, _ in planned_rows(self.run, ids, self.phase) if action == REMOVE}
 
     def pointing(self, ids: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-        """Of the rows that were kept, or that the service didn't let go."""
-        if self._kept:
-            made = "CREATE TABLE kept AS SELECT unnest($kept) AS row_id"
-            yield from _pointing(self._tables, self.phase.table, ids, made, {"kept": self._kept})
+        """Of the rows that were kept, or that the service didn't let go; where lookups lead in a circle some are to be kept later."""
+        if self._paths:
+            made = f"{_PLANNED} UNION SELECT unnest($kept)"
+            yield from _pointing(self._tables, self.phase.table, ids, made, {"paths": self._paths, "action": KEEP, "kept": self._kept})
 
 
 def _pointing(
@@ -81,19 +82,20 @@ def _pointing(
 def _tables(load: Run) -> dict[str, str]:
     """Each file of a load's rows -> the table that they are of."""
     found: dict[str, str] = {}
-    for phase in load.phases.filter(kind=ROWS).exclude(table=""):
+    for phase in load.phases.filter(kind__in=(ROWS, LOOKUPS)).exclude(table=""):
         phase.run = load
         found |= {str(path): phase.table for path in staged.rows_of(phase)}
     return found
 
 
-def _files(run: Run) -> list[str]:
-    return [str(path) for path in staged.folder(run).glob(f"*-{ROWS}.*.parquet")]
+def _files(run: Run, *kinds: str) -> list[str]:
+    """The files of a rollback's plan for phases of these kinds."""
+    return [str(path) for kind in kinds for path in staged.folder(run).glob(f"*-{kind}.*.parquet")]
 
 
 def planned_rows(run: Run, ids: Collection[str], phase: Phase | None = None) -> Iterator[tuple[str, str, bytes]]:
     """(row id, action, before) of rows among these that a rollback's plan, or that of one of its phases, has."""
-    paths = [str(path) for path in staged.rows_of(phase)] if phase else _files(run)
+    paths = [str(path) for path in staged.rows_of(phase)] if phase else _files(run, ROWS, LOOKUPS)
     if not (paths and ids):
         return
     with store.database() as con:

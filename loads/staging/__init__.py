@@ -5,11 +5,10 @@ from functools import partial
 
 from loads.destination import Destination
 from loads.models import Phase, Run
-from loads.staging import companies, lists, orders, persons, phases, products, records
+from loads.staging import companies, lists, lookups, orders, persons, phases, products, records
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from loads.staging.record_rows import RecordRows
-from mapping.objects import load_order
 
 KINDS: Mapping[str, Kind] = {
     "campaign": lists.CAMPAIGNS,
@@ -27,10 +26,13 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
     A part that was cut off is done again from its start.
     """
     context = StagingContext(run, destination, worker)
-    order = load_order(context.objects)
+    order = context.order.names
     left = [name for name in order if name not in run.staged]
     if left:
         _stager(context, left[0])(context)
+        return True
+    if left := lookups.left(context):
+        lookups.stage(context, left[0])
         return True
     phases.put_in_order(run, order)
     for name in order:  # only staging reads them
