@@ -80,7 +80,7 @@ def phase_content(phase: Phase) -> dict[str, Any]:
 def everything_content(runs: Iterable[Run]) -> dict[str, int]:
     """What was read back of all that runs wrote: rows, different columns of their tables, and values by verdict; lookups among the values.
 
-    done: what was done with rows once they were there (ties, members, lookups, states, closings) and read back; undone: what of it isn't so.
+    done: what was done with rows once they were there (ties, members, lookups, states, closings) and read back; undone: what of it isn't.
     """
     tally, done, columns = Tally(), Tally(), set[tuple[str, str]]()
     for phase in Phase.objects.filter(run__in=runs).exclude(verified={}):

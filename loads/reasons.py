@@ -153,15 +153,24 @@ _EXACT: Mapping[str, str] = {
     "url.too_long": LENGTH,
 }
 _BEGINNINGS: Mapping[str, str] = {
-    "boolean": TYPE, "date": TYPE, "email": TYPE, "file": TYPE, "line": TYPE, "lookup": LOOKUP, "number": TYPE, "parent": LOOKUP, "purchase": TYPE,
+    "boolean": TYPE, "date": TYPE, "email": TYPE, "file": TYPE, "line": TYPE, "number": TYPE, "parent": LOOKUP, "purchase": TYPE,
     "record": TYPE, "text": TYPE, "url": TYPE,
 }  # fmt: skip
 
 # What another signed rule settles, or what follows a record that is asked about itself.
 _SETTLED = frozenset(
-    {"email.role_address", "match.removed", "parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped", "purchase.of_lead"}
+    {
+        "email.role_address",
+        "lookup.open",
+        "match.removed",
+        "parent.held",
+        "parent.not_loaded",
+        "parent.rejected",
+        "parent.skipped",
+        "purchase.of_lead",
+    }  # fmt: skip
 )
-_SETTLED_BEGINNINGS = ("conflict.", "list.", "lookup.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "sample.", "split.")
+_SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "sample.", "split.")
 
 
 def rule_of(code: str) -> str:

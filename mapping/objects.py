@@ -25,7 +25,7 @@ class LookupCycle(WorkbenchError):
 
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
-    """Names of the objects in load order. late: (object, parent) of lookups that are left out of the create and set once all rows are there."""
+    """Names of the objects in load order. late: (object, parent) of lookups that are no part of the create, but set once all rows are there."""
 
     names: tuple[str, ...]
     late: frozenset[Edge]
@@ -130,4 +130,3 @@ def has_placeholders(objects: Mapping[str, Mapping[str, Any]], name: str) -> boo
     """Whether a placeholder may stand for a missing parent of an object's records. objects: of the `maps` part."""
     parents = [rule["parent"] for rule in objects[name]["parents"] if rule["absent"] == "hold"] if name in objects else []
     return any(may_be_stood_for(objects[parent]["kind"]) for parent in parents if parent in objects and objects[parent]["tables"])
-

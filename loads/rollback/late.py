@@ -1,7 +1,6 @@
 """What a load did with rows once they were there, taken back: lookups, states, closings, members and ties of lists.
 
 Of rows that this rollback removes, or that the load made and somebody keeps, nothing of it is taken back: it goes or stays with the row.
-Except for lookups by which a row hangs under one that was made after it, and that goes before it: they would take it along, or keep both.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from connectors import store
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from loads import staged
-from loads.destination import EDITOR, Destination
+from loads.destination import Destination
 from loads.membership import Left, Members, Ties
 from loads.messages import CLOSES, Close, Gone, Lookups, Publish, States, message_of
 from loads.messaging import Message, OfTable, Values
@@ -29,7 +28,7 @@ class LateJudge:
 
     def __init__(self, run: Run, phase: Phase, todo: Sequence[Phase], destination: Destination) -> None:
         """run: the rollback. phase: the load's. todo: all phases of the load that are taken back."""
-        self.phase, self.message, self.destination = phase, message_of(phase, destination), destination
+        self.phase, self.message = phase, message_of(phase, destination)
         self._made = Made(Scope.of(run.scope), [one for one in todo if one.kind == Phase.Kind.ROWS])
         # Products that were put on sale for lines and retired again: what they were at first stands where they were published.
         published = [one for one in todo if (one.table, one.kind) == (phase.table, Phase.Kind.PUBLISH) and phase.kind == Phase.Kind.STATES]
@@ -38,11 +37,8 @@ class LateJudge:
     def judge(self, chunk: Chunk, rows: Sequence[StagedRow]) -> Iterator[Verdict]:
         """A verdict on each row for which the load did something."""
         made = self._made.among({row_id for row in rows for row_id in _ends(row)})
-        hanging = {row.row_id: row for row in rows if row.row_id in made and self._hangs(row)}
-        left = [row for row in rows if row.row_id in hanging or not made & set(_ends(row))]
+        left = [row for row in rows if not made & set(_ends(row))]
         before, now = {**_journal(self.phase, chunk), **self._at_first}, self.message.read(left) if left else {}
-        before |= {row_id: dict.fromkeys(row.values["ids"]) for row_id, row in hanging.items()}
-        theirs = self._edited(list(hanging))
         for row in left:
             held, holds = before.get(row.row_id), now.get(row.row_id)
             if holds is None or holds == held or (held is not None and self.message.is_done(row, held)):
@@ -50,25 +46,12 @@ class LateJudge:
             if held is None:
                 if self.message.did(row, {}, holds):
                     yield Verdict.keep(row, "rollback.before_unknown")
-            elif row.row_id in theirs or not self.message.did(row, held, holds) or len(closes_since(held, holds)) > 1:
+            elif not self.message.did(row, held, holds) or len(closes_since(held, holds)) > 1:
                 yield Verdict.keep(row, "rollback.edited")
             elif self.phase.kind == Phase.Kind.PUBLISH and held["statecode"] == DRAFT:
                 yield Verdict.keep(row, "rollback.published")
             else:
                 yield Verdict(row, RESTORE, dict(row.values), held)
-
-    def _hangs(self, row: StagedRow) -> bool:
-        """Whether the destination ties a row to one that a late lookup leads to, so that neither goes without the other."""
-        if self.phase.kind != Phase.Kind.LOOKUPS:
-            return False
-        relations = [one for parent in row.parents for one in self.destination.relations(parent.partition(":")[0])]
-        return any(one.table == self.phase.table and one.key in row.values["ids"] for one in relations)
-
-    def _edited(self, row_ids: Sequence[str]) -> set[str]:
-        """Those of the rows that somebody else changed last."""
-        table, ours = self.destination.table(self.phase.table), self.destination.user_ids
-        read = self.destination.client.retrieve(table.entity_set, table.primary_id, row_ids, [EDITOR]) if row_ids else ()
-        return {row[table.primary_id].lower() for row in read if str(row.get(EDITOR) or "").lower() not in ours}
 
 
 def closes_since(before: Values, now: Values) -> list[str]:

@@ -22,19 +22,23 @@ _PLANNED = "CREATE TABLE kept AS SELECT row_id FROM read_parquet($paths) WHERE a
 class Planned:
     """By the plan so far: the phases that are carried out before this one are planned."""
 
-    def __init__(self, run: Run, phase: Phase) -> None:
-        """run: the rollback. phase: the load's that is being planned."""
+    is_last_look = False
+
+    def __init__(self, run: Run, phase: Phase, todo: Sequence[Phase]) -> None:
+        """run: the rollback. phase: the load's that is being planned. todo: all phases of the load that are taken back, in that order."""
         self.run, self.phase, self._tables = run, phase, _tables(run.load)
+        self._later = {one.table for one in todo[todo.index(phase) :] if one.kind == ROWS}
 
     def leaving(self, children: Sequence[Child]) -> set[str]:
-        """Rows of the same phase may not be planned yet; they are looked at again when the row is removed."""
-        gone = {child.row_id for child in children if child.table == self.phase.table and child.mark == self.run.load.key}
-        asked = {child.row_id: child for child in children if child.mark is not None and child.row_id not in gone}
+        """Rows of this phase, and of later ones where lookups lead in a circle, aren't planned yet: when the row is removed they are."""
+        asked, planned, gone = {child.row_id: child for child in children}, set[str](), set[str]()
         for row_id, action, before in planned_rows(self.run, asked):
+            planned.add(row_id)
             held = orjson.loads(before).get(asked[row_id].column, asked[row_id].parent) if action == RESTORE else None
             if action == REMOVE or (action == RESTORE and held != asked[row_id].parent):
                 gone.add(row_id)
-        return gone
+        later = (child for child in children if child.table in self._later and child.mark == self.run.load.key)
+        return gone | {child.row_id for child in later if child.row_id not in planned}
 
     def pointing(self, ids: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         """Of the rows that the plan keeps."""
@@ -46,23 +50,27 @@ class Planned:
 class Carried:
     """By what came of it: all rows that were to go before this phase are gone, or were kept. Asks the database when it is made only."""
 
+    is_last_look = True
+
     def __init__(self, phase: Phase) -> None:
         """phase: the rollback's that is carried out."""
         self.run, self.phase, self._tables = phase.run, phase, _tables(phase.run.load)
         entries = LedgerEntry.objects.filter(run=self.run, phase__kind=ROWS, row_id__isnull=False).values_list("row_id", flat=True)
-        self._kept = [str(row_id) for row_id in entries.iterator(chunk_size=2_000)]
+        self._kept = {str(row_id) for row_id in entries.iterator(chunk_size=2_000)}
         self._paths = _files(self.run, ROWS)
 
     def leaving(self, children: Sequence[Child]) -> set[str]:
-        """Rows of the same table that this phase removes, too; all others that were to go are gone by now."""
-        ids = [child.row_id for child in children if child.table == self.phase.table]
-        return {row_id for row_id, action, _ in planned_rows(self.run, ids, self.phase) if action == REMOVE}
+        """Rows that this phase and later ones remove, too; all others that were to go are gone by now."""
+        planned = planned_rows(self.run, [child.row_id for child in children])
+        return {row_id for row_id, action, _ in planned if action == REMOVE} - self._kept
 
     def pointing(self, ids: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         """Of the rows that were kept, or that the service didn't let go; where lookups lead in a circle some are to be kept later."""
         if self._paths:
             made = f"{_PLANNED} UNION SELECT unnest($kept)"
-            yield from _pointing(self._tables, self.phase.table, ids, made, {"paths": self._paths, "action": KEEP, "kept": self._kept})
+            yield from _pointing(
+                self._tables, self.phase.table, ids, made, {"paths": self._paths, "action": KEEP, "kept": list(self._kept)}
+            )
 
 
 def _pointing(
@@ -93,9 +101,9 @@ def _files(run: Run, *kinds: str) -> list[str]:
     return [str(path) for kind in kinds for path in staged.folder(run).glob(f"*-{kind}.*.parquet")]
 
 
-def planned_rows(run: Run, ids: Collection[str], phase: Phase | None = None) -> Iterator[tuple[str, str, bytes]]:
-    """(row id, action, before) of rows among these that a rollback's plan, or that of one of its phases, has."""
-    paths = [str(path) for path in staged.rows_of(phase)] if phase else _files(run, ROWS, LOOKUPS)
+def planned_rows(run: Run, ids: Collection[str]) -> Iterator[tuple[str, str, bytes]]:
+    """(row id, action, before) of rows among these that a rollback's plan has."""
+    paths = _files(run, ROWS, LOOKUPS)
     if not (paths and ids):
         return
     with store.database() as con:

@@ -1,7 +1,7 @@
-"""Lookups that can't be part of a row's creation, since what they lead to comes later: staged once all objects are, set once all rows are there.
+"""Lookups that can't be part of a row's creation: staged once all objects are, and set once all rows are there.
 
-Those that an object has to itself, those that close a circle between objects, and those of objects whose own staging binds none; see
-`mapping.objects.load_order`. A lookup without a row to lead to stays open, and its record says so.
+They lead to records of the same object, close a circle between objects, or are of objects whose own staging binds none, see
+`mapping.objects.load_order`. One without a row to lead to stays open, and its record says so.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -178,7 +178,9 @@ def _add(
     ours = origin == Crosswalk.Origin.CREATED
     values = {
         "ids": {column: parent["id"] for column, parent in columns.items()},
-        "binds": {column: [parent["key"], context.destination.address(parent["target"], parent["id"])] for column, parent in columns.items()},
+        "binds": {
+            column: [parent["key"], context.destination.address(parent["target"], parent["id"])] for column, parent in columns.items()
+        },
         "last": {column: last[column] for column, parent in columns.items() if column in last and not parent["made"]},
         "ours": ours,
     }
