@@ -25,7 +25,7 @@ class LookupCycle(WorkbenchError):
 
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
-    """Names of the objects in load order. late: (object, parent) of lookups that are no part of the create, but set once all rows are there."""
+    """Objects in load order. late: (object, parent) of lookups that are set once all rows are there, not in the create."""
 
     names: tuple[str, ...]
     late: frozenset[Edge]

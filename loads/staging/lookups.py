@@ -38,6 +38,19 @@ class Way(NamedTuple):
     key: str
 
 
+class Binding(NamedTuple):
+    """A row with lookups to set. new: made by this run. said: what it was staged with when they were set last. parents: see `_TOGETHER`."""
+
+    position: int
+    row_id: str
+    source_id: str
+    role: str
+    new: bool
+    origin: str
+    said: str | None
+    parents: Sequence[Mapping[str, Any]]
+
+
 def left(context: StagingContext) -> list[str]:
     """The objects that have such lookups, which aren't staged yet."""
     done = set(context.run.phases.filter(kind=KIND).values_list("object_name", flat=True))
@@ -137,7 +150,7 @@ def _write(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name:
             cursor = con.cursor().execute(_TOGETHER, {"start": start, "stop": start + TOGETHER})
             while batch := cursor.fetchmany(store.ROWS_PER_GROUP):
                 for row in batch:
-                    _add(writer, context, table, *row)
+                    _add(writer, context, table, Binding(*row))
         context.beat()
 
 
@@ -159,33 +172,26 @@ _TOGETHER = """
 """
 
 
-def _add(
-    writer: LateWriter,
-    context: StagingContext,
-    table: str,
-    position: int,
-    row_id: str,
-    source_id: str,
-    role: str,
-    new: bool,
-    origin: str,
-    said: str | None,
-    found: Sequence[Mapping[str, Any]],
-) -> None:
-    """One row's lookups. said: what they were set to last. A column that two rules fill is that of the first one that finds a row."""
-    columns = {read_key(context.destination.table(table), parent["key"]): parent for parent in reversed(found)}
-    last = orjson.loads(said)["ids"] if said and not new else {}
-    ours = origin == Crosswalk.Origin.CREATED
+def _add(writer: LateWriter, context: StagingContext, table: str, row: Binding) -> None:
+    """One row's lookups; a column that two rules fill leads where the first one does that finds a row."""
+    parents = {read_key(context.destination.table(table), parent["key"]): parent for parent in reversed(row.parents)}
+    last = orjson.loads(row.said)["ids"] if row.said and not row.new else {}
     values = {
-        "ids": {column: parent["id"] for column, parent in columns.items()},
+        "ids": {column: parent["id"] for column, parent in parents.items()},
         "binds": {
-            column: [parent["key"], context.destination.address(parent["target"], parent["id"])] for column, parent in columns.items()
+            column: [parent["key"], context.destination.address(parent["target"], parent["id"])] for column, parent in parents.items()
         },
-        "last": {column: last[column] for column, parent in columns.items() if column in last and not parent["made"]},
-        "ours": ours,
+        "last": {column: last[column] for column, parent in parents.items() if column in last and not _is_lost(parent, last[column])},
+        "ours": row.origin == Crosswalk.Origin.CREATED,
     }
-    parents = [f"{parent['target']}:{parent['id']}" for parent in columns.values()]
-    writer.add(row_id, source_id, position, table, values, parents, role, origin if new else Crosswalk.Origin.MATCHED)
+    needed = [f"{parent['target']}:{parent['id']}" for parent in parents.values()]
+    origin = row.origin if row.new else Crosswalk.Origin.MATCHED
+    writer.add(row.row_id, row.source_id, row.position, table, values, needed, row.role, origin)
+
+
+def _is_lost(parent: Mapping[str, Any], last: str) -> bool:
+    """Whether what a lookup was set to isn't there any more, so that the service emptied it: this run makes the row anew."""
+    return bool(parent["made"] and parent["id"] == last)
 
 
 def _tell_open(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:

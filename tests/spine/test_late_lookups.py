@@ -3,7 +3,6 @@
 No playbook of today has any: the test plays one that does, by what it would put into the plan and its connector would land.
 """
 
-import json
 from types import SimpleNamespace
 
 import orjson
@@ -23,7 +22,7 @@ from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine.test_load_engine import Prepared
 from tests.spine.test_rollback import Loaded
-from tests.spine.test_second_run import LATER, SELLER
+from tests.spine.test_second_run import SELLER
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 BOSS = "northpine.example"  # a person whose id is the name of a company, which the company's rule looks for
@@ -47,12 +46,12 @@ def circling(content):
     """The maps of a platform whose firms and employees look up to each other, firms and people to others of their kind."""
     objects, fields = {name: dict(one) for name, one in content["objects"].items()}, list(content["fields"])
     for name, (table, column) in COLUMNS.items():
-        record = as_json(RecordRule(name, ("createdAt",), ("overriddencreatedon",), name=("title",)))
+        record = as_json(RecordRule(name, name=("title",)))
         objects[name] = {"tables": [table], "kind": "record", "after": [], "record": record, "parents": [], "computed": []}
         rule = {"object": name, "table": table, "source": "title", "column": column, "transform": "text", "options": {}}
         fields.append({**rule, "state": "confirmed"})
-    for name, lookups in PARENTS.items():
-        objects[name]["parents"] = [as_json(ParentRule(name, column, parent, (key,), "leave")) for column, parent, key in lookups]
+    for name in objects.keys() & PARENTS.keys():
+        objects[name]["parents"] = [as_json(ParentRule(name, column, parent, (key,), "leave")) for column, parent, key in PARENTS[name]]
     return {**content, "objects": objects, "fields": fields}
 
 
@@ -68,8 +67,9 @@ def records(later):
         firm(3, "f-none"),
         firm(4, "f-long"),
         firm(5, "f-3" if later else "f-1"),
-        firm(6, "f-3" if later else "f-1"),
+        firm(6, "f-7" if later else "f-1"),
         firm("long", title=LONG),
+        *([firm(7)] if later else ()),
     ]
     employees = [{"id": one["contact"], "title": f"Employee of {one['id']}", "firm": one["id"]} for one in firms]
     return {"firm": firms, "employee": employees}
@@ -96,12 +96,7 @@ def folder(path):
         {"leadid": TAKEN, "emailaddress1": "taken@gmail.com", **lead, "_parentcontactid_value": FRIEND},
     ]
     rows = {"systemuser": [seller], "lead": leads, "contact": [{"contactid": FRIEND, "lastname": "Friend"}]}
-    folders.write(path, people(), rows={f"dataverse/{table}": some for table, some in rows.items()})
-    later = path / "later" / "iterable" / "export"
-    later.mkdir(parents=True)
-    changed = [{**one, "jobTitle": "Head", "profileUpdatedAt": LATER} if one["userId"] == "u-new" else one for one in people()]
-    (later / "user.ndjson").write_text("".join(json.dumps(one) + "\n" for one in changed))
-    return path
+    return folders.write(path, people(), rows={f"dataverse/{table}": some for table, some in rows.items()})
 
 
 class Circling(Loaded):
@@ -151,12 +146,12 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
         source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
         try:
             with engagement_on(source, work) as (engagement, cast, servers):
-                yield play(Circling(engagement, cast, servers), servers)
+                yield play(Circling(engagement, cast, servers))
         finally:
             call_command("flush", verbosity=0, interactive=False)
 
 
-def play(circle, servers):
+def play(circle):
     run = circle.finish_staging()
     circle.limit(50)
     first = circle.finish(run)
@@ -167,23 +162,25 @@ def play(circle, servers):
     circle.move("f-2", "f-3")
     circle.move("f-5", "f-2")
     circle.later = True
-    servers.advance("iterable")
-    circle.prepare()
     second = circle.finish(circle.open())
     after_second = circle.now()
     verified = {one.phase.object_name: (one.tally.wrong_rows, one.later) for one in read_again(first) if one.phase.kind == "lookups"}
     circle.take_back(second)
     between = circle.now()
+    circle.edit("account", circle.row("account", "firm:f-6")["accountid"], {"telephone1": "1"})
     circle.take_back(first)
+    left = circle.now()
+    third = circle.finish(circle.open())
     return SimpleNamespace(
-        runs=(first, second),
+        runs=(first, second, third),
         told=told,
         order=list(first.phases.values_list("object_name", "table", "kind")),
         phases=(circle.phases(first), circle.phases(second)),
         after=(after_first, after_second),
         verified=verified,
         between=between,
-        left=circle.now(),
+        left=left,
+        again=circle.now(),
     )
 
 
@@ -203,11 +200,11 @@ PARENT, CONTACT, EMPLOYER, REFERRER = (
 
 
 def test_every_run_balances_and_lookups_are_set_once_all_rows_are_there(played):
-    assert [(run.state, run.message) for run in played.runs] == [(Run.State.DONE, "")] * 2
+    assert [(run.state, run.message) for run in played.runs] == [(Run.State.DONE, "")] * 3
     rows = [(name, table) for name, table, kind in played.order if kind == "rows" and table]
-    assert rows == [("company", "account"), ("employee", "contact"), ("firm", "account"), ("user", "contact"), ("user", "lead")]
+    assert rows == [("company", "account"), ("user", "contact"), ("user", "lead"), ("employee", "contact"), ("firm", "account")]
     late = [(name, table) for name, table, kind in played.order[-4:] if kind == "lookups"]
-    assert late == [("company", "account"), ("employee", "contact"), ("firm", "account"), ("user", "lead")]
+    assert late == [("company", "account"), ("user", "lead"), ("employee", "contact"), ("firm", "account")]
 
 
 def test_rows_that_look_up_to_each_other_in_a_circle_and_to_their_own_kind_do_so_at_the_destination(played):
@@ -250,11 +247,11 @@ def test_a_lookup_to_a_refused_row_waits_and_a_later_run_sets_it(played):
 
 def test_a_second_run_finds_unchanged_lookups_equal_and_sets_changed_ones(played):
     phases = played.phases[1]
-    assert counts(phases["employee", "contact"]) == (1, 6, 0, 0)
+    assert counts(phases["employee", "contact"]) == (2, 6, 0, 0)
     assert counts(phases["company", "account"]) == (0, 1, 0, 0)
     assert counts(phases["user", "lead"]) == (0, 3, 0, 0)
     assert counts(phases["firm", "account"]) == (2, 2, 1, 0)
-    assert led_to(played.after[1], PARENT, "firm:f-1", "firm:f-6") == ["firm:f-3", "firm:f-3"]
+    assert led_to(played.after[1], PARENT, "firm:f-1", "firm:f-6") == ["firm:f-3", "firm:f-7"]
 
 
 def test_what_a_person_set_stays_and_where_the_source_changed_too_the_record_says_so(played):
@@ -276,7 +273,12 @@ def test_a_rollback_puts_back_the_lookups_that_were_there(played):
 
 
 def test_a_rollback_removes_rows_that_look_up_to_each_other_but_for_those_that_people_have_a_hand_in(played):
-    edited = {"firm:f-2", "firm:f-5"}
-    needed = {"firm:f-1", "employee:e-1", "employee:e-2", "employee:e-5"}
-    assert played.left.keys() == {FRIEND, THERE, TAKEN} | edited | needed
-    assert led_to(played.left, EMPLOYER, "employee:e-1", "employee:e-2", "employee:e-5") == ["firm:f-1", "firm:f-2", "firm:f-5"]
+    edited, needed = {2, 5, 6}, {1}
+    kept = {f"{kind}{number}" for kind in ("firm:f-", "employee:e-") for number in edited | needed}
+    assert played.left.keys() == {FRIEND, THERE, TAKEN} | kept
+    assert led_to(played.left, EMPLOYER, *(f"employee:e-{number}" for number in (1, 2, 5, 6))) == [FIRMS[n - 1] for n in (1, 2, 5, 6)]
+
+
+def test_a_run_after_a_rollback_sets_what_was_taken_back_and_what_lost_its_row(played):
+    assert led_to(played.left, PARENT, "firm:f-1", "firm:f-6") == [None, "firm:f-1"]
+    assert led_to(played.again, PARENT, "firm:f-1", "firm:f-6") == ["firm:f-3", "firm:f-7"]
