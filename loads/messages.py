@@ -106,10 +106,11 @@ class Lookups(States):
         return all(found.get(name) == row_id for name, row_id in self.wanted(row, before).items())
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        """Rows of ours of which somebody else set a lookup that the source changed too."""
-        before = [row for row in rows if row.origin != Crosswalk.Origin.CREATED and row.values["ours"]]
-        found = self.read(before) if before else {}
-        return {row.row_id: "conflict.edited" for row in before if row.row_id in found and self._on_both_sides(row, found[row.row_id])}
+        """Rows of ours that somebody else changed last, or of which somebody set a lookup that the source changed too."""
+        ours = [row for row in rows if row.origin != Crosswalk.Origin.CREATED and row.values["ours"]]
+        found = self.read(ours) if ours else {}
+        changed = [row.row_id for row in ours if row.row_id in found and self._on_both_sides(row, found[row.row_id])]
+        return {**super().barred(ours), **dict.fromkeys(changed, "conflict.edited")}
 
     def _on_both_sides(self, row: StagedRow, found: Values) -> bool:
         wanted, last = self.wanted(row, found), row.values["last"]

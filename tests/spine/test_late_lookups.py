@@ -71,7 +71,8 @@ def records(later):
         firm("long", title=LONG),
         *([firm(7)] if later else ()),
     ]
-    employees = [{"id": one["contact"], "title": f"Employee of {one['id']}", "firm": one["id"]} for one in firms]
+    employers = {"f-2": "f-7"} if later else {}
+    employees = [{"id": one["contact"], "title": "Employee", "firm": employers.get(one["id"], one["id"])} for one in firms]
     return {"firm": firms, "employee": employees}
 
 
@@ -247,11 +248,12 @@ def test_a_lookup_to_a_refused_row_waits_and_a_later_run_sets_it(played):
 
 def test_a_second_run_finds_unchanged_lookups_equal_and_sets_changed_ones(played):
     phases = played.phases[1]
-    assert counts(phases["employee", "contact"]) == (2, 6, 0, 0)
+    assert counts(phases["employee", "contact"]) == (3, 5, 0, 0)
     assert counts(phases["company", "account"]) == (0, 1, 0, 0)
     assert counts(phases["user", "lead"]) == (0, 3, 0, 0)
     assert counts(phases["firm", "account"]) == (2, 2, 1, 0)
     assert led_to(played.after[1], PARENT, "firm:f-1", "firm:f-6") == ["firm:f-3", "firm:f-7"]
+    assert played.after[1]["employee:e-2"][EMPLOYER] == "firm:f-7"
 
 
 def test_what_a_person_set_stays_and_where_the_source_changed_too_the_record_says_so(played):
@@ -280,5 +282,12 @@ def test_a_rollback_removes_rows_that_look_up_to_each_other_but_for_those_that_p
 
 
 def test_a_run_after_a_rollback_sets_what_was_taken_back_and_what_lost_its_row(played):
-    assert led_to(played.left, PARENT, "firm:f-1", "firm:f-6") == [None, "firm:f-1"]
-    assert led_to(played.again, PARENT, "firm:f-1", "firm:f-6") == ["firm:f-3", "firm:f-7"]
+    looked_at = [("firm:f-1", PARENT), ("employee:e-2", EMPLOYER)]
+    assert [played.left[name][column] for name, column in looked_at] == [None, "firm:f-2"]
+    assert [played.again[name][column] for name, column in looked_at] == ["firm:f-3", "firm:f-7"]
+
+
+def test_no_lookup_is_set_in_a_row_that_a_person_changed_last(played):
+    assert (played.left["firm:f-6"][PARENT], played.again["firm:f-6"][PARENT]) == ("firm:f-1", "firm:f-1")
+    entries = LedgerEntry.objects.filter(run=played.runs[2], phase__kind="lookups")
+    assert {(entry.source_id, entry.code) for entry in entries} == {("f-5", "conflict.edited"), ("f-6", "conflict.edited")}
