@@ -13,6 +13,7 @@ from connectors import landing
 from connectors.models import Dataset
 from loads import engine
 from loads.dispositions import lookup
+from loads.losses.models import EMPTIED, Loss
 from loads.models import LedgerEntry, Run
 from loads.verifying import read_again
 from mapping import plan
@@ -71,7 +72,7 @@ def records(later):
         firm("long", title=LONG),
         *([firm(7)] if later else ()),
     ]
-    employers = {"f-2": "f-7"} if later else {}
+    employers = {"f-2": "f-7", "f-4": "f-3"} if later else {}
     employees = [{"id": one["contact"], "title": "Employee", "firm": employers.get(one["id"], one["id"])} for one in firms]
     return {"firm": firms, "employee": employees}
 
@@ -125,6 +126,12 @@ class Circling(Loaded):
         row, under = (self.row("account", f"firm:{one}")["accountid"] for one in (name, parent))
         self.edit("account", row, {"parentaccountid@odata.bind": f"/accounts({under})"})
 
+    def hire(self, name, firm):
+        """An employee is put under another firm by something that calls as the application user too."""
+        row, employer = self.row("contact", f"employee:{name}")["contactid"], self.row("account", f"firm:{firm}")["accountid"]
+        body = {"parentcustomerid_account@odata.bind": f"/accounts({employer})"}
+        engine.Destination(self.sandbox).client.send("PATCH", f"contacts({row})", json=body)
+
     def now(self):
         """What stands at the destination: source id, or the row's id where it has none, -> the row; and the ids of the rows by it."""
         rows = {}
@@ -162,6 +169,7 @@ def play(circle):
     told = {name: lookup(first, *name.split(":"))[0] for name in asked}
     circle.move("f-2", "f-3")
     circle.move("f-5", "f-2")
+    circle.hire("e-4", "f-1")
     circle.later = True
     second = circle.finish(circle.open())
     after_second = circle.now()
@@ -236,6 +244,8 @@ def test_a_lookup_without_a_row_to_lead_to_stays_open_and_its_record_says_why(pl
         "user:u-none": [],
     }
     assert {played.told[name]["disposition"] for name in open_ones.keys() - {"firm:f-4"}} == {"loaded"}
+    losses = Loss.objects.filter(run=played.runs[0], code="lookup.open").values_list("table", "column", "kind", "values")
+    assert set(losses) == {("account", "parentaccountid", EMPTIED, 1), ("lead", "parentcontactid", EMPTIED, 2)}
 
 
 def test_a_lookup_to_a_refused_row_waits_and_a_later_run_sets_it(played):
@@ -248,7 +258,7 @@ def test_a_lookup_to_a_refused_row_waits_and_a_later_run_sets_it(played):
 
 def test_a_second_run_finds_unchanged_lookups_equal_and_sets_changed_ones(played):
     phases = played.phases[1]
-    assert counts(phases["employee", "contact"]) == (3, 5, 0, 0)
+    assert counts(phases["employee", "contact"]) == (3, 4, 1, 0)
     assert counts(phases["company", "account"]) == (0, 1, 0, 0)
     assert counts(phases["user", "lead"]) == (0, 3, 0, 0)
     assert counts(phases["firm", "account"]) == (2, 2, 1, 0)
@@ -258,12 +268,13 @@ def test_a_second_run_finds_unchanged_lookups_equal_and_sets_changed_ones(played
 
 def test_what_a_person_set_stays_and_where_the_source_changed_too_the_record_says_so(played):
     assert led_to(played.after[1], PARENT, "firm:f-2", "firm:f-5") == ["firm:f-3", "firm:f-2"]
-    [entry] = LedgerEntry.objects.filter(run=played.runs[1], phase__kind="lookups")
-    assert (entry.source_id, entry.code, entry.held) == ("f-5", "conflict.edited", True)
+    assert played.after[1]["employee:e-4"][EMPLOYER] == "firm:f-1"
+    entries = LedgerEntry.objects.filter(run=played.runs[1], phase__kind="lookups")
+    assert {(one.source_id, one.code, one.held) for one in entries} == {(name, "conflict.edited", True) for name in ("f-5", "e-4")}
 
 
-def test_reading_a_run_again_names_the_lookups_that_people_changed_since(played):
-    assert played.verified == {"company": (0, 0), "employee": (0, 1), "firm": (1, 2), "user": (0, 0)}
+def test_reading_a_run_again_counts_the_lookups_that_others_changed_since(played):
+    assert played.verified == {"company": (0, 0), "employee": (1, 1), "firm": (1, 2), "user": (0, 0)}
 
 
 def test_a_rollback_puts_back_the_lookups_that_were_there(played):
