@@ -41,7 +41,7 @@ from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
 from loads.signals import run_finished
-from loads.staging import stage_next
+from loads.staging import ranges, stage_next, stage_range
 from mapping import plan
 
 logger = logging.getLogger(__name__)
@@ -88,8 +88,11 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0)
     phase = None if before_rows else run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
     if run.stop_asked and (before_rows or (phase and phase.state == Phase.State.WAITING)):
         return _alone(run, worker, lambda: runs.stop_here(run))
+    if run.state == Run.State.STAGING and stage_range(run, destination, worker):
+        return True
     if before_rows:
-        return _alone(run, worker, lambda: _prepare(run, destination, worker))
+        at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
+        return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
     if phase is None:
         return _alone(run, worker, lambda: finish(run))
     phase.run = run
@@ -313,6 +316,7 @@ def release(worker: str) -> None:
     held = (Chunk.State.LEASED, Chunk.State.CHECKING)
     Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=timezone.now())
     Run.objects.filter(worker=worker).update(lease_until=None)
+    ranges.give_back(worker)
 
 
 SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send)

@@ -4,11 +4,11 @@ from loads.delta.models import Conflict, Departed
 from loads.losses.models import Loss, LossDecision
 from loads.models.outcomes import Crosswalk, LedgerEntry, QualityGroup, VerifiedRow
 from loads.models.plans import Binding, SchemaPlan
-from loads.models.runs import Caller, Chunk, Phase, Run, _run_key
+from loads.models.runs import Caller, Chunk, Phase, Run, StagingRange, _run_key
 from loads.rehearsal.models import Rehearsal
 from loads.removal.models import SchemaRemoval
 
 __all__ = [
     "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "LedgerEntry", "Loss", "LossDecision", "Phase", "QualityGroup",
-    "Rehearsal", "Run", "SchemaPlan", "SchemaRemoval", "VerifiedRow", "_run_key",
+    "Rehearsal", "Run", "SchemaPlan", "SchemaRemoval", "StagingRange", "VerifiedRow", "_run_key",
 ]  # fmt: skip

@@ -272,6 +272,26 @@ class Chunk(models.Model):
         return f"{self.phase}, rows {self.start} to {self.stop}"
 
 
+class StagingRange(models.Model):
+    """A range of an object's records that is still to be staged; any number of workers take ranges, each under a lease.
+
+    It goes once its files are there, which say that it is staged: see `loads.staging.ranges`.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="staging_ranges")
+    object_name = models.CharField("object", max_length=60)
+    number = models.PositiveIntegerField()
+    worker = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["run", "object_name", "number"]
+        constraints = [models.UniqueConstraint(fields=["run", "object_name", "number"], name="staging_range_once")]
+
+    def __str__(self) -> str:
+        return f"{self.object_name} of {self.run}, range {self.number}"
+
+
 class Caller(models.Model):
     """How a machine calls as one application user of a run: told by its workers once a second, heard by those elsewhere, shown to people.
 

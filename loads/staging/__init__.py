@@ -1,13 +1,15 @@
 """Staging: from landed records and the signed plan to rows in load order, an object at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
+from loads import leases
 from loads.destination import Destination
 from loads.models import Phase, Run
-from loads.staging import companies, lists, lookups, orders, persons, phases, products, records
+from loads.staging import companies, lists, lookups, orders, persons, phases, products, ranges, records
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
+from loads.staging.ranges import InRanges
 from loads.staging.record_rows import RecordRows
 
 KINDS: Mapping[str, Kind] = {
@@ -21,32 +23,42 @@ KINDS: Mapping[str, Kind] = {
 
 
 def stage_next(run: Run, destination: Destination, worker: str) -> bool:
-    """Do the next part of staging; False where all objects are staged and their phases are in order.
+    """Do the next part of staging that one worker does alone; False where all objects are staged and their phases are in order.
 
     A part that was cut off is done again from its start.
     """
-    context = StagingContext(run, destination, worker)
+    context = StagingContext(run, destination, worker, partial(leases.keep, run, worker))
     order = context.order.names
     left = [name for name in order if name not in run.staged]
-    if left:
-        _stager(context, left[0])(context)
-        return True
-    if left := lookups.left(context):
+    if left and context.kind_of(left[0]) == "company":
+        companies.stage(context)
+    elif left:
+        _in_ranges(context, left[0]).stage()
+    elif left := lookups.left(context):
         lookups.stage(context, left[0])
-        return True
-    phases.put_in_order(run, order)
-    for name in order:  # only staging reads them
-        context.decisions(name).unlink(missing_ok=True)
-    return False
+    else:
+        phases.put_in_order(run, order)
+        for name in order:  # only staging reads them
+            context.decisions(name).unlink(missing_ok=True)
+    return bool(left)
 
 
-def _stager(context: StagingContext, object_name: str) -> Callable[[StagingContext], bool]:
+def stage_range(run: Run, destination: Destination, worker: str) -> bool:
+    """Take a range of records that is open and stage it, beside other workers; False where there is none. Raises LeaseLost."""
+    taken = ranges.take(run, worker)
+    if taken is None:
+        return False
+    context = StagingContext(run, destination, worker, partial(ranges.keep, taken, worker))
+    _in_ranges(context, taken.object_name).stage_range(taken.number)
+    taken.delete()
+    return True
+
+
+def _in_ranges(context: StagingContext, object_name: str) -> InRanges:
     kind = context.kind_of(object_name)
-    if kind == "company":
-        return companies.stage
     if kind == "person":
-        return persons.stage
-    return partial(records.stage, object_name=object_name, kind=KINDS.get(kind) or _plain(context, object_name))
+        return persons.Persons(context)
+    return records.Records(context, object_name, KINDS.get(kind) or _plain(context, object_name))
 
 
 def _plain(context: StagingContext, object_name: str) -> Kind:

@@ -43,8 +43,8 @@ LANDED = pa.schema(
 )
 
 
-def stage(context: StagingContext) -> bool:
-    """Derive, land and stage the companies; the people's assignments are kept for the people's own staging. True: all is staged."""
+def stage(context: StagingContext) -> None:
+    """Derive, land and stage the companies; the people's assignments are kept for the people's own staging."""
     with database(own=True) as con:
         deciding.decide(con, context)
         _derive(con, context)
@@ -63,7 +63,6 @@ def stage(context: StagingContext) -> bool:
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
         phases.record(context.run, OBJECT, [(TABLE, Phase.Kind.ROWS), *departed.late(context, OBJECT)], context.worker)
-    return True
 
 
 def _derive(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from connectors import landing
 from connectors.dataverse.files import FileRules
 from connectors.models import Dataset
-from loads import crosswalk, leases, staged
+from loads import crosswalk, staged
 from loads.destination import Destination
 from loads.models import Binding, Crosswalk, Run
 from mapping import plan
@@ -30,11 +30,12 @@ class NotBound(WorkbenchError):
 
 @dataclass(frozen=True)
 class StagingContext:
-    """One run being staged."""
+    """One run being staged. beat: says that staging goes on, and keeps the lease under which it does; raises LeaseLost."""
 
     run: Run
     destination: Destination
     worker: str
+    beat: Callable[[], None]
 
     @property
     def engagement(self) -> Engagement:
@@ -132,10 +133,6 @@ class StagingContext:
     def records(self, dataset: Dataset) -> Iterator[dict[str, Any]]:
         """The parsed records of a dataset, streamed; bad lines left out."""
         return landing.records(dataset)
-
-    def beat(self) -> None:
-        """Say that staging goes on, and keep its lease. Raises LeaseLost where another worker took it."""
-        leases.keep(self.run, self.worker)
 
     @cached_property
     def person_rules(self) -> PersonRules:

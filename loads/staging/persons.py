@@ -10,24 +10,23 @@ import orjson
 import pyarrow as pa
 
 from connectors import landing, store
-from connectors.models import Dataset
 from connectors.store import copy, database, fill
-from loads import crosswalk, staged
+from loads import staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import companies, deciding, departed, existing, following, phases, placing
+from loads.staging import companies, deciding, departed, existing, phases, placing
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
 from loads.staging.quality import Quality
-from loads.staging.rows import SAMPLES, Draft, TableWriter
+from loads.staging.ranges import InRanges, bounds
+from loads.staging.rows import Draft, TableWriter
 from mapping.issues import Issue
 from mapping.people import is_forgotten
 
 OBJECT, TABLES = placing.OBJECT, placing.TABLES
 IDS = "ids.parquet"
 FORGOTTEN = "list_contains(codes, 'person.forgotten')"  # SQL
-RANGE = 20_000  # records that one part of a task stages
 
 
 class Decision(NamedTuple):
@@ -60,25 +59,34 @@ class Decision(NamedTuple):
     consent: list[int]
 
 
-def stage(context: StagingContext) -> bool:
-    """Do the next part of staging the people; True when all is staged.
+class Persons(InRanges):
+    """The people."""
 
-    First everything set-based, kept as a file of decisions; then the raw records, a range at a time, beside the decisions. What is
-    complete stands as a file, so that a worker goes on after the last complete range.
-    """
-    decisions = context.decisions(OBJECT)
-    if not decisions.exists():
-        _decide(context)
-        return False
-    dataset = context.dataset(OBJECT)
-    number = len(staged.parts(context.run, OBJECT, staged.DISPOSITIONS_KIND))
-    if number * RANGE < landing.positions(dataset) or number == 0:
-        _stage_range(context, dataset, number)
-        return False
-    following.follow(context, OBJECT)
-    wanted = [*((table, Phase.Kind.ROWS) for table in (*TABLES, "")), *departed.late(context, OBJECT)]
-    phases.record(context.run, OBJECT, wanted, context.worker)
-    return True
+    def __init__(self, context: StagingContext) -> None:
+        """They are one object."""
+        super().__init__(context, OBJECT)
+
+    def decide(self) -> None:
+        """See `_decide`."""
+        _decide(self.context)
+
+    def given(self) -> Iterator[Given]:
+        """The ids of everyone who will have a row, and their aliases."""
+        for row in store.read_rows(self.context.path(IDS)):
+            yield Given(row["name"], row["table"], row["row_id"], "", row["origin"], row["alias"], row["current"])
+
+    def phases(self) -> list[tuple[str, str]]:
+        """Contacts, leads, and those for whom no table was decided."""
+        return [*((table, Phase.Kind.ROWS) for table in (*TABLES, "")), *departed.late(self.context, OBJECT)]
+
+    def stage_range(self, number: int) -> None:
+        """Build every person's rows beside the decision."""
+        context, rows, quality = self.context, PersonRows(self.context), Quality(self.context, OBJECT)
+        with phases.Dispositions(context.run, OBJECT, number) as dispositions, ExitStack() as stack:
+            writers = {t: stack.enter_context(TableWriter(context, OBJECT, t, number, samples=self.samples)) for t in TABLES}
+            decisions = _decisions(context.decisions(OBJECT), *bounds(number))
+            for decision, record, problem in self.beside(number, decisions):
+                _write_one(rows, quality, decision, record, problem, dispositions, writers)
 
 
 def _decide(context: StagingContext) -> None:
@@ -110,31 +118,6 @@ def _keep_departed(con: duckdb.DuckDBPyConnection, context: StagingContext) -> N
         there='SELECT "table", row_id FROM everyone',
         forgotten=lambda names: not listed.isdisjoint(names) or is_forgotten(context.person_rules.forgotten, *names),
     )
-
-
-def _stage_range(context: StagingContext, dataset: Dataset, number: int) -> None:
-    """Stage the records of one range; the dispositions' file is written last."""
-    start, stop = number * RANGE, (number + 1) * RANGE
-    if number == 0:
-        crosswalk.follow(context.run.environment, OBJECT, _ids(context), context.beat)
-    samples = max(1, SAMPLES * RANGE // max(landing.positions(dataset), RANGE))
-    rows, quality = PersonRows(context), Quality(context, OBJECT)
-    with phases.Dispositions(context.run, OBJECT, number) as dispositions, ExitStack() as stack:
-        writers = {table: stack.enter_context(TableWriter(context, OBJECT, table, number, samples=samples)) for table in TABLES}
-        decisions = _decisions(context.decisions(OBJECT), start, stop)
-        for landed in landing.scan(dataset, start, stop):
-            decision = next(decisions)
-            if decision.position != landed.position:
-                raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
-            record = landing.parse(landed.raw)[0] if landed.problem is None else None
-            _write_one(rows, quality, decision, record, landed.problem, dispositions, writers)
-            if not landed.position % 2_000:
-                context.beat()
-
-
-def _ids(context: StagingContext) -> Iterator[Given]:
-    for row in store.read_rows(context.path(IDS)):
-        yield Given(row["name"], row["table"], row["row_id"], "", row["origin"], row["alias"], row["current"])
 
 
 def _decisions(path: Path, start: int, stop: int) -> Iterator[Decision]:

@@ -5,93 +5,95 @@ An object's kind adds what is special to it (`decisions.Kind`); what is complete
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
-from connectors import landing
 from connectors.models import Dataset
 from connectors.store import database
-from loads import crosswalk, staged
+from loads import crosswalk
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import departed, files, following, judging, phases, placeholders
+from loads.staging import departed, files, judging, phases, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
-from loads.staging.rows import SAMPLES, Draft, LateWriter, TableWriter
+from loads.staging.ranges import InRanges, bounds
+from loads.staging.rows import Draft, LateWriter, TableWriter
 
 STATES = Phase.Kind.STATES  # stand with the rows
-RANGE = 20_000  # records that one part of a task stages
 
 
-def stage(context: StagingContext, object_name: str, kind: Kind) -> bool:
-    """Do the next part of staging an object; True when all is staged. What is complete stands as a file, so that a worker goes on."""
-    dataset = _dataset(context, object_name, kind)
-    if not context.decisions(object_name).exists():
-        judging.decide(context, object_name, kind, dataset)
-        return False
-    number = len(staged.parts(context.run, object_name, staged.DISPOSITIONS_KIND))
-    if number * RANGE < landing.positions(dataset) or number == 0:
-        _stage_range(context, object_name, kind, dataset, number)
-        return False
-    following.follow(context, object_name)
-    phases.record(context.run, object_name, _phases(context, object_name, kind), context.worker)
-    return True
+class Records(InRanges):
+    """The records of any object but people and companies."""
 
+    def __init__(self, context: StagingContext, object_name: str, kind: Kind) -> None:
+        """kind: what is special to the object."""
+        super().__init__(context, object_name)
+        self.kind = kind
 
-def _phases(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:
-    """(table, kind of phase) in the order they are loaded, the one without a table last where records have none."""
-    rows = [(table, Phase.Kind.ROWS) for table in _tables(context, object_name, kind)]
-    return [*rows, *_late(context, object_name, kind), *departed.late(context, object_name)]
+    @cached_property
+    def dataset(self) -> Dataset:  # type: ignore[override]
+        """The records: the object's landed dataset, or a derived one, made once per run."""
+        run = self.context.run
+        if self.kind.dataset is not None and self.object_name not in run.datasets:
+            run.datasets[self.object_name] = self.kind.dataset(self.context, self.object_name).pk
+            run.save(update_fields=["datasets"])
+        return super().dataset
 
+    def decide(self) -> None:
+        """See `judging.decide`."""
+        judging.decide(self.context, self.object_name, self.kind, self.dataset)
 
-def _tables(context: StagingContext, object_name: str, kind: Kind) -> list[str]:
-    """The tables that an object's rows go to, in load order, those of placeholders of their parents first."""
-    standing = {one.table for one in placeholders.of_run(context.run, object_name) if one.made}
-    return [*sorted(standing), *(kind.tables if kind.tables is not None else context.tables_of(object_name))]
+    def given(self) -> Iterator[Given]:
+        """The ids of the rows that are planned; none of objects that nothing looks up to."""
+        if not self.context.objects[self.object_name]["record"]["crosswalk"]:
+            return
+        with database() as con:
+            cursor = con.execute(
+                """SELECT source_id, r.t, r.id, r.role, r.origin FROM (SELECT source_id, unnest(rows) AS r FROM read_parquet(?)
+                   WHERE disposition = 'planned')""",
+                [str(self.context.decisions(self.object_name))],
+            )
+            while batch := cursor.fetchmany(crosswalk.BATCH):
+                yield from (Given(source_id, table, row, role, origin) for source_id, table, row, role, origin in batch)
 
+    def phases(self) -> list[tuple[str, str]]:
+        """The tables in load order, then what is done late."""
+        rows = [(table, Phase.Kind.ROWS) for table in self._tables]
+        return [*rows, *self._late, *departed.late(self.context, self.object_name)]
 
-def _late(context: StagingContext, object_name: str, kind: Kind) -> list[tuple[str, str]]:
-    main = context.tables_of(object_name)[0]
-    return [(main if table == MAIN else table, what) for table, what in kind.late]
+    def stage_range(self, number: int) -> None:
+        """Build every record's rows beside its decision."""
+        context, object_name, kind = self.context, self.object_name, self.kind
+        builder, quality = kind.builder(context, object_name), Quality(context, object_name)
+        with phases.Dispositions(context.run, object_name, number) as dispositions, ExitStack() as stack:
+            open_table = partial(TableWriter, context, object_name, number=number, samples=self.samples)
+            writers = {table: stack.enter_context(open_table(table)) for table in self._tables}
+            rest = [(table, what) for table, what in self._late if what != STATES]
+            late = {one: stack.enter_context(LateWriter(context, object_name, *one, number)) for one in rest}
+            if number == 0:
+                shared = kind.shared(context, object_name) if kind.shared else ()
+                _write_shared(context, object_name, chain(placeholders.drafts(context, object_name), shared), writers)
+            main, decisions = self.main, read_decisions(context, object_name, *bounds(number))
+            for decision, record, problem in self.beside(number, decisions):
+                _write_one(builder, quality, decision, record, problem, main, dispositions, writers, late)
 
+    @property
+    def main(self) -> str:
+        """The object's main table."""
+        return self.context.tables_of(self.object_name)[0]
 
-def _dataset(context: StagingContext, object_name: str, kind: Kind) -> Dataset:
-    """The records: the object's landed dataset, or a derived one, made once per run."""
-    if kind.dataset is not None and object_name not in context.run.datasets:
-        context.run.datasets[object_name] = kind.dataset(context, object_name).pk
-        context.run.save(update_fields=["datasets"])
-    return context.dataset(object_name)
+    @property
+    def _tables(self) -> list[str]:
+        """The tables that the rows go to, in load order, those of placeholders of their parents first."""
+        standing = {one.table for one in placeholders.of_run(self.context.run, self.object_name) if one.made}
+        return [*sorted(standing), *(self.kind.tables if self.kind.tables is not None else self.context.tables_of(self.object_name))]
 
-
-def _stage_range(context: StagingContext, object_name: str, kind: Kind, dataset: Dataset, number: int) -> None:
-    """Stage the records of one range; the dispositions' file is written last."""
-    start, stop = number * RANGE, (number + 1) * RANGE
-    if number == 0 and context.objects[object_name]["record"]["crosswalk"]:
-        crosswalk.follow(context.run.environment, object_name, _ids(context, object_name), context.beat)
-    quality = Quality(context, object_name)
-    builder, samples = kind.builder(context, object_name), max(1, SAMPLES * RANGE // max(landing.positions(dataset), RANGE))
-    tables = _tables(context, object_name, kind)
-    with phases.Dispositions(context.run, object_name, number) as dispositions, ExitStack() as stack:
-        writers = {t: stack.enter_context(TableWriter(context, object_name, t, number, samples=samples)) for t in tables}
-        late = {
-            (t, k): stack.enter_context(LateWriter(context, object_name, t, k, number))
-            for t, k in _late(context, object_name, kind)
-            if k != STATES
-        }
-        if number == 0:
-            shared = kind.shared(context, object_name) if kind.shared else ()
-            _write_shared(context, object_name, chain(placeholders.drafts(context, object_name), shared), writers)
-        main, decisions = context.tables_of(object_name)[0], read_decisions(context, object_name, start, stop)
-        for landed in landing.scan(dataset, start, stop):
-            decision = next(decisions)
-            if decision.position != landed.position:
-                raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
-            record = landing.parse(landed.raw)[0] if landed.problem is None else None
-            _write_one(builder, quality, decision, record, landed.problem or "", main, dispositions, writers, late)
-            if not landed.position % 2_000:
-                context.beat()
+    @property
+    def _late(self) -> list[tuple[str, str]]:
+        return [(self.main if table == MAIN else table, what) for table, what in self.kind.late]
 
 
 def _write_shared(
@@ -132,14 +134,3 @@ def _write_one(
                 late[one.table, one.kind].add(one.row_id, decision.source_id, decision.position, main, one.values, one.parents, one.role)
         reasons += rejecting + holding + [issue.as_dict() for issue in issues if issue.severity in ("loss", "note")]
     dispositions.add(decision.position, decision.source_id, disposition, main, decision.into_id, reasons)
-
-
-def _ids(context: StagingContext, object_name: str) -> Iterator[Given]:
-    with database() as con:
-        cursor = con.execute(
-            """SELECT source_id, r.t, r.id, r.role, r.origin FROM (SELECT source_id, unnest(rows) AS r FROM read_parquet(?)
-               WHERE disposition = 'planned')""",
-            [str(context.decisions(object_name))],
-        )
-        while batch := cursor.fetchmany(crosswalk.BATCH):
-            yield from (Given(source_id, table, row, role, origin) for source_id, table, row, role, origin in batch)
