@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0017_members_who_left'),
+        ('loads', '0018_staging_ranges'),
     ]
 
     operations = [
