@@ -85,7 +85,7 @@ class Lookups(States):
     said then, and where the row was found there; else the row is refused, for a person to look at.
     """
 
-    _staying: Mapping[str, set[str]] = {}  # by row id, of those that were read last
+    _found: Mapping[str, Values] = {}  # by row id, what was read last
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Of each row its lookups, those that lead somewhere with the table that they lead to."""
@@ -93,9 +93,8 @@ class Lookups(States):
         select = [self.table.primary_id, *sorted({name for names in wanted.values() for name in names})]
         read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select, annotations=TARGET)
         found = {row[self.table.primary_id].lower(): row for row in read}
-        lookups = {row_id: _with_targets(row, wanted[row_id]) for row_id, row in found.items()}
-        self._staying = {row.row_id: _staying(row, lookups[row.row_id]) for row in rows if row.row_id in lookups}
-        return lookups
+        self._found = {row_id: _with_targets(row, wanted[row_id]) for row_id, row in found.items()}
+        return dict(self._found)
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The ids, but for what stays as it is."""
@@ -107,18 +106,17 @@ class Lookups(States):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows of ours that somebody else changed last, or of which somebody set a lookup that the source changed too."""
-        ours = [row for row in rows if row.origin != Crosswalk.Origin.CREATED and row.values["ours"]]
-        found = self.read(ours) if ours else {}
-        changed = [row.row_id for row in ours if row.row_id in found and self._on_both_sides(row, found[row.row_id])]
+        ours = [row for row in rows if row.values["ours"]]
+        changed = [row.row_id for row in ours if row.row_id in self._found and self._is_on_both_sides(row, self._found[row.row_id])]
         return {**super().barred(ours), **dict.fromkeys(changed, "conflict.edited")}
 
-    def _on_both_sides(self, row: StagedRow, found: Values) -> bool:
+    def _is_on_both_sides(self, row: StagedRow, found: Values) -> bool:
         wanted, last = self.wanted(row, found), row.values["last"]
         return any(found.get(name) not in (row_id, last.get(name)) for name, row_id in wanted.items())
 
     def body(self, row: StagedRow) -> Values:
         """What is written: all but what stays, by what was read last."""
-        stays = self._staying.get(row.row_id, ())
+        stays = _staying(row, self._found.get(row.row_id, {}))
         return {key: address for name, (key, address) in row.values["binds"].items() if name not in stays}
 
 
