@@ -81,7 +81,7 @@ def everything_content(runs: Iterable[Run]) -> dict[str, int]:
     """What was read back of all that runs wrote: rows, different columns of their tables, and values by verdict; lookups among the values.
 
     edited_rows: that somebody else changed before they were read back. done: what was done with rows once they were there (ties, members,
-    states, closings) and read back; undone: what of it isn't so; redone: what somebody else changed of it.
+    lookups, states, closings) and read back; undone: what of it isn't so; redone: what somebody else changed of it.
     """
     tally, done, columns = Tally(), Tally(), set[tuple[str, str]]()
     for phase in Phase.objects.filter(run__in=runs).exclude(verified={}):
@@ -90,7 +90,7 @@ def everything_content(runs: Iterable[Run]) -> dict[str, int]:
             columns |= {(phase.table, name) for name in phase.verified["columns"]}
         else:
             done.take(phase.verified)
-    lookups = dict(zip(("lookups", "lookups_wrong"), tally.lookups, strict=True))
+    lookups = {"lookups": tally.lookups[0] + done.lookups[0], "lookups_wrong": tally.lookups[1] + done.lookups[1]}
     late = {"done": done.rows, "undone": done.wrong_rows, "redone": done.edited_rows}
     return {"rows": tally.rows, "columns": len(columns), "edited_rows": tally.edited_rows, **tally.values(), **lookups, **late}
 

@@ -96,6 +96,10 @@ class Destination:
             self._relations[table] = relations(self.client, table, [self.own(RUN_ID)])
         return self._relations[table]
 
+    def address(self, table: str, row_id: str) -> str:
+        """What a lookup is bound to."""
+        return f"/{self.table(table).entity_set}({row_id})"
+
     def own(self, stem: str) -> str:
         """The logical name of one of our own columns."""
         return f"{self.prefix}_{stem}"

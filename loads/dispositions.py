@@ -86,7 +86,8 @@ def _removed(phase: Phase, row_ids: list[str]) -> set[str]:
 
 def _outcome(run: Run, object_name: str, table: str, entry: LedgerEntry | None) -> tuple[str, list[dict[str, Any]]]:
     if entry is not None:
-        rejected = not entry.held and entry.main_table == entry.phase.table
+        of_record = entry.phase.kind in (Phase.Kind.ROWS, Phase.Kind.MEMBERS)  # what else is done with a row leaves it there
+        rejected = not entry.held and of_record and entry.main_table == entry.phase.table
         return ("rejected" if rejected else "held"), entry.reasons
     phase = Phase.objects.filter(run=run, object_name=object_name, table=table).first()
     return ("loaded" if phase and phase.finished_at else "planned"), []

@@ -3,7 +3,7 @@
 How they are sent stands in `loads.carrying_out`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from loads.membership import Left, Members, Ties
 from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
+from loads.staging.rows import TARGET
 from loads.verification import CURRENCY, column_name, same
 from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
 
@@ -72,16 +73,79 @@ class States(OfTable):
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
         if "Update" not in self.table.bulk:
             return super().send(rows)
-        targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
+        targets = [{self.table.primary_id: row.row_id, **self.body(row)} for row in rows]
         try:
             self.client.update_multiple(self.table.name, self.table.entity_set, targets)
         except (DataverseRefused, ServerFailed):
             return super().send(rows)
         return [(row, Outcome(204)) for row in rows]
 
+    def body(self, row: StagedRow) -> Values:
+        """What is written."""
+        return row.values
+
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.values, {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", self.body(row), {"If-Match": "*"})
+
+
+class Lookups(States):
+    """Lookups to rows that came later in the load, sent as states are.
+
+    values: {"ids": column as it is read -> row id, "binds": the same column -> [property, address], "last": what an earlier run set columns
+    to, "ours": whether the row is one that we made}. What somebody else put there stays: silently where the source still says what it
+    said then, and where the row was found there; else the row is refused, for a person to look at.
+    """
+
+    _found: Mapping[str, Values] = {}  # by row id, what was read last
+
+    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """Of each row its lookups, those that lead somewhere with the table that they lead to."""
+        wanted = {row.row_id: row.values["ids"].keys() for row in rows}
+        select = [self.table.primary_id, *sorted({name for names in wanted.values() for name in names})]
+        read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select, annotations=TARGET)
+        found = {row[self.table.primary_id].lower(): row for row in read}
+        self._found = {row_id: _with_targets(row, wanted[row_id]) for row_id, row in found.items()}
+        return dict(self._found)
+
+    def wanted(self, row: StagedRow, found: Values) -> Values:
+        """The ids, but for what stays as it is."""
+        return row.values["ids"] | {name: found.get(name) for name in _staying(row, found)}
+
+    def did(self, row: StagedRow, before: Values, found: Values) -> bool:
+        """Whether all is found that this made of what was there."""
+        return all(found.get(name) == row_id for name, row_id in self.wanted(row, before).items())
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """Rows of ours that somebody else changed last, or of which somebody set a lookup that the source changed too."""
+        ours = [row for row in rows if row.values["ours"]]
+        changed = [row.row_id for row in ours if row.row_id in self._found and self._is_on_both_sides(row, self._found[row.row_id])]
+        return {**super().barred(ours), **dict.fromkeys(changed, "conflict.edited")}
+
+    def _is_on_both_sides(self, row: StagedRow, found: Values) -> bool:
+        wanted, last = self.wanted(row, found), row.values["last"]
+        return any(found.get(name) not in (row_id, last.get(name)) for name, row_id in wanted.items())
+
+    def body(self, row: StagedRow) -> Values:
+        """What is written: all but what stays, by what was read last."""
+        stays = _staying(row, self._found.get(row.row_id, {}))
+        return {key: address for name, (key, address) in row.values["binds"].items() if name not in stays}
+
+
+def _staying(row: StagedRow, found: Values) -> set[str]:
+    """Lookups that are somebody else's: of rows that we made where the source says nothing new, of others where they aren't empty."""
+    ids, last, theirs = row.values["ids"], row.values["last"], set[str]()
+    for name, row_id in ids.items():
+        there = found.get(name)
+        if there != last.get(name) and (name in last and last[name] == row_id if row.values["ours"] else there is not None):
+            theirs.add(name)
+    return theirs
+
+
+def _with_targets(row: Mapping[str, Any], names: Iterable[str]) -> Values:
+    """These lookups of a row, in lower case, with the tables that they lead to."""
+    found = {name: row[name].lower() if row.get(name) else None for name in names}
+    return found | {f"{name}@{TARGET}": row.get(f"{name}@{TARGET}") for name, row_id in found.items() if row_id}
 
 
 class Gone(States):
@@ -332,6 +396,7 @@ class Close(OfTable):
 
 MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
     Phase.Kind.STATES: States,
+    Phase.Kind.LOOKUPS: Lookups,
     Phase.Kind.GONE: Gone,
     Phase.Kind.PUBLISH: Publish,
     Phase.Kind.CLOSE: Close,

@@ -28,6 +28,9 @@ class Message(Protocol):
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
 
+    def did(self, row: StagedRow, before: Values, found: Values) -> bool:
+        """Whether what is found is what this message made of what was there before, and nobody else's doing since."""
+
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Row ids of those for which it is done already, read from the service."""
 
@@ -101,6 +104,10 @@ class OfTable(ABC):
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
         return all(found.get(name) == value for name, value in self.wanted(row, found).items())
+
+    def did(self, row: StagedRow, before: Values, found: Values) -> bool:
+        """Whether it is done, as a rule."""
+        return self.is_done(row, found)
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
         """Those for which it is done already."""

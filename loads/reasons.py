@@ -67,6 +67,7 @@ OF_THE_LOAD: dict[str, str] = {
     "file.lost": "The file isn't in the store as it was kept; extract its record again.",
     "file.renamed": "The file's name has characters that a name can't have, or is too long; it was changed.",
     "file.too_large": "The file is larger than the organisation takes; the limit is in the environment's e-mail settings, 128 MB at most.",
+    "lookup.open": "The record names another one that has no row, so that the lookup is empty; a run in which it has one sets it.",
     "payload.not_of_type": "The value isn't of its column's type; the column is empty and the payload column keeps it.",
     "parent.held": "A record that this one belongs to is held, so that it waits with it.",
     "parent.not_loaded": "A row that this one looks up to was refused or waits itself.",
@@ -121,6 +122,7 @@ SEVERITIES: dict[str, Severity] = {
     "list.organisation": "note",
     "object.documented_only": "note",
     "list.suppression": "note",
+    "lookup.open": "loss",
     "parent.skipped": "note",
     "person.forgotten": "note",
     "sample.left_out": "note",
@@ -167,7 +169,16 @@ _BEGINNINGS: Mapping[str, str] = {
 
 # What another signed rule settles, or what follows a record that is asked about itself.
 _SETTLED = frozenset(
-    {"email.role_address", "match.removed", "parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped", "purchase.of_lead"}
+    {
+        "email.role_address",
+        "lookup.open",
+        "match.removed",
+        "parent.held",
+        "parent.not_loaded",
+        "parent.rejected",
+        "parent.skipped",
+        "purchase.of_lead",
+    }  # fmt: skip
 )
 _SETTLED_BEGINNINGS = ("conflict.", "list.", "person.", "quality.defaulted", "quality.skipped", "remedy.", "rerun.", "sample.", "split.")
 

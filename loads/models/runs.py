@@ -145,6 +145,7 @@ class Phase(models.Model):
         MEMBERS = "members", "Members of lists"
         LEFT = "left", "Members who left lists"
         PUBLISH = "publish", "Products published"
+        LOOKUPS = "lookups", "Lookups set"
         CLOSE = "close", "Deals closed"
         STATES = "states", "States set"
         GONE = "gone", "Gone at the source"

@@ -204,6 +204,13 @@ class Judge:
         lacking, bodies = self._right(phase.table, "Write"), self.bodies(phase.table, False)
         return {row["row_id"]: ([lacking] if lacking else []) + bodies.faults(row["values"]) for row in rows}
 
+    def lookups(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """Lookups that are set."""
+        bodies = [{**row, "values": dict(row["values"]["binds"].values())} for row in rows]
+        found = self.states(phase, bodies)
+        self._references(phase, bodies, found)
+        return found
+
     def closings(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
         """Deals won and orders fulfilled: the values go into the activity that closes them."""
         lacking, bodies = self._right(phase.table, "Write"), self.bodies(CLOSES[phase.table], True)
@@ -239,6 +246,7 @@ class Judge:
 KINDS: Mapping[str, Callable[[Judge, Phase, Sequence[Mapping[str, Any]]], Faults]] = {
     Phase.Kind.ROWS: Judge.rows,
     Phase.Kind.STATES: Judge.states,
+    Phase.Kind.LOOKUPS: Judge.lookups,
     Phase.Kind.GONE: Judge.states,
     Phase.Kind.CLOSE: Judge.closings,
     Phase.Kind.PUBLISH: Judge.publishings,

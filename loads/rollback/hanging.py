@@ -34,7 +34,9 @@ class Child:
 
 
 class Standing(Protocol):
-    """What is asked about rows before one is removed."""
+    """What is asked about rows before one is removed. is_last_look: what hangs under the ones that leave is looked at now, or never."""
+
+    is_last_look: bool
 
     def leaving(self, children: Sequence[Child]) -> set[str]:
         """Ids of those that this rollback takes away, or puts under another row."""
@@ -58,7 +60,7 @@ class Under:
 
 
 def look_under(destination: Destination, client: Client, table: str, ids: Sequence[str], standing: Standing) -> Under:
-    """What hangs under rows of a table, followers of followers too, and which kept rows look up to them."""
+    """What hangs under rows of a table, under followers and what goes along with them too, and which kept rows look up to them."""
     found, seen = Under(), set[str]()
     for row_id, pointing_table, kept in standing.pointing(ids):
         found.others[row_id][kept] = pointing_table
@@ -71,14 +73,16 @@ def look_under(destination: Destination, client: Client, table: str, ids: Sequen
         following: dict[str, dict[str, str]] = defaultdict(dict)
         for child in children:
             top = tops[child.parent]
-            if child.row_id in gone:
-                continue
-            if not child.follows:
+            leaves = child.row_id in gone
+            if not (leaves or child.follows):
                 found.others[top].setdefault(child.row_id, child.table)
-            elif child.row_id not in seen:
-                seen.add(child.row_id)
+                continue
+            if child.row_id in seen or (leaves and not standing.is_last_look):
+                continue
+            seen.add(child.row_id)
+            following[child.table][child.row_id] = top
+            if not leaves:
                 found.followers[top][child.table] += 1
-                following[child.table][child.row_id] = top
         levels += following.items()
     return found
 

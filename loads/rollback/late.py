@@ -1,4 +1,4 @@
-"""What a load did with rows once they were there, taken back: states, closings, members and ties of lists.
+"""What a load did with rows once they were there, taken back: lookups, states, closings, members and ties of lists.
 
 Of rows that this rollback removes, or that the load made and somebody keeps, nothing of it is taken back: it goes or stays with the row.
 """
@@ -14,10 +14,10 @@ from connectors.dataverse.client import NS, Client, Operation, Outcome
 from loads import staged
 from loads.destination import Destination
 from loads.membership import Left, Members, Ties
-from loads.messages import CLOSES, Close, Gone, Publish, States, message_of
+from loads.messages import CLOSES, Close, Gone, Lookups, Publish, States, message_of
 from loads.messaging import Message, OfTable, Values
 from loads.models import Chunk, Phase, Run
-from loads.rollback.rows import DRAFT
+from loads.rollback.rows import DRAFT, put_back
 from loads.rollback.scope import Scope
 from loads.rollback.verdicts import RESTORE, Verdict
 from loads.staged import StagedRow
@@ -44,9 +44,9 @@ class LateJudge:
             if holds is None or holds == held or (held is not None and self.message.is_done(row, held)):
                 continue  # it isn't there, it was never done, or it was done before the load
             if held is None:
-                if self.message.is_done(row, holds):
+                if self.message.did(row, {}, holds):
                     yield Verdict.keep(row, "rollback.before_unknown")
-            elif not self.message.is_done(row, holds) or len(closes_since(held, holds)) > 1:
+            elif not self.message.did(row, held, holds) or len(closes_since(held, holds)) > 1:
                 yield Verdict.keep(row, "rollback.edited")
             elif self.phase.kind == Phase.Kind.PUBLISH and held["statecode"] == DRAFT:
                 yield Verdict.keep(row, "rollback.published")
@@ -124,6 +124,16 @@ class _GoneBack(_Back, Gone):
     """The state and the consent that the row had."""
 
 
+class _LookupsBack(_Back, Lookups):
+    """The rows that the lookups led to, or none."""
+
+    def operation(self, row: StagedRow) -> Operation:
+        before, body = row.before or {}, dict[str, Any]()
+        for key, _ in row.values["binds"].values():
+            body |= put_back(self.destination, self.table, key, before)
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", body, {"If-Match": "*"})
+
+
 class _PublishBack(_Back, Publish):
     """A product that was under revision is so again; its own values, put back afterwards, end the revision."""
 
@@ -185,6 +195,7 @@ class _LeftBack(_Back, Left):
 
 BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.STATES: _StatesBack,
+    Phase.Kind.LOOKUPS: _LookupsBack,
     Phase.Kind.GONE: _GoneBack,
     Phase.Kind.PUBLISH: _PublishBack,
     Phase.Kind.CLOSE: _CloseBack,

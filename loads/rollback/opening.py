@@ -15,6 +15,7 @@ from workbench.engagements import history
 from workbench.engagements.errors import WorkbenchError
 
 WHOLE = Scope()
+WRITTEN = (Phase.Kind.ROWS, Phase.Kind.LOOKUPS)  # whose rows are put back by writing columns of the phase's table
 
 
 class NothingToUndo(WorkbenchError):
@@ -88,7 +89,7 @@ def require_rights(run: Run) -> None:
     for phase in run.phases.all():
         rights = needed.setdefault(phase.table, set())
         rights |= {"Delete"} if phase.outlook.get("remove") else set()
-        rights |= {"Write"} if phase.outlook.get("restore") and phase.kind == Phase.Kind.ROWS else set()
+        rights |= {"Write"} if phase.outlook.get("restore") and phase.kind in WRITTEN else set()
     client = Destination(run.environment).client
     held = directory.privileges(client, client.who_am_i()["UserId"])
     told = []

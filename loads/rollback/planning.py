@@ -79,7 +79,7 @@ def _judge(run: Run, phase: Phase, todo: Sequence[Phase], destination: Destinati
     if phase.kind != Phase.Kind.ROWS:
         return late.LateJudge(run, phase, todo, destination).judge
     judge = RowJudge(phase, destination, destination.client, runs_of(phase.run))
-    standing = Planned(run, phase)
+    standing = Planned(run, phase, todo)
     return lambda chunk, rows: judge.judge(rows, standing)
 
 

@@ -95,20 +95,21 @@ class RowJudge:
             before |= ON_SALE
         body = {key: before[key] for key in (*STATE, self.mark) if key in before}
         for key in row.values:
-            body |= self._put_back(key, row.before)
+            body |= put_back(self.destination, self.table, key, row.before)
         return Verdict(row, RESTORE, body, before, etag)
 
-    def _put_back(self, key: str, before: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of a body that gives a written column what it held; a lookup by the property of the table that it pointed at."""
-        if not key.endswith(BIND):
-            return {key: before.get(key)}
-        navigation = key.removesuffix(BIND)
-        column = next(column for column in self.table.columns.values() if navigation in column.navigation.values())
-        held = f"_{column.name}_value"
-        if before.get(held) is None:
-            return {navigation: None}
-        target = before.get(f"{held}@{TARGET}") or _only_target(column, navigation)
-        return {f"{column.navigation[target]}{BIND}": f"/{self.destination.table(target).entity_set}({before[held]})"}
+
+def put_back(destination: Destination, table: Table, key: str, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a body that gives a written column what it held; a lookup by the property of the table that it pointed at."""
+    if not key.endswith(BIND):
+        return {key: before.get(key)}
+    navigation = key.removesuffix(BIND)
+    column = next(column for column in table.columns.values() if navigation in column.navigation.values())
+    held = f"_{column.name}_value"
+    if before.get(held) is None:
+        return {navigation: None}
+    target = before.get(f"{held}@{TARGET}") or _only_target(column, navigation)
+    return {f"{column.navigation[target]}{BIND}": destination.address(target, before[held])}
 
 
 def _only_target(column: Column, navigation: str) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 from loads import leases
 from loads.destination import Destination
 from loads.models import Phase, Run
-from loads.staging import companies, documented, lists, orders, persons, phases, products, ranges, records, sums
+from loads.staging import companies, documented, lists, lookups, orders, persons, phases, products, ranges, records, sums
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from loads.staging.ranges import InRanges
 from loads.staging.record_rows import RecordRows
-from mapping.objects import load_order
 
 KINDS: Mapping[str, Kind] = {
     "campaign": lists.CAMPAIGNS,
@@ -30,7 +29,7 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
     A part that was cut off is done again from its start.
     """
     context = StagingContext(run, destination, worker, partial(leases.keep, run, worker))
-    order = load_order(context.objects)
+    order = context.order.names
     told = documented.names(context)
     left = [name for name in (*order, *told) if name not in run.staged]
     if left and left[0] in told:
@@ -39,6 +38,8 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
         companies.stage(context)
     elif left:
         _in_ranges(context, left[0]).stage()
+    elif left := lookups.left(context):
+        lookups.stage(context, left[0])
     else:
         phases.put_in_order(run, [*order, *told])
         for name in order:  # only staging reads them

@@ -1,6 +1,6 @@
 """What every part of staging needs: the run, its plan parts as signed, the names in use, bindings and the destination."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from loads.destination import Destination
 from loads.models import Binding, Crosswalk, Run
 from mapping import plan
 from mapping.consent import ConsentRules
+from mapping.objects import LoadOrder, load_order
 from mapping.people import PersonRules, forgotten_hashes, moments_reader, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.transforms import TimeRules
@@ -91,6 +92,16 @@ class StagingContext:
     def objects(self) -> dict[str, Any]:
         """The objects of the signed maps: tables, kind, and how records become rows."""
         return self.contents["maps"]["objects"]
+
+    @cached_property
+    def order(self) -> LoadOrder:
+        """The order in which the objects load, and the lookups that are set late. Raises LookupCycle."""
+        return load_order(self.objects, self._required)
+
+    def _required(self, object_name: str, rule: Mapping[str, Any]) -> set[str]:
+        """How much the columns that a lookup may go to are required."""
+        columns = self.destination.table(self.tables_of(object_name)[0]).columns
+        return {columns[name].required for name in (rule["column"], *rule["columns"].values()) if name in columns}
 
     def kind_of(self, object_name: str) -> str:
         """An object's kind."""

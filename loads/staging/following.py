@@ -1,6 +1,6 @@
 """Records merged into one that a decision of the customer leaves out or holds: nobody of theirs arrives, so each says why and counts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -10,6 +10,7 @@ import pyarrow as pa
 from connectors import store
 from loads import staged
 from loads.reasons import reason
+from loads.staging import phases
 from loads.staging.context import StagingContext
 from loads.staging.quality import Quality
 
@@ -41,7 +42,7 @@ def follow(context: StagingContext, object_name: str) -> None:
                 [str(path)],
             ).fetchall()
             if found:
-                _rewrite(context, object_name, number, {position: (disposition, reasons) for position, disposition, reasons in found})
+                phases.rewrite(context.run, object_name, number, {position: changed for position, *changed in found})
             context.beat()
 
 
@@ -52,15 +53,6 @@ def _decided(rows: duckdb.DuckDBPyConnection, quality: Quality) -> Iterator[tupl
             if keeping := quality.keeping(disposition, orjson.loads(reasons)):
                 first, *others = keeping
                 yield source_id, disposition, orjson.dumps([first, reason("cluster.with_survivor", detail=source_id), *others])
-
-
-def _rewrite(context: StagingContext, object_name: str, number: int, followed: Mapping[int, tuple[str, bytes]]) -> None:
-    path = staged.part(context.run, object_name, staged.DISPOSITIONS_KIND, number)
-    with store.ParquetFile(path, staged.DISPOSITIONS) as file:
-        for row in store.read_rows(path):
-            if row["position"] in followed:
-                row["disposition"], row["reasons"] = followed[row["position"]]
-            file.add(*(row[field.name] for field in staged.DISPOSITIONS))
 
 
 def _texts(paths: Sequence[Path]) -> list[str]:

@@ -21,7 +21,7 @@ def load_index(con: duckdb.DuckDBPyConnection, context: StagingContext, object_n
     table = f"index_{object_name}"
     _final(con, context, object_name)
     _rows(con, context, object_name)
-    con.execute(_NAMES_OF_PEOPLE if context.kind_of(object_name) == PERSON else _NAMES, _sources(context, object_name))
+    _names(con, context, object_name)
     con.execute(f"CREATE TABLE {table} AS {_INDEX}")
     for name in ("final", "main_rows", "names"):
         con.execute(f"DROP TABLE {name}")
@@ -45,11 +45,14 @@ def _rows(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: 
             )
 
 
-def _sources(context: StagingContext, object_name: str) -> list[str]:
-    decisions = str(context.decisions(object_name))
+def _names(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
+    decisions = context.decisions(object_name)
     if context.kind_of(object_name) == PERSON:
-        return [str(keys_path(context.dataset(object_name), context.person_rules)), decisions]
-    return [decisions]
+        con.execute(_NAMES_OF_PEOPLE, _texts([keys_path(context.dataset(object_name), context.person_rules), decisions]))
+    elif decisions.exists():
+        con.execute(_NAMES, [str(decisions)])
+    else:  # of companies there are none
+        con.execute(_NAMES_ALONE)
 
 
 _NAMES_OF_PEOPLE = """
@@ -59,6 +62,7 @@ _NAMES_OF_PEOPLE = """
     SELECT position, source_id AS name, 0 AS rank, owner, company_row FROM keys JOIN decided USING (position)
     UNION ALL SELECT position, email, 1, owner, company_row FROM keys JOIN decided USING (position) WHERE email IS NOT NULL
 """
+_NAMES_ALONE = "CREATE TABLE names AS SELECT position, source_id AS name, 0 AS rank, NULL AS owner, NULL AS company_row FROM final"
 _NAMES = "CREATE TABLE names AS SELECT position, source_id AS name, 0 AS rank, owner, NULL::VARCHAR AS company_row FROM read_parquet(?)"
 
 _INDEX = """

@@ -43,7 +43,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         con.execute("DROP TABLE keys")
         con.execute("CREATE TABLE codes (position BIGINT, code VARCHAR, disposition VARCHAR)")
         con.execute("CREATE TABLE merges (position BIGINT, into_id VARCHAR)")
-        _resolve_parents(con, context, object_name)
+        resolve_parents(con, context, object_name, late=False)
         placeholders.stand_in(con, context, object_name)
         context.beat()
         if kind.judge:
@@ -72,7 +72,7 @@ _GIVEN = """
 
 def _write_keys(context: StagingContext, object_name: str, kind: Kind, dataset: Dataset) -> None:
     rules = context.objects[object_name]
-    read_parents = [_names_reader(context, parent["keys"]) for parent in rules["parents"]]
+    read_parents = [names_reader(context, parent["keys"]) for parent in rules["parents"]]
     created = [reader(name) for name in rules["record"]["created"]]
     moment, match = moments_reader(context.time), kind.match(context, object_name) if kind.match else lambda record: ""
     with store.ParquetFile(context.path(f"{object_name}-keys.parquet"), KEYS) as file, sums.Worths(context, object_name, kind) as worths:
@@ -89,7 +89,7 @@ def _write_keys(context: StagingContext, object_name: str, kind: Kind, dataset: 
                 context.beat()
 
 
-def _names_reader(context: StagingContext, keys: Sequence[str]) -> Callable[[Mapping[str, Any]], list[str]]:
+def names_reader(context: StagingContext, keys: Sequence[str]) -> Callable[[Mapping[str, Any]], list[str]]:
     """Reads the names of a parent that a record gives, in the order in which they are tried; a list of ids gives them all."""
     email = context.playbook.identity.email
 
@@ -120,15 +120,18 @@ _IDED = {
 }
 
 
-def _resolve_parents(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
-    """Table `resolved` (position, number, column, absent, named, and what index_<parent> says of the first name that it knows)."""
+def resolve_parents(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str, *, late: bool) -> None:
+    """Table `resolved` (position, number, column, absent, named, and what index_<parent> says of the first name that it knows).
+
+    late: of the lookups that are set late, once all objects are staged, else of the others. Needs `ided` (position, problem, parents).
+    """
     con.execute("""
         CREATE TABLE resolved (position BIGINT, number INTEGER, "column" VARCHAR, absent VARCHAR, named BOOLEAN, found BOOLEAN,
             source_id VARCHAR, disposition VARCHAR, "table" VARCHAR, row_id VARCHAR, owner VARCHAR, company_row VARCHAR)
     """)
     loaded: set[str] = set()
     for number, rule in enumerate(context.objects[object_name]["parents"], start=1):
-        if rule["parent"] not in context.objects or not context.tables_of(rule["parent"]):
+        if rule["parent"] not in context.order.names or context.order.is_late(object_name, rule) != late:
             continue
         if rule["parent"] not in loaded:
             index.load_index(con, context, rule["parent"])

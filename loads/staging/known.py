@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import duckdb
 import pyarrow as pa
+from django.db.models import QuerySet
 
 from connectors.dataverse.metadata import Table
 from connectors.store import fill
@@ -31,12 +32,17 @@ def load_known(con: duckdb.DuckDBPyConnection, context: StagingContext, object_n
 def last_phases(context: StagingContext, object_name: str) -> Iterator[Phase]:
     """Per table the newest phase of rows that balanced in this environment before this run."""
     for table in context.tables_of(object_name):
-        done = Phase.objects.filter(
-            run__environment=context.run.environment, run_id__lt=context.run.pk, object_name=object_name, table=table,
-            kind=Phase.Kind.ROWS, state=Phase.State.BALANCED, undoes=None,
-        )  # fmt: skip
-        if phase := done.select_related("run__engagement", "run__environment").order_by("-run_id").first():
+        if phase := done_before(context, object_name, table, Phase.Kind.ROWS).last():
             yield phase
+
+
+def done_before(context: StagingContext, object_name: str, table: str, kind: str) -> "QuerySet[Phase]":
+    """The phases of a table and kind that balanced in this environment before this run, the newest last."""
+    done = Phase.objects.filter(
+        run__environment=context.run.environment, run_id__lt=context.run.pk, object_name=object_name, table=table, kind=kind,
+        state=Phase.State.BALANCED, undoes=None,
+    )  # fmt: skip
+    return done.select_related("run__engagement", "run__environment").order_by("run_id")
 
 
 def outlived(phase: Phase) -> bool:

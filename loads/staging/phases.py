@@ -17,7 +17,8 @@ from loads.models import Chunk, LedgerEntry, Phase, Run
 CHUNK_ROWS = 1_000
 ENTRIES = 2_000
 # Phases that count records; what is done with rows that are there counts none.
-LATE_KINDS = (Phase.Kind.CLOSE, Phase.Kind.STATES, Phase.Kind.GONE)
+# In which turn they come: what is closed or no longer in use takes no further lookup.
+LATE_KINDS: Mapping[str, int] = {Phase.Kind.LOOKUPS: 1, Phase.Kind.CLOSE: 2, Phase.Kind.STATES: 2, Phase.Kind.GONE: 2}
 RECORD_KINDS = (Phase.Kind.ROWS, Phase.Kind.MEMBERS, Phase.Kind.DOCUMENT)
 KEPT = {"rejected": LedgerEntry.Outcome.REJECTED, "held": LedgerEntry.Outcome.HELD}
 
@@ -50,6 +51,15 @@ class Dispositions:
         self._file.add(*(row[name] for name in staged.DISPOSITIONS.names))
 
 
+def rewrite(run: Run, object_name: str, number: int, changed: Mapping[int, Sequence[Any]]) -> None:
+    """Write a range's dispositions again. changed: position -> disposition and reasons of the records that have others now."""
+    path = staged.part(run, object_name, staged.DISPOSITIONS_KIND, number)
+    with Dispositions(run, object_name, number) as dispositions:
+        for row in store.read_rows(path):
+            disposition, reasons = changed.get(row["position"], (row["disposition"], row["reasons"]))
+            dispositions.add_again({**row, "disposition": disposition, "reasons": reasons})
+
+
 @transaction.atomic
 def record(run: Run, object_name: str, wanted: Iterable[tuple[str, str]], worker: str) -> None:
     """Replace the object's phases in this run, and say that the object is staged.
@@ -58,14 +68,11 @@ def record(run: Run, object_name: str, wanted: Iterable[tuple[str, str]], worker
 
     Raises LeaseLost where the staging belongs to another worker by now.
     """
-    locked = Run.objects.select_for_update().get(pk=run.pk)
-    if locked.worker != worker or locked.state != Run.State.STAGING:
-        raise LeaseLost(f"{run} is staged by another worker now.")
+    locked = _held(run, worker)
     Phase.objects.filter(run=run, object_name=object_name).delete()
-    first = (Phase.objects.filter(run=run).aggregate(most=Max("number"))["most"] or 0) + 1
     counts = _counts(run, object_name)
     phases: dict[str, Phase] = {}
-    for number, (table, kind) in enumerate(wanted, start=first):
+    for number, (table, kind) in enumerate(wanted, start=_next_number(run)):
         counted = counts.get(table, {}) if kind in RECORD_KINDS else {}
         phase = _phase(run, object_name, table, kind, number, counted)
         if kind in RECORD_KINDS:
@@ -77,10 +84,31 @@ def record(run: Run, object_name: str, wanted: Iterable[tuple[str, str]], worker
 
 
 @transaction.atomic
+def add(run: Run, object_name: str, kind: str, tables: Iterable[str], worker: str) -> None:
+    """Record further phases of an object that is staged, which count no records. Raises LeaseLost as `record` does."""
+    _held(run, worker)
+    for number, table in enumerate(tables, start=_next_number(run)):
+        _phase(run, object_name, table, kind, number, {})
+
+
+def _held(run: Run, worker: str) -> Run:
+    locked = Run.objects.select_for_update().get(pk=run.pk)
+    if locked.worker != worker or locked.state != Run.State.STAGING:
+        raise LeaseLost(f"{run} is staged by another worker now.")
+    return locked
+
+
+def _next_number(run: Run) -> int:
+    return (Phase.objects.filter(run=run).aggregate(most=Max("number"))["most"] or 0) + 1
+
+
+@transaction.atomic
 def put_in_order(run: Run, objects: Sequence[str]) -> None:
     """Number the phases as they are loaded: the objects' rows in the order given, then what is done once all rows are there."""
     place = {name: number for number, name in enumerate(objects)}
-    phases = sorted(run.phases.all(), key=lambda phase: (phase.kind in LATE_KINDS, place.get(phase.object_name, len(place)), phase.number))
+    phases = sorted(
+        run.phases.all(), key=lambda phase: (LATE_KINDS.get(phase.kind, 0), place.get(phase.object_name, len(place)), phase.number)
+    )
     most = max((phase.number for phase in phases), default=0)
     for offset in (most, 0):  # by way of numbers that none has, since two phases never have one
         for number, phase in enumerate(phases, start=1):

@@ -58,9 +58,17 @@ class TableRows:
         return kept
 
     def navigation(self, column: str, target: str) -> str | None:
-        """The property by which a lookup to a table is bound; None where neither the column nor the one in its place leads there."""
-        found = self.table.columns.get(column) or self.table.columns.get(self.lookups.get(column, {}).get(target, ""))
-        return found.navigation.get(target) if found else None
+        """The property by which a lookup to a table is bound, see `navigation_of`."""
+        return navigation_of(self.table, column, self.lookups.get(column, {}), target)
+
+
+def navigation_of(table: Table, column: str, instead: Mapping[str, str], target: str) -> str | None:
+    """The property by which a lookup to a table is bound; None where neither the column nor the one in its place leads there.
+
+    instead: target -> the column that leads there where the table doesn't have `column`.
+    """
+    found = table.columns.get(column) or table.columns.get(instead.get(target, ""))
+    return found.navigation.get(target) if found else None
 
 
 def _moment(table: Table, name: str, field: str, context: StagingContext) -> Transform:
@@ -213,7 +221,7 @@ class RecordRows:
 
     def address(self, parent: Parent) -> str:
         """The bind value of a parent's row."""
-        return f"/{self.context.destination.table(str(parent.table)).entity_set}({parent.row_id})"
+        return self.context.destination.address(str(parent.table), str(parent.row_id))
 
     def set_owner(self, decision: Decision, of: TableRows, values: Values) -> None:
         """The owner that the rule names, where the table has owners."""

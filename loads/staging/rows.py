@@ -221,12 +221,23 @@ class LateWriter:
         self._file.__exit__(kind, error, trace)
 
     def add(
-        self, row_id: str, source_id: str, position: int, main_table: str, values: Mapping[str, Any], parents: Sequence[str], role: str = ""
+        self,
+        row_id: str,
+        source_id: str,
+        position: int,
+        main_table: str,
+        values: Mapping[str, Any],
+        parents: Sequence[str],
+        role: str = "",
+        origin: str = Crosswalk.Origin.MATCHED,
     ) -> None:
-        """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row."""
+        """One thing to do. values: what the phase's kind needs. parents: "table:row id" of what must be there beside the row.
+
+        origin: `created` where the run makes the row itself, so that there is nothing to put back.
+        """
         body = orjson.dumps(values)
         self._file.add(
-            row_id, source_id, position, role, main_table, "update", "matched", body, list(parents),
+            row_id, source_id, position, role, main_table, "update", origin, body, list(parents),
             None, None, "", [], [], None, None, None,
         )  # fmt: skip
 

@@ -25,7 +25,6 @@ from loads.staging.decisions import Kind, Money
 from loads.staging.ranges import RANGE
 from loads.sums import AMOUNTS, DISPOSITIONS, PARTS
 from loads.verification import BIND
-from mapping.objects import load_order
 from mapping.transforms.numbers import EXACT, NOISE
 
 # factors: the numbers whose product a record is worth, as text; null where it says none.
@@ -148,7 +147,7 @@ def take_next(context: StagingContext, kinds: Mapping[str, Kind]) -> dict[str, A
     """
     sums = context.run.sums
     if not sums.get("left"):
-        named = {name: kinds[name] for name in load_order(context.objects) if name in kinds}
+        named = {name: kinds[name] for name in context.order.names if name in kinds}
         left = [[name, number] for name, kind in named.items() for number in _ranges(context, name, kind)]
         told = [_records(context, name) for name in context.run.staged if name in context.run.datasets]
         return {"records": told, "money": [], "left": left}

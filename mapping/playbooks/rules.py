@@ -105,8 +105,9 @@ class RecordRule:
 
 @dataclass(frozen=True, slots=True)
 class ParentRule:
-    """A lookup to a row of another object. keys: fields that name the parent, tried in order. absent: what a record without it does.
+    """A lookup to a row of another object, or of its own. keys: fields that name the parent, tried in order.
 
+    absent: what a record without it does; one whose lookup is set late, see `mapping.objects.load_order`, loads without it in any case.
     columns: table that the parent became -> the lookup's column, for tables that don't have `column`.
     """
 
