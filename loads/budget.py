@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet, Sum
-from django.utils import timezone
+from django.db.models.functions import Now
 from django_q.models import Schedule
 from django_q.tasks import schedule
 
 from loads import forecast
 from loads.models import Chunk, Phase, Run
 from loads.staging.phases import CHUNK_ROWS
+from workbench.engagements import clock
 
 DAY = timedelta(hours=24)
 LOOK_S = 1.0
@@ -55,12 +56,19 @@ class Budget:
         message = SAID.format(allowed=self.allowed, used=spent, at=at)
         going = Run.objects.filter(pk=self._run.pk, state=Run.State.LOADING)
         if going.update(state=Run.State.PAUSED, message=message, resume_at=at):
-            schedule(GO_ON, self._run.pk, schedule_type=Schedule.ONCE, next_run=at, name=f"run {self._run.pk} goes on")
+            goes_on_at(self._run.pk, at)
+
+
+def goes_on_at(run_id: int, at: datetime) -> None:
+    """Have a run that paused go on by itself then, by the clock of a task cluster; what was planned before doesn't count any more."""
+    name = f"run {run_id} goes on"
+    Schedule.objects.filter(name=name).delete()
+    schedule(GO_ON, run_id, schedule_type=Schedule.ONCE, next_run=at, name=name)
 
 
 def _sent(run: Run) -> QuerySet[Chunk]:
     """Chunks of the engagement that count now."""
-    return Chunk.objects.filter(phase__run__engagement=run.engagement_id, settled_at__gt=timezone.now() - DAY).order_by()
+    return Chunk.objects.filter(phase__run__engagement=run.engagement_id, settled_at__gt=Now() - DAY).order_by()
 
 
 def used(run: Run) -> int:
@@ -73,7 +81,7 @@ def used(run: Run) -> int:
 def room_at(run: Run, allowed: int) -> datetime:
     """When enough of what was used is more than 24 hours old."""
     enough = allowed - max(allowed // ENOUGH, min(CHUNK_ROWS, allowed))
-    left, now = used(run), timezone.now()
+    left, now = used(run), clock.now()
     for sent, settled_at in _sent(run).order_by("settled_at").values_list(SENT, "settled_at").iterator():
         left -= sent
         if left <= enough:

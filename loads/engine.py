@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from django.db import Error as DatabaseLost
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from loads import (
@@ -72,7 +73,7 @@ def work(run_id: int, worker: str, seconds: float) -> bool:
         run.refresh_from_db(fields=["state", "staged", "datasets", "started_at", "users", "stop_asked"])
         if run.state not in runs.GOING:
             return False
-        Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
+        Run.objects.filter(pk=run.pk).update(heartbeat_at=Now())
         if not step(run, destination, worker, deadline):
             time.sleep(0.2)
     return True
@@ -217,24 +218,23 @@ class _Watch:
         self._callers.tell()
         self._callers.hear()
         going = Run.objects.filter(pk=self._run.pk, state__in=runs.GOING)
-        self.is_going = bool(going.update(heartbeat_at=timezone.now()))
+        self.is_going = bool(going.update(heartbeat_at=Now()))
         if now - self._renewed > RENEW_AFTER_S:
             self._renewed = now
             ids = [one.chunk.pk for one in underway]
             held = Chunk.objects.filter(pk__in=ids, worker=self._worker, state=self._during)
-            if held.update(lease_until=timezone.now() + LEASE) < len(ids):
+            if held.update(lease_until=Now() + LEASE) < len(ids):
                 raise ledger.LeaseLost(f"A chunk of {self._run} belongs to another worker now.")
 
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
     """Lease the next chunk that waits for it, or whose lease ran out; None where there is none."""
     while True:
-        now = timezone.now()
-        free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=now)
+        free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=Now())
         chunk = phase.chunks.filter(free).order_by("number").first()
         if chunk is None:
             return None
-        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1}
+        lease = {"state": claim.during, "worker": worker, "lease_until": Now() + LEASE, "attempts": F("attempts") + 1}
         if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
@@ -246,7 +246,7 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     Settling raises LeaseLost where another worker took the chunk over.
     """
     chunk.phase = phase
-    Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
+    Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=Now())
     settlement = ledger.Settlement()
     bound, only = bindings.late(destination.environment), () if phase.run.is_rollback else staged.TO_SEND
     rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=only))
@@ -311,7 +311,7 @@ def _needed(phase: Phase, row: staged.StagedRow) -> tuple[str, ...]:
 def release(worker: str) -> None:
     """Give back what this worker holds, so that others need not wait for its leases."""
     held = (Chunk.State.LEASED, Chunk.State.CHECKING)
-    Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=timezone.now())
+    Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=Now() - LEASE)
     Run.objects.filter(worker=worker).update(lease_until=None)
 
 

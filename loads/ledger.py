@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Sum
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from loads.models import Chunk, LedgerEntry, Phase
 from loads.staged import StagedRow
@@ -61,7 +61,7 @@ def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, 
         requests=requests,
         retries=retries,
         seconds=seconds,
-        settled_at=timezone.now(),
+        settled_at=Now(),
         **settlement.counts,
     )
     if not done:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from connectors import store
 from loads import bindings, crosswalk, ledger, staged
@@ -154,9 +154,8 @@ def differences(phase: Phase) -> list[str]:
 def record(phase: Phase, said: list[str]) -> None:
     """Close a phase; a difference stops the run."""
     state = Phase.State.UNBALANCED if said else Phase.State.BALANCED
-    now = timezone.now()
-    Phase.objects.filter(pk=phase.pk).update(state=state, finished_at=now, started_at=phase.started_at or now)
+    Phase.objects.filter(pk=phase.pk).update(state=state, finished_at=Now(), started_at=phase.started_at or Now())
     if said:
         message = f"{phase} doesn't balance: {' '.join(said)} Look at the phase's exceptions, then resume the run to count again."
-        Run.objects.filter(pk=phase.run_id).update(state=Run.State.STOPPED, message=message, finished_at=now)
+        Run.objects.filter(pk=phase.run_id).update(state=Run.State.STOPPED, message=message, finished_at=Now())
         logger.error("run %s stopped: phase %s doesn't balance", phase.run_id, phase.number)

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from loads import progress
 from loads.models import Run
+from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError
 from workbench.management import environments
 
@@ -61,7 +61,7 @@ def refused(error: WorkbenchError) -> CommandError:
 
 def state_line(run: Run) -> str:
     """A run in one line: number, key, where to, state, how far, and while it loads how fast and how long still."""
-    now = timezone.now()
+    now = clock.now()
     phases = progress.phases(run, now)
     pace = progress.of_run(phases, now) if run.state == Run.State.LOADING else progress.Pace()
     done, planned = sum(item.done for item in phases), sum(item.planned for item in phases)
@@ -75,7 +75,7 @@ def follow(run: Run, say: Callable[[str], Any]) -> None:
     said = ""
     while True:
         run.refresh_from_db()
-        now = timezone.now()
+        now = clock.now()
         line, reason = state_line(run), progress.standstill(run, now)
         told = f"{line}  {reason}".rstrip()
         if told != said:

@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
 from loads import progress
 from loads.models import Run
+from workbench.engagements import clock
 from workbench.management.running import state_line
 
 
@@ -31,5 +31,5 @@ class Command(BaseCommand):
             self.stdout.write("There is no run.")
         for run in found:
             self.stdout.write(state_line(run))
-            if reason := progress.standstill(run, timezone.now()):
+            if reason := progress.standstill(run, clock.now()):
                 self.stdout.write(f"       {reason}")
