@@ -4,7 +4,7 @@ The customer is the contact, or by the signed purchaser rule a lead's account.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from loads.staging.products import PriceLists, currency_code
 from loads.staging.record_rows import RecordRows, TableRows, Values
 from loads.staging.rows import STATE, Draft
 from loads.verification import BIND
+from mapping import plan
 from mapping.computed import is_filled, number
 from mapping.fieldmaps import reader
 from mapping.issues import Issue, brief
@@ -36,7 +37,24 @@ PRODUCTS = "products"
 OPEN = 0
 
 
-class OrderRows(RecordRows):
+class InCurrency(RecordRows):
+    """Records of any currency, which stands in the field that the engagement names: their amounts keep the decimals that it has."""
+
+    def __init__(self, context: StagingContext, object_name: str) -> None:
+        """Nothing is compiled for a currency before a record has it."""
+        super().__init__(context, object_name)
+        self.currency = reader(plan.names_of(context.engagement)["currency_field"])
+        self._by_decimals: dict[tuple[str, int], TableRows] = {}
+
+    def table_rows(self, record: Mapping[str, Any], table: str) -> TableRows:
+        """What a record's row of a table is built with."""
+        decimals = self.context.decimals(currency_code(self.currency(record)) or "base")
+        if (table, decimals) not in self._by_decimals:
+            self._by_decimals[table, decimals] = TableRows(self.context, self.object_name, table, decimals)
+        return self._by_decimals[table, decimals]
+
+
+class OrderRows(InCurrency):
     """A purchase as a deal that was won, or as an order that was fulfilled; with a rule of states as a deal that ended by its record."""
 
     filled = {VALUE: "total"}
@@ -45,7 +63,6 @@ class OrderRows(RecordRows):
         """Know the price lists and the signed purchaser rule."""
         super().__init__(context, object_name)
         self.lists = PriceLists(context)
-        self.currency = reader(self.lists.names["currency_field"])
         self.of_leads = context.contents["split"]["purchasers"]["leads"]
         self.with_lists = bool(context.objects.get(ITEMS, {}).get("tables"))
         self.with_states = bool(self.rule["states"].get(self.tables[0]))
@@ -169,16 +186,19 @@ def _land_lines(context: StagingContext, object_name: str) -> Dataset:
 
 def _lines(context: StagingContext) -> Iterator[dict[str, Any]]:
     catalogs, decisions = _catalogs(context), read_decisions(context, "purchase")
+    currency = plan.names_of(context.engagement)["currency_field"]
+    read_currency = reader(currency)
     for landed in landing.scan(context.dataset("purchase")):
         decision = next(decisions)
-        record = landing.parse(landed.raw)[0] if landed.problem is None else None
-        lines = record.get(LINES) if record is not None else None
+        record = (landing.parse(landed.raw)[0] if landed.problem is None else None) or {}
+        lines = record.get(LINES)
         if decision.position != landed.position:
             raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
         for count, line in enumerate(lines if isinstance(lines, list) else (), start=1):
             item = line.get("id") if isinstance(line, dict) else None
             named = [f"{catalog}/{plain_text(item).strip()}" for catalog in catalogs] if is_filled(item) else []
-            yield {"id": f"{decision.source_id}:{count}", "purchase": decision.source_id, "number": count, "item": named, "line": line}
+            whole = {"purchase": decision.source_id, "number": count, "item": named, "line": line, currency: read_currency(record)}
+            yield {"id": f"{decision.source_id}:{count}", **whole}
         if not landed.position % 2_000:
             context.beat()
 
@@ -191,8 +211,8 @@ def _catalogs(context: StagingContext) -> list[str]:
     return sorted(sizes, key=lambda name: (name.casefold() != PRODUCTS, -sizes[name], name))
 
 
-class LineRows(RecordRows):
-    """A line of a deal: its product at the price that was paid, else a write-in."""
+class LineRows(InCurrency):
+    """A line of a deal, in the purchase's currency: its product at the price that was paid, else a write-in."""
 
     filled = {"priceperunit": "price", "quantity": "quantity"}
 
