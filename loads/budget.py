@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.expressions import Combinable
-from django.utils import timezone
+from django.db.models.functions import Now
 from django_q.models import Schedule
 from django_q.tasks import schedule
 
@@ -23,6 +23,7 @@ from loads import forecast
 from loads.flight import Underway
 from loads.models import Chunk, Phase, Run
 from loads.staging.phases import CHUNK_ROWS
+from workbench.engagements import clock
 from workbench.engagements.models import Engagement
 
 DAY = timedelta(hours=24)
@@ -81,13 +82,19 @@ class Budget:
         message = SAID.format(allowed=self.allowed, used=spent, at=at)
         going = Run.objects.filter(pk=self._run.pk, state=Run.State.LOADING)
         if going.update(state=Run.State.PAUSED, message=message, resume_at=at):
-            schedule(GO_ON, self._run.pk, schedule_type=Schedule.ONCE, next_run=at, name=f"run {self._run.pk} goes on")
+            goes_on_at(self._run.pk, at)
+
+
+def goes_on_at(run_id: int, at: datetime) -> None:
+    """Have a run that paused go on by itself then, by the clock of a task cluster; what was planned before doesn't count any more."""
+    name = f"run {run_id} goes on"
+    Schedule.objects.filter(name=name).delete()
+    schedule(GO_ON, run_id, schedule_type=Schedule.ONCE, next_run=at, name=name)
 
 
 def _counting(run: Run) -> QuerySet[Chunk]:
     """Chunks of the engagement that count now: those that were sent, and those that somebody is at, or was."""
-    day_ago = timezone.now() - DAY
-    recent = Q(settled_at__gt=day_ago) | Q(settled_at=None, lease_until__gt=day_ago)
+    recent = Q(settled_at__gt=Now() - DAY) | Q(settled_at=None, lease_until__gt=Now() - DAY)
     return Chunk.objects.filter(recent, phase__run__engagement=run.engagement_id).order_by()
 
 
@@ -99,7 +106,7 @@ def used(run: Run) -> int:
 def room_at(run: Run, allowed: int) -> datetime:
     """When enough of what was used is more than 24 hours old."""
     enough = allowed - max(allowed // ENOUGH, min(CHUNK_ROWS, allowed))
-    left, now = used(run), timezone.now()
+    left, now = used(run), clock.now()
     settled = _counting(run).exclude(settled_at=None).order_by("settled_at")
     for sent, settled_at in settled.values_list(COUNTS, "settled_at").iterator():
         left -= sent

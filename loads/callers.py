@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from connectors.dataverse import directory
 from connectors.dataverse.client import Client, environment_url
@@ -14,6 +14,7 @@ from loads.destination import Destination
 from loads.models import Caller, Phase, Run
 from mapping import plan
 from mapping.checks.rights import SPECIAL
+from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Connection, Environment
 
@@ -87,7 +88,6 @@ class Callers:
 
     def tell(self) -> None:
         """Keep how fast each user calls, why, and until when the service wants it to wait."""
-        now = timezone.now()
         for connection, client in self._destination.users.items():
             governor = client.governor
             held_s = governor.held_s()
@@ -96,16 +96,15 @@ class Callers:
                 "hint": governor.hint,
                 "said": governor.said,
                 "waits_for": governor.underway,
-                "held_until": now + timedelta(seconds=held_s) if held_s else None,
-                "at": now,
+                "held_until": Now() + timedelta(seconds=held_s) if held_s else None,
+                "at": Now(),
             }
             caller, _ = Caller.objects.get_or_create(run=self._run, connection_id=connection, node=self._node)
             Caller.objects.filter(pk=caller.pk).update(**values, refused=F("refused") + governor.untold())
 
     def hear(self) -> None:
         """Share the hint with the other machines that call, and keep to a pause that one of them was asked to make."""
-        now = timezone.now()
-        users = self._destination.users
+        now, users = clock.now(), self._destination.users
         told = Caller.objects.filter(Q(at__gt=now - ALIVE) | Q(held_until__gt=now), connection__in=list(users)).exclude(node=self._node)
         others: dict[int, set[str]] = defaultdict(set)
         for caller in told:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from connectors.dataverse.cascades import Relation, relations
 from connectors.dataverse.client import Client
+from connectors.dataverse.directory import currencies
 from connectors.dataverse.metadata import Table, read_table
 from loads.models import Run, SchemaPlan
 from mapping.quiet import quiet_by_path
@@ -66,6 +67,11 @@ class Destination:
         earlier = Run.objects.filter(environment=self.environment).values_list("users", flat=True)
         known = {one["user_id"] for users in earlier for one in users if one["user_id"]}
         return frozenset(known | {str(self.client.who_am_i()["UserId"]).lower()})
+
+    @cached_property
+    def decimals(self) -> dict[str, int]:
+        """Row id of each currency -> decimals that its amounts have."""
+        return {currency.id.lower(): currency.precision for currency in currencies(self.client)}
 
     @cached_property
     def _schema(self) -> int:

@@ -14,6 +14,7 @@ from functools import partial
 from django.db import Error as DatabaseLost
 from django.db.models import F, Q
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from loads import (
@@ -80,7 +81,7 @@ def work(run_id: int, worker: str, seconds: float, *, last_try: bool = False) ->
         run.refresh_from_db(fields=["state", "staged", "datasets", "started_at", "users", "stop_asked"])
         if run.state not in runs.GOING:
             return False
-        Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())
+        Run.objects.filter(pk=run.pk).update(heartbeat_at=Now())
         if not step(run, destination, worker, deadline, last_try=last_try):
             time.sleep(0.2)
     return True
@@ -148,11 +149,11 @@ def _alone(run: Run, worker: str, act: Callable[[], None]) -> bool:
 
 def _prepare(run: Run, destination: Destination, worker: str) -> None:
     """Stage the next part of a load, or plan that of a rollback; then the run goes on, or waits for somebody's word."""
-    Run.objects.filter(pk=run.pk, started_at=None).update(started_at=timezone.now())
+    Run.objects.filter(pk=run.pk, started_at=None).update(started_at=Now())
     if run.state == Run.State.QUEUED:
         callers.check(run)
         destination.left_out = callers.left_out(run)
-    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=timezone.now())
+    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=Now())
     run.state = Run.State.STAGING
     prepare = rollback.plan_next if run.is_rollback else stage_next
     if not prepare(run, destination, worker):
@@ -255,24 +256,23 @@ class _Watch:
         self._callers.tell()
         self._callers.hear()
         going = Run.objects.filter(pk=self._run.pk, state__in=runs.GOING)
-        self.is_going = bool(going.update(heartbeat_at=timezone.now()))
+        self.is_going = bool(going.update(heartbeat_at=Now()))
         if now - self._renewed > RENEW_AFTER_S:
             self._renewed = now
             ids = [one.chunk.pk for one in underway]
             held = Chunk.objects.filter(pk__in=ids, worker=self._worker, state=self._during)
-            if held.update(lease_until=timezone.now() + LEASE) < len(ids):
+            if held.update(lease_until=Now() + LEASE) < len(ids):
                 raise ledger.LeaseLost(f"A chunk of {self._run} belongs to another worker now.")
 
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
     """Lease the next chunk that waits for it, or whose lease ran out; None where there is none, or another worker parked the phase."""
     while True:
-        now = timezone.now()
-        free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=now)
+        free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=Now())
         chunk = phase.chunks.filter(free, phase__state__in=Phase.OPEN).order_by("number").first()
         if chunk is None:
             return None
-        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
+        lease = {"state": claim.during, "worker": worker, "lease_until": Now() + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
         if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
@@ -284,7 +284,7 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     Settling raises LeaseLost where another worker took the chunk over.
     """
     chunk.phase = phase
-    Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=timezone.now())
+    Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=Now())
     settlement = ledger.Settlement()
     bound, only = bindings.late(destination.environment), () if phase.run.is_rollback else staged.TO_SEND
     rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=only))
@@ -361,7 +361,7 @@ def _needed(phase: Phase, row: staged.StagedRow) -> tuple[str, ...]:
 def release(worker: str) -> None:
     """Give back what this worker holds, so that others need not wait for its leases."""
     held = (Chunk.State.LEASED, Chunk.State.CHECKING)
-    Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=timezone.now())
+    Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=Now() - LEASE)
     Run.objects.filter(worker=worker).update(lease_until=None)
     ranges.give_back(worker)
 

@@ -1,9 +1,13 @@
-"""Leases: what one worker does alone it holds for a while, renews while it works, and loses when it dies."""
+"""Leases: what one worker does alone it holds for a while, renews while it works, and loses when it dies.
+
+They are told by the database's clock, so that a machine whose own is wrong takes nothing from others, and loses nothing to them.
+"""
 
 from datetime import timedelta
 
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 from loads.ledger import LeaseLost
 from loads.models import Run
@@ -13,16 +17,18 @@ LEASE = timedelta(seconds=90)
 
 def take(run: Run, worker: str) -> bool:
     """Make the run's own lease this worker's; False where another one holds it, or the run's state has changed."""
-    now = timezone.now()
-    free = Q(lease_until=None) | Q(lease_until__lt=now) | Q(worker=worker)
-    return bool(Run.objects.filter(free, pk=run.pk, state=run.state).update(worker=worker, lease_until=now + LEASE, heartbeat_at=now))
+    free = Q(lease_until=None) | Q(lease_until__lt=Now()) | Q(worker=worker)
+    return bool(Run.objects.filter(free, pk=run.pk, state=run.state).update(worker=worker, **_held()))
 
 
 def keep(run: Run, worker: str) -> None:
     """Renew the run's lease and say that its worker is alive. Raises LeaseLost."""
-    now = timezone.now()
-    if not Run.objects.filter(pk=run.pk, worker=worker).update(lease_until=now + LEASE, heartbeat_at=now):
+    if not Run.objects.filter(pk=run.pk, worker=worker).update(**_held()):
         raise LeaseLost(f"{run} belongs to another worker now.")
+
+
+def _held() -> dict[str, Combinable]:
+    return {"lease_until": Now() + LEASE, "heartbeat_at": Now()}
 
 
 def give_back(run: Run, worker: str) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, QuerySet, Sum
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from loads.models import Chunk, LedgerEntry, Phase
 from loads.reasons import reason
@@ -75,7 +75,7 @@ def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, 
         operations=F("operations") + operations,
         reserved=0,
         seconds=seconds,
-        settled_at=timezone.now(),
+        settled_at=Now(),
         **settlement.counts,
     )
     if not done:
@@ -96,7 +96,7 @@ def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any], gone: Sequen
     if gone:
         counts["refused"] = F("refused") + len(gone)
     done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.CHECKING, worker=worker)
-    if not done.update(state=Chunk.State.CHECKED, lease_until=None, checked_at=timezone.now(), verified=verified, **counts):
+    if not done.update(state=Chunk.State.CHECKED, lease_until=None, checked_at=Now(), verified=verified, **counts):
         raise LeaseLost(f"{chunk} belongs to another worker now.")
     LedgerEntry.objects.bulk_create(settlement.entries, ignore_conflicts=True, batch_size=500)
 

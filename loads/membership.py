@@ -1,7 +1,9 @@
-"""Lists tied to campaigns, and members put on lists and taken from them: links, which have no ids of ours."""
+"""Rows linked, lists tied to campaigns, and members put on lists and taken from them: links, which have no ids of ours."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
@@ -13,6 +15,7 @@ from loads.staged import StagedRow
 from loads.writer import answered, parts
 
 MEMBERS_AT_ONCE, NOT_FOUND = 500, 404
+LINKED_ALREADY = "0x80040237"
 THERE = "there"  # of a link: whether it is
 ADDED_BY = "_createdby_value"
 
@@ -36,21 +39,83 @@ class Links(OfTable):
         return {THERE: True}
 
 
-class Ties(Links):
-    """Lists tied to campaigns; the campaign says which lists it has."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two rows linked by a many-to-many relationship.
+
+    entity_set, row_id, collection: of the row that is asked which rows it is linked to, and by which of its properties. other_set,
+    other_key, other_id: of the row at the other end, and the name of its primary key.
+    """
+
+    entity_set: str
+    row_id: str
+    collection: str
+    other_set: str
+    other_key: str
+    other_id: str
+
+    @property
+    def path(self) -> str:
+        """Where the links are that the row has."""
+        return f"{self.entity_set}({self.row_id})/{self.collection}"
+
+
+class Associate(Links):
+    """Rows linked by a many-to-many relationship that has no message of its own. Their values are those of a `Link`.
+
+    Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/associate-disassociate-entities-using-web-api
+    """
+
+    def link(self, row: StagedRow) -> Link:
+        """What is linked."""
+        return Link(**row.values)
+
+    def ends(self, row: StagedRow) -> tuple[str, ...]:
+        """The rows that are linked."""
+        link = self.link(row)
+        return link.row_id, link.other_id
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """What is there now, by row id."""
-        one_of_each = {row.values["campaign"]: row for row in rows}
-        tied: set[tuple[str, str]] = set()
-        for part in batched(one_of_each.values(), BATCH):
-            for row, outcome in answered(self.client, part, self._lists_of):
-                tied |= {(row.values["campaign"], each["listid"].lower()) for each in _listed(outcome)}
-        return {row.row_id: {THERE: (row.values["campaign"], row.values["list"]) in tied} for row in rows}
+        """What is there now, by row id; each row that is asked says which of those meant here it is linked to."""
+        links = {row.row_id: self.link(row) for row in rows}
+        by_path: dict[str, list[StagedRow]] = {}
+        for row in rows:
+            by_path.setdefault(links[row.row_id].path, []).append(row)
+        linked: set[tuple[str, str]] = set()
+        for part in batched(by_path.values(), BATCH):
+            asked = [together[0] for together in part]
+            for row, outcome in answered(self.client, asked, lambda row: self._others(by_path[links[row.row_id].path])):
+                link = links[row.row_id]
+                linked |= {(link.path, each[link.other_key].lower()) for each in _listed(outcome)}
+        return {row_id: {THERE: (link.path, link.other_id) in linked} for row_id, link in links.items()}
 
-    @staticmethod
-    def _lists_of(row: StagedRow) -> Operation:
-        return Operation("GET", f"campaigns({row.values['campaign']})/campaignlist_association?$select=listid")
+    def _others(self, rows: Sequence[StagedRow]) -> Operation:
+        """The request that says to which of the other rows one is linked: to these alone, so that the answer is one page."""
+        link, ids = self.link(rows[0]), ",".join(f'"{self.link(row).other_id}"' for row in rows)
+        among = quote(f"{NS}.In(PropertyName='{link.other_key}',PropertyValues=[{ids}])", safe="")
+        return Operation("GET", f"{link.path}?$select={link.other_key}&$filter={among}")
+
+    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part. Raises OutcomeUnknown where the answer got lost. What somebody else linked meanwhile is linked."""
+        return [(row, Outcome(204) if outcome.code == LINKED_ALREADY else outcome) for row, outcome in super().send(rows)]
+
+    def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row."""
+        link = self.link(row)
+        return Operation("POST", f"{link.path}/$ref", {"@odata.id": f"{self.client.base_url}{link.other_set}({link.other_id})"})
+
+    def unlinking(self, row: StagedRow) -> Operation:
+        """What takes a link away again."""
+        link = self.link(row)
+        return Operation("DELETE", f"{link.path}({link.other_id})/$ref")
+
+
+class Ties(Associate):
+    """Lists tied to campaigns; the campaign says which lists it has, and a message of the list's ties it."""
+
+    def link(self, row: StagedRow) -> Link:
+        """A campaign and its list."""
+        return Link("campaigns", row.values["campaign"], "campaignlist_association", "lists", "listid", row.values["list"])
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
@@ -60,6 +125,10 @@ class Ties(Links):
 
 class Members(Links):
     """Members added to lists, many at once; a refused call is taken apart member by member."""
+
+    def ends(self, row: StagedRow) -> tuple[str, ...]:
+        """The list and the member."""
+        return row.values["list"], row.values["member"]
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
@@ -116,9 +185,9 @@ class Left(Members):
 
 
 def _listed(outcome: Outcome) -> Sequence[Mapping[str, Any]]:
-    """The lists that a campaign has; a campaign that is gone has none. Raises DataverseRefused where they can't be read."""
+    """The rows that one is linked to; one that is gone is linked to none. Raises DataverseRefused where they can't be read."""
     if not outcome.ok and outcome.status != NOT_FOUND:
-        said = "Dataverse doesn't say which lists a campaign has."
+        said = "Dataverse doesn't say what a row is linked to."
         raise DataverseRefused(said, status=outcome.status, code=outcome.code, row_message=outcome.message)
     return (outcome.body or {}).get("value", ())
 

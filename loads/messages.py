@@ -1,4 +1,4 @@
-"""What is done with rows once they are there, by the service's messages: lists tied and filled, products published, deals closed, states.
+"""What is done with rows once they are there, by the service's messages: links, members of lists, products published, deals closed, states.
 
 How they are sent stands in `loads.carrying_out`.
 """
@@ -14,8 +14,8 @@ from connectors.dataverse.metadata import Column
 from connectors.http import ServerFailed
 from connectors.store import batched
 from loads.destination import EDITOR, Destination
-from loads.endings import ENDINGS, NAME, Ending
-from loads.membership import Left, Members, Ties
+from loads.endings import CLOSINGS, NAME, Closing, Ending
+from loads.membership import Associate, Left, Members, Ties
 from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
@@ -223,9 +223,10 @@ REOPENED = {"statecode": 0, "statuscode": 1}  # *assumed*: no message reopens a 
 
 
 class Close(OfTable):
-    """Deals are won and orders fulfilled by their messages, with the close's own date; each adds an activity, so none is sent twice.
+    """Deals are won or lost and orders fulfilled by their messages, with the close's own date.
 
-    The day is read back, and put right where the service took another (*assumed*: a closed deal takes it).
+    Each adds an activity, so none is sent twice. Which ending a row has its values say, see `Closing.ending`. The day is read back, and put
+    right where the service took another (*assumed*: a closed deal takes it).
     One that this run changed and that was closed otherwise before is reopened, closed anew, and loses our earlier close, all or nothing.
     One that somebody reopened since it was closed stays open.
     """
@@ -233,14 +234,18 @@ class Close(OfTable):
     _again: Mapping[str, list[str]] = {}
 
     @property
-    def ending(self) -> Ending:
+    def how(self) -> Closing:
         """How rows of this table are closed."""
-        return ENDINGS[self.name]
+        return CLOSINGS[self.name]
+
+    def ending(self, row: StagedRow) -> Ending:
+        """How a row is closed."""
+        return self.how.ending(row.values)
 
     @property
     def columns(self) -> tuple[str, ...]:  # type: ignore[override]
         """What it changes, and the run's own mark, by which it is known whether this run changed the row."""
-        more = (*self.ending.told, *self._stamp)
+        more = (*self.how.told, *self._stamp)
         return (*super().columns, *(name for name in more if name in self.table.columns))
 
     @property
@@ -253,9 +258,9 @@ class Close(OfTable):
 
     def _with_closes(self, found: Mapping[str, Values], *more: str) -> dict[str, Values]:
         """Rows with their close activities. more: columns of those beside the ones that a close sets."""
-        table, lookup = self.destination.table(self.ending.activity), self.table.primary_id
+        table, lookup = self.destination.table(self.how.activity), self.table.primary_id
         closes: dict[str, dict[str, Values]] = {row_id: {} for row_id in found}
-        told = [*(name for name in self.ending.values if name in table.columns), *more]
+        told = [*(name for name in self.how.values if name in table.columns), *more]
         for close in self.client.retrieve(table.entity_set, lookup, list(found), [table.primary_id, f"_{lookup}_value", *told]):
             closes[close[f"_{lookup}_value"].lower()][close[table.primary_id]] = {name: close.get(name) for name in told}
         return {row_id: {**values, CLOSES: closes[row_id]} for row_id, values in found.items()}
@@ -277,32 +282,33 @@ class Close(OfTable):
     @cached_property
     def types(self) -> Mapping[str, Column]:  # type: ignore[override]
         """The table's columns, and those of the close activity by their names with the table's before them."""
-        return {**self.table.columns, **self._named(self.destination.table(self.ending.activity).columns)}
+        return {**self.table.columns, **self._named(self.destination.table(self.how.activity).columns)}
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state; of a row that this run changed, which is closed by this run or as this run would, also all that the close sets."""
+        ending = self.ending(row)
         if not self._is_of_this_run(found):
-            return {"statecode": self.ending.state}
-        return {"statecode": self.ending.state, "statuscode": self.ending.status, **self._told(row), **self._of_close(row)}
+            return {"statecode": ending.state}
+        return {"statecode": ending.state, "statuscode": ending.status, **self._told(row), **self._of_close(row)}
 
     def _told(self, row: StagedRow) -> Values:
         """What the row is to hold once it is closed."""
-        return {column: value for column, name in self.ending.told.items() if (value := row.values.get(name)) is not None}
+        return {column: value for column, name in self.how.told.items() if (value := row.values.get(name)) is not None}
 
     def _as_closed(self, row: StagedRow) -> Values:
         """What the service makes the row hold: the day is that of the close's moment, in a zone of its own."""
-        return {**self._told(row), **({self.ending.day: row.values["actualend"][:10]} if self.ending.day else {})}
+        return {**self._told(row), **({self.how.day: row.values["actualend"][:10]} if self.how.day else {})}
 
     def _of_close(self, row: StagedRow) -> Values:
         """What the close activity is to hold, but for its name, for which a deal isn't closed anew."""
-        return self._named({name: row.values[name] for name in self.ending.values if name != NAME and row.values[name] is not None})
+        return self._named({name: row.values[name] for name in self.how.values if name != NAME and row.values[name] is not None})
 
     def _named(self, of_activity: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {f"{self.ending.activity}.{name}": value for name, value in of_activity.items()}
+        return {f"{self.how.activity}.{name}": value for name, value in of_activity.items()}
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
-        return bool(found["statecode"] == self.ending.state) and not self._is_otherwise(row, found)
+        return bool(found["statecode"] == self.ending(row).state) and not self._is_otherwise(row, found)
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Deals and orders that somebody reopened, or closed while the run loads; others that are closed otherwise are closed anew."""
@@ -327,39 +333,38 @@ class Close(OfTable):
 
     def _mend(self, rows: Sequence[StagedRow]) -> dict[str, Outcome]:
         """Put the day right of closed rows that have another; row id -> why it isn't taken."""
-        day = self.ending.day
+        day = self.how.day
         wanted = {row.row_id: self._told(row)[day] for row in rows if day in self._told(row)}
         found = self.look([row for row in rows if row.row_id in wanted], ("statecode", day)) if wanted else {}
-        closed = {key: there[day] for key, there in found.items() if there["statecode"] == self.ending.state}
-        shifted = [row for row in rows if row.row_id in closed and not same(self.types.get(day), wanted[row.row_id], closed[row.row_id])]
+        ended = [row for row in rows if row.row_id in found and found[row.row_id]["statecode"] == self.ending(row).state]
+        shifted = [row for row in ended if not same(self.types.get(day), wanted[row.row_id], found[row.row_id][day])]
         sent = answered(self.client, shifted, lambda row: self._on_day(row, wanted[row.row_id]))
         return {row.row_id: outcome for row, outcome in sent if not outcome.ok}
 
     def _on_day(self, row: StagedRow, day: str) -> Operation:
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", {self.ending.day: day}, {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", {self.how.day: day}, {"If-Match": "*"})
 
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
         """What a batch does for one row."""
-        closing = self.closing(row, row.values)
+        closing = self.closing(row, self.ending(row), row.values)
         return (*self.reopening(row, self._again[row.row_id]), closing) if row.row_id in self._again else closing
 
-    def closing(self, row: StagedRow, values: Values, close_id: str = "") -> Operation:
+    def closing(self, row: StagedRow, ending: Ending, values: Values, close_id: str = "") -> Operation:
         """The message that closes a row. values: of its close activity. close_id: the id that this is to have (*assumed* to be taken)."""
-        ending = self.ending
-        given = {self.destination.table(ending.activity).primary_id: close_id} if close_id else {}
+        given = {self.destination.table(self.how.activity).primary_id: close_id} if close_id else {}
         close = (
-            {name: values[name] for name in ending.values}
+            {name: values[name] for name in self.how.values}
             | given
             | {
-                "@odata.type": f"{NS}.{ending.activity}",
+                "@odata.type": f"{NS}.{self.how.activity}",
                 f"{self.table.primary_id}@odata.bind": f"/{self.table.entity_set}({row.row_id})",
             }
         )
-        return Operation("POST", ending.message, {"Status": ending.status, ending.parameter: close})
+        return Operation("POST", ending.message, {"Status": ending.status, self.how.parameter: close})
 
     def reopening(self, row: StagedRow, closes: Sequence[str], values: Values = REOPENED) -> ChangeSet:
         """What opens a row again, without these of its close activities. values: what is written into it."""
-        activity = self.destination.table(self.ending.activity)
+        activity = self.destination.table(self.how.activity)
         earlier = [Operation("DELETE", f"{activity.entity_set}({close_id})") for close_id in closes]
         return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, {"If-Match": "*"}))
 
@@ -370,10 +375,12 @@ class Close(OfTable):
         return all(there.get(column) == value for column, value in self._stamp.items())
 
     def _is_otherwise(self, row: StagedRow, there: Values) -> bool:
-        """Whether this run changed the row, and it was closed with another value, or on another day, before."""
-        is_closed = there.get("statecode") == self.ending.state
-        closed_so = (self._told(row), self._as_closed(row))
-        return is_closed and self._is_of_this_run(there) and all(self._differs(wanted, there) for wanted in closed_so)
+        """Whether this run changed the row, and it was closed with another ending, with another value, or on another day, before."""
+        if not (self.how.is_closed(there) and self._is_of_this_run(there)):
+            return False
+        ending, closed_so = self.ending(row), (self._told(row), self._as_closed(row))
+        ended_otherwise = (there["statecode"], there["statuscode"]) != (ending.state, ending.status)
+        return ended_otherwise or all(self._differs(wanted, there) for wanted in closed_so)
 
     def _differs(self, wanted: Values, there: Values) -> bool:
         return any(not same(self.types.get(column), value, there.get(column)) for column, value in wanted.items())
@@ -382,7 +389,7 @@ class Close(OfTable):
         """Row id -> our own close activities, of those rows that have one."""
         if not row_ids:
             return {}
-        activity, lookup = self.destination.table(self.ending.activity), f"_{self.table.primary_id}_value"
+        activity, lookup = self.destination.table(self.how.activity), f"_{self.table.primary_id}_value"
         found: dict[str, list[str]] = {}
         for part in batched(row_ids, ASKED_AT_ONCE):
             listed = ",".join(f'"{row_id}"' for row_id in part)
@@ -400,6 +407,7 @@ MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
     Phase.Kind.GONE: Gone,
     Phase.Kind.PUBLISH: Publish,
     Phase.Kind.CLOSE: Close,
+    Phase.Kind.LINKS: Associate,
     Phase.Kind.TIES: Ties,
     Phase.Kind.MEMBERS: Members,
     Phase.Kind.LEFT: Left,

@@ -22,6 +22,9 @@ class Message(Protocol):
 
     outcome: str
 
+    def ends(self, row: StagedRow) -> tuple[str, ...]:
+        """Ids of the rows that something is done with."""
+
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Row id -> what the service holds now of what is changed, of the rows that exist."""
 
@@ -73,6 +76,10 @@ class OfTable(ABC):
     def table(self) -> Table:
         """The table's metadata."""
         return self.destination.table(self.name)
+
+    def ends(self, row: StagedRow) -> tuple[str, ...]:
+        """The row itself."""
+        return (row.row_id,)
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""

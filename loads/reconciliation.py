@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 from django.db.models import Count, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from connectors import store
 from loads import bindings, crosswalk, ledger, parking, staged
@@ -163,8 +163,7 @@ def differences(phase: Phase) -> list[str]:
 
 def record(phase: Phase, said: list[str]) -> None:
     """Close a phase; one with a difference is parked, and what needs its rows waits."""
-    now = timezone.now()
-    times: dict[str, Any] = {"finished_at": now, "started_at": phase.started_at or now}
+    times: dict[str, Any] = {"finished_at": Now(), "started_at": phase.started_at or Now()}
     if said:
         message = f"It doesn't balance: {' '.join(said)} Look at its exceptions and at what was read back."
         parking.park(phase, message, state=Phase.State.UNBALANCED)
@@ -175,4 +174,4 @@ def record(phase: Phase, said: list[str]) -> None:
 
 def stop(run: Run, message: str) -> None:
     """End a run that has something unexplained, before anything more is sent."""
-    Run.objects.filter(pk=run.pk).update(state=Run.State.STOPPED, message=message, finished_at=timezone.now())
+    Run.objects.filter(pk=run.pk).update(state=Run.State.STOPPED, message=message, finished_at=Now())

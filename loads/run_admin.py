@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
@@ -23,6 +22,7 @@ from loads.losses import recording
 from loads.models import Run, VerifiedRow
 from loads.rehearsal import scoring
 from loads.sums import AMOUNTS, differences
+from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
@@ -211,7 +211,7 @@ class RunAdmin(ReadOnly, WorkbenchAdmin):
 
 def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
     """Everything that the run's page shows."""
-    now = timezone.now()
+    now = clock.now()
     phases, totals = progress.phases(run, now), progress.totals(run)
     going = run.state in (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
     stands = run.state == Run.State.PAUSED and any(item.phase.is_parked for item in phases)
@@ -304,7 +304,7 @@ def find(run: Run, request: HttpRequest) -> dict[str, Any] | None:
 
 def live(run: Run) -> dict[str, Any]:
     """The figures that the page polls. texts: element name -> text; bars: element name -> 0 to 100; a new stamp asks for a fresh page."""
-    now = timezone.now()
+    now = clock.now()
     phases = progress.phases(run, now)
     texts: dict[str, str] = {
         "state": run.get_state_display(),

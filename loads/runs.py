@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -19,7 +20,7 @@ from loads import quality
 from loads.models import Chunk, Phase, Run
 from mapping import objects, plan
 from mapping.playbooks import load_playbook
-from workbench.engagements import gates, history, signoffs
+from workbench.engagements import clock, gates, history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Environment, SignOff
 
@@ -131,10 +132,9 @@ def queue_work(run: Run) -> None:
 
 def take_up_silent() -> None:
     """Queue the work of runs that should go on and of which nothing was heard, once as long as a run may be silent."""
-    now = timezone.now()
-    silent = Q(heartbeat_at__lt=now - SILENT) | Q(heartbeat_at=None, created_at__lt=now - SILENT)
+    silent = Q(heartbeat_at__lt=Now() - SILENT) | Q(heartbeat_at=None, created_at__lt=Now() - SILENT)
     for run in Run.objects.filter(silent, state__in=GOING):
-        if Run.objects.filter(silent, pk=run.pk, state__in=GOING).update(heartbeat_at=now):
+        if Run.objects.filter(silent, pk=run.pk, state__in=GOING).update(heartbeat_at=Now()):
             logger.warning("run %s fell silent; its work is queued again", run.pk)
             queue_work(run)
 
@@ -203,7 +203,7 @@ def resume(run: Run, user: User | str) -> None:
         raise NotInThatState(
             f"Decisions about the data changed what {run} staged.", remedy="Confirm the plan and open a new run: nothing was loaded."
         )
-    if locked.state in GOING and locked.heartbeat_at and locked.heartbeat_at > timezone.now() - SILENT:
+    if locked.state in GOING and locked.heartbeat_at and locked.heartbeat_at > clock.now() - SILENT:
         raise NotInThatState(f"{run} is going on.")
     if locked.state not in GOING:
         cleared = {"message": "", "finished_at": None, "stop_asked": "", "resume_at": None}

@@ -11,15 +11,15 @@ from functools import partial
 from django.conf import settings
 from django.db import Error as DatabaseLost
 from django.db import connection
-from django.utils import timezone
 from django_q.exceptions import TimeoutException
 from django_q.tasks import async_task
 
 from connectors.http_errors import Throttled
-from loads import engine, presence, runs
+from loads import budget, engine, presence, runs
 from loads.causes import DATABASE, PASSING, said, told
 from loads.ledger import LeaseLost
 from loads.models import Run
+from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError, place_of
 
 logger = logging.getLogger(__name__)
@@ -111,9 +111,15 @@ def _take_over(dead: presence.Worker) -> None:
 
 
 def go_on(run_id: int) -> None:
-    """Resume a run that paused until now; one that somebody resumed, paused or stopped meanwhile is left as it is."""
-    run = Run.objects.filter(pk=run_id, state=Run.State.PAUSED, resume_at__lte=timezone.now()).first()
-    if run is None:
+    """Resume a run that paused until now; one that somebody resumed, paused or stopped meanwhile is left as it is.
+
+    Where the clock that called is before the database's, it is to call again.
+    """
+    run = Run.objects.filter(pk=run_id, state=Run.State.PAUSED).exclude(resume_at=None).first()
+    if run is None or run.resume_at is None:
+        return
+    if run.resume_at > clock.now():
+        budget.goes_on_at(run_id, run.resume_at)
         return
     try:
         runs.resume(run, "schedule")

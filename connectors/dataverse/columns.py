@@ -1,7 +1,7 @@
 """Tables and columns as Dataverse describes them, and as we ask for new ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,9 @@ class Column:
 
     kind: String, Memo, Integer, BigInt, Decimal, Double, Money, DateTime, Boolean, Choice, MultiChoice, Lookup, Customer, Owner,
         State, Status, Uniqueidentifier, File, Image, PartyList, or the service's own word for a rarer one.
-    min, max: of numbers. required: None, Recommended, ApplicationRequired (a rule of forms), SystemRequired (enforced).
+    min, max: of numbers. precision: decimals that a number keeps. by_currency: of money that keeps as many as the row's currency has;
+        then `precision` is the most that money has.
+    required: None, Recommended, ApplicationRequired (a rule of forms), SystemRequired (enforced).
     options: value -> label. states: status value -> the state it belongs to. behavior, format: of dates and texts.
     navigation: lookup target -> the property to bind, in its exact case. secured: by a column security profile.
     """
@@ -22,6 +24,7 @@ class Column:
     min: float | None = None
     max: float | None = None
     precision: int | None = None
+    by_currency: bool = False
     required: str = "None"
     targets: tuple[str, ...] = ()
     options: Mapping[int, str] = field(default_factory=dict)
@@ -34,6 +37,11 @@ class Column:
     display_name: str = ""
     navigation: Mapping[str, str] = field(default_factory=dict)
     secured: bool = False
+
+
+def in_currency(columns: Mapping[str, Column], decimals: int) -> dict[str, Column]:
+    """The columns as they are in rows of a currency that has so many decimals."""
+    return {name: replace(column, precision=decimals) if column.by_currency else column for name, column in columns.items()}
 
 
 BULK = ("Create", "Update")  # what there may be a message for many rows of; UpsertMultiple is there where both are

@@ -5,6 +5,7 @@ Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/query-meta
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -33,7 +34,7 @@ _DETAILS: Sequence[tuple[str, str, str | None]] = (
     ("Integer", f"{_RANGE},Format", None),
     ("Decimal", f"{_RANGE},Precision", None),
     ("Double", f"{_RANGE},Precision", None),
-    ("Money", f"{_RANGE},Precision", None),
+    ("Money", f"{_RANGE},Precision,PrecisionSource", None),
     ("DateTime", "Format,DateTimeBehavior", None),
     ("Picklist", "", "OptionSet"),
     ("State", "", "OptionSet"),
@@ -43,6 +44,11 @@ _DETAILS: Sequence[tuple[str, str, str | None]] = (
     ("Lookup", "Targets", None),
 )
 _OWNERS = ("systemuser", "team")
+_PRICING = "organizations?$select=pricingdecimalprecision"
+_MONEY_DECIMALS = 4
+# Where the decimals of a money column come from, beside its own `Precision`.
+# Learned from learn.microsoft.com/power-apps/developer/component-framework/reference/moneyprecisionsource
+_OF_ORGANISATION, _OF_CURRENCY = 1, 2
 # Custom tables have the messages in any case. Source: learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
 _BULK = (
     "sdkmessagefilters?$select=sdkmessagefilterid&$filter=sdkmessageid/name%20eq%20'{message}'"
@@ -58,8 +64,8 @@ def read_tables(client: Client) -> list[str]:
 
 
 def read_table(client: Client, logical_name: str) -> Table:
-    """A table with its columns, in one batch of reads: the table, its columns and lookups, what each type of column says beyond, and the
-    bulk messages that there are for it.
+    """A table with its columns, in one batch of reads: the table, its columns and lookups, what each type of column says beyond, the
+    bulk messages that there are for it, and how many decimals the organisation's prices have.
 
     Raises BadInput where there is no such table.
     """
@@ -70,11 +76,12 @@ def read_table(client: Client, logical_name: str) -> Table:
         f"{address}/ManyToOneRelationships?$select={_OF_TIE}",
         *(f"{address}/Attributes/{NS}.{cast}AttributeMetadata?{_asked(select, expand)}" for cast, select, expand in _DETAILS),
         *(_BULK.format(message=f"{name}Multiple", table=logical_name) for name in BULK),
+        _PRICING,
     ]
     outcomes = client.batch([Operation("GET", path, headers={"Accept": "application/json"}) for path in reads], repeatable=True)
     if outcomes[0].status == HTTPStatus.NOT_FOUND:
         raise BadInput(f"The destination has no table {logical_name}.", remedy="Check the edition, or provision the table first.")
-    *outcomes, creates, updates = outcomes
+    *outcomes, creates, updates, organisation = outcomes
     head, plain, relationships, *answers = (_answered(outcome, logical_name) for outcome in outcomes)
     plain = plain["value"]
     kinds = {entry["LogicalName"]: _kind(entry) for entry in plain}
@@ -85,6 +92,8 @@ def read_table(client: Client, logical_name: str) -> Table:
         for entry in plain
         for name in [entry["LogicalName"]]
     }
+    of_prices = _of_prices(organisation)
+    columns |= {name: _of_money(column, details[name], of_prices) for name, column in columns.items() if column.kind == "Money"}
     supported = (name for name, outcome in zip(BULK, (creates, updates), strict=True) if head.get("IsCustomEntity") or _is_listed(outcome))
     name, keys, key = (head[what] for what in ("LogicalName", "EntitySetName", "PrimaryIdAttribute"))
     return Table(name, keys, key, columns, head.get("PrimaryNameAttribute") or "", frozenset(supported))
@@ -203,6 +212,21 @@ def _column(table: str, entry: Json, kind: str, detail: Json, ties: Mapping[str,
         schema_name=entry.get("SchemaName") or "", display_name=_text(entry.get("DisplayName")), navigation=navigation,
         secured=bool(entry.get("IsSecured")),
     )  # fmt: skip
+
+
+def _of_prices(organisation: Outcome) -> int | None:
+    """How many decimals the organisation's prices have; None where it may not be read."""
+    rows = (organisation.body or {}).get("value") or [{}]
+    decimals: int | None = rows[0].get("pricingdecimalprecision")
+    return decimals
+
+
+def _of_money(column: Column, detail: Json, of_prices: int | None) -> Column:
+    """A money column with the decimals that it keeps. of_prices: those of the organisation's prices, None where it doesn't say."""
+    source = detail.get("PrecisionSource")
+    if source == _OF_ORGANISATION and of_prices is not None:
+        return replace(column, precision=of_prices)
+    return replace(column, precision=_MONEY_DECIMALS, by_currency=True) if source == _OF_CURRENCY else column
 
 
 def _options(option_set: Json) -> tuple[dict[int, str], dict[int, int]]:

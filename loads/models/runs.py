@@ -141,6 +141,7 @@ class Phase(models.Model):
 
     class Kind(models.TextChoices):
         ROWS = "rows", "Rows"
+        LINKS = "links", "Rows linked"
         TIES = "ties", "Lists tied to campaigns"
         MEMBERS = "members", "Members of lists"
         LEFT = "left", "Members who left lists"

@@ -107,12 +107,17 @@ class Bodies:
 
     def _states(self, body: Mapping[str, Any]) -> Iterator[Fault]:
         """A status reason of another state; a new row is in the state that its status reason belongs to, where it may say so."""
-        states = self.table.columns["statuscode"].states if "statuscode" in self.table.columns else {}
         state, status = body.get("statecode"), body.get("statuscode")
-        if state is not None and status is not None and states and states.get(status) != state and "statecode" not in self._ignored:
-            yield Fault(STATUS, "statuscode", f"{status} isn't of state {state}")
+        fault = self.misfit(state, status) if state is not None and status is not None and "statecode" not in self._ignored else None
+        if fault:
+            yield fault
         if not self.create and state in _ENDED_BY_MESSAGE.get(self.table.name, ()):
             yield Fault(CODES_OF_ENDING[self.table.name], "statecode", "it is closed by a message of its own")
+
+    def misfit(self, state: int, status: int) -> Fault | None:
+        """A status reason that is of another state."""
+        states = self.table.columns["statuscode"].states if "statuscode" in self.table.columns else {}
+        return Fault(STATUS, "statuscode", f"{status} isn't of state {state}") if states and states.get(status) != state else None
 
     def references(self, body: Mapping[str, Any]) -> Iterator[Reference]:
         """The rows that the body refers to."""

@@ -11,6 +11,7 @@ from connectors.dataverse.files import NAME, TABLES, TYPE
 from connectors.files import size_of
 from loads import bindings, staged
 from loads.desk.reruns import Scope
+from loads.endings import CLOSINGS
 from loads.models import Phase, Run
 from loads.rehearsal.bodies import Bodies, Reference
 from loads.rehearsal.snapshot import OVERRIDE_CREATED, Row, Snapshot
@@ -28,7 +29,6 @@ OWNER_FAULTS = {
     "unread": (NO_PRIVILEGE, "the owner may not read such rows"),
 }
 MEMBERS = {1: "account", 2: "contact", 4: "lead"}  # createdfromcode -> what a list takes
-CLOSES = {"opportunity": "opportunityclose", "salesorder": "orderclose"}  # the activity whose columns a closing fills
 KEPT = "kept"
 SMALL = ("pricelevel", "list")  # tables of ours of whose rows more is asked than that they are there
 Faults = dict[str, list[Fault]]  # by row id
@@ -212,10 +212,15 @@ class Judge:
         return found
 
     def closings(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
-        """Deals won and orders fulfilled: the values go into the activity that closes them."""
-        lacking, bodies = self._right(phase.table, "Write"), self.bodies(CLOSES[phase.table], True)
-        of_values = ({key: value for key, value in row["values"].items() if key in bodies.table.columns} for row in rows)
-        return {row["row_id"]: ([lacking] if lacking else []) + bodies.values(body) for row, body in zip(rows, of_values, strict=True)}
+        """Deals won or lost and orders fulfilled: the values go into the activity that closes them, and the reason must fit the state."""
+        lacking, closing = self._right(phase.table, "Write"), CLOSINGS[phase.table]
+        deals, closes = self.bodies(phase.table, False), self.bodies(closing.activity, True)
+        found: Faults = {}
+        for row in rows:
+            ending = closing.ending(row["values"])
+            faults = closes.values({name: row["values"][name] for name in closing.values})
+            found[row["row_id"]] = list(filter(None, (lacking, *faults, deals.misfit(ending.state, ending.status))))
+        return found
 
     def publishings(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
         """Products published."""
@@ -238,8 +243,8 @@ class Judge:
                 found[row["row_id"]] = [Fault(WRONG_MEMBER, "entityid", "the list takes another type of member")]
         return found
 
-    def ties(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
-        """Lists tied to campaigns: both must be there, which they wait for."""
+    def links(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
+        """Rows linked, and lists tied to campaigns: both must be there, which they wait for."""
         return {}
 
 
@@ -252,7 +257,8 @@ KINDS: Mapping[str, Callable[[Judge, Phase, Sequence[Mapping[str, Any]]], Faults
     Phase.Kind.PUBLISH: Judge.publishings,
     Phase.Kind.MEMBERS: Judge.members,
     Phase.Kind.LEFT: Judge.members,
-    Phase.Kind.TIES: Judge.ties,
+    Phase.Kind.LINKS: Judge.links,
+    Phase.Kind.TIES: Judge.links,
 }
 
 

@@ -1,4 +1,4 @@
-"""What a load did with rows once they were there, taken back: lookups, states, closings, members and ties of lists.
+"""What a load did with rows once they were there, taken back: lookups, states, closings, links, members and ties of lists.
 
 Of rows that this rollback removes, or that the load made and somebody keeps, nothing of it is taken back: it goes or stays with the row.
 """
@@ -13,7 +13,7 @@ from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from loads import staged
 from loads.destination import Destination
-from loads.membership import Left, Members, Ties
+from loads.membership import Associate, Left, Members, Ties
 from loads.messages import CLOSES, Close, Gone, Lookups, Publish, States, message_of
 from loads.messaging import Message, OfTable, Values
 from loads.models import Chunk, Phase, Run
@@ -36,8 +36,8 @@ class LateJudge:
 
     def judge(self, chunk: Chunk, rows: Sequence[StagedRow]) -> Iterator[Verdict]:
         """A verdict on each row for which the load did something."""
-        made = self._made.among({row_id for row in rows for row_id in _ends(row)})
-        left = [row for row in rows if not made & set(_ends(row))]
+        made = self._made.among({row_id for row in rows for row_id in self.message.ends(row)})
+        left = [row for row in rows if not made & set(self.message.ends(row))]
         before, now = {**_journal(self.phase, chunk), **self._at_first}, self.message.read(left) if left else {}
         for row in left:
             held, holds = before.get(row.row_id), now.get(row.row_id)
@@ -57,12 +57,6 @@ class LateJudge:
 def closes_since(before: Values, now: Values) -> list[str]:
     """Ids of the close activities that a row has got; the load added one, a second one is somebody else's."""
     return sorted(set(now.get(CLOSES, ())) - set(before.get(CLOSES, ())))
-
-
-def _ends(row: StagedRow) -> tuple[str, ...]:
-    """The rows that something is done with."""
-    ends = tuple(str(row.values[name]) for name in ("list", "campaign", "member") if name in row.values)
-    return ends or (row.row_id,)
 
 
 class Made:
@@ -158,13 +152,14 @@ class _CloseBack(_Back, Close):
         before, now = row.before or {}, self._now.get(row.row_id, {})
         added, lost = closes_since(before, now), closes_since(now, before)
         gone = added if len(added) == 1 else []
-        if lost and before["statecode"] == self.ending.state:
-            return (*self.reopening(row, gone), self.closing(row, before[CLOSES][lost[-1]], lost[-1]), *self._day_before(row))
+        if lost and self.how.is_closed(before):
+            closing = self.closing(row, self.how.ending(before), before[CLOSES][lost[-1]], lost[-1])
+            return (*self.reopening(row, gone), closing, *self._day_before(row))
         return self.reopening(row, gone, {name: value for name, value in before.items() if name != CLOSES})
 
     def _day_before(self, row: StagedRow) -> ChangeSet:
         """The day that a close had, which another zone than the service's may have given it."""
-        day = (row.before or {}).get(self.ending.day)
+        day = (row.before or {}).get(self.how.day)
         return (self._on_day(row, day),) if day else ()
 
 
@@ -172,11 +167,15 @@ def _without_ids(found: Values) -> dict[str, Any]:
     return {**found, CLOSES: sorted(map(repr, found.get(CLOSES, {}).values()))}
 
 
-class _TiesBack(_Back, Ties):
-    """Lists untied from campaigns (*assumed*: by the link, since the message for it isn't among the Web API's actions)."""
+class _AssociateBack(_Back, Associate):
+    """Rows that aren't linked any more."""
 
     def operation(self, row: StagedRow) -> Operation:
-        return Operation("DELETE", f"campaigns({row.values['campaign']})/campaignlist_association({row.values['list']})/$ref")
+        return self.unlinking(row)
+
+
+class _TiesBack(_AssociateBack, Ties):
+    """Lists untied from campaigns (*assumed*: by the link, since the message for it isn't among the Web API's actions)."""
 
 
 class _MembersBack(_Back, Members):
@@ -193,12 +192,14 @@ class _LeftBack(_Back, Left):
         return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
 
 
+LINKING = (Phase.Kind.LINKS, Phase.Kind.TIES, Phase.Kind.MEMBERS, Phase.Kind.LEFT)  # nothing is asked of the tables that links stand in
 BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.STATES: _StatesBack,
     Phase.Kind.LOOKUPS: _LookupsBack,
     Phase.Kind.GONE: _GoneBack,
     Phase.Kind.PUBLISH: _PublishBack,
     Phase.Kind.CLOSE: _CloseBack,
+    Phase.Kind.LINKS: _AssociateBack,
     Phase.Kind.TIES: _TiesBack,
     Phase.Kind.MEMBERS: _MembersBack,
     Phase.Kind.LEFT: _LeftBack,

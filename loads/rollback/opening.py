@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from connectors.dataverse import directory
@@ -63,7 +64,7 @@ def _require_at_rest(load: Run) -> None:
         raise runs.NotInThatState(f"{load} is a rollback.", remedy="To load again what it took back, open a new run.")
     if load.state in runs.GOING:
         raise runs.NotInThatState(f"{load} is going on.", remedy="Pause it, and wait for the chunks in hand.")
-    leased = Chunk.objects.filter(phase__run=load, lease_until__gt=timezone.now(), state=Chunk.State.LEASED)
+    leased = Chunk.objects.filter(phase__run=load, lease_until__gt=Now(), state=Chunk.State.LEASED)
     until: datetime | None = leased.order_by("-lease_until").values_list("lease_until", flat=True).first()
     if until:
         raise runs.NotInThatState(f"A worker is still at a chunk of {load}.", remedy=f"Try again after {until:%H:%M:%S} UTC.")

@@ -21,6 +21,8 @@ from mapping.transforms import TimeRules
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
 
+DECIMALS = 2  # of most currencies
+
 
 class NotBound(WorkbenchError):
     """The plan names an owner that this environment has no row for."""
@@ -120,6 +122,11 @@ class StagingContext:
         """ISO code of each currency of the environment, and 'base', -> row id."""
         rows = Binding.objects.filter(environment=self.run.environment, kind=Binding.Kind.CURRENCY, row_id__isnull=False)
         return {row.name: str(row.row_id) for row in rows}
+
+    def decimals(self, code: str = "base") -> int:
+        """How many decimals a currency's amounts have here; those of the base currency where the environment hasn't got it."""
+        known, base = self.destination.decimals, self.currencies.get("base", "")
+        return known.get(self.currencies.get(code, base), known.get(base, DECIMALS))
 
     @cached_property
     def base_currency(self) -> str:

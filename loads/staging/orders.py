@@ -1,4 +1,4 @@
-"""Purchases: deals that were won or orders that were fulfilled, with their lines.
+"""Purchases: deals that were won or lost or orders that were fulfilled, with their lines.
 
 The customer is the contact, or by the signed purchaser rule a lead's account.
 """
@@ -12,12 +12,15 @@ from connectors import landing
 from connectors.extraction import land_answers
 from connectors.models import Dataset
 from loads.bindings import BASE_UNIT
+from loads.endings import CLOSINGS
 from loads.models import Phase
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Built, Decision, Kind, Late, Money, Parent, read_decisions
 from loads.staging.products import PriceLists, currency_code
 from loads.staging.record_rows import RecordRows, TableRows, Values
+from loads.staging.rows import STATE, Draft
 from loads.verification import BIND
+from mapping import plan
 from mapping.computed import is_filled, number
 from mapping.fieldmaps import reader
 from mapping.issues import Issue, brief
@@ -31,10 +34,28 @@ MOST_LINE, MOST_QUANTITY = 900_000_000_000_000, 100_000_000_000
 WRITE_IN_LIMIT = 500
 VALUE, DAY = "estimatedvalue", "estimatedclosedate"  # of a deal alone; the day is the moment's in the signed zone
 PRODUCTS = "products"
+OPEN = 0
 
 
-class OrderRows(RecordRows):
-    """A purchase as a deal that was won, or as an order that was fulfilled."""
+class InCurrency(RecordRows):
+    """Records of any currency, which stands in the field that the engagement names: their amounts keep the decimals that it has."""
+
+    def __init__(self, context: StagingContext, object_name: str) -> None:
+        """Nothing is compiled for a currency before a record has it."""
+        super().__init__(context, object_name)
+        self.currency = reader(plan.names_of(context.engagement)["currency_field"])
+        self._by_decimals: dict[tuple[str, int], TableRows] = {}
+
+    def table_rows(self, record: Mapping[str, Any], table: str) -> TableRows:
+        """What a record's row of a table is built with."""
+        decimals = self.context.decimals(currency_code(self.currency(record)) or "base")
+        if (table, decimals) not in self._by_decimals:
+            self._by_decimals[table, decimals] = TableRows(self.context, self.object_name, table, decimals)
+        return self._by_decimals[table, decimals]
+
+
+class OrderRows(InCurrency):
+    """A purchase as a deal that was won, or as an order that was fulfilled; with a rule of states as a deal that ended by its record."""
 
     filled = {VALUE: "total"}
 
@@ -42,21 +63,39 @@ class OrderRows(RecordRows):
         """Know the price lists and the signed purchaser rule."""
         super().__init__(context, object_name)
         self.lists = PriceLists(context)
-        self.currency = reader(self.lists.names["currency_field"])
         self.of_leads = context.contents["split"]["purchasers"]["leads"]
         self.with_lists = bool(context.objects.get(ITEMS, {}).get("tables"))
+        self.with_states = bool(self.rule["states"].get(self.tables[0]))
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
-        """The open deal or order, and its closing with the purchase's own moment, a deal's with its value and its day too."""
+        """The open deal or order, and its closing with the purchase's own moment, a deal's with its value and its day too.
+
+        Where the rule has states, each record must say one: an open deal stays open.
+        """
         built = super().build(record, decision)
         deal = built.drafts[0][1]
+        for draft in filter(None, (deal, deal.former)):
+            draft.ending = deal.state
+        deal.state = None
+        if self.with_states and not deal.ending:
+            said = record.get(self.rule["state_field"])
+            built.issues.append(Issue("purchase.ending_unknown", self.rule["state_field"], brief(said) if is_filled(said) else "", "hold"))
+        if deal.ending and deal.ending[0] == OPEN:
+            return built
         if not decision.created:
             built.issues.append(Issue("purchase.no_date", "createdAt", "", "hold"))
+        built.late.append(Late(Phase.Kind.CLOSE, self.tables[0], deal.row_id, self._closing(deal, decision)))
+        return built
+
+    def _closing(self, deal: Draft, decision: Decision) -> Values:
+        """What closes a deal or an order. Raises BadInput where the rule has a state that no message sets."""
         subject = shorten(str(deal.values.get(self.rows[self.tables[0]].name, "")), 200)[0]
         day = deal.values.get(DAY) or decision.created[:10]
         values = {"subject": subject, "actualrevenue": deal.values.get(VALUE), "actualend": decision.created, "day": day}
-        built.late.append(Late(Phase.Kind.CLOSE, self.tables[0], deal.row_id, values))
-        return built
+        if deal.ending:
+            values |= dict(zip(STATE, deal.ending, strict=True))
+            CLOSINGS[self.tables[0]].ending(values)
+        return values
 
     def set_parents(self, decision: Decision, of: TableRows, values: Values) -> list[str]:
         """Customer and company; the campaign as any other lookup."""
@@ -150,17 +189,18 @@ def _land_lines(context: StagingContext, object_name: str) -> Dataset:
 
 def _lines(context: StagingContext) -> Iterator[dict[str, Any]]:
     catalogs, decisions = _catalogs(context), read_decisions(context, "purchase")
-    currency = reader(PriceLists(context).names["currency_field"])
+    field = plan.names_of(context.engagement)["currency_field"]
+    currency = reader(field)
     for landed in landing.scan(context.dataset("purchase")):
         decision = next(decisions)
-        record = landing.parse(landed.raw)[0] if landed.problem is None else None
-        lines = record.get(LINES) if record is not None else None
+        record = (landing.parse(landed.raw)[0] if landed.problem is None else None) or {}
+        lines = record.get(LINES)
         if decision.position != landed.position:
             raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
         for count, line in enumerate(lines if isinstance(lines, list) else (), start=1):
             item = line.get("id") if isinstance(line, dict) else None
             named = [f"{catalog}/{plain_text(item).strip()}" for catalog in catalogs] if is_filled(item) else []
-            whose = {"purchase": decision.source_id, "currency": currency(record or {}), "number": count}
+            whose = {"purchase": decision.source_id, field: currency(record), "currency": currency(record), "number": count}
             yield {"id": f"{decision.source_id}:{count}", **whose, "item": named, "line": line}
         if not landed.position % 2_000:
             context.beat()
@@ -174,8 +214,8 @@ def _catalogs(context: StagingContext) -> list[str]:
     return sorted(sizes, key=lambda name: (name.casefold() != PRODUCTS, -sizes[name], name))
 
 
-class LineRows(RecordRows):
-    """A line of a deal: its product at the price that was paid, else a write-in."""
+class LineRows(InCurrency):
+    """A line of a deal, in the purchase's currency: its product at the price that was paid, else a write-in."""
 
     filled = {"priceperunit": "price", "quantity": "quantity"}
 

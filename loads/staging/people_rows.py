@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from connectors.dataverse.columns import in_currency
 from loads.destination import SOURCE_ID
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
@@ -34,7 +35,8 @@ class PersonRows:
             table: {rule.column: rule.source for rule in rules if rule.state == "confirmed"} for table, rules in self.rules.items()
         }
         self.maps = {
-            table: compile_fieldmaps(rules, context.destination.table(table).columns, context.time) for table, rules in self.rules.items()
+            table: compile_fieldmaps(rules, in_currency(context.destination.table(table).columns, context.decimals()), context.time)
+            for table, rules in self.rules.items()
         }
         self.readers = {rule.source: reader(rule.source) for rules in self.rules.values() for rule in rules}
         identity = context.playbook.identity

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from connectors import landing
 from connectors.models import Dataset
@@ -122,21 +122,19 @@ def bounds(number: int) -> tuple[int, int]:
 def take(run: Run, worker: str) -> StagingRange | None:
     """Lease the next range that nobody stages; None where there is none."""
     while True:
-        now = timezone.now()
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        free = Q(lease_until=None) | Q(lease_until__lt=Now())
         found = run.staging_ranges.filter(free).first()
         if found is None:
             return None
-        if StagingRange.objects.filter(free, pk=found.pk).update(worker=worker, lease_until=now + LEASE):
+        if StagingRange.objects.filter(free, pk=found.pk).update(worker=worker, lease_until=Now() + LEASE):
             return found
 
 
 def keep(taken: StagingRange, worker: str) -> None:
     """Renew the lease and say that the run goes on. Raises LeaseLost."""
-    now = timezone.now()
-    if not StagingRange.objects.filter(pk=taken.pk, worker=worker).update(lease_until=now + LEASE):
+    if not StagingRange.objects.filter(pk=taken.pk, worker=worker).update(lease_until=Now() + LEASE):
         raise LeaseLost(f"{taken} belongs to another worker now.")
-    Run.objects.filter(pk=taken.run_id).update(heartbeat_at=now)
+    Run.objects.filter(pk=taken.run_id).update(heartbeat_at=Now())
 
 
 def give_back(worker: str) -> None:

@@ -1,10 +1,12 @@
 """One record's row: mapped values, primary name, own moment, lookups, owner and payload, as the Web API takes them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from connectors import landing
+from connectors.dataverse.columns import in_currency
 from connectors.dataverse.metadata import Table
 from loads.destination import SOURCE_ID
 from loads.staging.context import StagingContext
@@ -24,12 +26,15 @@ Values = dict[str, Any]
 
 
 class TableRows:
-    """What is the same for every row of one object in one table: maps, columns, where the primary name and the moment go."""
+    """What is the same for every row of one object in one table, and in currencies with as many decimals: maps, columns, where the primary
+    name and the moment go."""  # fmt: skip
 
-    def __init__(self, context: StagingContext, object_name: str, table: str) -> None:
-        """Compile the maps once."""
+    def __init__(self, context: StagingContext, object_name: str, table: str, decimals: int | None = None) -> None:
+        """Compile the maps once. decimals: of the rows' currency, else of the base currency."""
         maps, record = context.contents["maps"], context.objects[object_name]["record"]
-        self.table: Table = context.destination.table(table)
+        found = context.destination.table(table)
+        columns = in_currency(found.columns, context.decimals() if decimals is None else decimals)
+        self.table: Table = replace(found, columns=columns)
         self.rules = rules_of(maps, object_name, table)
         self.map: RowMap = compile_fieldmaps(self.rules, self.table.columns, context.time)
         self.sources = {rule.column: rule.source for rule in self.rules if rule.state == "confirmed"}
@@ -114,7 +119,7 @@ class RecordRows:
 
     def draft(self, record: dict[str, Any], decision: Decision, row: Row | None, table: str, issues: list[Issue]) -> Draft:
         """A row of one table; issues are added. Without a row it is built for its issues alone."""
-        of = self.rows[table]
+        of = self.table_rows(record, table)
         mapped = of.map(record)
         values: Values = {**mapped.values, **of.constants}
         found = list(mapped.issues)
@@ -144,6 +149,10 @@ class RecordRows:
             role=row.role if row else "",
             former=self.draft(record, former, row, table, []) if former else None,
         )
+
+    def table_rows(self, record: Mapping[str, Any], table: str) -> TableRows:
+        """What a record's row of a table is built with."""
+        return self.rows[table]
 
     def _formerly(self, decision: Decision) -> Decision | None:
         """The decision with the leads that its people were before they became contacts; None where none was."""

@@ -37,6 +37,7 @@ class Draft:
     source: gives the source's values by column.
     always: values that are written into an existing row too, whatever it holds (stage lookups of a lead that became a contact).
     state: statecode and statuscode that the row gets once all rows are there.
+    ending: the same of a row that a message closes; with another one the row counts as changed, so that it is closed anew.
     companions: columns that say something of another one's value, and go into an existing row only where that one does.
     former: the same row tied to the lead that its person was before; a row that was loaded so stays so, as the lead's history.
     """
@@ -56,6 +57,7 @@ class Draft:
     companions: Mapping[str, str] = field(default_factory=dict)
     role: str = ""
     state: tuple[int, int] | None = None
+    ending: tuple[int, int] | None = None
     former: "Draft | None" = None
 
 
@@ -276,7 +278,8 @@ def _is_there(draft: Draft) -> bool:
 
 def _hash(draft: Draft) -> str:
     """SHA-1 over what is meant, so that an unchanged row is told without reading the destination."""
-    text = orjson.dumps([draft.values, draft.always], option=orjson.OPT_SORT_KEYS)
+    meant = [draft.values, draft.always, *([draft.ending] if draft.ending else [])]
+    text = orjson.dumps(meant, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha1(text, usedforsecurity=False).hexdigest()
 
 

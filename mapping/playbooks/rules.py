@@ -81,8 +81,8 @@ class RecordRule:
     `each` does, told apart by a number. crosswalk: false where nothing looks up to the rows and none is matched. payload: the column
     that keeps the whole record but for `envelope` as JSON; its keys become typed columns within `budget`, and from `volume` records on a
     table of its own is offered. constants: column -> value. states: table -> value of `state_field` -> [statecode, statuscode], set in a
-    late pass; '*' for every other value. beside: datasets joined by id, seen under that name. match: column by which rows that are there
-    are found.
+    late pass, of deals and orders by the message that ends them so; '*' for every other value. beside: datasets joined by id, seen under
+    that name. match: column by which rows that are there are found.
     """
 
     object: str

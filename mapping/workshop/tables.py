@@ -90,6 +90,12 @@ def _column(table: str, facts: Mapping[str, Any]) -> Column:
     return Column(table=table, **{**facts, **numbered, "targets": tuple(facts.get("targets", ()))})
 
 
+def _decimals(column: ColumnLike) -> str:
+    if getattr(column, "by_currency", False):
+        return "decimals of its currency"
+    return f"{column.precision} decimals" if column.precision is not None else ""
+
+
 def kind_of(column: ColumnLike | None) -> str:
     """A column's kind and limits as people read it: String (100), Decimal (2 decimals), Choice (3 options)."""
     if column is None:
@@ -97,7 +103,7 @@ def kind_of(column: ColumnLike | None) -> str:
     options = getattr(column, "options", None)
     told = {
         "length": f"{column.max_length:,} characters" if column.max_length else "",
-        "precision": f"{column.precision} decimals" if column.precision is not None else "",
+        "precision": _decimals(column),
         "format": column.format or "",
         "options": f"{len(options)} options" if options and column.kind in ("Choice", "MultiChoice") else "",
         "new": "new" if isinstance(column, ColumnSpec) else "",

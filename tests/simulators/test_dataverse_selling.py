@@ -329,3 +329,23 @@ def test_the_organisations_settings_decide_where_products_begin_and_who_adds_up(
         line = org.create("opportunityproducts", write_in(deal))
         assert org.get(f"opportunityproducts({line})")["extendedamount"] is None
         assert org.get(f"opportunities({deal})")["totalamount"] == 0
+
+
+def test_amounts_keep_the_decimals_of_their_currency_and_prices_those_of_the_organisation(tmp_path):
+    (tmp_path / "dataverse").mkdir()
+    (tmp_path / "dataverse/metadata.json").write_text(json.dumps({"organization": {"pricingdecimalprecision": 3}}))
+    with organisation(tmp_path) as org:
+        yen = {"currencyname": "Yen", "isocurrencycode": "JPY", "currencysymbol": "¥", "exchangerate": 1, "currencyprecision": 0}
+        dinar = {"currencyname": "Dinar", "isocurrencycode": "KWD", "currencysymbol": "KD", "exchangerate": 1, "currencyprecision": 3}
+        for values, value, amount in ((yen, 1235, 62), (dinar, 1234.568, 61.75)):
+            bind = bound(transactioncurrencyid=org.create("transactioncurrencies", values))
+            deal = org.create("opportunities", {"name": "Deal", "estimatedvalue": 1234.5678, **bind})
+            line = org.get(f"opportunityproducts({org.create('opportunityproducts', write_in(deal, priceperunit=6.17549, quantity=10))})")
+            assert (line["priceperunit"], line["extendedamount"]) == (6.175, amount)
+            assert org.call("POST", "WinOpportunity", close(deal, actualrevenue=1234.5678)).status_code == 204
+            assert org.get(f"opportunities({deal})")["actualvalue"] == value
+            [activity] = org.get(f"opportunitycloses?$filter=_opportunityid_value eq {deal}")["value"]
+            assert activity["actualrevenue"] == value
+        column = org.get("EntityDefinitions(LogicalName='productpricelevel')/Attributes(LogicalName='amount')"
+                         f"/{NS}.MoneyAttributeMetadata?$select=Precision,PrecisionSource")  # fmt: skip
+        assert (column["Precision"], column["PrecisionSource"]) == (2, 1)

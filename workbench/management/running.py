@@ -7,10 +7,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from loads import progress, stalls
 from loads.models import Run
+from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError
 from workbench.management import environments
 
@@ -61,7 +61,7 @@ def refused(error: WorkbenchError) -> CommandError:
 
 def state_line(run: Run) -> str:
     """A run in one line: number, key, where to, state, how far, and while it loads how fast and how long still."""
-    now = timezone.now()
+    now = clock.now()
     phases = progress.phases(run, now)
     pace = progress.of_run(phases, now) if run.state == Run.State.LOADING else progress.Pace()
     done, planned = sum(item.done for item in phases), sum(item.planned for item in phases)
@@ -74,7 +74,7 @@ def state_line(run: Run) -> str:
 
 def stands(run: Run) -> str:
     """Why a run doesn't move, though a worker may be at it; '' while it does."""
-    now = timezone.now()
+    now = clock.now()
     return progress.standstill(run, now) or stalls.stalled(run, progress.phases(run, now), now)
 
 

@@ -13,7 +13,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from loads.models import Phase, Run
@@ -26,6 +25,7 @@ from mapping.models import DiscoveryFinding, FieldMap, OrganisationList, OwnerMa
 from mapping.rule_previews import preview
 from mapping.transforms import TimeRules
 from reports.scope import scope_content
+from workbench.engagements import clock
 from workbench.engagements.admin import EngagementAdmin
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import PLATFORMS, Engagement
@@ -299,7 +299,7 @@ def latest_runs(engagement: Engagement) -> list[Run]:
 
 def live(engagement: Engagement) -> dict[str, Any]:
     """What the page polls: the steps under way in words. A new stamp asks for a fresh page."""
-    steps, now = latest_steps(engagement).values(), timezone.now()
+    steps, now = latest_steps(engagement).values(), clock.now()
     runs = engagement.runs.order_by("-pk").values_list("pk", "state")[:4]
     stamp = "|".join([*(f"{step.pk}{step.state}{step.is_silent}" for step in steps), *(f"r{pk}{state}" for pk, state in runs)])
     going = any(step.state in ACTIVE for step in steps) or any(state not in Run.FINISHED for _, state in runs)

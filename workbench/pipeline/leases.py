@@ -1,4 +1,7 @@
-"""Leases of steps: a step belongs to one worker while that worker gives signs of life, and to the next one when it falls silent."""
+"""Leases of steps: a step belongs to one worker while that worker gives signs of life, and to the next one when it falls silent.
+
+They are told by the database's clock, see `workbench.engagements.clock`.
+"""
 
 import logging
 import os
@@ -9,7 +12,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, connection
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from workbench.engagements.errors import Retryable
 from workbench.pipeline.models import LEASE, Step
@@ -29,31 +32,29 @@ def worker_name() -> str:
 
 def take(step_id: int, worker: str) -> Step | None:
     """Make the step this worker's; None where another one holds it, or it is over."""
-    now = timezone.now()
-    free = Q(state=Step.State.QUEUED) | Q(state=Step.State.RUNNING, heartbeat_at__lt=now - LEASE)
-    lease = {"state": Step.State.RUNNING, "worker": worker, "heartbeat_at": now, "attempts": F("attempts") + 1, "message": ""}
+    free = Q(state=Step.State.QUEUED) | Q(state=Step.State.RUNNING, heartbeat_at__lt=Now() - LEASE)
+    lease = {"state": Step.State.RUNNING, "worker": worker, "heartbeat_at": Now(), "attempts": F("attempts") + 1, "message": ""}
     if not Step.objects.filter(free, pk=step_id).update(**lease):
         return None
-    Step.objects.filter(pk=step_id, started_at=None).update(started_at=now)
+    Step.objects.filter(pk=step_id, started_at=None).update(started_at=Now())
     return Step.objects.select_related("engagement", "environment__engagement", "environment__connection").get(pk=step_id)
 
 
 def silent() -> Q:
     """Steps of which nothing was heard for as long as a lease lasts."""
-    since = timezone.now() - LEASE
-    return Q(heartbeat_at__lt=since) | Q(heartbeat_at=None, queued_at__lt=since)
+    return Q(heartbeat_at__lt=Now() - LEASE) | Q(heartbeat_at=None, queued_at__lt=Now() - LEASE)
 
 
 def take_back(step: Step) -> bool:
     """Make a silent step one that waits for a worker; False where somebody was heard of meanwhile, or took it back already."""
     still = Step.objects.filter(silent(), pk=step.pk, state=step.state, worker=step.worker)
-    return bool(still.update(state=Step.State.QUEUED, worker="", heartbeat_at=timezone.now()))
+    return bool(still.update(state=Step.State.QUEUED, worker="", heartbeat_at=Now()))
 
 
 def keep(step: Step, **changes: object) -> None:
     """Say that the worker is alive, and write the changes. Raises LeaseLost."""
     held = Step.objects.filter(pk=step.pk, worker=step.worker, state=Step.State.RUNNING)
-    if not held.update(heartbeat_at=timezone.now(), **changes):
+    if not held.update(heartbeat_at=Now(), **changes):
         raise LeaseLost(f"{step} belongs to another worker now.")
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
+from workbench.engagements import clock
 from workbench.engagements.models import Engagement, Environment
 
 LEASE = timedelta(seconds=60)  # a worker that says nothing for so long has lost its step
@@ -63,4 +64,4 @@ class Step(models.Model):
     @property
     def is_silent(self) -> bool:
         """Under way, and nothing was heard of it for as long as a lease lasts: it may be taken up again."""
-        return self.is_under_way and (self.heartbeat_at or self.queued_at) < timezone.now() - LEASE
+        return self.is_under_way and (self.heartbeat_at or self.queued_at) < clock.now() - LEASE

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
 from django_q.tasks import async_task
@@ -76,7 +77,7 @@ def _take_part(step: Step) -> bool:
 def queue(step: Step) -> None:
     """Give the step back and queue a task that goes on with it."""
     held = Step.objects.filter(pk=step.pk, worker=step.worker, state=Step.State.RUNNING)
-    if held.update(state=Step.State.QUEUED, worker="", heartbeat_at=timezone.now()):
+    if held.update(state=Step.State.QUEUED, worker="", heartbeat_at=Now()):
         async_task(CARRY_OUT, step.pk, task_name=f"{step.name} {step.engagement.slug}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from . import builtin_tables as known
 from .catalog import Catalog
-from .columns import Column
+from .columns import OF_CURRENCY, OF_ORGANISATION, Column
 from .identifiers import stable_id
 from .tables import Table
 
@@ -151,7 +151,8 @@ def _finish_kind(table: str, column: Column) -> None:
     if column.kind == "Decimal" and column.precision is None:
         column.precision = 10 if column.name == "exchangerate" else 5
     if column.kind == "Money" and column.precision is None:
-        column.precision, column.precision_source = (4, 2) if column.name.endswith("_base") else (2, 2)
+        column.precision = 4 if column.name.endswith("_base") else 2
+        column.precision_source = OF_ORGANISATION if (table, column.name) in known.PRICES else OF_CURRENCY
 
 
 def _finish_state(table: str, column: Column) -> None:

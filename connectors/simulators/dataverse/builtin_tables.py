@@ -193,6 +193,9 @@ READ_ONLY = {"createdon", "createdby", "createdonbehalfby", "modifiedon", "modif
              "membercount", "membertype", "attachmentcount", "extendedamount", "senton", "ismaster", "address1_composite",
              "address2_composite", "address3_composite", "yomifullname", "fullname", "isintegrationuser"}  # fmt: skip
 WRITABLE = {("transactioncurrency", "exchangerate")}
+# Money that keeps as many decimals as the organisation's prices; other money as many as its row's currency.
+PRICES = {("opportunityproduct", "priceperunit"), ("salesorderdetail", "priceperunit"), ("productpricelevel", "amount"),
+          ("productpricelevel", "roundingoptionamount")}  # fmt: skip
 READ_ONLY_IN = {("opportunityproduct", "opportunityproductname"), ("salesorderdetail", "salesorderdetailname"),
                 ("opportunityproduct", "baseamount"), ("salesorderdetail", "baseamount"), ("opportunityproduct", "opportunitystatecode"),
                 ("salesorderdetail", "salesorderstatecode"), ("uom", "isschedulebaseuom"), ("productpricelevel", "productnumber"),

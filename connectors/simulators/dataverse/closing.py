@@ -110,8 +110,9 @@ def _status(org: Organisation, call: Call, ending: Ending, row_id: str) -> int:
 
 
 def _close_activity(org: Organisation, call: Call, ending: Ending, body: dict[str, Any], row_id: str) -> Row:
-    """The close activity, completed; its natural key counts the closes of one row."""
+    """The close activity, completed; its natural key counts the closes of one row. It is in the row's currency (*assumed*)."""
     table = org.table(ending.activity)
+    body = _in_currency(table, body, org.rows(ending.table)[row_id].get("_transactioncurrencyid_value"))
     taken = org.store.by_value(ending.activity, f"_{ending.lookup}_value").ids.get(row_id, set())
     names = {org.store.made.get(ending.activity, {}).get(i) for i in taken}
     close_id = writing.create(org, call, table, body)
@@ -121,6 +122,14 @@ def _close_activity(org: Organisation, call: Call, ending: Ending, body: dict[st
     end = {"statecode": 1, "statuscode": 2, "actualend": row.get("actualend") or call.now}
     made.change(org, table, close_id, end, call.now, call.caller.user_id)
     return row | end
+
+
+def _in_currency(table: Table, body: dict[str, Any], currency: Any) -> dict[str, Any]:
+    """The body with the currency of the row that is closed, where the table has one and the body doesn't say another."""
+    names = [f"{name}@odata.bind" for name, (column, _) in table.navigations.items() if column.name == "transactioncurrencyid"]
+    if not currency or not names or names[0] in body:
+        return body
+    return {**body, names[0]: f"/transactioncurrencies({currency})"}
 
 
 def _settle(org: Organisation, call: Call, ended: _Ended, values: Row) -> None:

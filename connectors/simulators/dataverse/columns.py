@@ -5,6 +5,8 @@ from typing import Any
 
 LOOKUP_KINDS = frozenset({"Lookup", "Customer", "Owner"})
 
+# PrecisionSource: what says how many decimals a money column keeps, where it isn't the column's own Precision.
+OF_ORGANISATION, OF_CURRENCY = 1, 2
 LOGICAL_NAME_ANNOTATION = "@Microsoft.Dynamics.CRM.lookuplogicalname"
 
 

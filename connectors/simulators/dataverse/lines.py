@@ -6,7 +6,7 @@ amounts that clients give only where no calculation has them; a deal's or an ord
 
 from typing import Any, NamedTuple
 
-from . import catalogue, errors, made
+from . import catalogue, errors, made, money
 from .drafts import Draft
 from .organisation import Organisation
 from .store import Row
@@ -51,6 +51,7 @@ def price_line(draft: Draft) -> None:
     draft.new |= {draft.table.primary_name: name[:100], parent.state: row.get("statecode")}
     if draft.new.get("priceperunit") is None:  # *assumed*: refused
         raise errors.required_missing(draft.table.name, "priceperunit")
+    money.keep_decimals(draft)
     if draft.org.setting("oobpricecalculationenabled", True):
         _amounts(draft)
 
@@ -92,9 +93,10 @@ def _catalogue_line(draft: Draft, parent: Parent, row: Row) -> str:
 
 def _amounts(draft: Draft) -> None:
     new = draft.new
-    base = round(float(new["priceperunit"]) * float(new["quantity"]), 2)
+    digits = money.decimals(draft.org, new.get("_transactioncurrencyid_value"))
+    base = round(float(new["priceperunit"]) * float(new["quantity"]), digits)
     new["baseamount"] = base
-    new["extendedamount"] = round(base - float(new.get("manualdiscountamount") or 0) + float(new.get("tax") or 0), 2)
+    new["extendedamount"] = round(base - float(new.get("manualdiscountamount") or 0) + float(new.get("tax") or 0), digits)
     draft.given.update(("baseamount", "extendedamount"))
 
 
@@ -141,7 +143,8 @@ def totals(org: Organisation, table: str, row_id: str, row: Row) -> dict[str, fl
     off = float(row.get("discountamount") or 0) + amount * float(row.get("discountpercentage") or 0) / 100
     whole = amount - off + float(row.get("freightamount") or 0) + tax
     values = (amount, discounted, tax, off, amount - off, whole)
-    made_of = {name: round(value, 2) for name, value in zip(TOTALS, values, strict=True)}
+    digits = money.decimals(org, row.get("_transactioncurrencyid_value"))
+    made_of = {name: round(value, digits) for name, value in zip(TOTALS, values, strict=True)}
     return made_of | ({"estimatedvalue": made_of["totalamount"]} if row.get("isrevenuesystemcalculated") else {})
 
 

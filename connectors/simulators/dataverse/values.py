@@ -86,7 +86,7 @@ def _number(table: str, column: Column) -> Check:
             raise errors.wrong_type(value, edm)
         if not low <= value <= high:
             raise errors.out_of_range(code, table, name)
-        if type(value) is int:
+        if type(value) is int or column.precision_source:  # such money is rounded with its row, see `money`
             return value
         return float(Decimal(repr(value)).quantize(step, ROUND_HALF_EVEN))  # *assumed*: rounded to the precision, not refused
 

@@ -1,0 +1,54 @@
+"""Money keeps as many decimals as its column, the organisation's prices or the row's currency have: rounded, told and read back so."""
+
+import json
+
+import pytest
+
+from loads.models import Run
+from tests import folders
+from tests.folders import user
+from tests.playing import OTHERS, dump
+from tests.spine.test_objects_again import item, purchase
+from tests.spine.test_rollback import loaded_from
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+LEAVE = [name for name in OTHERS if name not in ("purchase", "purchaseLine", "catalogItem")]
+CURRENCIES = [("JPY", 0), ("KWD", 3), ("EUR", 2)]
+
+
+def currency(number, code, decimals):
+    row_id = f"00000000-0000-0000-0000-00000000e00{number}"
+    row = {"transactioncurrencyid": row_id, "isocurrencycode": code, "currencyname": code}
+    return row | {"exchangerate": 1.0, "currencyprecision": decimals, "statecode": 0, "statuscode": 1}
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """An organisation whose prices have three decimals, with currencies of none, two and three."""
+    line = {"id": "P-1", "name": "Sensor", "price": 0.1235, "quantity": 10}
+    totals = {"JPY": 1234.5, "KWD": 12.3456, "EUR": 12.3456}
+    purchases = [
+        purchase(number, currency=code, total=total, tip=total, shoppingCartItems=[line])
+        for number, (code, total) in enumerate(totals.items(), start=1)
+    ]
+    more = {"export/purchase.ndjson": purchases}
+    more["catalogs.json"] = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}}
+    more["catalogs/products/items.ndjson"] = [item("P-1", name="Sensor", price=0.4567, currency="JPY")]
+    rows = {"dataverse/transactioncurrency": [currency(n, code, decimals) for n, (code, decimals) in enumerate(CURRENCIES, start=1)]}
+    folder = folders.write(tmp_path / "source", [user("u-1", "mara@gmail.com")], more=more, rows=rows)
+    (folder / "dataverse" / "metadata.json").write_text(json.dumps({"organization": {"pricingdecimalprecision": 3}}))
+    with loaded_from(folder, tmp_path, LEAVE) as prepared:
+        yield prepared
+
+
+def test_amounts_keep_the_decimals_of_their_currency_and_prices_those_of_the_organisation(loaded):
+    assert loaded.run.state == Run.State.DONE, loaded.run.message  # all was read back as it was meant
+    deals = {row["mwb_sourceid"][-1]: row for row in dump(loaded.servers.dataverse_sandbox, "opportunity")}
+    assert [deals[n]["estimatedvalue"] for n in "123"] == [1234, 12.346, 12.35]
+    assert [deals[n]["actualvalue"] for n in "123"] == [1234, 12.346, 12.35]
+    lines = dump(loaded.servers.dataverse_sandbox, "opportunityproduct")
+    assert {row["priceperunit"] for row in lines} == {0.124}
+    priced = [row["amount"] for row in dump(loaded.servers.dataverse_sandbox, "productpricelevel") if row["amount"]]
+    assert priced == [0.457]
+    lossy = loaded.run.phases.get(table="opportunity", kind="rows").verified["columns"]["estimatedvalue"]
+    assert lossy == [0, 0, 3, 0]
