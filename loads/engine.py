@@ -40,11 +40,13 @@ from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
+from loads.scans import reading
 from loads.signals import run_finished
 from loads.staging import ranges, stage_next, stage_range
 from mapping import plan
 
 logger = logging.getLogger(__name__)
+Renew = Callable[[Sequence[int]], int]
 RENEW_AFTER_S = 20
 BEAT_S = 1.0
 LOOK_S = 1.0  # for an answer, before the worker says again that it is alive
@@ -88,6 +90,8 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0)
     phase = None if before_rows else run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
     if run.stop_asked and (before_rows or (phase and phase.state == Phase.State.WAITING)):
         return _alone(run, worker, lambda: runs.stop_here(run))
+    if run.state != Run.State.QUEUED and reading.are_open(run):
+        return _read_on(run, destination, worker, deadline)
     if run.state == Run.State.STAGING and stage_range(run, destination, worker):
         return True
     if before_rows:
@@ -103,7 +107,8 @@ def _load(phase: Phase, destination: Destination, worker: str, deadline: float) 
     """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait."""
     run, budget = phase.run, Budget(phase.run)
     full = not budget.has_room(phase)
-    claims = (SENDING,) if run.is_rollback else (SENDING, READING)
+    # What a rollback does with rows by their versions it reads back at once.
+    claims = (SENDING,) if run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
     for claim in claims:
         waits = full and claim is SENDING
         if not waits and _take_chunks(phase, destination, worker, claim, deadline, budget):
@@ -151,7 +156,7 @@ def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
     """Whether all of a staged load is measured and predicted; False where the next step goes on with it."""
     if run.measured_at is None:
         Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
-        quality.measure(run)
+        quality.measure(run, lambda: leases.keep(run, worker))
     if run.is_sample and not sampling.is_narrow(run):
         sampling.narrow(run, destination, worker)
     return predicting.predict(run, destination, lambda: leases.keep(run, worker))
@@ -178,17 +183,43 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
 
     Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
     """
+
+    def begin_next() -> Underway | None:
+        chunk = claim_next(phase, worker, claim) if claim is READING or budget.has_room(phase) else None
+        if chunk is None:
+            return None
+        budget.take(chunk)
+        return claim.begin(chunk, phase, destination, worker)
+
+    def renew(ids: Sequence[int]) -> int:
+        held = Chunk.objects.filter(pk__in=ids, worker=worker, state=claim.during)
+        return held.update(lease_until=timezone.now() + LEASE)
+
+    return _fly(phase.run, destination, worker, begin_next, renew, deadline)
+
+
+def _read_on(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
+    """Take part in reading what is to be read whole of the destination; False where others are at all that is left. Raises as above."""
+
+    def begin_next() -> Underway | None:
+        scan = reading.claim_next(run, worker)
+        return reading.begin(scan, destination, worker) if scan else None
+
+    return _fly(run, destination, worker, begin_next, lambda ids: reading.renew(ids, worker), deadline)
+
+
+def _fly(run: Run, destination: Destination, worker: str, begin_next: Callable[[], Underway | None], renew: Renew, deadline: float) -> bool:
+    """Begin what there is to do, as fast as the service takes it, until the deadline, and at least one; False where there was nothing."""
     taken = 0
-    watch = _Watch(phase.run, worker, claim, callers.Callers(phase.run, destination, worker))
+    watch = _Watch(run, renew, callers.Callers(run, destination, worker))
     with watch, Flight(destination.clients) as flight:
         while True:
             while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
-                chunk = claim_next(phase, worker, claim) if claim is READING or budget.has_room(phase) else None
-                if chunk is None:
+                underway = begin_next()
+                if underway is None:
                     break
                 taken += 1
-                budget.take(chunk)
-                flight.start(claim.begin(chunk, phase, destination, worker))
+                flight.start(underway)
             if not flight.underway:
                 return taken > 0
             flight.land(LOOK_S)
@@ -196,10 +227,11 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
 
 
 class _Watch:
-    """Says now and then that a worker is alive, keeps its chunks, and sees whether the run still goes on."""
+    """Says now and then that a worker is alive, keeps what it has under way, and sees whether the run still goes on."""
 
-    def __init__(self, run: Run, worker: str, claim: Claim, told: callers.Callers) -> None:
-        self._run, self._worker, self._during, self._callers = run, worker, claim.during, told
+    def __init__(self, run: Run, renew: Renew, told: callers.Callers) -> None:
+        """renew: keeps the worker's chunks or scans of these ids, and says how many are still its own."""
+        self._run, self._renew, self._callers = run, renew, told
         self._beaten = self._renewed = time.monotonic()
         self.is_going = True
 
@@ -212,7 +244,7 @@ class _Watch:
             self._callers.tell()
 
     def beat(self, underway: Sequence[Underway]) -> None:
-        """Raises LeaseLost where a chunk went to another worker."""
+        """Raises LeaseLost where something went to another worker."""
         now = time.monotonic()
         if now - self._beaten < BEAT_S:
             return
@@ -223,10 +255,8 @@ class _Watch:
         self.is_going = bool(going.update(heartbeat_at=timezone.now()))
         if now - self._renewed > RENEW_AFTER_S:
             self._renewed = now
-            ids = [one.chunk.pk for one in underway]
-            held = Chunk.objects.filter(pk__in=ids, worker=self._worker, state=self._during)
-            if held.update(lease_until=timezone.now() + LEASE) < len(ids):
-                raise ledger.LeaseLost(f"A chunk of {self._run} belongs to another worker now.")
+            if self._renew([one.chunk.pk for one in underway]) < len(underway):
+                raise ledger.LeaseLost(f"A part of {self._run} belongs to another worker now.")
 
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
@@ -317,10 +347,16 @@ def release(worker: str) -> None:
     Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=timezone.now())
     Run.objects.filter(worker=worker).update(lease_until=None)
     ranges.give_back(worker)
+    reading.give_back(worker)
+
+
+def read_back(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
+    """Read back what a chunk did, or took back."""
+    return (rollback.read if phase.run.is_rollback else reading_back.read)(chunk, phase, destination, worker)
 
 
 SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send)
-READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), reading_back.read)
+READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), read_back)
 
 
 def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:

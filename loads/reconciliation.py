@@ -6,7 +6,8 @@ An unexplained difference of one stops the run.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 
 import pyarrow as pa
 from django.db import transaction
@@ -14,9 +15,9 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from connectors import store
-from loads import bindings, crosswalk, ledger, staged
+from loads import bindings, counting, crosswalk, ledger, staged
 from loads.delta import conflicts
-from loads.destination import RUN_ID, Destination
+from loads.destination import Destination
 from loads.losses import measuring
 from loads.models import LedgerEntry, Phase, Run
 from loads.signals import phase_closed
@@ -27,51 +28,45 @@ logger = logging.getLogger(__name__)
 
 RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")
+TELLING_S = 30.0  # of one task
 
 
 def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> None:
     """Take a phase's sums, count and read back the destination, and record whether it balances.
 
-    Only what balances is recorded as present: else a further run would take for granted what isn't there.
+    Only what balances is recorded as present: else a further run would take for granted what isn't there. Safe to repeat, as long as the
+    phase isn't closed: the destination's count is offered to all workers first, and what takes long goes on at the next call.
     """
     wrong = 0
     if phase.table:
         _take_sums(phase)
         tally = total([phase])
+        at_destination = _at_destination(phase, destination, tally)
+        if at_destination is None:
+            return
         wrong = tally.wrong_rows
-        Phase.objects.filter(pk=phase.pk).update(at_destination=_at_destination(phase, destination, tally), verified=tally.content())
+        Phase.objects.filter(pk=phase.pk).update(at_destination=at_destination, verified=tally.content())
         beat()
     phase.refresh_from_db()
     said = differences(phase) + ([f"{wrong} rows were read back with other values than were sent, or weren't there."] if wrong else [])
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
+        if crosswalk.keeps(phase.run, phase.object_name) and not _mark_present(phase, beat):
+            return
         _bind_late(phase, destination)
         conflicts.close(phase)
         measuring.measure(phase, destination)
-        if crosswalk.keeps(phase.run, phase.object_name):
-            crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 
 
-def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int:
-    """Rows of this phase found at the destination: by run id, or those for which is done what the phase does, as they were read back."""
+def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int | None:
+    """Rows of this phase found at the destination: by run id, or those for which is done what the phase does, as they were read back.
+
+    None where they aren't counted yet.
+    """
     if phase.kind != Phase.Kind.ROWS:
         return tally.rows - tally.wrong_rows
-    return written_rows(phase, destination)
-
-
-def written_rows(phase: Phase, destination: Destination) -> int:
-    """Rows at the destination that a load's phase wrote: by run id, or one by one in tables that take no column of ours.
-
-    There a row that was changed can't be told from one that wasn't; it counts as written.
-    """
-    table, client = destination.table(phase.table), destination.client
-    if destination.own(RUN_ID) in table.columns:
-        return client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
-    absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
-    rows = [row for row in staged.identities(staged.rows_of(phase)) if row["row_id"] not in absent]
-    made = [row["row_id"] for row in rows if row["action"] == "create"]
-    return len(client.present(table.entity_set, table.primary_id, made)) + sum(row["action"] == "update" for row in rows)
+    return counting.written_rows(phase.run, phase, destination)
 
 
 def _bind_late(phase: Phase, destination: Destination) -> None:
@@ -126,11 +121,20 @@ _FAILED_RECORDS = """
 """
 
 
-def _present(phase: Phase) -> Iterator[tuple[str, str, str, str, str, str]]:
+def _mark_present(phase: Phase, beat: Callable[[], None]) -> bool:
+    """Tell the crosswalk for a while which rows are there; False where there are more."""
     absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
-    for row in staged.identities(staged.rows_of(phase)):
-        if row["action"] != "equal" and row["row_id"] not in absent:
-            yield row["source_id"], phase.table, row["role"], row["row_id"], row["origin"], row["applied_hash"]
+    until = time.monotonic() + TELLING_S
+    for rows in store.batched(staged.identities(staged.rows_of(phase), phase.told), crosswalk.BATCH):
+        if time.monotonic() > until:
+            return False
+        there = [row for row in rows if row["action"] != "equal" and row["row_id"] not in absent]
+        present = ((row["source_id"], phase.table, row["role"], row["row_id"], row["origin"], row["applied_hash"]) for row in there)
+        crosswalk.mark_present(phase.run, phase.object_name, present)
+        phase.told += len(rows)
+        Phase.objects.filter(pk=phase.pk).update(told=phase.told)
+        beat()
+    return True
 
 
 def differences(phase: Phase) -> list[str]:
@@ -155,7 +159,9 @@ def record(phase: Phase, said: list[str]) -> None:
     """Close a phase; a difference stops the run."""
     state = Phase.State.UNBALANCED if said else Phase.State.BALANCED
     now = timezone.now()
-    Phase.objects.filter(pk=phase.pk).update(state=state, finished_at=now, started_at=phase.started_at or now)
+    anew = {"told": 0} if said else {}
+    Phase.objects.filter(pk=phase.pk).update(state=state, finished_at=now, started_at=phase.started_at or now, **anew)
+    counting.forget(phase.run, phase.undone if phase.undoes_id else phase)
     if said:
         message = f"{phase} doesn't balance: {' '.join(said)} Look at the phase's exceptions, then resume the run to count again."
         Run.objects.filter(pk=phase.run_id).update(state=Run.State.STOPPED, message=message, finished_at=now)

@@ -372,6 +372,6 @@ def states(paths: Sequence[Path]) -> int:
     return int(count)
 
 
-def identities(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """row_id, source_id, role, action, origin and applied_hash of every row, without its values."""
-    yield from _across(paths, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])
+def identities(paths: Sequence[Path], start: int = 0) -> Iterator[dict[str, Any]]:
+    """row_id, source_id, role, action, origin and applied_hash of every row from `start` on, without its values."""
+    yield from _across(paths, start, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])

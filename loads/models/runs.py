@@ -179,6 +179,7 @@ class Phase(models.Model):
     )
     verified = models.JSONField(default=dict, editable=False, help_text="What was read back, see verification.Tally.")
     tuning = models.JSONField(default=dict, editable=False, help_text="Rows per call and why, see RowsPerCall.content.")
+    told = models.PositiveBigIntegerField(default=0, editable=False, help_text="Staged rows of which the crosswalk knows what became.")
     requests = models.PositiveBigIntegerField(default=0)
     retries = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)

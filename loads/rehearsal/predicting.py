@@ -18,6 +18,8 @@ from loads.destination import Destination
 from loads.models import Phase, Rehearsal, Run
 from loads.rehearsal.judging import Judge, Judged
 from loads.rehearsal.snapshot import Snapshot
+from loads.rehearsal.taken import begin as begin_looking
+from loads.rehearsal.taken import look_up
 from workbench.engagements.errors import Retryable, WorkbenchError
 
 logger = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ def begin(run: Run, *, asked: bool = False) -> Rehearsal:
     """Forget what was predicted for a run that has sent nothing yet. asked: a person has seen what there is to see."""
     for path in _files(run):
         path.unlink(missing_ok=True)
+    begin_looking(run)
     Rehearsal.objects.filter(run=run).delete()
     return Rehearsal.objects.create(run=run, asked=asked)
 
@@ -99,6 +102,8 @@ def _go_on(run: Run, destination: Destination, beat: Callable[[], None], deadlin
             if time.monotonic() > deadline:
                 return False
             judge = judge or Judge(run, Snapshot(destination), _absent(run))
+            if phase.kind == Phase.Kind.ROWS and not look_up(phase, judge.snapshot, bindings.late(run.environment)):
+                return False
             _predict_file(judge, phase, path, file, beat)
     return True
 

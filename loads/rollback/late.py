@@ -23,6 +23,11 @@ from loads.rollback.verdicts import RESTORE, Verdict
 from loads.staged import StagedRow
 
 
+def table_of(phase: Phase) -> str:
+    """The table whose columns one must know to take back what a late phase did."""
+    return "list" if phase.kind in (Phase.Kind.TIES, Phase.Kind.MEMBERS, Phase.Kind.LEFT) else phase.table
+
+
 class LateJudge:
     """Judges what one late phase of a load did, by what was written down before it did it and by what the destination holds now."""
 

@@ -18,7 +18,7 @@ from loads.ledger import Settlement
 from loads.models import Chunk, Phase
 from loads.reasons import VERSION_MISMATCH, reason, refusal
 from loads.rollback.hanging import look_under
-from loads.rollback.late import BACK
+from loads.rollback.late import BACK, table_of
 from loads.rollback.rows import RowJudge, holds, runs_of
 from loads.rollback.standing import Carried
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
@@ -41,7 +41,7 @@ def ready(chunk: Chunk, rows: list[StagedRow], settlement: Settlement) -> list[S
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
     """The calls that take a chunk's rows back, each safe to repeat. What they need of the database is read here, before them."""
-    destination.table("list" if phase.kind in (Phase.Kind.TIES, Phase.Kind.MEMBERS, Phase.Kind.LEFT) else phase.table)
+    destination.table(table_of(phase))
     if phase.kind != Phase.Kind.ROWS:
         for part in BACK[phase.kind](destination, phase.table, destination.client).parts(rows):
             yield partial(_taken_back, destination, phase, part)

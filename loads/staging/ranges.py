@@ -5,7 +5,7 @@ A range's file of dispositions is written last and says that it is staged; what 
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from loads.crosswalk import Given
 from loads.leases import LEASE
 from loads.ledger import LeaseLost
 from loads.models import Run, StagingRange
+from loads.scans.reading import Wanted, forget, is_read
 from loads.staging import following, phases
 from loads.staging.context import StagingContext
 from loads.staging.rows import SAMPLES
@@ -54,6 +55,11 @@ class InRanges(ABC):
         """How many there are, unreadable ones too."""
         return landing.positions(self.dataset)
 
+    @property
+    @abstractmethod
+    def there(self) -> Sequence[Wanted]:
+        """What is read of the destination's rows before anything is decided."""
+
     @abstractmethod
     def decide(self) -> None:
         """Decide on all records, set-based; the file of decisions is written last."""
@@ -71,14 +77,19 @@ class InRanges(ABC):
         """(table, kind of phase) in the order they are loaded, table '' last where records may have none."""
 
     def stage(self) -> None:
-        """Do the next part that one worker does alone: decide, offer the ranges to all, or close the object once they are staged."""
+        """Do the next part that one worker does alone: decide, offer the ranges to all, or close the object once they are staged.
+
+        What must be read of the destination before is offered to all, too.
+        """
         if not self.context.decisions(self.object_name).exists():
-            self.decide()
+            if all([is_read(self.context.run, wanted) for wanted in self.there]):  # each is offered
+                self.decide()
         elif left := list(self._left()):
             self._offer(left)
         else:
             following.follow(self.context, self.object_name)
             phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
+            forget(self.context.run)
 
     def _left(self) -> Iterator[int]:
         """Ranges that have no file yet; an object without records has one range nonetheless."""

@@ -15,7 +15,8 @@ from loads import crosswalk
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import departed, files, judging, phases, placeholders
+from loads.scans.reading import Wanted
+from loads.staging import departed, files, judging, known, phases, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
@@ -42,9 +43,14 @@ class Records(InRanges):
             run.save(update_fields=["datasets"])
         return super().dataset
 
+    @cached_property
+    def there(self) -> list[Wanted]:
+        """See `known.wanted`."""
+        return known.wanted(self.context, self.object_name)
+
     def decide(self) -> None:
         """See `judging.decide`."""
-        judging.decide(self.context, self.object_name, self.kind, self.dataset)
+        judging.decide(self.context, self.object_name, self.kind, self.dataset, self.there)
 
     def given(self) -> Iterator[Given]:
         """The ids of the rows that are planned; none of objects that nothing looks up to."""
