@@ -20,6 +20,7 @@ from loads.rehearsal.judging import Judge, Judged
 from loads.rehearsal.snapshot import Snapshot
 from loads.rehearsal.taken import begin as begin_looking
 from loads.rehearsal.taken import look_up
+from loads.scans.reading import read_here
 from workbench.engagements.errors import Retryable, WorkbenchError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ SECONDS = 30.0
 
 
 def predict(run: Run, destination: Destination, beat: Callable[[], None], *, seconds: float = SECONDS) -> bool:
-    """Go on with the prediction of a run that is staged for about `seconds`; True once it is made.
+    """Go on with the prediction of a run that is staged for about `seconds`; True once it is made. What it offers to read must be read.
 
     One that is fresh stands. A destination that refuses to be read leaves the run without a prediction, and says so. Raises Retryable.
     """
@@ -70,6 +71,13 @@ def predict(run: Run, destination: Destination, beat: Callable[[], None], *, sec
         _count(run, rehearsal)
     rehearsal.save()
     return done
+
+
+def predict_here(run: Run, destination: Destination, said: Callable[[], None] = lambda: None) -> None:
+    """Make the prediction from beginning to end, with what is to be read for it. said: is called now and then. Raises Retryable."""
+    while not predict(run, destination, lambda: None):
+        said()
+        read_here(run, destination, f"rehearsal of run {run.pk}")
 
 
 def begin(run: Run, *, asked: bool = False) -> Rehearsal:

@@ -11,7 +11,6 @@ from loads import quality
 from loads.destination import Destination
 from loads.models import Phase, Rehearsal, Run
 from loads.rehearsal import predicting, scoring
-from loads.scans import reading
 from workbench.engagements.errors import WorkbenchError
 
 
@@ -42,9 +41,7 @@ class Command(BaseCommand):
         destination = Destination(run.environment)
         try:
             predicting.begin(run, asked=Rehearsal.objects.filter(run=run, asked=True).exists())
-            while not predicting.predict(run, destination, lambda: None):
-                self.stderr.write("…")
-                reading.read_here(run, destination, f"rehearse:{run.pk}")
+            predicting.predict_here(run, destination, lambda: self.stderr.write("…"))
         except WorkbenchError as error:
             raise CommandError(f"{error} {error.remedy}") from error
 
