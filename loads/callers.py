@@ -12,6 +12,7 @@ from connectors.dataverse import directory
 from connectors.dataverse.client import Client, environment_url
 from loads.destination import Destination
 from loads.models import Caller, Phase, Run
+from loads.tuning import DONE
 from mapping import plan
 from mapping.checks.rights import SPECIAL
 from workbench.engagements.errors import WorkbenchError
@@ -150,12 +151,17 @@ def _of_user(name: str, callers: list[Caller], why_not: str) -> dict[str, Any]:
 
 
 def tables_content(run: Run) -> list[dict[str, Any]]:
-    """Per phase that made rows: {"object", "table", "rows_per_call", "said"}."""
+    """Per phase and kind of call: {"object", "table", "calls", "rows_per_call", "said"}; calls: what is done in them, in words."""
     return [
-        {"object": phase.object_name, "table": phase.table, **phase.tuning}
-        for phase in run.phases.filter(kind=Phase.Kind.ROWS).exclude(table="")
-        if phase.tuning
+        {"object": phase.object_name, "table": phase.table, "calls": calls_of(phase, kind), **tuned}
+        for phase in run.phases.exclude(table="")
+        for kind, tuned in phase.tuning.items()
     ]
+
+
+def calls_of(phase: Phase, kind: str) -> str:
+    """What is done in calls of a kind, in words."""
+    return f"rows {DONE[kind]}" if kind in DONE else phase.get_kind_display().lower()
 
 
 def content(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from connectors import store
-from connectors.dataverse.client import Client
+from connectors.dataverse.client import Client, Outcome
 from connectors.http import OutcomeUnknown
 from loads import staged
 from loads.destination import Destination
@@ -68,21 +68,27 @@ def _keep(journal: Path, rows: Sequence[StagedRow], found: Mapping[str, Values])
 
 
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
-    """One Written per row: after a lost answer the service is asked which are done, and only the others are sent again."""
-    left, settled = rows, []
-    for attempt in range(TRIES if rows else 0):
-        try:
-            outcomes = message.send(left)
-        except OutcomeUnknown:
-            if attempt == TRIES - 1:
-                raise
-            there = message.present(left)
-            settled += [Written(row, message.outcome) for row in left if row.row_id in there]
-            left = [row for row in left if row.row_id not in there]
-        else:
-            return settled + [
-                Written(row, message.outcome) if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes
-            ]
+    """One Written per row: after a lost answer the service is asked which are done, and only the others are sent again.
+
+    They are sent in calls of the size as it is then, which is smaller where calls took too long.
+    """
+    left, settled = rows, list[Written]()
+    for attempt in range(TRIES):
+        unknown: list[StagedRow] = []
+        for part in message.parts(left):
+            try:
+                settled += [_written(message, row, outcome) for row, outcome in message.send(part)]
+            except OutcomeUnknown:
+                if attempt == TRIES - 1:
+                    raise
+                unknown += part
+        there = message.present(unknown) if unknown else set()
+        settled += [Written(row, message.outcome) for row in unknown if row.row_id in there]
+        left = [row for row in unknown if row.row_id not in there]
         if not left:
             break
     return settled
+
+
+def _written(message: Message, row: StagedRow, outcome: Outcome) -> Written:
+    return Written(row, message.outcome) if outcome.ok else Written(row, "refused", refusal(outcome))

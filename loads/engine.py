@@ -28,6 +28,7 @@ from loads import (
     runs,
     sampling,
     staged,
+    tuning,
     weights,
     writer,
 )
@@ -36,7 +37,9 @@ from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
 from loads.flight import Flight, Underway
+from loads.learned import Learned
 from loads.leases import LEASE
+from loads.messages import message_of
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
@@ -191,11 +194,20 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
         budget.take(chunk)
         return claim.begin(chunk, phase, destination, worker)
 
+    if claim is SENDING:
+        for client in destination.clients:
+            client.governor.begin_with(_at_once(phase, destination))
+
     def renew(ids: Sequence[int]) -> int:
         held = Chunk.objects.filter(pk__in=ids, worker=worker, state=claim.during)
         return held.update(lease_until=timezone.now() + LEASE)
 
     return _fly(phase.run, destination, worker, begin_next, renew, deadline)
+
+
+def _at_once(phase: Phase, destination: Destination) -> int:
+    """How many calls at once to begin with; links have no table whose rows are written."""
+    return tuning.MOST_AT_ONCE if phase.kind in Phase.LINKS else tuning.class_of(destination.table(phase.table)).at_once
 
 
 def _read_on(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
@@ -211,7 +223,7 @@ def _read_on(run: Run, destination: Destination, worker: str, deadline: float) -
 def _fly(run: Run, destination: Destination, worker: str, begin_next: Callable[[], Underway | None], renew: Renew, deadline: float) -> bool:
     """Begin what there is to do, as fast as the service takes it, until the deadline, and at least one; False where there was nothing."""
     taken = 0
-    watch = _Watch(run, renew, callers.Callers(run, destination, worker))
+    watch = _Watch(run, renew, callers.Callers(run, destination, worker), Learned(run.environment, destination.client.base_url))
     with watch, Flight(destination.clients) as flight:
         while True:
             while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
@@ -229,9 +241,9 @@ def _fly(run: Run, destination: Destination, worker: str, begin_next: Callable[[
 class _Watch:
     """Says now and then that a worker is alive, keeps what it has under way, and sees whether the run still goes on."""
 
-    def __init__(self, run: Run, renew: Renew, told: callers.Callers) -> None:
+    def __init__(self, run: Run, renew: Renew, told: callers.Callers, learned: Learned) -> None:
         """renew: keeps the worker's chunks or scans of these ids, and says how many are still its own."""
-        self._run, self._renew, self._callers = run, renew, told
+        self._run, self._renew, self._callers, self._learned = run, renew, told, learned
         self._beaten = self._renewed = time.monotonic()
         self.is_going = True
 
@@ -242,6 +254,7 @@ class _Watch:
         """The last word on how fast it went, also of what took less than a beat; where the database is gone there is none."""
         with suppress(DatabaseLost):
             self._callers.tell()
+            self._learned.keep()
 
     def beat(self, underway: Sequence[Underway]) -> None:
         """Raises LeaseLost where something went to another worker."""
@@ -251,6 +264,7 @@ class _Watch:
         self._beaten = now
         self._callers.tell()
         self._callers.hear()
+        self._learned.keep()
         going = Run.objects.filter(pk=self._run.pk, state__in=runs.GOING)
         self.is_going = bool(going.update(heartbeat_at=timezone.now()))
         if now - self._renewed > RENEW_AFTER_S:
@@ -298,8 +312,7 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
         for written in underway.results:
             settlement.add(chunk, written.row, written.outcome, written.reason)
         ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
-        if phase.kind == Phase.Kind.ROWS:
-            _keep_tuning(phase, destination, settlement.counts)
+        _keep_tuning(phase, destination, settlement.counts)
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
         log.info("chunk settled: %s", settlement.counts)
 
@@ -307,13 +320,16 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
 
 
 def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
-    """Rows per call as they stand now, and why; where rows were only changed, their fixed number."""
-    if not counts["created"] and (phase.tuning or not counts["updated"]):
-        return
-    tuning = writer.tuning(destination, phase.table, creates=bool(counts["created"]))
-    if tuning != phase.tuning:
-        phase.tuning = tuning
-        Phase.objects.filter(pk=phase.pk).update(tuning=tuning)
+    """Rows per call as they stand now, and why, of the kinds of calls that were made."""
+    if phase.kind == Phase.Kind.ROWS:
+        used = (rollback.used if phase.run.is_rollback else writer.used)(destination, phase.table, counts)
+    else:
+        message = (rollback.message_of if phase.run.is_rollback else message_of)(phase, destination)
+        used = {phase.kind: message.size} if counts[message.outcome] else {}
+    told = phase.tuning | {kind: size.content() for kind, size in used.items()}
+    if told != phase.tuning:
+        phase.tuning = told
+        Phase.objects.filter(pk=phase.pk).update(tuning=told)
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:

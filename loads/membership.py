@@ -7,8 +7,10 @@ from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
-from loads.messaging import BATCH, OfTable, Values
+from loads.messaging import OfTable, Values
+from loads.models import Phase
 from loads.staged import StagedRow
+from loads.tuning import BATCH
 from loads.writer import answered, parts
 
 MEMBERS_AT_ONCE, NOT_FOUND = 500, 404
@@ -38,6 +40,8 @@ class Links(OfTable):
 class Ties(Links):
     """Lists tied to campaigns; the campaign says which lists it has."""
 
+    kind = Phase.Kind.TIES
+
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
         one_of_each = {row.values["campaign"]: row for row in rows}
@@ -60,6 +64,9 @@ class Ties(Links):
 class Members(Links):
     """Members added to lists, many at once; a refused call is taken apart member by member."""
 
+    kind = Phase.Kind.MEMBERS
+    first = MEMBERS_AT_ONCE
+
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """What is there now, by row id."""
         found: dict[str, Values] = {}
@@ -70,17 +77,14 @@ class Members(Links):
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""
-        return [part for members in by_list(rows).values() for part in parts(members, MEMBERS_AT_ONCE)]
+        return [part for members in by_list(rows).values() for part in parts(members, self.size.size)]
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
         members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
         body = {"List": {"@odata.type": f"{NS}.list", "listid": rows[0].values["list"]}, "Members": members}
-        try:
-            self.client.post("AddListMembersList", body, repeatable=True)  # who is on the list stays on it once
-        except DataverseRefused:
-            return super().send(rows)
-        return [(row, Outcome(204)) for row in rows]
+        # who is on the list stays on it once
+        return self.many(rows, lambda: self.client.post("AddListMembersList", body, repeatable=True))
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
@@ -90,6 +94,8 @@ class Members(Links):
 class Left(Members):
     """Members taken from lists; the one who put them there is looked at when it is staged."""
 
+    kind = Phase.Kind.LEFT
+    first = BATCH
     outcome = "updated"
 
     def wanted(self, row: StagedRow, found: Values) -> Values:

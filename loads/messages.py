@@ -9,19 +9,20 @@ from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
-from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
+from loads import tuning
 from loads.destination import EDITOR, Destination
 from loads.endings import ENDINGS, NAME, Ending
 from loads.membership import Left, Members, Ties
 from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
+from loads.tuning import BATCH
 from loads.verification import same
-from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered
 
-STATES_AT_ONCE, ASKED_AT_ONCE = 100, 500
+ASKED_AT_ONCE = 500
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
@@ -39,6 +40,8 @@ class States(OfTable):
     A row that was there before the run, that the run didn't change and that somebody else changed last keeps the state that it has.
     """
 
+    kind = Phase.Kind.STATES
+
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state and its reason."""
         return {name: row.values[name] for name in self.columns}
@@ -52,20 +55,17 @@ class States(OfTable):
         theirs = (key for key, there in others.items() if str(there.get(EDITOR)).lower() not in self.destination.user_ids)
         return dict.fromkeys(theirs, "conflict.edited")
 
-    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        """The rows as they are sent together."""
-        return list(parts(rows, STATES_AT_ONCE))
+    @property
+    def first(self) -> int:  # type: ignore[override]
+        """As many as are created in a call, where there is a message for many."""
+        return tuning.first(self.table)[0] if "Update" in self.table.bulk else BATCH
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
         if "Update" not in self.table.bulk:
             return super().send(rows)
         targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
-        try:
-            self.client.update_multiple(self.table.name, self.table.entity_set, targets)
-        except DataverseRefused:
-            return super().send(rows)
-        return [(row, Outcome(204)) for row in rows]
+        return self.many(rows, lambda: self.client.update_multiple(self.table.name, self.table.entity_set, targets))
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
@@ -77,6 +77,8 @@ class Gone(States):
 
     What people edited of them is looked at when they are staged.
     """
+
+    kind = Phase.Kind.GONE
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """None."""
@@ -101,6 +103,7 @@ class Publish(OfTable):
     publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
     """
 
+    kind = Phase.Kind.PUBLISH
     _named: frozenset[str] = frozenset()  # retired ones that the source doesn't sell, and that lines to be made name nonetheless
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
@@ -147,6 +150,7 @@ class Close(OfTable):
     One that somebody reopened since it was closed stays open.
     """
 
+    kind = Phase.Kind.CLOSE
     _again: Mapping[str, list[str]] = {}
 
     @property

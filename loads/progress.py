@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Count, F, Q, Sum
 
 from loads.models import Chunk, LedgerEntry, Phase, Run
+from loads.tuning import DONE
 
 # A worker settles a chunk, or says so, far more often than this.
 SILENT_AFTER = timedelta(seconds=60)
@@ -75,9 +76,10 @@ class Progress:
 
     @property
     def tuning_text(self) -> str:
-        """How many rows go in a call now."""
-        tuning = self.phase.tuning
-        return f"{tuning['rows_per_call']} a call" if tuning else ""
+        """How many rows go in a call now; where some are created and others changed, of each."""
+        several = len(self.phase.tuning) > 1
+        sizes = [f"{one['rows_per_call']}{f' {DONE[kind]}' if several else ''}" for kind, one in self.phase.tuning.items()]
+        return f"{', '.join(sizes)} a call" if sizes else ""
 
     @property
     def read_text(self) -> str:

@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from connectors.dataverse.batch import ChangeSet
+from connectors.dataverse.batch import MOST, ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome, Target, joined
 from connectors.dataverse.columns import BULK
 from connectors.dataverse.errors import DataverseRefused, TooMuchAtOnce
 from connectors.dataverse.metadata import Table
 from connectors.http import OutcomeUnknown, Throttled
+from loads import tuning
 from loads.destination import Destination
 from loads.flight import Job
 from loads.models import Phase
 from loads.reasons import VERSION_MISMATCH, refusal
 from loads.staged import Body, StagedRow
-from loads.tuning import rows_per_call
+from loads.tuning import BATCH, CREATE, UPDATE, RowsPerCall, rows_per_call
 from loads.verification import ReadBack
+from workbench.engagements.errors import Retryable
 
-UPDATE_ROWS = 50
 PUT_OFF = 429
 PASSING = (PUT_OFF, 502, 503, 504)
 OF_THE_WHOLE = (400, 413)  # refusals of a batch that say something of what is in it, not of who sends it
@@ -51,6 +52,7 @@ class Writer:
     def __init__(self, client: Client, table: Table, stamp: dict[str, str]) -> None:
         """Keep what every call needs."""
         self.client, self.table, self.stamp = client, table, stamp
+        self.creating, self.updating = sizes(client, table)
 
     def create(self, rows: list[StagedRow]) -> list[Written]:
         """One Written per row, of rows that can't be there yet. Raises Retryable where the service can't be reached.
@@ -59,18 +61,17 @@ class Writer:
         """
         if "Create" not in self.table.bulk:
             return self._one_by_one(rows)
-        size = rows_per_call(self.client.base_url, self.table.name)
         try:
             self.client.create_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
         except OutcomeUnknown:
-            size.failed(len(rows), self.client.governor.last_s)
-            return self.upsert(rows)
+            self.creating.failed(len(rows), self.client.governor.last_s)
+            return [one for part in parts(rows, self.creating.size) for one in self.upsert(part)]  # of a size that is smaller by now
         except TooMuchAtOnce:
-            size.failed(len(rows), self.client.governor.last_s)
+            self.creating.failed(len(rows), self.client.governor.last_s)
             return self._one_by_one(rows)
         except DataverseRefused:  # at the first bad row: how long all would have taken is unknown
             return self._one_by_one(rows)
-        size.took(len(rows), self.client.governor.last_s)
+        self.creating.took(len(rows), self.client.governor.last_s)
         return [Written(row, "created") for row in rows]
 
     def take_over(self, rows: list[StagedRow]) -> list[Written]:
@@ -118,7 +119,7 @@ class Writer:
         def operation(row: StagedRow) -> Operation:
             return Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": row.etag or "*"})
 
-        outcomes = self._revised(answered(self.client, rows, operation))
+        outcomes = self._revised(answered(self.client, rows, operation, size=self.updating))
         changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
         ours = self._already_written(changed) if changed else set()
         return [
@@ -167,12 +168,18 @@ def _retired(client: Client, table: Table, rows: list[StagedRow]) -> dict[str, d
 
 
 def answered(
-    client: Client, rows: Sequence[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet], *, repeatable: bool = True
+    client: Client,
+    rows: Sequence[StagedRow],
+    operation: Callable[[StagedRow], Operation | ChangeSet],
+    *,
+    repeatable: bool = True,
+    size: RowsPerCall | None = None,
 ) -> list[tuple[StagedRow, Outcome]]:
     """An outcome per row; rows that the service only put off are sent again a few times, when it said to.
 
     repeatable: each may be carried out twice, as by primary key: a version that moved on is looked into afterwards. Else those alone are
-    sent again of which it is sure that nothing was done. Raises Throttled where the service goes on to put rows off.
+    sent again of which it is sure that nothing was done. size: what learns from how long the calls take. Raises Throttled where the service
+    goes on to put rows off.
     """
     settled: dict[str, Outcome] = {}
     left = list(rows)
@@ -180,7 +187,7 @@ def answered(
     for attempt in range(TRIES if rows else 0):
         if attempt:
             time.sleep(FIRST_WAIT_S * 2**attempt)  # a pause that the service asks for is kept by the governor
-        outcomes = _outcomes(client, [operation(row) for row in left], repeatable=repeatable)
+        outcomes = _outcomes(client, [operation(row) for row in left], repeatable=repeatable, size=size)
         settled |= {row.row_id: outcome for row, outcome in zip(left, outcomes, strict=True)}
         left = [row for row in left if settled[row.row_id].status in passing]
         if not left:
@@ -190,17 +197,42 @@ def answered(
     return [(row, settled[row.row_id]) for row in rows]
 
 
-def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool) -> list[Outcome]:
-    """One outcome per operation; a batch that is refused as a whole, such as one that is too large, is sent again in halves."""
+def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool, size: RowsPerCall | None) -> list[Outcome]:
+    """One outcome per operation; a batch that is too large, or refused as a whole, is sent in halves."""
+    if sum(len(one) if isinstance(one, tuple) else 1 for one in operations) > MOST:
+        return _halved(client, operations, repeatable=repeatable, size=size)
     try:
-        return client.batch(operations, repeatable=repeatable)
+        outcomes = client.batch(operations, repeatable=repeatable)
     except DataverseRefused as refused:
         if refused.status not in OF_THE_WHOLE:
+            if size and isinstance(refused, TooMuchAtOnce):
+                size.failed(len(operations), client.governor.last_s)
             raise
         if len(operations) == 1:
             return [Outcome(refused.status, refused.code, refused.row_message)]
-        half = len(operations) // 2
-        return [outcome for part in (operations[:half], operations[half:]) for outcome in _outcomes(client, part, repeatable=repeatable)]
+        return _halved(client, operations, repeatable=repeatable, size=size)
+    except Retryable:
+        if size:
+            size.failed(len(operations), client.governor.last_s)
+        raise
+    if size:
+        size.took(len(operations), client.governor.last_s)
+    return outcomes
+
+
+def _halved(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool, size: RowsPerCall | None) -> list[Outcome]:
+    half = len(operations) // 2
+    halves = (operations[:half], operations[half:])
+    return [outcome for part in halves for outcome in _outcomes(client, part, repeatable=repeatable, size=size)]
+
+
+def sizes(client: Client, table: Table) -> tuple[RowsPerCall, RowsPerCall]:
+    """How many rows are created in a call, and how many are changed."""
+    begin, why = tuning.first(table)
+    return (
+        rows_per_call(client.base_url, table.name, CREATE, begin, why),
+        rows_per_call(client.base_url, table.name, UPDATE, min(begin, BATCH)),
+    )
 
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, again: bool) -> Iterator[Job]:
@@ -208,18 +240,17 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, a
     table, stamp = destination.table(phase.table), destination.stamp(phase.table, phase.run.key)
     creates = [row for row in rows if row.action == "create"]
     updates = [row for row in rows if row.action == "update"]
-    size = rows_per_call(destination.client.base_url, table.name).size
+    creating, updating = sizes(destination.client, table)
     write = Writer.take_over if again else Writer.create
-    for act, part in (*((write, part) for part in parts(creates, size)), *((Writer.update, part) for part in parts(updates, UPDATE_ROWS))):
+    written = [(write, part) for part in parts(creates, creating.size)]
+    for act, part in (*written, *((Writer.update, part) for part in parts(updates, updating.size))):
         yield partial(_written, act, part, table, stamp)
 
 
-def tuning(destination: Destination, table: str, *, creates: bool) -> dict[str, Any]:
-    """How many rows of a table go in a call, and why, for people: rows_per_call, said."""
-    if creates:
-        return rows_per_call(destination.client.base_url, table).content()
-    said = f"{UPDATE_ROWS} rows a call: each is changed by itself, in the version that was read."
-    return {"rows_per_call": UPDATE_ROWS, "said": said}
+def used(destination: Destination, table: str, counts: Mapping[str, int]) -> dict[str, RowsPerCall]:
+    """Kind of call -> how many rows go in one, of the kinds that made these outcomes."""
+    creating, updating = sizes(destination.client, destination.table(table))
+    return ({CREATE: creating} if counts["created"] else {}) | ({UPDATE: updating} if counts["updated"] else {})
 
 
 def _written(
@@ -234,8 +265,9 @@ def refusals(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) 
     Such a row isn't written as such, so it isn't stamped and has no outcome here; one that was changed meanwhile is read again by the next
     run.
     """
-    for part in parts(rows, UPDATE_ROWS):
-        yield partial(_refused, part, destination.table(phase.table))
+    table = destination.table(phase.table)
+    for part in parts(rows, sizes(destination.client, table)[1].size):
+        yield partial(_refused, part, table)
 
 
 def _refused(rows: list[StagedRow], table: Table, client: Client) -> list[Written]:

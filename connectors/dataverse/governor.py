@@ -87,7 +87,8 @@ class Governor(Pace):
         self._quiet_since = clock()
         self._others_at = -math.inf  # when another process was last heard of
         self._kinds: dict[str, Kind] = {}
-        self._settled, self._slow_s = 0, 0.0
+        self._settled, self._slow_s, self._slow_at = 0, 0.0, 0
+        self._first = MOST  # at once to begin with
 
     @property
     def ceiling(self) -> int:
@@ -98,6 +99,20 @@ class Governor(Pace):
     def at_once(self) -> int:
         """Requests that may be out at once, from this machine."""
         return min(self.limit, self.ceiling)
+
+    def begin_with(self, at_once: int) -> None:
+        """Call at most so many at once of what comes now; more while answers stay as quick."""
+        with self._guard:
+            if at_once == self._first:
+                return
+            held_back = self.limit < self._start
+            self._first = at_once
+            if not held_back:
+                self.limit, self._lower = self._start, ""
+
+    @property
+    def _start(self) -> int:
+        return min(self.ceiling, self._first)
 
     def hear(self, hint: int) -> None:
         """Take the number that the service recommends."""
@@ -112,10 +127,10 @@ class Governor(Pace):
 
     def _share(self, hint: int, machines: int) -> None:
         with self._guard:
-            held_back = self.limit < self.ceiling
+            held_back = self.limit < self._start
             self.hint, self.machines = hint, machines
             if not held_back:
-                self.limit = self.ceiling
+                self.limit = max(self._start, min(self.limit, self.ceiling))
 
     def wait(self, bucket: str = "", *, longest_s: float = math.inf) -> float:
         """Wait for a pause that the service asked for, for room in the window, and for a slot; `done` must follow. Returns the seconds.
@@ -216,7 +231,7 @@ class Governor(Pace):
         if not self._heard:
             at_once = f"{self.at_once} at once until the service says how many it recommends."
         elif self.at_once < self.ceiling:
-            at_once = self._lower
+            at_once = self._lower or f"{self.at_once} at once to begin with, as Microsoft's guide has it for such tables."
         elif self.hint > MOST:
             at_once = f"{self.at_once} at once: the service refuses more of one user{shared}."
         else:
@@ -301,16 +316,20 @@ class Governor(Pace):
             return
         self._settled = 0
         if kind.seconds > SLOW * kind.least and self.at_once > 1:
-            if self.limit >= self.ceiling:
-                self._slow_s = kind.seconds
-            elif self.at_once <= self.ceiling // 2 and kind.seconds > HELPED * self._slow_s:
+            if not self._slow_at:
+                self._slow_at, self._slow_s = self.at_once, kind.seconds
+            elif self.at_once <= self._slow_at // 2 and kind.seconds > HELPED * self._slow_s:
                 # Half as many made none of them quicker: it isn't that they wait for each other.
-                kind.least, self.limit = kind.seconds, self.ceiling
+                kind.least, self.limit, self._slow_at = kind.seconds, self._slow_at, 0
+                self._lower = f"{self.limit} at once: fewer made no answer quicker."
                 return
             self.limit = self.at_once - 1
             self._lower = f"{self.limit} at once: answers took {kind.seconds / kind.least:.1f} times as long as the quickest."
-        elif self.limit < self.ceiling:
-            self.limit += 1
+        else:
+            self._slow_at = 0
+            if self.limit < self.ceiling:
+                self.limit += 1
+                self._lower = f"{self.limit} at once: answers stay quick, so more are tried."
 
 
 _kept: dict[tuple[str, str], Governor] = {}

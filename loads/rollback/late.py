@@ -21,11 +21,12 @@ from loads.rollback.rows import DRAFT
 from loads.rollback.scope import Scope
 from loads.rollback.verdicts import RESTORE, Verdict
 from loads.staged import StagedRow
+from loads.tuning import BATCH, RowsPerCall, rows_per_call
 
 
 def table_of(phase: Phase) -> str:
     """The table whose columns one must know to take back what a late phase did."""
-    return "list" if phase.kind in (Phase.Kind.TIES, Phase.Kind.MEMBERS, Phase.Kind.LEFT) else phase.table
+    return "list" if phase.kind in Phase.LINKS else phase.table
 
 
 class LateJudge:
@@ -101,6 +102,11 @@ class _Back(OfTable):
     """Puts back what was there: the same reading as the message that changed it, the other way round."""
 
     outcome = "restored"
+    first = BATCH  # row by row, whatever was done by a call for many
+
+    @property
+    def size(self) -> RowsPerCall:
+        return rows_per_call(self.client.base_url, self.name, f"{self.kind} back", self.first)
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         return found == row.before

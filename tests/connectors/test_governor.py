@@ -236,3 +236,17 @@ def test_a_pause_that_one_process_hears_of_holds_the_others_too(tmp_path, neighb
     neighbour.stdin.flush()
     assert neighbour.stdout.readline() == "held\n"
     assert 50 < governor.held_s() <= 60
+
+
+def test_it_begins_with_what_suits_the_table_and_calls_more_at_once_while_answers_stay_quick(governor, clock):
+    governor.begin_with(20)
+    governor.hear(52)
+    assert (governor.at_once, governor.said.partition(",")[0]) == (20, "20 at once to begin with")
+    for _ in range(400):
+        call(governor, clock, 0.1, "Create mwb_wide 20")
+    assert 20 < governor.at_once < 52
+    for _ in range(200):
+        call(governor, clock, 1, "Create mwb_wide 20")
+    assert governor.at_once < 25
+    governor.begin_with(50)
+    assert governor.at_once == 50

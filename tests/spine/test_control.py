@@ -10,9 +10,11 @@ from django.db.models import F
 from django.utils import timezone
 from django_q.models import Schedule
 
-from loads import callers, engine, runs, tasks
+from loads import callers, engine, runs, tasks, tuning
 from loads.destination import Destination
-from loads.models import Caller, Chunk, Phase, Run
+from loads.learned import Learned
+from loads.models import Caller, CallSize, Chunk, Phase, Run
+from loads.tuning import rows_per_call
 from reports import reconciliation
 from tests.pages import cast
 from tests.playing import dump, engagement_on
@@ -149,8 +151,27 @@ def test_the_commands_open_list_and_verify_a_run_and_refuse_with_words(prepared)
     assert {key: value for one in tuning["tables"] if one["table"] == "contact" for key, value in one.items() if key != "said"} == {
         "object": "user",
         "table": "contact",
-        "rows_per_call": 100,
+        "calls": "rows created",
+        "rows_per_call": 200,
     }
+
+
+def test_a_new_worker_begins_with_the_sizes_of_calls_that_others_learned_in_the_environment(monkeypatch):
+    engagement = cast.make_engagement()
+    sandbox, production = (engagement.environments.get(kind=kind) for kind in ("sandbox", "production"))
+    before = Learned(sandbox, "https://a/")
+    size = rows_per_call("https://a/", "contact", "update")
+    for _ in range(tuning.SEEN):
+        size.took(50, 0.5)
+    before.keep()
+    monkeypatch.setattr(tuning, "_kept", {})  # as another process has it
+    Learned(sandbox, "https://a/")
+    assert rows_per_call("https://a/", "contact", "update").said == size.said == "50 rows a call: 10.0 ms a row."
+    Learned(production, "https://b/")
+    assert rows_per_call("https://b/", "contact", "update").said == ""
+    CallSize.objects.update(learned={**size.learned(), "best": 4})
+    Learned(sandbox, "https://a/")
+    assert rows_per_call("https://a/", "contact", "update").size == 200
 
 
 def test_machines_share_the_hint_and_keep_to_a_pause_that_one_of_them_was_asked_to_make(settings, tmp_path):
