@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from connectors.dataverse import directory
@@ -91,6 +91,7 @@ class Callers:
         now = timezone.now()
         for connection, client in self._destination.users.items():
             governor = client.governor
+            governor.catch_up()  # for the threads that call
             held_s = governor.held_s()
             values = {
                 "at_once": governor.at_once,
@@ -103,16 +104,12 @@ class Callers:
             Caller.objects.filter(pk=caller.pk).update(**values, refused=F("refused") + governor.untold())
 
     def hear(self) -> None:
-        """Share the hint with the other machines that call, and keep to a pause that one of them was asked to make."""
-        now = timezone.now()
+        """Share the hint with the other machines that call."""
         users = self._destination.users
-        told = Caller.objects.filter(Q(at__gt=now - ALIVE) | Q(held_until__gt=now), connection__in=list(users)).exclude(node=self._node)
+        told = Caller.objects.filter(at__gt=timezone.now() - ALIVE, connection__in=list(users)).exclude(node=self._node)
         others: dict[int, set[str]] = defaultdict(set)
         for caller in told:
-            if caller.at > now - ALIVE:
-                others[caller.connection_id].add(caller.node)
-            if caller.held_until and caller.held_until > now:
-                users[caller.connection_id].governor.obey((caller.held_until - now).total_seconds())
+            others[caller.connection_id].add(caller.node)
         for connection, client in users.items():
             client.governor.share(1 + len(others[connection]))
 

@@ -180,7 +180,7 @@ class Client:
         if put_off := [one for one in outcomes if one.status == HTTPStatus.TOO_MANY_REQUESTS]:
             self.governor.hold("", max(one.retry_after_s or 0.0 for one in put_off), code=put_off[0].code)
         elif wait_s := max(one.retry_after_s or 0.0 for one in outcomes):
-            self.governor.obey(wait_s)
+            self.governor.pause(wait_s)
         return outcomes
 
     def _quieted(self, operation: Operation) -> Operation:
