@@ -194,7 +194,7 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
         budget.take(chunk)
         return claim.begin(chunk, phase, destination, worker)
 
-    if claim is SENDING:
+    if claim is SENDING and phase.table:
         for client in destination.clients:
             client.governor.begin_with(_at_once(phase, destination))
 
