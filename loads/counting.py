@@ -75,7 +75,8 @@ def _ranges(phase: Phase, destination: Destination) -> list[str]:
 def _edges(phase: Phase, parts: int) -> list[datetime]:
     """Moments between which about equally many of the phase's rows were made, rising, to the second; at most `parts` of them."""
     moments, undated = _given(phase, parts)
-    rest = list(phase.chunks.exclude(settled_at=None).order_by("settled_at").values_list("settled_at", flat=True))
+    settled = phase.chunks.exclude(settled_at=None).order_by("settled_at").values_list("settled_at", flat=True)
+    rest = [moment for moment in settled if moment]
     share = round(parts * undated / max(phase.planned, 1))
     found = {*_spread(moments, parts - share), *_spread(rest, share)}
     return sorted({edge.replace(microsecond=0) for edge in found})
