@@ -31,6 +31,8 @@ LOOKED_AT = 20_000  # rows in which columns with few values are looked for
 CHOSEN = pa.schema([("object", pa.string()), ("position", pa.int64())])
 CHOICES = ("Picklist", "Boolean", "State", "Status", "MultiSelectPicklist")
 
+LEFT_OUT = orjson.dumps([reason("sample.left_out")])  # of records that the sample leaves for a whole run
+
 Record = tuple[str, int]  # object, and the record's position in its dataset
 
 
@@ -78,11 +80,10 @@ def _keep_rows(path: Path, kept: set[int]) -> None:
 
 
 def _leave_out(run: Run, name: str, number: int, rows: Sequence[Mapping[str, Any]], kept: set[int]) -> None:
-    left_out = orjson.dumps([reason("sample.left_out")])
     with phases.Dispositions(run, name, number) as dispositions:
         for row in rows:
             is_left = row["disposition"] == "planned" and row["position"] not in kept
-            dispositions.add_again({**row, "disposition": "skipped", "reasons": left_out} if is_left else row)
+            dispositions.add_again({**row, "disposition": "skipped", "reasons": LEFT_OUT} if is_left else row)
 
 
 def _chosen(run: Run, destination: Destination) -> set[Record]:

@@ -180,10 +180,11 @@ def read_dispositions(run: Run, object_name: str) -> Iterator[dict[str, Any]]:
     yield from _across(parts(run, object_name, DISPOSITIONS_KIND))
 
 
-def read_reasons(run: Run, object_name: str) -> Iterator[dict[str, Any]]:
+def read_reasons(run: Run, object_name: str, *, but: bytes = b"[]") -> Iterator[dict[str, Any]]:
     """The disposition of every record of an object that has a reason, a loss or a note, in the records' order; see DISPOSITIONS.
 
-    Records without any are left out before they are read: of ten million events that is seven times as fast.
+    Records without any are left out before they are read: of ten million events that is seven times as fast. So are those whose reasons
+    are just these. but: JSON as it is staged.
     """
     paths = [str(path) for path in parts(run, object_name, DISPOSITIONS_KIND)]
     if not paths:
@@ -191,10 +192,20 @@ def read_reasons(run: Run, object_name: str) -> Iterator[dict[str, Any]]:
     names = [field.name for field in DISPOSITIONS]
     columns = ", ".join(f'"{name}"' for name in names)
     with store.database() as con:
-        found = con.execute(f"SELECT {columns} FROM read_parquet(?) WHERE reasons <> '[]'::BLOB", [paths])  # noqa: S608 - names of our own
+        found = con.execute(f"SELECT {columns} FROM read_parquet(?) WHERE reasons NOT IN ('[]'::BLOB, ?)", [paths, but])  # noqa: S608 - names of our own
         while batch := found.fetchmany(store.ROWS_PER_GROUP):
             for row in batch:
                 yield dict(zip(names, row, strict=True))
+
+
+def with_reasons(run: Run, object_name: str, reasons: bytes) -> dict[str, int]:
+    """Main table -> records of an object whose reasons are just these. reasons: JSON as it is staged."""
+    paths = [str(path) for path in parts(run, object_name, DISPOSITIONS_KIND)]
+    if not paths:
+        return {}
+    with store.database() as con:
+        counted = "SELECT main_table, count(*) FROM read_parquet(?) WHERE reasons = ? GROUP BY main_table"
+        return dict(con.execute(counted, [paths, reasons]).fetchall())
 
 
 def row_count(paths: Sequence[Path]) -> int:

@@ -12,6 +12,7 @@ from connectors import store
 from loads import staged
 from loads.models import LedgerEntry, Run
 from loads.reasons import explained
+from loads.sampling import LEFT_OUT
 from reports.books.losses import book
 from reports.documents import write_book, write_lines, write_sheets
 from reports.models import Document
@@ -29,10 +30,10 @@ def lines(run: Run) -> Iterator[dict[str, Any]]:
     """One line per reason of a record: what staging decided of an object's records, then what the load couldn't bring. See FIELDS.
 
     severity: loss (the row holds less than the source), note (worth knowing), hold or reject (why the record isn't loaded).
-    Memory holds one batch.
+    Memory holds one batch. Records that a sample leaves for a whole run, mostly nearly all, are counted in the summary alone.
     """
     for name in run.staged:
-        for batch in store.batched(staged.read_reasons(run, name), _BATCH):
+        for batch in store.batched(staged.read_reasons(run, name, but=LEFT_OUT), _BATCH):
             missed = refused(run, name).filter(position__gte=batch[0]["position"], position__lte=batch[-1]["position"])
             outcomes = {entry.position: outcome(entry) for entry in missed}
             for record in batch:
@@ -100,8 +101,18 @@ def sheets(run: Run) -> Iterator[Sheet]:
 def _summary(run: Run) -> Iterator[Sequence[Cell]]:
     names = ("object", "disposition", "severity", "code", "words", "field")
     counts = Counter(tuple(line[name] for name in names) for line in lines(run))
+    for told, count in _left_out(run):
+        counts[tuple(told[name] for name in names)] += count
     for key, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         yield [*key, count]
+
+
+def _left_out(run: Run) -> Iterator[tuple[dict[str, Any], int]]:
+    """Of each object and table a line that stands for all records that a sample leaves for a whole run, and how many they are."""
+    for name in run.staged if run.is_sample else ():
+        for table, count in staged.with_reasons(run, name, LEFT_OUT).items():
+            record = {"source_id": "", "main_table": table, "into": ""}
+            yield from ((line, count) for line in _told(name, record, "skipped", orjson.loads(LEFT_OUT)))
 
 
 def _row(line: Mapping[str, Any]) -> list[Cell]:

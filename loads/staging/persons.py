@@ -21,7 +21,7 @@ from loads.staging import companies, deciding, departed, existing, phases, placi
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
 from loads.staging.quality import Quality
-from loads.staging.ranges import RANGE, InRanges
+from loads.staging.ranges import InRanges, bounds
 from loads.staging.rows import Draft, TableWriter
 from mapping.issues import Issue
 from mapping.people import is_forgotten
@@ -91,7 +91,7 @@ class Persons(InRanges):
         context, rows, quality = self.context, PersonRows(self.context), Quality(self.context, OBJECT)
         with phases.Dispositions(context.run, OBJECT, number) as dispositions, ExitStack() as stack:
             writers = {t: stack.enter_context(TableWriter(context, OBJECT, t, number, samples=self.samples)) for t in TABLES}
-            decisions = _decisions(context.decisions(OBJECT), number * RANGE, (number + 1) * RANGE)
+            decisions = _decisions(context.decisions(OBJECT), *bounds(number))
             for decision, record, problem in self.beside(number, decisions):
                 _write_one(rows, quality, decision, record, problem, dispositions, writers)
 

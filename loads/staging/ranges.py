@@ -104,7 +104,7 @@ class InRanges(ABC):
 
     def beside(self, number: int, decisions: Iterator[Decided]) -> Iterator[tuple[Decided, dict[str, Any] | None, str]]:
         """The decisions of a range with their records, and what is wrong with those that can't be read."""
-        for landed in landing.scan(self.dataset, number * RANGE, (number + 1) * RANGE):
+        for landed in landing.scan(self.dataset, *bounds(number)):
             decision = next(decisions)
             if decision.position != landed.position:
                 raise AssertionError(f"Decision {decision.position} met record {landed.position}.")
@@ -123,6 +123,11 @@ class InRanges(ABC):
             crosswalk.follow(self.context.run.environment, self.object_name, self.given(), self.context.beat)
         offered = [StagingRange(run=self.context.run, object_name=self.object_name, number=number) for number in numbers]
         StagingRange.objects.bulk_create(offered, batch_size=500, ignore_conflicts=True)
+
+
+def bounds(number: int) -> tuple[int, int]:
+    """The positions of a range's records: from the first up to the second, which isn't in it."""
+    return number * RANGE, (number + 1) * RANGE
 
 
 def take(run: Run, worker: str) -> StagingRange | None:

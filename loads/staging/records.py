@@ -20,7 +20,7 @@ from loads.staging import departed, files, judging, known, phases, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
-from loads.staging.ranges import RANGE, InRanges
+from loads.staging.ranges import InRanges, bounds
 from loads.staging.rows import Draft, LateWriter, TableWriter
 
 STATES = Phase.Kind.STATES  # stand with the rows
@@ -82,7 +82,7 @@ class Records(InRanges):
             if number == 0:
                 shared = kind.shared(context, object_name) if kind.shared else ()
                 _write_shared(context, object_name, chain(placeholders.drafts(context, object_name), shared), writers)
-            main, decisions = self.main, read_decisions(context, object_name, number * RANGE, (number + 1) * RANGE)
+            main, decisions = self.main, read_decisions(context, object_name, *bounds(number))
             for decision, record, problem in self.beside(number, decisions):
                 _write_one(builder, quality, decision, record, problem, main, dispositions, writers, late)
 

@@ -19,7 +19,9 @@ from django.utils import timezone
 from connectors import landing
 from loads import engine, presence, runs, tasks
 from loads.dispositions import lookup
+from loads.ledger import LeaseLost
 from loads.models import Chunk, Crosswalk, LedgerEntry, Phase, Run
+from loads.staging import ranges
 from tests import folders
 from tests.folders import organisation_list, user
 from tests.playing import OTHERS, dump, engagement_on
@@ -144,6 +146,25 @@ def undisturbed(tmp_path: Path, transactional_db) -> dict[str, list[dict]]:
         rows = alone.rows()
     call_command("flush", verbosity=0, interactive=False)
     return rows
+
+
+def test_workers_stage_ranges_side_by_side_and_take_over_from_one_that_died(prepared: Prepared, monkeypatch) -> None:
+    monkeypatch.setattr(ranges, "RANGE", 16)  # of 61 people
+    run = prepared.opened_and_staged("company")
+    destination = engine.Destination(run.environment)
+    while not run.staging_ranges.exists():
+        engine.step(run, destination, "first")
+    dead = ranges.take(run, "dies")
+    while engine.step(run, destination, "second"):
+        pass
+    assert [one.number for one in run.staging_ranges.all()] == [dead.number], "the others are staged, and all wait for this one"
+    engine.release("dies")
+    assert engine.step(run, destination, "second")
+    with pytest.raises(LeaseLost):
+        ranges.keep(dead, "dies")
+    prepared.finish(run)
+    loaded = [row["mwb_sourceid"] for table in ("contact", "lead") for row in prepared.rows()[table]]
+    assert sorted(loaded) == sorted({*(f"user:u-{n}" for n in range(60)), "user:u-north"})
 
 
 def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
