@@ -74,7 +74,7 @@ def work(run_id: int, worker: str, seconds: float) -> bool:
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass", answer_s=ANSWER_S)
     while time.monotonic() < deadline:
-        run.refresh_from_db(fields=["state", "staged", "datasets", "started_at", "users", "stop_asked"])
+        run.refresh_from_db(fields=["state", "staged", "datasets", "given", "started_at", "users", "stop_asked"])
         if run.state not in runs.GOING:
             return False
         Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now())

@@ -122,18 +122,18 @@ _FAILED_RECORDS = """
 
 
 def _mark_present(phase: Phase, beat: Callable[[], None]) -> bool:
-    """Tell the crosswalk for a while which rows are there; False where there are more."""
+    """Tell the crosswalk for a while which rows are there; False where there may be more."""
     absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
     until = time.monotonic() + TELLING_S
     for rows in store.batched(staged.identities(staged.rows_of(phase), phase.told), crosswalk.BATCH):
-        if time.monotonic() > until:
-            return False
         there = [row for row in rows if row["action"] != "equal" and row["row_id"] not in absent]
         present = ((row["source_id"], phase.table, row["role"], row["row_id"], row["origin"], row["applied_hash"]) for row in there)
         crosswalk.mark_present(phase.run, phase.object_name, present)
         phase.told += len(rows)
         Phase.objects.filter(pk=phase.pk).update(told=phase.told)
         beat()
+        if time.monotonic() > until:
+            return False
     return True
 
 

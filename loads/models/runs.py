@@ -66,6 +66,7 @@ class Run(models.Model):
     resume_at = models.DateTimeField(null=True, blank=True, help_text="When it goes on by itself.")
     datasets = models.JSONField(default=dict, help_text="Object -> the dataset that this run stages.")
     staged = models.JSONField(default=list, help_text="Objects that are staged; a second try goes on after them.")
+    given = models.JSONField(default=dict, editable=False, help_text="Object -> ids of its records that were given so far.")
     changes = models.JSONField(
         default=dict, editable=False, help_text="Object -> records new, changed and deleted at the source since the run before."
     )

@@ -84,15 +84,13 @@ def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
 def _tell_crosswalk(phase: Phase, destination: Destination, beat: Callable[[], None]) -> bool:
     """What was removed is removed, what was restored is as the run before left it, and what a person has a hand in is kept.
 
-    False where there is more of it than a task has time for.
+    False where there may be more of it than a task has time for.
     """
     if not crosswalk.keeps(phase.run.load, phase.object_name):
         return True
     place, mark = (phase.run.environment, phase.object_name, phase.table), destination.own(RUN_ID)
     said, until = _said(phase), time.monotonic() + TELLING_S
     for staged_rows in store.batched(staged.read_phase(phase, phase.told), crosswalk.BATCH):
-        if time.monotonic() > until:
-            return False
         rows = list(_done(staged_rows, said))
         crosswalk.mark_removed(*place, [row.row_id for row, outcome in rows if outcome == REMOVE])
         crosswalk.mark_kept(*place, [row.row_id for row, outcome in rows if outcome == KEEP])
@@ -105,6 +103,8 @@ def _tell_crosswalk(phase: Phase, destination: Destination, beat: Callable[[], N
         phase.told += len(staged_rows)
         Phase.objects.filter(pk=phase.pk).update(told=phase.told)
         beat()
+        if time.monotonic() > until:
+            return False
     return True
 
 

@@ -77,9 +77,9 @@ class Persons(InRanges):
         """See `_decide`."""
         _decide(self.context, self.there)
 
-    def given(self) -> Iterator[Given]:
+    def given(self, start: int) -> Iterator[Given]:
         """The ids of everyone who will have a row, and their aliases."""
-        for row in store.read_rows(self.context.path(IDS)):
+        for row in store.read_rows(self.context.path(IDS), start=start):
             yield Given(row["name"], row["table"], row["row_id"], "", row["origin"], row["alias"], row["current"])
 
     def phases(self) -> list[tuple[str, str]]:

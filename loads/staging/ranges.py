@@ -4,6 +4,7 @@ A range's file of dispositions is written last and says that it is staged; what 
 """
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from connectors import landing
 from connectors.models import Dataset
+from connectors.store import batched
 from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.leases import LEASE
@@ -25,6 +27,7 @@ from loads.staging.context import StagingContext
 from loads.staging.rows import SAMPLES
 
 RANGE = 20_000  # records
+GIVING_S = 30.0  # of one task
 
 
 class HasPosition(Protocol):
@@ -65,8 +68,8 @@ class InRanges(ABC):
         """Decide on all records, set-based; the file of decisions is written last."""
 
     @abstractmethod
-    def given(self) -> Iterable[Given]:
-        """The ids that were decided."""
+    def given(self, start: int) -> Iterable[Given]:
+        """The ids that were decided, from one of them on, always in the same order."""
 
     @abstractmethod
     def stage_range(self, number: int) -> None:
@@ -119,10 +122,24 @@ class InRanges(ABC):
 
     def _offer(self, numbers: list[int]) -> None:
         """Let workers take these ranges; ids are given before the first of them."""
-        if len(numbers) == self._ranges:
-            crosswalk.follow(self.context.run.environment, self.object_name, self.given(), self.context.beat)
+        if len(numbers) == self._ranges and not self._give():
+            return
         offered = [StagingRange(run=self.context.run, object_name=self.object_name, number=number) for number in numbers]
         StagingRange.objects.bulk_create(offered, batch_size=500, ignore_conflicts=True)
+
+    def _give(self) -> bool:
+        """Give ids for a while; False where there are more, which the next call gives. Given twice they are the same."""
+        run, until = self.context.run, time.monotonic() + GIVING_S
+        done = run.given.get(self.object_name, 0)
+        for some in batched(self.given(done), crosswalk.BATCH):
+            crosswalk.follow(run.environment, self.object_name, some)
+            done += len(some)
+            run.given = {**run.given, self.object_name: done}
+            Run.objects.filter(pk=run.pk).update(given=run.given)
+            self.context.beat()
+            if time.monotonic() > until:
+                return False
+        return True
 
 
 def bounds(number: int) -> tuple[int, int]:

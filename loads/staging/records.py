@@ -52,15 +52,15 @@ class Records(InRanges):
         """See `judging.decide`."""
         judging.decide(self.context, self.object_name, self.kind, self.dataset, self.there)
 
-    def given(self) -> Iterator[Given]:
+    def given(self, start: int) -> Iterator[Given]:
         """The ids of the rows that are planned; none of objects that nothing looks up to."""
         if not self.context.objects[self.object_name]["record"]["crosswalk"]:
             return
         with database() as con:
             cursor = con.execute(
                 """SELECT source_id, r.t, r.id, r.role, r.origin FROM (SELECT source_id, unnest(rows) AS r FROM read_parquet(?)
-                   WHERE disposition = 'planned')""",
-                [str(self.context.decisions(self.object_name))],
+                   WHERE disposition = 'planned') OFFSET ?""",
+                [str(self.context.decisions(self.object_name)), start],
             )
             while batch := cursor.fetchmany(crosswalk.BATCH):
                 yield from (Given(source_id, table, row, role, origin) for source_id, table, row, role, origin in batch)

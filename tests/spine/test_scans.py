@@ -7,15 +7,17 @@ import pytest
 
 from connectors import store
 from connectors.dataverse.errors import DataverseRefused
-from loads import counting, engine, staged
+from loads import counting, crosswalk, engine, reconciliation, staged
 from loads.destination import Destination
-from loads.models import Run
+from loads.models import Crosswalk, Run
+from loads.rollback import agree, closing, open_rollback
 from loads.scans import reading
 from loads.scans.reading import Wanted
+from loads.staging import ranges
 from tests import folders
 from tests.folders import organisation_list, user
 from tests.playing import dump, engagement_on
-from tests.spine.test_load_engine import Prepared
+from tests.spine.test_load_engine import Prepared, unqueued
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 THERE = [{"accountid": f"00000000-0000-0000-0000-{n:012}", "name": f"Account {n}"} for n in range(20)]
@@ -31,9 +33,11 @@ def person(number: int) -> dict:
 
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch) -> Iterator[Prepared]:
-    """A sandbox whose tables take several steps of a page each."""
+    """A sandbox whose tables take several steps of a page each, and runs whose tasks have time for a few rows."""
     monkeypatch.setattr(reading, "PAGE", 7)
-    monkeypatch.setattr(reading, "STEP_S", 0)
+    for module, limit in ((reading, "STEP_S"), (ranges, "GIVING_S"), (reconciliation, "TELLING_S"), (closing, "TELLING_S")):
+        monkeypatch.setattr(module, limit, 0)
+    monkeypatch.setattr(crosswalk, "BATCH", 10)
     source = folders.write(
         tmp_path / "source",
         [*map(person, range(24)), user("u-north", "n@northpine.example", "customer", emailListIds=[1])],
@@ -72,8 +76,22 @@ def test_a_run_whose_tasks_end_after_a_page_each_ends_as_any_other_and_reads_no_
     phase = run.phases.get(table="contact")
     assert seen[f"count-{phase.pk}"] == [0, 7, 14, 21, 25]
     assert phase.at_destination == 25
+    known = Crosswalk.objects.filter(table="contact", alias=False)
+    assert set(known.values_list("state", flat=True)) == {Crosswalk.State.PRESENT}
+    assert known.count() == 25
     assert not run.scans.exists()
     assert not list(staged.folder(run).glob("scan-*"))
+
+
+def test_a_rollback_whose_tasks_end_as_early_takes_all_back_and_leaves_what_was_there(prepared, loaded):
+    with unqueued():
+        rollback = open_rollback(loaded, prepared.cast.engineer)
+        agree(prepared.work(rollback), prepared.cast.engineer)
+    assert prepared.work(rollback).state == Run.State.DONE
+    left = {row["contactid"] for row in dump(prepared.servers.dataverse_sandbox, "contact")}
+    assert left == {SOMEBODY["contactid"]}
+    assert not Crosswalk.objects.filter(table="contact", state=Crosswalk.State.PRESENT).exists()
+    assert not rollback.scans.exists()
 
 
 def test_many_rows_are_counted_by_ranges_that_several_workers_take_and_each_row_once(loaded, monkeypatch):
