@@ -51,7 +51,7 @@ logging.getLogger("urllib3").setLevel(logging.INFO)
 
 
 class Stats:
-    """Counters of a session that several threads add to: requests, retries, throttled, bytes (received)."""
+    """Counters of a session that several threads add to: requests, retries, throttled, bytes (received), operations (see Call)."""
 
     def __init__(self) -> None:
         """Start at zero."""
@@ -111,18 +111,20 @@ class HttpSession:
     def request(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, data: Any = None,
         headers: Mapping[str, str] | None = None, repeatable: bool | None = None, stream: bool = False,
-        expect: Container[int] = OK, bucket: str = "",
+        expect: Container[int] = OK, bucket: str = "", operations: int = 0, divisible: bool = False,
     ) -> requests.Response:  # fmt: skip
         """Send a request and return the answer, whose status is in `expect`.
 
         json: encoded here; data: bytes, text or form fields. repeatable: whether a second go does no harm (GET and HEAD by
-        default). stream: the caller reads the body and closes it. Raises the errors of connectors.http_errors.
+        default). stream: the caller reads the body and closes it. operations: what the service counts it as, each time that it
+        goes out. divisible: after a 500 the caller sends less at once, so the same isn't tried again. Raises the errors of
+        connectors.http_errors.
         """
         body, content_type = encoded(json, data)
         url = self.url(path, params)
         own = _origin(url) == _origin(self.base_url)
         safe = method in ("GET", "HEAD") if repeatable is None else repeatable
-        call = Call(method, url, {**content_type, **(headers or {})}, body, safe, stream, expect, bucket, own)
+        call = Call(method, url, {**content_type, **(headers or {})}, body, safe, stream, expect, bucket, own, operations, divisible)
         return self._persist(call, self._try)
 
     def download(
@@ -172,6 +174,8 @@ class HttpSession:
         """Wait before the next go, or raise the failure's error where there is none."""
         if failure.throttled:  # whether this call is tried again or not: the others wait
             self.pace.hold(call.bucket, failure.retry_after_s or 0.0, code=getattr(failure.error, "code", ""))
+        elif failure.retry_after_s:  # of a service that is busy, and will be as busy for them
+            self.pace.obey(failure.retry_after_s, call.bucket)
         pause = patience.pause_s(failure)
         if pause is None:
             raise failure.error from None
@@ -180,6 +184,7 @@ class HttpSession:
 
     def _try(self, call: Call, headers: Mapping[str, str]) -> requests.Response | Failure:
         self.stats.add("requests")
+        self.stats.add("operations", call.operations)
         try:
             with self._borrowed() as session:
                 response = session.request(
@@ -195,6 +200,7 @@ class HttpSession:
             return response
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self.stats.add("throttled")
+            self.stats.add("operations", -call.operations)  # *assumed*: what is put off doesn't count
         return from_answer(call, response, secrets_of(headers))
 
     def _spooled(self, call: Call, headers: Mapping[str, str]) -> BinaryIO | Failure:

@@ -41,7 +41,11 @@ class Pace:
         """A call that was waited for was answered, or broke off."""
 
     def hold(self, bucket: str, seconds: float, *, code: str = "") -> None:
-        """Let no thread call in this bucket for so long: the service said so to one of them. code: its word for the limit."""
+        """Let no thread call in this bucket for so long: the service refused one of them. code: its word for the limit."""
+        self.obey(seconds, bucket)
+
+    def obey(self, seconds: float, bucket: str = "") -> None:
+        """Let no thread call in this bucket for so long: the service asks for it, without a word of any limit."""
         with self._lock:
             until = time.monotonic() + seconds
             self._held_until[bucket] = max(until, self._held_until.get(bucket, 0.0))

@@ -36,6 +36,8 @@ class Call:
     expect: Container[int]
     bucket: str
     own: bool  # goes to the session's own address, so it carries its credentials
+    operations: int = 0  # that the service counts, of those that write
+    divisible: bool = False  # after a 500 whoever sends it sends it in parts, not the same again
 
     def __repr__(self) -> str:
         return described(self.method, self.url)
@@ -112,7 +114,7 @@ def from_answer(call: Call, response: requests.Response, secrets: Collection[str
         return Failure(Unauthorized(f"{call} answered 401."))
     body = text[:_BODY_KEPT]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR and call.repeatable:
-        return Failure(ServerFailed(f"{call} answered 500.", status=status, body=body, payload=payload), again=True)
+        return Failure(ServerFailed(f"{call} answered 500.", status=status, body=body, payload=payload), not call.divisible)
     remedy = "The address leads elsewhere; enter the address that it leads to." if status < HTTPStatus.BAD_REQUEST else None
     return Failure(HttpRefused(f"{call} answered {status}.", status=status, body=body, payload=payload, remedy=remedy))
 

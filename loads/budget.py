@@ -1,26 +1,36 @@
 """The requests of 24 hours that a load may use: a run that has used them up pauses, and goes on by itself when there is room again.
 
-Each row that is sent counts as one request, in a bulk call or a batch too (facts, section 4). The pool is the tenant's, so that what
-the engagement's runs sent to the other environment counts as well. What others send isn't known: the customer allows less where they do.
+Each row that is sent counts as one request, in a bulk call or a batch too (facts, section 4), each time that it is sent. The pool is the
+tenant's, so that what the engagement's runs sent to the other environment counts as well. What others send isn't known: the customer allows
+less where they do.
+
+A worker reserves a request for each row of a chunk that it takes, and puts what was really sent in its place. What one that was killed had
+reserved counts as sent.
 """
 
 import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django_q.models import Schedule
 from django_q.tasks import schedule
 
 from loads import forecast
+from loads.flight import Underway
 from loads.models import Chunk, Phase, Run
 from loads.staging.phases import CHUNK_ROWS
+from workbench.engagements.models import Engagement
 
 DAY = timedelta(hours=24)
 LOOK_S = 1.0
 ENOUGH = 10  # it goes on when a tenth of what is allowed is free: not for each chunk that falls out of the 24 hours
-SENT = F("created") + F("updated") + F("refused") + F("removed") + F("restored")
+NEAR = 20  # chunks from the end on, the workers count one after the other
+COUNTS = F("operations") + F("reserved")
+RESERVED: Mapping[str, Combinable] = {"operations": COUNTS, "reserved": F("stop") - F("start")}
 GO_ON = "loads.tasks.go_on"
 SAID = (
     "The load may use {allowed:,} requests in 24 hours and has used {used:,}. It goes on by itself on {at:%d %B at %H:%M} UTC. "
@@ -29,7 +39,7 @@ SAID = (
 
 
 class Budget:
-    """What is left for one run. Rows that are under way count as if all of them were sent."""
+    """What is left for one run, of what is sent and reserved."""
 
     def __init__(self, run: Run) -> None:
         """Nothing is counted before it is first asked."""
@@ -44,9 +54,25 @@ class Budget:
             self._used, self._counted = used(self._run), time.monotonic()
         return not self._used or self._used + rows <= self.allowed
 
-    def take(self, chunk: Chunk) -> None:
-        """Count a chunk that was taken since."""
-        self._used += chunk.stop - chunk.start
+    def taken(self, phase: Phase, take: Callable[[], Chunk | None]) -> Chunk | None:
+        """The chunk that `take` reserved, where there is room for one; of the last room no two workers take the same."""
+        if not self.has_room(phase):
+            return None
+        if self._used + NEAR * min(CHUNK_ROWS, phase.planned) <= self.allowed:
+            chunk = take()
+        else:
+            with transaction.atomic():
+                Engagement.objects.select_for_update(no_key=True).get(pk=self._run.engagement_id)
+                self._counted = float("-inf")
+                chunk = take() if self.has_room(phase) else None
+        self._used += chunk.reserved if chunk else 0
+        return chunk
+
+    def give_back(self, worker: str, unsettled: Iterable[Underway]) -> None:
+        """Put what was really sent of chunks in the place of what was reserved for them; others will send them again."""
+        for one in unsettled:
+            held = Chunk.objects.filter(pk=one.chunk.pk, worker=worker, state=Chunk.State.LEASED)
+            held.update(operations=F("operations") + one.operations, reserved=0)
 
     @transaction.atomic
     def pause(self) -> None:
@@ -58,23 +84,24 @@ class Budget:
             schedule(GO_ON, self._run.pk, schedule_type=Schedule.ONCE, next_run=at, name=f"run {self._run.pk} goes on")
 
 
-def _sent(run: Run) -> QuerySet[Chunk]:
-    """Chunks of the engagement that count now."""
-    return Chunk.objects.filter(phase__run__engagement=run.engagement_id, settled_at__gt=timezone.now() - DAY).order_by()
+def _counting(run: Run) -> QuerySet[Chunk]:
+    """Chunks of the engagement that count now: those that were sent, and those that somebody is at, or was."""
+    day_ago = timezone.now() - DAY
+    recent = Q(settled_at__gt=day_ago) | Q(settled_at=None, lease_until__gt=day_ago)
+    return Chunk.objects.filter(recent, phase__run__engagement=run.engagement_id).order_by()
 
 
 def used(run: Run) -> int:
     """Requests of the last 24 hours, those under way included."""
-    under_way = Chunk.objects.filter(phase__run__engagement=run.engagement_id, state=Chunk.State.LEASED).order_by()
-    sent = _sent(run).aggregate(sum=Sum(SENT, default=0))["sum"]
-    return sent + under_way.aggregate(sum=Sum(F("stop") - F("start"), default=0))["sum"]
+    return int(_counting(run).aggregate(sum=Sum(COUNTS, default=0))["sum"])
 
 
 def room_at(run: Run, allowed: int) -> datetime:
     """When enough of what was used is more than 24 hours old."""
     enough = allowed - max(allowed // ENOUGH, min(CHUNK_ROWS, allowed))
     left, now = used(run), timezone.now()
-    for sent, settled_at in _sent(run).order_by("settled_at").values_list(SENT, "settled_at").iterator():
+    settled = _counting(run).exclude(settled_at=None).order_by("settled_at")
+    for sent, settled_at in settled.values_list(COUNTS, "settled_at").iterator():
         left -= sent
         if left <= enough:
             return max(now, settled_at + DAY) + timedelta(seconds=1)

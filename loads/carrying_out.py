@@ -3,6 +3,7 @@
 What rows that were there before held is written down first, for a rollback to put back. One outcome per staged row.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from loads.messaging import Message, Values, done
 from loads.models import Crosswalk, Phase
 from loads.reasons import reason, refusal
 from loads.staged import StagedRow
-from loads.writer import Written
+from loads.writer import FIRST_WAIT_S, PARTS, Written, parts
 
 TRIES = 3
 
@@ -68,27 +69,39 @@ def _keep(journal: Path, rows: Sequence[StagedRow], found: Mapping[str, Values])
 
 
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
-    """One Written per row: after a lost answer the service is asked which are done, and only the others are sent again.
+    """One Written per row. What got no answer, or was refused, is looked at first: a killed worker's own message may have done it.
 
-    They are sent in calls of the size as it is then, which is smaller where calls took too long.
+    Only what isn't done and got no answer is sent again, in ever smaller parts, and in calls of no more rows than have their size by then.
+    Raises Retryable.
     """
     left, settled = rows, list[Written]()
-    for attempt in range(TRIES):
-        unknown: list[StagedRow] = []
-        for part in message.parts(left):
-            try:
-                settled += [_written(message, row, outcome) for row, outcome in message.send(part)]
-            except OutcomeUnknown:
-                if attempt == TRIES - 1:
-                    raise
-                unknown += part
-        there = message.present(unknown) if unknown else set()
-        settled += [Written(row, message.outcome) for row in unknown if row.row_id in there]
-        left = [row for row in unknown if row.row_id not in there]
+    for attempt in range(TRIES if rows else 0):
+        if attempt:
+            time.sleep(FIRST_WAIT_S * 2**attempt)
+        sent, lost = _sent_in(PARTS**attempt, message, left)
+        doubtful = [row for row, outcome in sent if outcome is None or not outcome.ok]
+        there = message.present(doubtful) if doubtful else set()
+        for row, outcome in sent:
+            if row.row_id in there or (outcome and outcome.ok):
+                settled.append(Written(row, message.outcome))
+            elif outcome:
+                settled.append(Written(row, "refused", refusal(outcome)))
+        left = [row for row, outcome in sent if outcome is None and row.row_id not in there]
         if not left:
             break
+        if lost and attempt == TRIES - 1:
+            raise lost
     return settled
 
 
-def _written(message: Message, row: StagedRow, outcome: Outcome) -> Written:
-    return Written(row, message.outcome) if outcome.ok else Written(row, "refused", refusal(outcome))
+def _sent_in(count: int, message: Message, rows: list[StagedRow]) -> tuple[list[tuple[StagedRow, Outcome | None]], OutcomeUnknown | None]:
+    """Each row with its outcome, sent in so many parts or more; None for rows whose answer got lost, with the last error that said so."""
+    sent = list[tuple[StagedRow, Outcome | None]]()
+    lost: OutcomeUnknown | None = None
+    for part in parts(rows, min(message.size.size, -(-len(rows) // count))):
+        try:
+            sent += message.send(part)
+        except OutcomeUnknown as error:
+            sent += [(row, None) for row in part]
+            lost = error
+    return sent, lost

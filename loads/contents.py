@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.dataverse import files
 from connectors.dataverse.client import Client, Operation, Outcome
-from connectors.dataverse.errors import DataverseRefused, RowExists
+from connectors.dataverse.errors import DataverseRefused, LogicFailed, RowExists
 from connectors.dataverse.files import BLOCK, HELD, TABLES
 from connectors.files import FileLost, StoredFile
 from connectors.http import OutcomeUnknown
@@ -66,15 +66,18 @@ class _Sender:
         return [*map(_lost, lost), *(_written(row, outcome) for row, outcome in outcomes)]
 
     def by_blocks(self, row: StagedRow, *, again: bool) -> Written:
-        """A large file; where an answer got lost it is read whether the row is there. Raises Retryable, OutcomeUnknown."""
+        """A large file; where an answer got lost, or the service failed, it is read whether the row is there. Raises Retryable."""
         if again and self._is_there(row):
             return Written(row, "created")
         for _ in range(TRIES - 1):
-            with suppress(OutcomeUnknown):
+            with suppress(OutcomeUnknown, LogicFailed):
                 return self._sent(row)
             if self._is_there(row):
                 return Written(row, "created")
-        return self._sent(row)
+        try:
+            return self._sent(row)
+        except LogicFailed as refused:
+            return _refused(row, refused)
 
     def _sent(self, row: StagedRow) -> Written:
         try:
@@ -84,9 +87,9 @@ class _Sender:
         except RowExists:  # our own: its answer got lost, and it wasn't there yet when it was looked for
             pass
         except DataverseRefused as refused:
-            if isinstance(refused, Retryable):
+            if isinstance(refused, Retryable | LogicFailed):  # it may pass
                 raise
-            return _written(row, Outcome(refused.status, refused.code, refused.row_message))
+            return _refused(row, refused)
         return Written(row, "created")
 
     def _is_there(self, row: StagedRow) -> bool:
@@ -97,6 +100,10 @@ class _Sender:
 
     def _body(self, row: StagedRow) -> dict[str, Any]:
         return {key: value for key, value in row.values.items() if key != self._content} | self._stamp
+
+
+def _refused(row: StagedRow, refused: DataverseRefused) -> Written:
+    return _written(row, Outcome(refused.status, refused.code, refused.row_message))
 
 
 def _lost(row: StagedRow) -> Written:

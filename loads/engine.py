@@ -6,12 +6,14 @@ no task lasts long; what a dead worker held is taken over when its machine notic
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from django.db import Error as DatabaseLost
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from loads import (
@@ -21,6 +23,7 @@ from loads import (
     contents,
     leases,
     ledger,
+    opting_out,
     quality,
     reading_back,
     reconciliation,
@@ -32,11 +35,11 @@ from loads import (
     weights,
     writer,
 )
-from loads.budget import Budget
+from loads.budget import RESERVED, Budget
 from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
-from loads.flight import Flight, Underway
+from loads.flight import COUNTED, Flight, Underway
 from loads.learned import Learned
 from loads.leases import LEASE
 from loads.messages import message_of
@@ -49,7 +52,6 @@ from loads.staging import ranges, stage_next, stage_range
 from mapping import plan
 
 logger = logging.getLogger(__name__)
-Renew = Callable[[Sequence[int]], int]
 RENEW_AFTER_S = 20
 BEAT_S = 1.0
 LOOK_S = 1.0  # for an answer, before the worker says again that it is alive
@@ -179,6 +181,7 @@ class Claim:
     during: str
     after: Collection[str]
     begin: Callable[[Chunk, Phase, Destination, str], Underway]
+    reserves: Mapping[str, Combinable] = field(default_factory=dict)  # what is written down of a chunk that is taken
 
 
 def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float, budget: Budget) -> bool:
@@ -188,11 +191,9 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
     """
 
     def begin_next() -> Underway | None:
-        chunk = claim_next(phase, worker, claim) if claim is READING or budget.has_room(phase) else None
-        if chunk is None:
-            return None
-        budget.take(chunk)
-        return claim.begin(chunk, phase, destination, worker)
+        take = partial(claim_next, phase, worker, claim)
+        chunk = take() if claim is READING else budget.taken(phase, take)
+        return claim.begin(chunk, phase, destination, worker) if chunk else None
 
     if claim is SENDING and phase.table:
         for client in destination.clients:
@@ -202,7 +203,7 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
         held = Chunk.objects.filter(pk__in=ids, worker=worker, state=claim.during)
         return held.update(lease_until=timezone.now() + LEASE)
 
-    return _fly(phase.run, destination, worker, begin_next, renew, deadline)
+    return _fly(phase.run, destination, worker, _Work(begin_next, renew, partial(budget.give_back, worker)), deadline)
 
 
 def _at_once(phase: Phase, destination: Destination) -> int:
@@ -217,33 +218,51 @@ def _read_on(run: Run, destination: Destination, worker: str, deadline: float) -
         scan = reading.claim_next(run, worker)
         return reading.begin(scan, destination, worker) if scan else None
 
-    return _fly(run, destination, worker, begin_next, lambda ids: reading.renew(ids, worker), deadline)
+    return _fly(run, destination, worker, _Work(begin_next, lambda ids: reading.renew(ids, worker), lambda unsettled: None), deadline)
 
 
-def _fly(run: Run, destination: Destination, worker: str, begin_next: Callable[[], Underway | None], renew: Renew, deadline: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker does of one kind. begin_next: begins the next of it, None where there is none.
+
+    renew: keeps the worker's chunks or scans of these ids, and says how many are still its own. give_back: takes what won't be settled.
+    """
+
+    begin_next: Callable[[], Underway | None]
+    renew: Callable[[Sequence[int]], int]
+    give_back: Callable[[Iterable[Underway]], None]
+
+
+def _fly(run: Run, destination: Destination, worker: str, work: _Work, deadline: float) -> bool:
     """Begin what there is to do, as fast as the service takes it, until the deadline, and at least one; False where there was nothing."""
     taken = 0
-    watch = _Watch(run, renew, callers.Callers(run, destination, worker), Learned(run.environment, destination.client.base_url))
-    with watch, Flight(destination.clients) as flight:
-        while True:
-            while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
-                underway = begin_next()
-                if underway is None:
-                    break
-                taken += 1
-                flight.start(underway)
-            if not flight.underway:
-                return taken > 0
-            flight.land(LOOK_S)
-            watch.beat(flight.underway)
+    flight = Flight(destination.clients)
+    watch = _Watch(run, work, callers.Callers(run, destination, worker), Learned(run.environment, destination.client.base_url))
+    try:
+        with watch, flight:
+            while True:
+                while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
+                    underway = work.begin_next()
+                    if underway is None:
+                        break
+                    taken += 1
+                    flight.start(underway)
+                if not flight.underway:
+                    return taken > 0
+                flight.land(LOOK_S)
+                watch.beat(flight.underway)
+    except Exception:
+        with suppress(DatabaseLost):
+            work.give_back(flight.unsettled)
+        raise
 
 
 class _Watch:
     """Says now and then that a worker is alive, keeps what it has under way, and sees whether the run still goes on."""
 
-    def __init__(self, run: Run, renew: Renew, told: callers.Callers, learned: Learned) -> None:
-        """renew: keeps the worker's chunks or scans of these ids, and says how many are still its own."""
-        self._run, self._renew, self._callers, self._learned = run, renew, told, learned
+    def __init__(self, run: Run, work: _Work, told: callers.Callers, learned: Learned) -> None:
+        """work: what is kept."""
+        self._run, self._work, self._callers, self._learned = run, work, told, learned
         self._beaten = self._renewed = time.monotonic()
         self.is_going = True
 
@@ -269,7 +288,7 @@ class _Watch:
         self.is_going = bool(going.update(heartbeat_at=timezone.now()))
         if now - self._renewed > RENEW_AFTER_S:
             self._renewed = now
-            if self._renew([one.chunk.pk for one in underway]) < len(underway):
+            if self._work.renew([one.chunk.pk for one in underway]) < len(underway):
                 raise ledger.LeaseLost(f"A part of {self._run} belongs to another worker now.")
 
 
@@ -281,7 +300,7 @@ def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
         chunk = phase.chunks.filter(free).order_by("number").first()
         if chunk is None:
             return None
-        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1}
+        lease = {"state": claim.during, "worker": worker, "lease_until": now + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
         if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
@@ -297,26 +316,38 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     settlement = ledger.Settlement()
     bound, only = bindings.late(destination.environment), () if phase.run.is_rollback else staged.TO_SEND
     rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=only))
-    ready = (rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement)
+    ready, again = staged.apart((rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement))
     if phase.run.is_rollback:
         jobs = list(rollback.jobs(destination, phase, ready))
     elif phase.kind == Phase.Kind.ROWS:
-        edited, again = [row for row in rows if row.action == "conflict" and row.values], chunk.attempts > 1
+        taken_over = chunk.attempts > 1
         filed, plain = weights.apart(phase, ready)
-        jobs = [*writer.jobs(destination, phase, plain, again=again), *contents.jobs(destination, phase, filed, again=again)]
-        jobs += writer.refusals(destination, phase, edited)
+        jobs = [*writer.jobs(destination, phase, plain, again=taken_over), *contents.jobs(destination, phase, filed, again=taken_over)]
+        jobs += opting_out.jobs(destination, phase, rows)
     else:
         jobs = list(carrying_out.jobs(destination, phase, ready, chunk.number))
 
     def settle(underway: Underway) -> None:
         for written in underway.results:
-            settlement.add(chunk, written.row, written.outcome, written.reason)
-        ledger.settle(chunk, worker, settlement, requests=underway.requests, retries=underway.retries, seconds=underway.seconds)
+            _take_in(settlement, chunk, written, again.get(written.row.row_id, ()))
+        spent = {name: getattr(underway, name) for name in (*COUNTED, "seconds")}
+        ledger.settle(chunk, worker, settlement, **spent)
         _keep_tuning(phase, destination, settlement.counts)
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
         log.info("chunk settled: %s", settlement.counts)
 
     return Underway(chunk, jobs, settle)
+
+
+def _take_in(settlement: ledger.Settlement, chunk: Chunk, written: writer.Written, again: Sequence[staged.StagedRow]) -> None:
+    """Count what came of a row. again: the same row, staged more than once, of which one was sent: the others are as it is."""
+    if written.outcome == writer.BESIDE and written.reason:
+        settlement.beside(written.row, written.reason)
+        return
+    settlement.add(chunk, written.row, written.outcome, written.reason)
+    outcome = written.outcome if written.reason or chunk.phase.run.is_rollback else "equal"
+    for row in again:
+        settlement.add(chunk, row, outcome, written.reason)
 
 
 def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
@@ -371,7 +402,7 @@ def read_back(chunk: Chunk, phase: Phase, destination: Destination, worker: str)
     return (rollback.read if phase.run.is_rollback else reading_back.read)(chunk, phase, destination, worker)
 
 
-SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send)
+SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, RESERVED)
 READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), read_back)
 
 

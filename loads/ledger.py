@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from loads.models import Chunk, LedgerEntry, Phase
 from loads.staged import StagedRow
 from workbench.engagements.errors import WorkbenchError
 
+OPTED_OUT = ("consent.written", "consent.not_written")  # what came of a refusal, beside its row's own outcome
 COUNTED = ("created", "updated", "equal", "refused", "waiting", "removed", "restored", "kept")
 
 
@@ -28,38 +29,48 @@ class Settlement:
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     entries: list[LedgerEntry] = field(default_factory=list)
+    _of_rows: dict[str, LedgerEntry] = field(default_factory=dict)
 
     def add(self, chunk: Chunk, row: StagedRow, outcome: str, reason: Mapping[str, Any] | None = None) -> None:
         """Count one row; one that isn't as planned is kept with its reason."""
         self.counts[outcome] += 1
         if reason is not None:
             phase = chunk.phase
-            self.entries.append(
-                LedgerEntry(
-                    run_id=phase.run_id,
-                    phase=phase,
-                    object_name=phase.object_name,
-                    source_id=row.source_id,
-                    role=row.role,
-                    position=row.position,
-                    row_id=UUID(row.row_id),
-                    main_table=row.main_table,
-                    outcome=outcome,
-                    held=reason["severity"] == "hold",
-                    code=str(reason["code"])[:80],
-                    reasons=[dict(reason)],
-                )
+            entry = LedgerEntry(
+                run_id=phase.run_id,
+                phase=phase,
+                object_name=phase.object_name,
+                source_id=row.source_id,
+                role=row.role,
+                position=row.position,
+                row_id=UUID(row.row_id),
+                main_table=row.main_table,
+                outcome=outcome,
+                held=reason["severity"] == "hold",
+                code=str(reason["code"])[:80],
+                reasons=[dict(reason)],
             )
+            self.entries.append(entry)
+            self._of_rows[row.row_id] = entry
+
+    def beside(self, row: StagedRow, reason: Mapping[str, Any]) -> None:
+        """Tell what was done with a row that has an entry already, in front of its other reasons where it is more than a note."""
+        entry = self._of_rows[row.row_id]
+        others = [one for one in entry.reasons if one["code"] not in OPTED_OUT]
+        entry.reasons = [*others, dict(reason)] if reason["severity"] == "note" else [dict(reason), *others]
+        entry.code = str(entry.reasons[0]["code"])[:80]
 
 
 @transaction.atomic
-def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, retries: int, seconds: float) -> None:
+def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, retries: int, operations: int, seconds: float) -> None:
     """Close a chunk with its counts and entries, all or nothing. Raises LeaseLost."""
     done = Chunk.objects.filter(pk=chunk.pk, state=Chunk.State.LEASED, worker=worker).update(
         state=Chunk.State.DONE,
         lease_until=None,
         requests=requests,
         retries=retries,
+        operations=F("operations") + operations,
+        reserved=0,
         seconds=seconds,
         settled_at=timezone.now(),
         **settlement.counts,

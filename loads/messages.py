@@ -226,8 +226,9 @@ class Close(OfTable):
         return dict.fromkeys(self._closes(before), "conflict.edited")
 
     def present(self, rows: Sequence[StagedRow]) -> set[str]:
-        """Those that are closed as is wanted, once the day of those that are closed is."""
-        self._mend(rows)
+        """Those that are closed as is wanted, once the day of those that we closed is."""
+        ours = self._closes([row.row_id for row in rows])
+        self._mend([row for row in rows if row.row_id in ours])
         return super().present(rows)
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome
-from connectors.dataverse.errors import DataverseRefused, TooMuchAtOnce
+from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column, Table
+from connectors.http import ServerFailed
 from loads.destination import Destination
 from loads.staged import StagedRow
 from loads.tuning import BATCH, RowsPerCall, rows_per_call
@@ -132,8 +133,8 @@ class OfTable(ABC):
         """
         try:
             call()
-        except DataverseRefused as refused:
-            if isinstance(refused, TooMuchAtOnce):
+        except (DataverseRefused, ServerFailed) as refused:
+            if isinstance(refused, Retryable):
                 self.size.failed(len(rows), self.client.governor.last_s)
             return answered(self.client, rows, self.operation, repeatable=False)
         except Retryable:

@@ -109,10 +109,18 @@ def written(chunk: Chunk, phase: Phase) -> list[StagedRow]:
     bound = bindings.late(phase.run.environment)
     read = staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=staged.TO_READ_BACK)
     rows = [row for row in read if row.action in ("create", "update")]
+    if phase.kind == Phase.Kind.ROWS:
+        rows = _once(rows)
     if not (chunk.refused or chunk.waiting):
         return rows
     absent = ledger.absent(phase, (UUID(row.row_id) for row in rows))
     return [row for row in rows if UUID(row.row_id) not in absent]
+
+
+def _once(rows: list[StagedRow]) -> list[StagedRow]:
+    """Without rows that are staged twice alike, of which one was sent; one with other values is read, and found wrong."""
+    first, again = staged.apart(rows)
+    return [*first, *(row for one in first for row in again.get(one.row_id, ()) if row.values != one.values)]
 
 
 # What decides the verdicts of a row: its keys, the literal and the lossy columns, the keys of wrong values. Most rows are alike in it.

@@ -25,6 +25,11 @@ OF_THE_LOAD: dict[str, str] = {
     "cluster.with_survivor": "The record was merged into another one; what the customer decided about that one holds for it too.",
     "column.business_required": "The app's forms ask for a value here; the service takes the row without one.",
     "column.ignored": "The service leaves values for this column out without saying so.",
+    "consent.not_written": (
+        "The person refuses messages, and that couldn't be written into a row that somebody edited. A further run tries it again; "
+        "until then nobody may send to them."
+    ),
+    "consent.written": "The person refuses messages, and that was written into the row, whatever is decided about the rest of it.",
     "company.ambiguous": "The person is in several organisation lists and none of them has the person's e-mail domain.",
     "company.name_blank": "The list's name has nothing behind the organisation prefix.",
     "conflict.retired": "Someone retired the product at the destination, and the source still sells it; a person must say which holds.",
@@ -100,6 +105,8 @@ SETTLED_LATER: dict[str, str] = {
     VERSION_MISMATCH: "Someone changed the row after it was read. A further run reads it again.",
     "0x80040217": "The row, or one that it looks up to, is no longer at the destination. A further run looks again.",
     "0x80060891": "A row that it looks up to isn't at the destination. A further run looks again.",
+    "0x80040216": "The service failed at the row twice and doesn't say why. A further run tries it again.",
+    "0x80040224": "The service failed at the row twice and doesn't say why. A further run tries it again.",
 }
 WORDS = EXPLANATIONS | OF_THE_LOAD | SETTLED_LATER
 
@@ -107,6 +114,7 @@ WORDS = EXPLANATIONS | OF_THE_LOAD | SETTLED_LATER
 SEVERITIES: dict[str, Severity] = {
     "cluster.with_survivor": "note",
     "company.name_blank": "reject",
+    "consent.written": "note",
     "email.too_long": "reject",
     "record.unreadable": "reject",
     "list.organisation": "note",

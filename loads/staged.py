@@ -111,6 +111,15 @@ class StagedRow:
     before: Mapping[str, Any] | None
 
 
+def apart(rows: Iterable[StagedRow]) -> tuple[list[StagedRow], dict[str, list[StagedRow]]]:
+    """The first row of each id, and those that come after it, by their id: a call that names a row twice is refused, or does half of it."""
+    first, again = dict[str, StagedRow](), dict[str, list[StagedRow]]()
+    for row in rows:
+        if first.setdefault(row.row_id, row) is not row:
+            again.setdefault(row.row_id, []).append(row)
+    return list(first.values()), again
+
+
 def folder(run: Run) -> Path:
     """The run's folder in the store."""
     return store.folder(run.engagement.slug, "runs", run.key)

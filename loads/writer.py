@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from connectors.dataverse.batch import MOST, ChangeSet
+from connectors.dataverse.batch import FAILED, MOST, ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome, Target, joined
 from connectors.dataverse.columns import BULK
-from connectors.dataverse.errors import DataverseRefused, TooMuchAtOnce
+from connectors.dataverse.errors import DataverseRefused, LogicFailed, TooMuchAtOnce, meaning_of
 from connectors.dataverse.metadata import Table
-from connectors.http import OutcomeUnknown, Throttled
+from connectors.http import HttpRefused, OutcomeUnknown, ServerFailed, Throttled
 from loads import tuning
 from loads.destination import Destination
 from loads.flight import Job
@@ -29,9 +29,9 @@ from loads.verification import ReadBack
 from workbench.engagements.errors import Retryable
 
 PUT_OFF = 429
-PASSING = (PUT_OFF, 502, 503, 504)
-OF_THE_WHOLE = (400, 413)  # refusals of a batch that say something of what is in it, not of who sends it
-TRIES, FIRST_WAIT_S = 4, 0.25
+OF_THE_WHOLE = (400, 413, FAILED)  # answers to a batch that say something of what is in it, not of who sends it
+TRIES, FIRST_WAIT_S, PARTS = 4, 0.25, 4
+BESIDE = "beside"
 NEEDS_REVISION = "0x8004f995"  # of a product that is active
 RETIRED = 1  # statecode of a product
 ON_SALE, UNDER_REVISION = {"statecode": 0, "statuscode": 1}, {"statecode": 3, "statuscode": 3}
@@ -39,7 +39,10 @@ ON_SALE, UNDER_REVISION = {"statecode": 0, "statuscode": 1}, {"statecode": 3, "s
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What came of one row: created, updated or refused with a reason ({"code", "field", "detail", "severity"})."""
+    """What came of one row: created, updated or refused with a reason ({"code", "field", "detail", "severity"}).
+
+    BESIDE: something that was done with a row whose outcome is another one; the reason says what.
+    """
 
     row: StagedRow
     outcome: str
@@ -94,7 +97,7 @@ class Writer:
             return self._one_by_one(rows)
         try:
             self.client.upsert_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
-        except DataverseRefused:
+        except (DataverseRefused, ServerFailed):
             return self._one_by_one(rows)
         return [Written(row, "created") for row in rows]
 
@@ -175,48 +178,86 @@ def answered(
     repeatable: bool = True,
     size: RowsPerCall | None = None,
 ) -> list[tuple[StagedRow, Outcome]]:
-    """An outcome per row; rows that the service only put off are sent again a few times, when it said to.
+    """An outcome per row: done, or refused for what the row is. What may pass is sent again a few times, fewer at once where it failed.
 
     repeatable: each may be carried out twice, as by primary key: a version that moved on is looked into afterwards. Else those alone are
-    sent again of which it is sure that nothing was done. size: what learns from how long the calls take. Raises Throttled where the service
-    goes on to put rows off.
+    sent again of which it is sure that nothing was done; OutcomeUnknown is raised where it isn't. size: learns from how long calls take.
+    Raises Throttled where the service goes on to put rows off, and ServerFailed where it goes on to fail.
     """
     settled: dict[str, Outcome] = {}
-    left = list(rows)
-    passing = PASSING if repeatable else (PUT_OFF,)
+    left, at_once = list(rows), len(rows)
     for attempt in range(TRIES if rows else 0):
         if attempt:
             time.sleep(FIRST_WAIT_S * 2**attempt)  # a pause that the service asks for is kept by the governor
-        outcomes = _outcomes(client, [operation(row) for row in left], repeatable=repeatable, size=size)
-        settled |= {row.row_id: outcome for row, outcome in zip(left, outcomes, strict=True)}
-        left = [row for row in left if settled[row.row_id].status in passing]
+        for part in [left[start : start + at_once] for start in range(0, len(left), at_once)]:
+            outcomes = _outcomes(client, [operation(row) for row in part], repeatable=repeatable, size=size)
+            settled |= {row.row_id: outcome for row, outcome in zip(part, outcomes, strict=True)}
+        left = [row for row in left if _may_pass(settled[row.row_id], attempt)]
         if not left:
-            break
-    if put_off := [outcome for row in left if (outcome := settled[row.row_id]).status == PUT_OFF]:
-        raise Throttled(f"{len(put_off)} operations were put off {TRIES} times.", retry_after_s=put_off[0].retry_after_s)
-    return [(row, settled[row.row_id]) for row in rows]
+            return [(row, settled[row.row_id]) for row in rows]
+        at_once = _at_once([settled[row.row_id] for row in left], attempt, repeatable=repeatable)
+    if left:
+        raise _failed([settled[row.row_id] for row in left])
+    return []
+
+
+def _may_pass(outcome: Outcome, attempt: int) -> bool:
+    """Whether the same operation may be answered otherwise when it is sent again (facts, section 11)."""
+    if outcome.status == PUT_OFF or meaning_of(outcome.code).kind is TooMuchAtOnce or outcome.in_doubt:
+        return True
+    is_odd = meaning_of(outcome.code).kind is LogicFailed or outcome.status == FAILED  # *assumed*: it kept nothing, nor did the above
+    return is_odd and attempt == 0  # once more
+
+
+def _at_once(outcomes: Sequence[Outcome], attempt: int, *, repeatable: bool) -> int:
+    """How many of the operations that are left go in one request: ever fewer where the service failed, so that one can't bring all down."""
+    if not repeatable and any(outcome.in_doubt for outcome in outcomes):
+        raise OutcomeUnknown(f"{len(outcomes)} operations may have been carried out.")
+    if all(outcome.status == PUT_OFF for outcome in outcomes):
+        return len(outcomes)
+    return -(-len(outcomes) // PARTS ** (attempt + 1))
+
+
+def _failed(outcomes: Sequence[Outcome]) -> Retryable:
+    """What to raise of operations that could still pass: none of them is a refusal."""
+    if put_off := [outcome for outcome in outcomes if outcome.status == PUT_OFF]:
+        return Throttled(f"{len(put_off)} operations were put off {TRIES} times.", retry_after_s=put_off[0].retry_after_s)
+    statuses = ", ".join(str(status) for status in sorted({outcome.status for outcome in outcomes}))
+    return ServerFailed(f"{len(outcomes)} operations of a batch were answered {statuses}, {TRIES} times.", status=outcomes[0].status)
 
 
 def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool, size: RowsPerCall | None) -> list[Outcome]:
-    """One outcome per operation; a batch that is too large, or refused as a whole, is sent in halves."""
+    """One outcome per operation; a batch that is refused as a whole, such as one that is too large, is sent again in halves.
+
+    Where the service failed at several as a whole, that says nothing of any one of them.
+    """
     if sum(len(one) if isinstance(one, tuple) else 1 for one in operations) > MOST:
         return _halved(client, operations, repeatable=repeatable, size=size)
     try:
-        outcomes = client.batch(operations, repeatable=repeatable)
-    except DataverseRefused as refused:
+        return _timed(client, operations, repeatable=repeatable, size=size)
+    except HttpRefused as refused:
         if refused.status not in OF_THE_WHOLE:
-            if size and isinstance(refused, TooMuchAtOnce):
-                size.failed(len(operations), client.governor.last_s)
             raise
-        if len(operations) == 1:
-            return [Outcome(refused.status, refused.code, refused.row_message)]
-        return _halved(client, operations, repeatable=repeatable, size=size)
+        whole = refused
+    if whole.status == FAILED and not repeatable:
+        raise OutcomeUnknown(f"{len(operations)} operations may have been carried out.")
+    if len(operations) == 1:
+        said = (whole.code, whole.row_message) if isinstance(whole, DataverseRefused) else ("", "")
+        return [Outcome(whole.status, *said)]
+    if whole.status == FAILED:
+        return [Outcome(FAILED)] * len(operations)
+    return _halved(client, operations, repeatable=repeatable, size=size)
+
+
+def _timed(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool, size: RowsPerCall | None) -> list[Outcome]:
+    """The outcomes of one batch. Raises what `Client.batch` raises."""
+    size = size or RowsPerCall()  # nobody learns
+    try:
+        outcomes = client.batch(operations, repeatable=repeatable, divisible=True)
     except Retryable:
-        if size:
-            size.failed(len(operations), client.governor.last_s)
+        size.failed(len(operations), client.governor.last_s)
         raise
-    if size:
-        size.took(len(operations), client.governor.last_s)
+    size.took(len(operations), client.governor.last_s)
     return outcomes
 
 
@@ -257,22 +298,6 @@ def _written(
     act: Callable[[Writer, list[StagedRow]], list[Written]], rows: list[StagedRow], table: Table, stamp: dict[str, str], client: Client
 ) -> list[Written]:
     return act(Writer(client, table, stamp), rows)
-
-
-def refusals(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
-    """The calls that write refusals of consent into rows that else wait for a person's decision.
-
-    Such a row isn't written as such, so it isn't stamped and has no outcome here; one that was changed meanwhile is read again by the next
-    run.
-    """
-    table = destination.table(phase.table)
-    for part in parts(rows, sizes(destination.client, table)[1].size):
-        yield partial(_refused, part, table)
-
-
-def _refused(rows: list[StagedRow], table: Table, client: Client) -> list[Written]:
-    Writer(client, table, {}).update(rows)
-    return []
 
 
 def parts(rows: Sequence[StagedRow], size: int) -> Iterator[list[StagedRow]]:

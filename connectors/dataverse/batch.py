@@ -16,6 +16,7 @@ from connectors.http import encoded
 from workbench.engagements.errors import BadInput
 
 MOST = 1_000  # operations in one batch, the service's limit
+FAILED, GATEWAYS = 500, (502, 503, 504)
 _ROW_ID = re.compile(r"\(([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})\)\s*$")
 
 
@@ -45,6 +46,11 @@ class Outcome:
     def ok(self) -> bool:
         """Whether the service did it."""
         return 200 <= self.status < 300  # the class of statuses that say so
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may have been done all the same: a gateway, or the service without any words of its own, said that it failed."""
+        return self.status in GATEWAYS or (self.status == FAILED and not self.code)
 
 
 ChangeSet = tuple[Operation, ...]  # carried out whole or not at all; no reads in it

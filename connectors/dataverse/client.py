@@ -145,20 +145,24 @@ class Client:
             raise errors.ShortAnswer(f"{len(rows)} rows of {table} sent, {len(answer.get('Ids', ()))} ids came back.")
 
     def upsert_multiple(self, table: str, entity_set: str, rows: Sequence[Target]) -> None:
-        """Create or update rows by primary key in one transaction; the answer doesn't say which were created."""
+        """Create or update rows by primary key in one transaction; the answer doesn't say which were created.
+
+        Raises DataverseRefused or ServerFailed, at the first 500: fewer rows may do.
+        """
         self._multiple("Upsert", table, entity_set, rows)
 
     def update_multiple(self, table: str, entity_set: str, rows: Sequence[Target]) -> None:
         """Update rows by primary key in one transaction: all or none. Of a row that occurs twice the service applies the first only.
 
-        The same values again do no harm, so a call whose answer got lost is sent again.
+        The same values again do no harm, so a call whose answer got lost is sent again. Raises as `upsert_multiple`.
         """
         self._multiple("Update", table, entity_set, rows)
 
-    def batch(self, operations: Sequence[Operation | ChangeSet], *, repeatable: bool = False) -> list[Outcome]:
+    def batch(self, operations: Sequence[Operation | ChangeSet], *, repeatable: bool = False, divisible: bool = False) -> list[Outcome]:
         """Send up to 1,000 operations in one request, going on after refusals; one outcome per operation or change set, in order.
 
-        repeatable: carrying them out twice does no harm, so they are sent again where the answer got lost.
+        repeatable: carrying them out twice does no harm, so they are sent again where the answer got lost. divisible: where the service
+        fails at the whole, the caller sends it in parts, so that it isn't sent again as it is.
         Raises ShortAnswer (an OutcomeUnknown) where fewer outcomes than operations come back.
         """
         if not operations:
@@ -169,7 +173,8 @@ class Client:
         body = write_batch(quiet, root=f"/{API}", boundary=boundary, headers={})
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
         try:
-            response = self._send("POST", "$batch", data=body, headers=headers, repeatable=repeatable)
+            options = {"repeatable": repeatable, "divisible": divisible, "operations": sum(map(_counted, operations))}
+            response = self._send("POST", "$batch", data=body, headers=headers, **options)
         except errors.DataverseRefused as refused:
             if refused.body.startswith("--"):  # outcomes up to the first failure: going on was not granted
                 raise errors.ShortAnswer(f"A batch of {len(operations)} operations was stopped at a failure.") from None
@@ -180,21 +185,28 @@ class Client:
         if put_off := [one for one in outcomes if one.status == HTTPStatus.TOO_MANY_REQUESTS]:
             self.governor.hold("", max(one.retry_after_s or 0.0 for one in put_off), code=put_off[0].code)
         elif wait_s := max(one.retry_after_s or 0.0 for one in outcomes):
-            self.governor.pause(wait_s)
+            self.governor.obey(wait_s)
         return outcomes
 
     def _quieted(self, operation: Operation) -> Operation:
         return replace(operation, headers={**self._quiet(operation.path), **operation.headers})
 
-    def post(self, path: str, json: Any, headers: Mapping[str, str] | None = None, *, repeatable: bool = False) -> requests.Response:
+    def post(
+        self, path: str, json: Any, headers: Mapping[str, str] | None = None, *, repeatable: bool = False, operations: int = 1,
+    ) -> requests.Response:  # fmt: skip
         """Create, or call an action. Raises OutcomeUnknown where the answer got lost and it isn't repeatable."""
-        return self.send("POST", path, json=json, headers=headers, repeatable=repeatable)
+        return self.send("POST", path, json=json, headers=headers, repeatable=repeatable, operations=operations)
 
     def send(
         self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None, repeatable: bool = False,
+        operations: int = 1,
     ) -> requests.Response:  # fmt: skip
-        """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them."""
-        return self._send(method, path, json=json, headers={**self._quiet(path), **(headers or {})}, repeatable=repeatable)
+        """A write of any kind (POST, PATCH, PUT, DELETE), with the quiet headers where the client has them.
+
+        operations: rows that it writes, as the service counts them.
+        """
+        options = {"repeatable": repeatable, "operations": operations}
+        return self._send(method, path, json=json, headers={**self._quiet(path), **(headers or {})}, **options)
 
     def download(self, path: str) -> BinaryIO:
         """A value as a file at its start, complete, with bounded memory; the caller closes it. Raises what `get` raises."""
@@ -209,7 +221,8 @@ class Client:
         # The same rows by primary key: an upsert or update whose answer got lost may be sent again.
         repeatable, bucket = message != "Create", f"{message} {table} {len(rows)}"
         path = f"{entity_set}/{NS}.{message}Multiple"
-        return self._send("POST", path, json={"Targets": targets}, headers=self._quiet(path), repeatable=repeatable, bucket=bucket)
+        options = {"repeatable": repeatable, "bucket": bucket, "operations": len(rows), "divisible": True}
+        return self._send("POST", path, json={"Targets": targets}, headers=self._quiet(path), **options)
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
@@ -248,6 +261,11 @@ def environment_url(address: str) -> str:
     """Scheme and host of an environment's address, whatever path a person pasted behind it."""
     parts = urlsplit(address.strip())
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else address.strip()
+
+
+def _counted(operation: Operation | ChangeSet) -> int:
+    """What an entitlement counts of it: each write, also within a change set (facts, section 4)."""
+    return sum(one.method != "GET" for one in (operation if isinstance(operation, tuple) else (operation,)))
 
 
 def _judged(refused: HttpRefused, repeatable: bool) -> Exception:

@@ -188,10 +188,7 @@ class Governor(Pace):
                 self._follow(bucket, seconds)
 
     def hold(self, bucket: str, seconds: float, *, code: str = "") -> None:
-        """The service refused a request for so long: learn what it allows, and let nobody call until then. code: which limit it was.
-
-        Other processes of this machine hear of it at once, those elsewhere within a second.
-        """
+        """The service refused a request for so long: learn what it allows, and let nobody call until then. code: which limit it was."""
         now = self._clock()
         with self._guard:
             held = self._held_until.get("", 0.0)
@@ -203,16 +200,23 @@ class Governor(Pace):
                 self._lower = f"{self.limit} at once: the service refused more."
             elif held <= now:  # of all that were under way the first one says most
                 self._learn(code)
-        self.pause(seconds)
+        self.obey(seconds, bucket)
 
-    def pause(self, seconds: float) -> None:
-        """The service asked for it: nobody calls for so long, on this machine from now on, elsewhere within a second."""
-        self.obey(seconds)
+    def obey(self, seconds: float, bucket: str = "") -> None:
+        """Let nobody call for so long: the service asked this user for it, or is busy for whoever calls. bucket: of any kind.
+
+        Other processes of this machine hear of it at once, those elsewhere within a second.
+        """
+        self._wait_for(seconds)
         with self._guard:
             self._news, self._is_fresh = self._news or {}, True
         if self._slots:
             self._slots.hold(seconds)
         self.catch_up()
+
+    def _wait_for(self, seconds: float) -> None:
+        with self._guard:
+            self._held_until[""] = max(self._held_until.get("", 0.0), self._clock() + seconds)
 
     def catch_up(self) -> None:
         """Tell the board what is new, and hear at most once a second what others told it; where this thread has the database at hand."""
@@ -242,18 +246,13 @@ class Governor(Pace):
 
     def _hear_of(self, known: Known) -> None:
         if known.held_s > self._held_until.get("", 0.0) - self._clock() + HEARD_S:
-            self.obey(known.held_s)
+            self._wait_for(known.held_s)
         if known.learned_at and (self._learned_at is None or known.learned_at > self._learned_at):
             self._learned_at = known.learned_at
             with self._guard:
                 for what, (name, _) in LEARNED.items():
                     if name in known.learned:
                         self._take_in(what, self._clock(), known.learned[name] / self.machines)
-
-    def obey(self, seconds: float) -> None:
-        """Let no thread of this process call for so long: the service said so to this user elsewhere."""
-        with self._guard:
-            self._held_until[""] = max(self._held_until.get("", 0.0), self._clock() + seconds)
 
     def untold(self) -> int:
         """Refusals since this was last asked."""

@@ -79,7 +79,13 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ["run", "phase", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["phase", "object_name", "position", "source_id", "role"], name="ledger_once"),
+            models.UniqueConstraint(
+                fields=["phase", "object_name", "position", "source_id", "role"], condition=models.Q(row_id=None), name="ledger_record_once"
+            ),
+            # Rows without a record have no position, and a source id may have several of them: two lists of a mixed one.
+            models.UniqueConstraint(
+                fields=["phase", "row_id", "source_id", "position"], condition=models.Q(row_id__isnull=False), name="ledger_row_once"
+            ),
         ]
         indexes = [
             models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),

@@ -233,7 +233,11 @@ class Phase(models.Model):
 
 
 class Chunk(models.Model):
-    """A row range of a staged file: the unit of lease and resume. verified: see `verification.Tally`, once its rows are read back."""
+    """A row range of a staged file: the unit of lease and resume. verified: see `verification.Tally`, once its rows are read back.
+
+    operations: what was sent for it as an entitlement counts it, in vain too. reserved: what the worker that sends it may send, see
+    `loads.budget`.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -262,6 +266,8 @@ class Chunk(models.Model):
     kept = models.PositiveIntegerField(default=0)
     requests = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
+    operations = models.PositiveIntegerField(default=0)
+    reserved = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0)
     settled_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="When its rows were sent: they count for 24 hours.")
     verified = models.JSONField(default=dict, editable=False)

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from connectors import store
-from loads import bindings, counting, leases, ledger, staged
+from loads import bindings, counting, leases, ledger, opting_out, staged
 from loads.counting import written_rows
 from loads.destination import Destination
 from loads.ledger import LeaseLost
@@ -70,9 +70,8 @@ def _verdicts(
         sent = [row for row in rows if row.action in ("create", "update") and UUID(row.row_id) not in absent]
         if sent:
             yield from judge(chunk, sent)
-        for row in rows:
-            if row.action == "conflict" and row.values:  # refusals of consent, the one thing that a load writes into an edited row
-                yield Verdict.keep(row, "rollback.refusal_stays", ", ".join(row.values))
+        for row in opting_out.written(phase, rows):  # the one thing that a load writes into an edited row
+            yield Verdict.keep(row, "rollback.refusal_stays", ", ".join(row.values))
         leases.keep(run, worker)
 
 

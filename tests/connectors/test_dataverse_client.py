@@ -67,6 +67,19 @@ def test_a_batch_answer_with_fewer_outcomes_than_operations_is_refused(service: 
     assert client.batch([]) == []
 
 
+def test_each_write_counts_as_often_as_it_goes_out_also_within_a_change_set(service: Service, client: Client):
+    part = "--r\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n\r\n"
+    done = Reply(body=f"{part * 3}--r--".encode(), headers={"Content-Type": "multipart/mixed; boundary=r"})
+    service.replies(Reply(429, headers={"Retry-After": "0"}), Reply(503), done)
+    write, read = Operation("PATCH", f"contacts({IDS[0]})", {}), Operation("GET", f"contacts({IDS[0]})")
+    client.batch([write, (write, write), read], repeatable=True)
+    assert client.stats["operations"] == 2 * 3  # what was put off was never done
+    service.replies(Reply(json={"Ids": IDS[:2]}), Reply(json={"value": []}))
+    client.create_multiple("contact", "contacts", [{"contactid": row_id} for row_id in IDS[:2]])
+    client.get("contacts")
+    assert client.stats["operations"] == 2 * 3 + 2
+
+
 def test_a_batch_that_was_stopped_at_its_first_failure_is_refused_as_a_short_answer(service: Service, client: Client):
     refused = b"--r\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n{}\r\n--r--"
     service.replies(Reply(400, body=refused, headers={"Content-Type": "multipart/mixed; boundary=r"}))

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from connectors.dataverse import governor
+from connectors.dataverse.governor import governor_of
 from connectors.http_errors import Throttled
 from connectors.models import ServiceUser
 from loads import callers, engine, runs, tasks, tuning
@@ -124,6 +125,20 @@ def test_users_that_can_load_share_it_and_others_are_left_out_with_the_reason(pr
     shown = {one["user"]: one for one in reconciliation.content(run)["tuning"]["users"]}
     assert shown["Narrow"]["left_out"]
     assert "prvCreateContact" in shown["Narrow"]["said"]
+
+
+def test_a_user_whom_the_service_holds_for_minutes_keeps_no_run_waiting(prepared, monkeypatch):
+    monkeypatch.setattr("connectors.dataverse.governor._kept", {})
+    first, second = prepared.sandbox.connection, prepared.servers.credentials["more_clients"][0]
+    more = {"settings": {**first.settings, "client_id": second["client_id"]}, "secret": second["client_secret"], "ca_pem": first.ca_pem}
+    prepared.sandbox.further_connections.add(
+        Connection.objects.create(engagement=prepared.engagement, kind="dataverse", name="Second", base_url=first.base_url, **more)
+    )
+    run = prepared.finish_staging()
+    governor_of(first).hold("", 300)
+    assert prepared.finish(run).state == Run.State.DONE
+    users = {row["applicationid"]: row["systemuserid"] for row in dump(first.base_url, "systemuser") if row.get("applicationid")}
+    assert {row["_modifiedby_value"] for row in written(prepared, run)} == {users[second["client_id"]]}
 
 
 def test_the_commands_open_list_and_verify_a_run_and_refuse_with_words(prepared):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0030_tuning_by_kind_of_call'),
+        ('loads', '0033_tuning_by_kind_of_call'),
     ]
 
     operations = [

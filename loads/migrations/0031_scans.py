@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0018_staging_ranges'),
+        ('loads', '0021_fill_operations'),
     ]
 
     operations = [

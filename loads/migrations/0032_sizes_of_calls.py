@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('engagements', '0009_schema_signature'),
-        ('loads', '0028_scans'),
+        ('loads', '0031_scans'),
     ]
 
     operations = [

@@ -25,7 +25,7 @@ def _tuned(apps):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loads', '0029_sizes_of_calls'),
+        ('loads', '0032_sizes_of_calls'),
     ]
 
     operations = [migrations.RunPython(by_kind, without_kind)]

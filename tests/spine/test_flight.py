@@ -1,0 +1,106 @@
+"""Requests under way: a user whom the service holds keeps no other one waiting, and what was answered is settled whatever comes after."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from connectors.dataverse.client import Client
+from connectors.dataverse.governor import Governor
+from connectors.http import HttpSession, OutcomeUnknown, Throttled
+from loads.flight import AHEAD, Flight, Underway
+from loads.models import Chunk
+from tests.connectors.loopback import Received, Reply, Service, serving
+
+HELD_S = 300
+
+
+def slow(_: Received) -> Reply:
+    time.sleep(0.1)
+    return Reply(json={})
+
+
+def held(_: Received) -> Reply:
+    time.sleep(0.05)
+    return Reply(429, json={}, headers={"Retry-After": str(HELD_S)})
+
+
+@pytest.fixture
+def services() -> Iterator[tuple[Service, Service]]:
+    with serving() as first, serving() as second:
+        first.script = second.script = slow
+        yield first, second
+
+
+@pytest.fixture
+def clients(services: tuple[Service, Service]) -> list[Client]:
+    """Two application users, told apart by the service that each asks."""
+    return [Client(HttpSession(one.url, name="test", attempts=1, patience_s=1, pace=Governor())) for one in services]
+
+
+def asking(path: str) -> Callable[[Client], list[str]]:
+    def job(client: Client) -> list[str]:
+        client.get(path)
+        return [path]
+
+    return job
+
+
+def chunk(*paths: str, settled: list[list[str]]) -> Underway:
+    return Underway(Chunk(), [asking(path) for path in paths], lambda underway: settled.append(sorted(underway.results)))
+
+
+def landed(flight: Flight) -> None:
+    while flight.underway:
+        flight.land(1)
+
+
+def test_the_requests_of_a_user_whom_the_service_holds_go_to_the_others(services, clients):
+    first, second = services
+    first.script = held
+    settled: list[list[str]] = []
+    paths = [f"row{number}" for number in range(12)]
+    with Flight(clients, patience_s=1) as flight:
+        flight.start(chunk(*paths, settled=settled))
+        landed(flight)
+        flight.start(chunk("later", settled=settled))
+        landed(flight)
+    assert settled == [sorted(paths), ["later"]]
+    assert len(second.received) == 13
+    assert len(first.received) <= clients[0].governor.at_once + AHEAD
+
+
+def test_a_user_who_is_held_already_is_asked_for_nothing(services, clients):
+    clients[0].governor.hold("", HELD_S)
+    settled: list[list[str]] = []
+    with Flight(clients, patience_s=1) as flight:
+        flight.start(chunk("a", "b", "c", settled=settled))
+        landed(flight)
+    assert (settled, services[0].received) == ([["a", "b", "c"]], [])
+
+
+def test_where_all_users_are_held_what_was_answered_is_settled_before_that_is_said(services, clients):
+    for service in services:
+        service.script = lambda request: held(request) if "held" in request.path else slow(request)
+    settled: list[list[str]] = []
+    with Flight(clients, patience_s=1) as flight, pytest.raises(Throttled) as asked:  # noqa: PT012 - it is raised with the last answer
+        flight.start(chunk("a", "b", settled=settled))
+        flight.start(chunk("held1", "held2", "held3", settled=settled))
+        landed(flight)
+    assert settled == [["a", "b"]]
+    assert HELD_S - 20 < (asked.value.retry_after_s or 0) <= HELD_S
+
+
+def test_after_a_request_that_failed_nothing_more_goes_out_and_complete_chunks_are_settled(services, clients):
+    def broken(client: Client) -> list[str]:
+        raise OutcomeUnknown("Its answer got lost.")
+
+    settled: list[list[str]] = []
+    many = [f"row{number}" for number in range(100)]
+    with Flight(clients[:1], patience_s=1) as flight, pytest.raises(OutcomeUnknown):  # noqa: PT012 - it is raised with the last answer
+        flight.start(chunk("a", "b", settled=settled))
+        flight.start(Underway(Chunk(), [broken, *map(asking, many)], lambda underway: settled.append(underway.results)))
+        landed(flight)
+    assert settled == [["a", "b"]]
+    assert not flight.has_room
+    assert len(services[0].received) < 20
