@@ -17,10 +17,12 @@ from mapping import (  # noqa: F401 - they register their pages
     source_admin,
     version_admin,
 )
+from mapping.confirm_admin import ConfirmedInBulk
 from mapping.journeys import admin as journeys_admin  # noqa: F401 - it registers its pages
 from mapping.models import ObjectMap, OrganisationList, SplitRule
-from mapping.plan_admin import ConfirmedInBulk, PlanRowAdmin
+from mapping.plan_admin import PlanRowAdmin
 from mapping.split import normalise_stage
+from mapping.workshop.confirming import OBJECT_MAPS, ORGANISATION_LISTS
 from workbench.engagements import signoffs
 from workbench.engagements.access import workable_by
 from workbench.engagements.models import SignOff
@@ -32,6 +34,7 @@ class ObjectMapAdmin(ConfirmedInBulk):
     """Which tables each source object becomes."""
 
     plan_part = "maps"
+    kind, of = OBJECT_MAPS.kind, OBJECT_MAPS
     list_display = ("object_name", "engagement", "shown_tables", "cardinality", "confirmed", "note")
     list_editable = ("confirmed",)
     list_filter = (EngagementFilter, "confirmed")
@@ -122,6 +125,7 @@ class OrganisationListAdmin(ConfirmedInBulk):
     """Lists that the rule takes for organisations; a confirmed one becomes an account."""
 
     plan_part = "companies"
+    kind, of = ORGANISATION_LISTS.kind, ORGANISATION_LISTS
     list_display = ("list_id", "list_name", "engagement", "organisation", "confirmed")
     list_editable = ("organisation", "confirmed")
     list_filter = (EngagementFilter, "confirmed")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import BadRequest
 from django.db.models import BigIntegerField, JSONField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -177,7 +177,7 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
             "scope": found,
             "groups": [
                 ("Would change", [(row, "") for row in found.changes]),
-                ("Can't be confirmed", [(one.map, one.why) for one in found.impossible]),
+                ("Can't be confirmed", [(one.row, one.why) for one in found.impossible]),
                 ("Stay as they are", [(row, "") for row in found.unchanged]),
             ],
             "state": state,
@@ -206,21 +206,6 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
         self.say_changed(request, DECISIONS[FieldMap.State(state)], entries)
         one = "back" in request.POST and len(ids) == 1
         return redirect(reverse("admin:mapping_fieldmap_change", args=ids) if one else reverse("admin:mapping_fieldmap_changelist"))
-
-    def say_changed(self, request: HttpRequest, verb: str, entries: list) -> None:
-        """What was done, with the way to undo it."""
-        for entry in entries:
-            messages.success(
-                request,
-                format_html(
-                    '{}: {} field maps. <a class="mw-link" href="{}">See or undo it</a>. What differs in the plan is a new version.',
-                    verb,
-                    len(entry.detail["maps"]),
-                    reverse("admin:mapping_fieldmap_entry", args=[entry.pk]),
-                ),
-            )
-        if not entries:
-            messages.info(request, f"{verb}: nothing to change.")
 
     @display(description="source field", ordering="source")
     def shown_source(self, row: FieldMap) -> str:

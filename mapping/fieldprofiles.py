@@ -1,7 +1,8 @@
 """What is known of the values of one field of a dataset; `mapping.profiles` counts it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,28 @@ class FieldProfile:
     def fill(self) -> float:
         """Share of the records that hold a value, 0 to 1."""
         return self.filled / self.rows if self.rows else 0.0
+
+
+class Profiled(Protocol):
+    """What says whether a field is used: a profile, or a field of the source as it is kept."""
+
+    @property
+    def name(self) -> str:
+        """Dots lead into structures."""
+
+    @property
+    def filled(self) -> int:
+        """Records with a value."""
+
+    @property
+    def types(self) -> Mapping[str, int]:
+        """JSON type -> records."""
+
+
+def why_unused(one: Profiled, parents: Collection[str]) -> str:
+    """Why there is nothing to move of a field, whatever it means; empty where there is. parents: the fields that others are nested in."""
+    if one.filled == 0:
+        return "No record holds a value; the source can't delete fields, so unused ones stay behind."
+    if one.name in parents and set(one.types) <= {"object", "null"}:
+        return "Its own fields are mapped one by one."
+    return ""

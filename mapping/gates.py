@@ -8,11 +8,13 @@ from mapping import plan, quiet
 from mapping.checks import gating
 from mapping.models import DiscoveryFinding, OwnerMatch
 from mapping.owners.models import ACTIVITIES
+from mapping.workshop import completeness
 from workbench.engagements import signoffs
 from workbench.engagements.gates import ACTIONS, Check, gate
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
 
 SHOWN = 20  # owners that a closed gate names
+WHERE = "Under Plan, Field maps, confirm where each goes, or leave the rest behind with one written reason."
 
 
 @gate("plan confirmed", "provision", "load")
@@ -26,6 +28,15 @@ def plan_confirmed(engagement: Engagement, environment: Environment | None) -> I
             yield f"The plan part '{part}' has edits that nobody confirmed.", Role.ENGINEER
         elif not hasattr(frozen[part], "confirmation"):
             yield f"{frozen[part]} isn't confirmed.".capitalize(), Role.ENGINEER
+
+
+@gate("every field decided", "provision", "load")
+def every_field_decided(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """No field is lost unseen: each ends in a column or in a written reason, but for those that came after all was confirmed and signed."""
+    waiting = {line.object_name: line.waiting for line in completeness.of(engagement) if line.waiting}
+    if waiting:
+        told = ", ".join(f"{count:,} of {name}" for name, count in waiting.items())
+        yield f"{sum(waiting.values()):,} source fields have no decision ({told}). {WHERE}", Role.ENGINEER
 
 
 @gate("findings mended", "extract", "load")

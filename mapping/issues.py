@@ -25,6 +25,7 @@ EXPLANATIONS: dict[str, str] = {
     "date.epoch_zero": "The date is 1970-01-01T00:00:00Z, which usually stands for 'no date'.",
     "date.number_without_unit": "A number is no date until the map says whether it counts seconds or milliseconds.",
     "date.unparseable": "The value can't be read as a date without guessing.",
+    "date.wall_twice": "The clocks went back in that hour, and the column keeps no zone: which of the two hours it was is lost.",
     "email.invalid": "The value is not an e-mail address.",
     "email.missing": "The record has no e-mail address.",
     "email.too_long": "The e-mail address is longer than the destination's column (100).",

@@ -32,6 +32,7 @@ class SourceField(models.Model):
     minimum = models.CharField(max_length=60, blank=True)
     maximum = models.CharField(max_length=60, blank=True)
     decimals = models.PositiveSmallIntegerField(default=0)
+    first_seen_at = models.DateTimeField(default=timezone.now, help_text="When a profile first had it; new profiles keep it.")
 
     class Meta:
         ordering = ["object_name", "name"]

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mapping import plan
-from workbench.engagements import history
 from workbench.engagements.models import Engagement
 from workbench.engagements.scoped_admin import WorkbenchAdmin
 
@@ -34,26 +32,6 @@ class PlanRowAdmin(WorkbenchAdmin):
                     request,
                     f"{engagement}: plan part '{version.part}' is now version {version.version}, which nobody has confirmed or signed yet.",
                 )
-
-
-class ConfirmedInBulk(PlanRowAdmin):
-    """Rows with a tick `confirmed`, which many can be given at once."""
-
-    actions = ("confirm_selected",)
-
-    @admin.action(description="Confirm the selected rows")
-    def confirm_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """Tick all that are chosen; one entry of the history per engagement says how many and which."""
-        rows = list(queryset.filter(confirmed=False).select_related("engagement"))
-        for engagement in {row.engagement for row in rows}:
-            names = [str(row) for row in rows if row.engagement == engagement]
-            detail = {"confirmed": len(names), "first": names[:50]}
-            history.record(
-                engagement, actor=request.user, action=f"confirmed {self.opts.verbose_name_plural}", subject=engagement.name, detail=detail
-            )
-            request.__dict__.setdefault("touched_engagements", {})[engagement.pk] = engagement
-        self.model.objects.filter(pk__in=[row.pk for row in rows]).update(confirmed=True)
-        messages.success(request, f"{len(rows)} confirmed, {queryset.count() - len(rows)} were already.")
 
 
 def bar(share: float, text: str) -> SafeString:

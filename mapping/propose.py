@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors.dataverse.columns import ColumnSpec
 from mapping.fieldmaps import FieldRule
-from mapping.fieldprofiles import FieldProfile
+from mapping.fieldprofiles import FieldProfile, why_unused
 from mapping.issues import EXPLANATIONS, Issue
 from mapping.likeness import ACCEPTED, Candidate, Likeness
 from mapping.likeness.assigning import Given, assign
@@ -145,7 +145,7 @@ class _Map:
         self.left = {
             one.name: reason
             for one in profiles
-            if one.name not in self.chosen and (reason := playbook.why_left(object_name, one.name) or _why_unused(one, parents))
+            if one.name not in self.chosen and (reason := playbook.why_left(object_name, one.name) or why_unused(one, parents))
         }
         standard = {name: column for name, column in columns.items() if not name.startswith(f"{prefix}_")}
         self.likeness = Likeness(table, standard)
@@ -240,14 +240,6 @@ def _clashes(spec: ColumnSpec | None, columns: Mapping[str, ColumnLike]) -> bool
     if spec is None or there is None:
         return False
     return there.kind != spec.kind or (there.max_length or 0) < (spec.max_length or 0)
-
-
-def _why_unused(one: FieldProfile, parents: Collection[str]) -> str:
-    if one.filled == 0:
-        return "No record holds a value; the source can't delete fields, so unused ones stay behind."
-    if one.name in parents and set(one.types) <= {"object", "null"}:
-        return "Its own fields are mapped one by one."
-    return ""
 
 
 def _fields_of(playbook: Playbook, object_name: str, table: str, columns: Mapping[str, ColumnLike], prefix: str) -> list[KnownField]:

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from django.db.models import Q
+
 from loads import forecast
 from mapping import plan
 from mapping.checks import registry
 from mapping.checks.deciding import choice_of
+from mapping.checks.usage import usage_content
 from mapping.counts import WORDS
 from mapping.estimates import grading, volume
 from mapping.models import DiscoveryFinding, FieldMap, PlanVersion, SplitRule
@@ -41,6 +44,7 @@ def scope_content(engagement: Engagement) -> dict[str, Any]:
         "counts": counts_content(engagement),
         "objects": objects_content(engagement),
         "fields": fields_content(engagement),
+        "usage": usage_content(engagement),
         "split": split_content(engagement),
         "flattening": flattening_content(engagement),
         "findings": findings_content(engagement),
@@ -221,7 +225,9 @@ def effort_content(inputs: dict[str, grading.Input]) -> dict[str, Any]:
 def assumptions(engagement: Engagement, forecasts: list[forecast.Forecast]) -> Iterator[str]:
     """What the figures rest on and nobody has confirmed, in sentences."""
     names = plan.names_of(engagement)
-    yield f"Times without a zone are taken in {names['source_zone']}; days are taken in {names['day_zone']}."
+    zones = f"Times without a zone are taken in {names['source_zone']}; days and wall times are taken in {names['day_zone']}"
+    own = FieldMap.objects.filter(engagement=engagement).filter(Q(options__has_key="zone") | Q(options__has_key="source_zone")).count()
+    yield f"{zones}, but for {own} field maps with zones of their own." if own else f"{zones}."
     yield f"New columns carry the prefix {engagement.prefix}; the lifecycle stage is the field {names['lifecycle_field']}."
     by_basis = Counter(count.basis for count in measures.moving(engagement).values())
     if by_basis["estimate"] or by_basis["discovery"]:

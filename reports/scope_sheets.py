@@ -41,6 +41,9 @@ def _about(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
     yield ["Platform", told["platform"]]
     yield ["Objects that move", f"{objects['moving']} of {objects['of']}"]
     yield ["Objects that are documented", objects["documented"]]
+    usage = told["usage"]
+    yield ["Hardly used fields, put to the customer", f"{usage['fields']}, of which {usage['fields_left']} stay behind"]
+    yield ["Objects without records, put to the customer", f"{usage['objects']}, of which {usage['objects_left']} are left out"]
     yield ["Grade", f"{grade['name']}, {grade['title']}"]
     yield ["Weeks on the calendar", told["timeline"]["weeks"]]
     for role, days in told["effort"]["days"].items():

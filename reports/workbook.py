@@ -49,10 +49,8 @@ def _about(engagement: Engagement) -> Iterator[Sequence[Any]]:
     yield "Source", engagement.get_platform_display()
     yield "Maps", f"version {version.version}, SHA-256 {version.sha256}" if version else "no version yet"
     for line in completeness.of(engagement):
-        told = (
-            f"{line.fields} fields: {line.moved} to a column, {line.left} left with a reason, {line.open} open, {line.lost} without a line"
-        )
-        yield f"Object {line.object_name}", told
+        told = f"{line.moved} to a column, {line.left} left with a reason, {line.open} open, {line.lost} without a line"
+        yield f"Object {line.object_name}", f"{line.fields} fields: {line.reason or told}"
     for number, sentence in enumerate(HOW, start=1):
         yield f"How to, {number}", sentence
     for asked in ("Checked by", "Date", "Signature"):

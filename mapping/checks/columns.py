@@ -89,17 +89,24 @@ def secured_columns(look: Look) -> Iterator[Finding]:
 
 
 @check(
-    "date_columns", "Dates without a time", GROUP, "Mapped date columns that show another day to readers in other time zones.", last=True
+    "date_columns", "Dates and zones", GROUP, "Mapped dates that other zones read as another day, and those that keep no zone.", last=True
 )
 def date_columns(look: Look) -> Iterator[Finding]:
-    """Mapped columns that show a day and keep a moment."""
+    """Mapped columns that show a day and keep a moment, and those that keep a wall time."""
     have = mapped(look)
-    moving = [
-        f"{name}.{column.name}"
+    dates = [
+        (f"{name}.{column.name}", column)
         for name, table in look.tables.items()
         for column in table.columns.values()
-        if column.kind == "DateTime" and column.format == "DateOnly" and column.behavior == "UserLocal" and (name, column.name) in have
+        if column.kind == "DateTime" and (name, column.name) in have
     ]
+    moving = [name for name, column in dates if column.format == "DateOnly" and column.behavior == "UserLocal"]
+    walls = [name for name, column in dates if column.behavior == "TimeZoneIndependent"]
     if moving:
         evidence = f"These show a day but keep a moment, so readers in other zones may see the day before or after: {', '.join(moving)}."
-        yield Finding("date_columns", "warning", evidence, "The day is taken in the engagement's signed zone; tell readers elsewhere.")
+        remedy = "The day is taken in the map's own zone, else in the engagement's signed one; tell readers elsewhere."
+        yield Finding("date_columns", "warning", evidence, remedy)
+    if walls:
+        evidence = f"These keep a wall time and no zone, so everybody reads the same: {', '.join(walls)}."
+        remedy = "They get the wall time of the map's own zone, else of the engagement's signed one."
+        yield Finding("date_columns", "info", evidence, remedy, subject="wall times")

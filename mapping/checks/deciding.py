@@ -69,7 +69,7 @@ def _require_role(rows: Sequence[DiscoveryFinding], roles: set[str]) -> None:
 
 def _decide(engagement: Engagement, rows: Sequence[DiscoveryFinding], choice: str, user: User, comment: str) -> None:
     before = [{"finding": row.key, "environment": _place(row), "was": row.decision, "comment": row.comment} for row in rows]
-    now = timezone.now()
+    was, now = {row.pk: row.decision for row in rows}, timezone.now()
     for row in rows:
         row.decision, row.comment = choice, comment
         row.decided_by, row.decided_at = (str(user)[:150], now) if choice else ("", None)
@@ -79,6 +79,9 @@ def _decide(engagement: Engagement, rows: Sequence[DiscoveryFinding], choice: st
     subject = f"{registry.of(rows[0].check_name).title} {rows[0].subject}".strip() if len(rows) == 1 else f"{len(rows)} findings"
     action = f"decided {choice}" if choice else "took decisions back"
     history.record(engagement, actor=user, action=action, subject=subject, detail={"comment": comment, "decided": before})
+    for name in sorted({row.check_name for row in rows}):
+        if carry_out := registry.of(name).carry_out:
+            carry_out(engagement, [row for row in rows if row.check_name == name], was, user)
 
 
 def _place(row: DiscoveryFinding) -> str:

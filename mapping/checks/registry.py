@@ -4,18 +4,20 @@ A finding without a decision is a note, and so is every information. Where a che
 choices; where the decision matters for a step, the gate 'decisions taken' keeps that step closed until somebody has taken it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from connectors.base import Finding
-from workbench.engagements.models import Role
+from workbench.engagements.models import Engagement, Role
 
 if TYPE_CHECKING:
     from mapping.checks.look import Look
+    from mapping.models import DiscoveryFinding
 
 Side = Literal["source", "destination", "engagement"]
 Run = Callable[["Look"], Iterable[Finding]]
+CarryOut = Callable[[Engagement, Sequence["DiscoveryFinding"], Mapping[int, str], object], None]
 NOT_DONE = "not_done"  # stands behind a check's name in a finding that says that the check could not be carried out
 
 
@@ -56,7 +58,8 @@ class Decision:
 class Check:
     """A named check. group: the subject that pages gather checks by. run: carries it out at the destination; None where others do.
 
-    last: it is made once fields are mapped and the others were made, since it looks at both.
+    last: it is made once fields are mapped and the others were made, since it looks at both. carry_out: does at once what was decided,
+    given the findings with their new decisions and, by id, what was decided before.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Check:
     decision: Decision | None = None
     run: Run | None = None
     last: bool = False
+    carry_out: CarryOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ FIRST = (
     "Privileges",
     "Quiet load",
     "Columns",
+    "Worth moving",
     "Volume",
     "Edition",
     "Prices and products",

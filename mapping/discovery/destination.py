@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.db import transaction
 
 from mapping import plan
+from mapping.checks import usage
 from mapping.checks.keeping import keep
 from mapping.checks.look import Look, look_through
 from mapping.discovery import lines
@@ -29,6 +30,7 @@ def discover(environment: Environment, *, actor: object, progress: Callable[[str
         with transaction.atomic():
             tables.keep(environment, look.tables)
             lines.propose(engagement, columns_of(look))
+            usage.carry_out_again(engagement, actor=actor)
     look_through(look, progress, last=True)
     with transaction.atomic():
         keep(engagement, environment, seen.findings, unseen=seen.unseen, actor=actor)

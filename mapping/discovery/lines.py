@@ -13,6 +13,7 @@ from mapping.playbooks import Playbook, RecordRule, load_playbook
 from mapping.propose import propose_map
 from mapping.schema import spec_from_dict
 from mapping.transforms import ColumnLike
+from mapping.workshop import completeness
 from workbench.engagements.models import Engagement
 
 PRIMARY_NAMES = ("name", "subject", "listname")
@@ -26,17 +27,11 @@ def unknown_fields(engagement: Engagement) -> list[tuple[str, str]]:
     """Profiled fields (object, name) that go to tables and that no line knows, sorted."""
     known = set(FieldMap.objects.filter(engagement=engagement).values_list("object_name", "source"))
     profiled = set(
-        SourceField.objects.filter(engagement=engagement, object_name__in=_mapped(engagement)).values_list("object_name", "name")
+        SourceField.objects.filter(engagement=engagement, object_name__in=completeness.moving(engagement)).values_list(
+            "object_name", "name"
+        )
     )
     return sorted(profiled - known)
-
-
-def _mapped(engagement: Engagement) -> list[str]:
-    """Objects whose fields go to tables: those that the playbook knows, are mapped to a table and have profiles."""
-    known = [rule.name for rule in load_playbook(engagement.platform).objects]
-    tables = dict(ObjectMap.objects.filter(engagement=engagement).values_list("object_name", "tables"))
-    profiled = set(SourceField.objects.filter(engagement=engagement).values_list("object_name", flat=True).distinct())
-    return [name for name in known if tables.get(name) and name in profiled]
 
 
 def propose(engagement: Engagement, columns: Mapping[str, Mapping[str, ColumnLike]]) -> None:
@@ -65,7 +60,7 @@ def proposed(engagement: Engagement, columns: Mapping[str, Mapping[str, ColumnLi
     """
     playbook, confirmed = load_playbook(engagement.platform, engagement.prefix), _maps_confirmed(engagement)
     profiles: dict[str, list[FieldProfile]] = {}
-    for row in SourceField.objects.filter(engagement=engagement, object_name__in=_mapped(engagement)):
+    for row in SourceField.objects.filter(engagement=engagement, object_name__in=completeness.moving(engagement)):
         profiles.setdefault(row.object_name, []).append(_profile(row))
     rows: list[dict[str, Any]] = []
     there = FieldMap.objects.filter(engagement=engagement).exclude(pk__in=anew)

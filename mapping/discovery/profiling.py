@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from django.db import transaction
+from django.utils import timezone
 
 from connectors import landing, store
 from connectors.base import Finding
@@ -81,7 +82,9 @@ def _unnamable(object_name: str, profiles: Iterable[FieldProfile]) -> Iterable[F
 
 
 def _keep_fields(dataset: Dataset, object_name: str, profiles: Iterable[FieldProfile]) -> None:
-    SourceField.objects.filter(engagement=dataset.engagement, object_name=object_name).delete()
+    kept, now = SourceField.objects.filter(engagement=dataset.engagement, object_name=object_name), timezone.now()
+    first_seen = dict(kept.values_list("name", "first_seen_at"))
+    kept.delete()
     rows = []
     for one in profiles:
         rows.append(
@@ -100,6 +103,7 @@ def _keep_fields(dataset: Dataset, object_name: str, profiles: Iterable[FieldPro
                 minimum="" if one.min is None else str(one.min),
                 maximum="" if one.max is None else str(one.max),
                 decimals=one.decimals,
+                first_seen_at=first_seen.get(one.name, now),
             )
         )
     SourceField.objects.bulk_create(rows, batch_size=500)

@@ -18,7 +18,7 @@ from connectors.models import Dataset
 from connectors.sampling import Sampling
 from mapping import plan
 from mapping.canonical import record_hash
-from mapping.checks import pitfalls
+from mapping.checks import pitfalls, usage
 from mapping.checks.keeping import keep
 from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
@@ -124,11 +124,11 @@ def profiled_objects(playbook: Playbook) -> list[str]:
 def profile_object(engagement: Engagement, name: str, purpose: str, *, at_most: int | None = None) -> list[Finding]:
     """Profile the newest dataset of an object, or of the one in whose list its records lie.
 
-    Nothing where it wasn't landed, or has more than `at_most` records.
+    Nothing where it wasn't landed, or has more than `at_most` records; nor of a dataset that staging derived, whose fields are ours.
     """
     listed = next((rule for rule in load_playbook(engagement.platform).listed if rule.object == name), None)
     dataset = landing.latest(engagement, listed.of if listed else name, purpose)
-    if dataset is None or (at_most is not None and dataset.rows > at_most):
+    if dataset is None or dataset.derived or (at_most is not None and dataset.rows > at_most):
         return []
     return keep_listed_profiles(dataset, listed) if listed else keep_profiles(dataset)
 
@@ -212,7 +212,7 @@ def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding
     signed = signoffs.latest(engagement, SignOff.Kind.MATRIX) is not None
     with transaction.atomic():
         _keep_objects(engagement)
-        found = [*findings, *_counted(dataset), *pitfalls.findings(engagement)]
+        found = [*findings, *_counted(dataset), *pitfalls.findings(engagement), *usage.findings(engagement)]
         keep(engagement, None, found, actor=actor)
         keep_stages_and_owners(engagement, keys, playbook, signed=signed)
         _keep_organisations(engagement)

@@ -268,6 +268,18 @@ class Playbook:
         """The reason why a source field is left behind; empty where it isn't."""
         return next((rule.reason for rule in self.left if rule.object == object_name and rule.covers(source)), "")
 
+    def read_by_rules(self, name: str, names: Mapping[str, str]) -> set[str]:
+        """Source fields of an object that rules read, whatever the maps do with them. names: see `plan.names_of`."""
+        record, one = self.record(name), self.identity
+        fields = {*record.created, *record.name, record.state_field}
+        fields |= {key for rule in self.parents if rule.object == name for key in rule.keys}
+        fields |= {source for rule in self.computed if rule.object == name for source in rule.sources}
+        fields |= {key for rule in self.buyers if rule.object == name for key in (*rule.keys, rule.total, rule.currency, rule.order_id)}
+        if self.object(name).kind == "person":
+            fields |= {*one.source_id, one.email, one.first_name, one.last_name, *one.full_names, one.updated, *one.created}
+            fields |= {*self.consent_arrays.values(), "@lifecycle_field", "@owner_field"}
+        return {names[field[1:]] if field.startswith("@") else field for field in fields}
+
     def aliases(self, prefix: str) -> dict[str, str]:
         """Column -> the name that the offer used for it, shown beside the true one."""
         return {f"{prefix}_{column.stem}": column.alias for column in self.columns if column.alias}

@@ -61,7 +61,7 @@ class TransformInfo:
     options: tuple[str, ...] = ()
 
 
-_DATES = ("epoch", "format", "keep_epoch_zero")
+_DATES = ("zone", "source_zone", "epoch", "format", "keep_epoch_zero")
 TRANSFORMS: dict[str, TransformInfo] = {
     info.name: info
     for info in (
@@ -86,11 +86,11 @@ TRANSFORMS: dict[str, TransformInfo] = {
         TransformInfo("money", "An amount of money.", ("Money", "Decimal", "Double"), compile_decimal, Example("1200.50", 1200.5)),
         TransformInfo("boolean", "Yes or no.", ("Boolean",), compile_boolean, Example("yes", True), ("yes", "no")),
         TransformInfo(
-            "date", "A day, in the signed zone.", ("DateTime",), compile_datetime, Example("2024-03-05T22:00:00Z", "2024-03-05"), _DATES
+            "date", "A day, in the column's zone.", ("DateTime",), compile_datetime, Example("2024-03-05T22:00:00Z", "2024-03-05"), _DATES
         ),
         TransformInfo(
             "datetime",
-            "A moment, in UTC.",
+            "A moment in UTC; the wall time of the column's zone where it keeps no zone.",
             ("DateTime",),
             compile_datetime,
             Example("2024-03-05 10:00:00 +02:00", "2024-03-05T08:00:00Z"),

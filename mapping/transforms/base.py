@@ -67,7 +67,10 @@ class ColumnLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """The signed zones: `source_zone` for source times without one, `day_zone` for the day of a date-only column."""
+    """The signed zones: `source_zone` for source times without one, `day_zone` for columns without one, of days and of wall times.
+
+    A map's options `source_zone` and `zone` stand before them.
+    """
 
     source_zone: str = "UTC"
     day_zone: str = "UTC"

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mapping.issues import Issue, brief
-from mapping.transforms.base import EMPTY, Mapped, Target, Transform, lost
+from mapping.transforms.base import EMPTY, Mapped, Target, TimeRules, Transform, lost
 from mapping.transforms.texts import whole_text
 from workbench.engagements.errors import BadInput
 
@@ -24,20 +24,24 @@ AROUND_EPOCH = ("1970-01", "1969-12")
 UNITS = {"seconds": 1.0, "milliseconds": 0.001}
 
 Read = tuple[datetime | date, str | None]  # a plain day, or a moment with its zone; the second is an issue's code
+Written = tuple[str, str | None]  # as the Web API takes it; the second is an issue's code
+Write = Callable[[datetime | date], Written]
 
 
 def compile_datetime(target: Target) -> Transform:
     """Moments as `YYYY-MM-DDTHH:MM:SSZ`, or the day as `YYYY-MM-DD` where the column holds days only.
 
-    A column that shows days but keeps moments (format DateOnly, behaviour not) gets the day's midnight, `YYYY-MM-DDT00:00:00Z` (*assumed*:
-    the service keeps such a day as its midnight).
+    By the column's behaviour: UserLocal gets the moment in UTC, TimeZoneIndependent the wall time of the column's zone, DateOnly the day
+    there. A column that shows days but keeps moments (format DateOnly, behaviour not) gets the day's midnight, `YYYY-MM-DDT00:00:00Z`
+    (*assumed*: the service keeps such a day as its midnight).
 
-    options: `epoch` seconds, milliseconds or auto (by size: from 1e11 on milliseconds) reads numbers; `format` is a strptime pattern tried
-    where ISO doesn't fit; `keep_epoch_zero` true lets 1970-01-01 through, for a field of birthdays.
+    options: `zone` is the column's, else the signed zone of days; `source_zone` that of times without one, else the signed one. `epoch`
+    seconds, milliseconds or auto (by size: from 1e11 on milliseconds) reads numbers; `format` is a strptime pattern tried where ISO
+    doesn't fit; `keep_epoch_zero` true lets 1970-01-01 through, for a field of birthdays. Raises BadInput.
     """
-    source_zone, day_zone = target.time.zones()
+    source_zone, zone = _zones(target)
     read = _compile_reader(target, source_zone)
-    write = _writer(target, source_zone, day_zone)
+    write = _writer(target, source_zone, zone)
     keep_zero = bool(target.options.get("keep_epoch_zero", False))
 
     def transform(value: Any) -> Mapped:
@@ -45,27 +49,44 @@ def compile_datetime(target: Target) -> Transform:
             return EMPTY
         try:
             moment, code = read(value)
-            written = write(moment)
+            written, remark = write(moment)
         except (ValueError, OverflowError) as error:
             return lost(_code(error), target, brief(value), whole_text(value))
         if moment.year < EARLIEST_YEAR or written < "1753":
             return lost("date.before_1753", target, brief(value), whole_text(value))
         if not keep_zero and written[:7] in AROUND_EPOCH and _is_epoch_zero(moment):
             return lost("date.epoch_zero", target, brief(value), whole_text(value))
-        return Mapped(written, () if code is None else (Issue(code, target.field, brief(value), "note"),))
+        if code is None and remark is None:
+            return Mapped(written)
+        return Mapped(written, tuple(Issue(one, target.field, brief(value), "note") for one in (code, remark) if one))
 
     return transform
 
 
-def _writer(target: Target, source_zone: ZoneInfo, day_zone: ZoneInfo) -> Callable[[datetime | date], str]:
-    """By the column's behaviour and format; a planned column without behaviour keeps days where it shows days."""
-    behavior = getattr(target.column, "behavior", None) or target.column.format
+def _zones(target: Target) -> tuple[ZoneInfo, ZoneInfo]:
+    """The zone of source times without one and the zone of the column: the map's own, else the signed ones."""
+    signed, options = target.time, target.options
+    if options.get("zone") and _behavior(target) == "UserLocal" and target.column.format != "DateOnly":
+        says = f"Field {target.field}: {target.column.name} keeps moments in UTC and shows each reader their own time; it has no zone."
+        raise BadInput(says, remedy="Leave `zone` out. For source times without a zone give `source_zone`.")
+    own = TimeRules(str(options.get("source_zone") or signed.source_zone), str(options.get("zone") or signed.day_zone))
+    return own.zones()
+
+
+def _behavior(target: Target) -> str:
+    """The column's behaviour; a planned column that doesn't say it keeps days where it shows days."""
+    planned = "DateOnly" if target.column.format == "DateOnly" else "UserLocal"
+    return getattr(target.column, "behavior", None) or planned
+
+
+def _writer(target: Target, source_zone: ZoneInfo, zone: ZoneInfo) -> Write:
+    """By the column's behaviour and format."""
+    behavior = _behavior(target)
     if behavior == "DateOnly":
-        return _day_writer(day_zone)
+        return _day_writer(zone)
     if target.column.format == "DateOnly":
-        write_day = _day_writer(day_zone)
-        return lambda moment: f"{write_day(moment)}T00:00:00Z"
-    return _moment_writer(source_zone)
+        return _day_writer(zone, "T00:00:00Z")
+    return _wall_writer(zone) if behavior == "TimeZoneIndependent" else _moment_writer(source_zone)
 
 
 class _NoUnit(ValueError):
@@ -80,18 +101,31 @@ def _is_epoch_zero(moment: datetime | date) -> bool:
     return moment == EPOCH if isinstance(moment, datetime) else moment == EPOCH.date()
 
 
-def _moment_writer(source_zone: ZoneInfo) -> Callable[[datetime | date], str]:
-    def write(moment: datetime | date) -> str:
+def _moment_writer(source_zone: ZoneInfo) -> Write:
+    def write(moment: datetime | date) -> Written:
         if not isinstance(moment, datetime):  # a day for a column of moments: its midnight in the source's zone
             moment = datetime(moment.year, moment.month, moment.day, tzinfo=source_zone)
-        return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[:19] + "Z"
+        return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[:19] + "Z", None
 
     return write
 
 
-def _day_writer(day_zone: ZoneInfo) -> Callable[[datetime | date], str]:
-    def write(moment: datetime | date) -> str:
-        return (moment.astimezone(day_zone).date() if isinstance(moment, datetime) else moment).isoformat()
+def _wall_writer(zone: ZoneInfo) -> Write:
+    """The wall time with a Z, which the service keeps as it is; a day is its midnight. Source: learn.microsoft.com, DateTimeBehavior."""
+
+    def write(moment: datetime | date) -> Written:
+        if not isinstance(moment, datetime):
+            return f"{moment.isoformat()}T00:00:00Z", None
+        wall = moment.astimezone(zone)
+        twice = wall.replace(fold=0).utcoffset() != wall.replace(fold=1).utcoffset()
+        return wall.isoformat()[:19] + "Z", "date.wall_twice" if twice else None
+
+    return write
+
+
+def _day_writer(zone: ZoneInfo, midnight: str = "") -> Write:
+    def write(moment: datetime | date) -> Written:
+        return (moment.astimezone(zone).date() if isinstance(moment, datetime) else moment).isoformat() + midnight, None
 
     return write
 

@@ -11,13 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.admin import ModelAdmin
 
 from mapping import plan
 from mapping.models import SourceField
 from mapping.schema import spec_from_dict
 from mapping.transforms import TRANSFORMS, ColumnLike, TimeRules
-from mapping.workshop import completeness, decisions, tables, values
+from mapping.workshop import completeness, decisions, rest, tables, values
+from mapping.workshop.changes import ENTRIES, ChangesPages, words
 from mapping.workshop.checking import Checker
 from mapping.workshop.models import FieldMap, FieldMapChange
 from mapping.workshop.samples import samples, tally
@@ -25,20 +25,19 @@ from workbench.engagements.access import workable_by
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import AuditEntry, Engagement
 
-ENTRIES = 100
 ENGAGEMENTS = 5
 
 
-class WorkshopPages(ModelAdmin):
+class WorkshopPages(ChangesPages):
     """Mixed into the admin of field maps, whose queryset says which maps a person may see."""
 
+    kind = decisions.MAPS
     change_form_template = "admin/workbench/field_map.html"
 
     def get_urls(self) -> list[URLPattern]:
         """With the workshop's own pages."""
         pages = {
-            "changes/": (self.changes_view, "changes"),
-            "changes/<int:entry_pk>/": (self.entry_view, "entry"),
+            "rest/<int:engagement_pk>/": (self.rest_view, "rest"),
             "<int:pk>/preview/": (self.preview_view, "preview"),
             "<int:pk>/take/": (self.take_view, "take"),
             "<int:pk>/values/": (self.values_view, "values"),
@@ -48,13 +47,6 @@ class WorkshopPages(ModelAdmin):
 
     def _map(self, request: HttpRequest, pk: int) -> FieldMap:
         return get_object_or_404(self.get_queryset(request), pk=pk)
-
-    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-        return TemplateResponse(
-            request,
-            f"admin/workbench/{template}.html",
-            {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context},
-        )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list under what is still open, per object."""
@@ -133,43 +125,42 @@ class WorkshopPages(ModelAdmin):
                 self._save(request, row, "edited a value map")
             return redirect(reverse("admin:mapping_fieldmap_values", args=[pk]))
         sheet = values.sheet(row, profile_of(row), column, propose="propose" in request.GET)
-        return self._page(request, "value_map", f"Value map of {row}", field_map=row, sheet=sheet, column_kind=tables.kind_of(column))
+        return self.shown(request, "value_map", f"Value map of {row}", field_map=row, sheet=sheet, column_kind=tables.kind_of(column))
+
+    def rest_view(self, request: HttpRequest, engagement_pk: int) -> HttpResponse:
+        """The fields of an engagement without a decision; a POST leaves exactly those behind, with one written reason."""
+        engagement = get_object_or_404(workable_by(request.user), pk=engagement_pk)
+        found = rest.of(engagement)
+        if request.method == "POST" and request.POST.get("shown") == found.digest:
+            return self._leave(request, engagement)
+        if request.method == "POST":
+            messages.warning(request, "Nothing was changed: other fields are open now than this page showed. Read it again.")
+        context = {"engagement": engagement, "rest": found, "rows": [*found.lines, *found.without][:1_000]}
+        context |= {"reason": request.POST.get("reason", ""), "comment": request.POST.get("comment", "")}
+        return self.shown(request, "leave_rest", f"Leave the rest behind: {engagement}", **context)
+
+    def _leave(self, request: HttpRequest, engagement: Engagement) -> HttpResponse:
+        try:
+            entries = rest.leave(
+                engagement, user=request.user, reason=request.POST.get("reason", ""), comment=request.POST.get("comment", "")
+            )
+        except WorkbenchError as error:
+            messages.error(request, f"Nothing was changed. {error} {error.remedy}")
+            return redirect(reverse("admin:mapping_fieldmap_rest", args=[engagement.pk]))
+        self.say_changed(request, "Left behind", entries)
+        return redirect(f"{reverse('admin:mapping_fieldmap_changelist')}?engagement={engagement.pk}")
+
+    def entries_of(self, engagements: QuerySet[Engagement]) -> QuerySet[AuditEntry]:
+        """Those that a map is linked to, whatever they are called."""
+        changed = FieldMapChange.objects.filter(field_map__engagement__in=engagements).values("entry")
+        return AuditEntry.objects.filter(engagement__in=engagements, pk__in=changed)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Every decision about one map: who, when, why, and what it replaced."""
         row = self._map(request, int(object_id) if object_id.isdecimal() else 0)
         entries = [(entry, entry.detail["maps"].get(str(row.pk), {})) for entry in _entries(row)[:ENTRIES]]
         told = [(entry, words(change)) for entry, change in entries]
-        return self._page(request, "map_history", f"History of {row}", field_map=row, entries=told)
-
-    def changes_view(self, request: HttpRequest) -> HttpResponse:
-        """The newest changes of field maps, each with the way to undo it."""
-        chosen = request.GET.get("engagement", "")
-        mine = workable_by(request.user)
-        mine = mine.filter(pk=int(chosen)) if chosen.isdecimal() else mine
-        entries = _map_entries(mine).defer("detail").select_related("engagement").order_by("-pk")[:ENTRIES]
-        return self._page(request, "map_changes", "Changes of field maps", entries=entries)
-
-    def entry_view(self, request: HttpRequest, entry_pk: int) -> HttpResponse:
-        """One change: what it did, and what undoing it would do; a POST undoes it."""
-        entries = _map_entries(workable_by(request.user)).select_related("engagement")
-        entry = get_object_or_404(entries, pk=entry_pk)
-        if request.method == "POST":
-            return self._undo(request, entry)
-        scope = decisions.undo_scope(entry)
-        changes = [(told["map"], words(told)) for told in list(entry.detail["maps"].values())[:1_000]]
-        context = {"entry": entry, "changes": changes, "count": len(entry.detail["maps"]), "scope": scope}
-        return self._page(request, "map_entry", str(entry), **context)
-
-    def _undo(self, request: HttpRequest, entry: AuditEntry) -> HttpResponse:
-        try:
-            undone = decisions.undo(entry, user=request.user)
-        except WorkbenchError as error:
-            messages.error(request, f"Nothing was changed. {error} {error.remedy}")
-            return redirect(reverse("admin:mapping_fieldmap_entry", args=[entry.pk]))
-        count = len(undone.detail["maps"]) if undone else 0
-        messages.success(request, f"Undone: {count} field maps are what they were before. The plan's maps have a new version.")
-        return redirect(reverse("admin:mapping_fieldmap_entry", args=[undone.pk if undone else entry.pk]))
+        return self.shown(request, "map_history", f"History of {row}", field_map=row, entries=told)
 
 
 def _kind(candidate: Mapping[str, Any], columns: Mapping[str, ColumnLike]) -> str:
@@ -199,24 +190,10 @@ def _entries(row: FieldMap) -> list[AuditEntry]:
     return [change.entry for change in changes]
 
 
-def _map_entries(engagements: QuerySet[Engagement]) -> QuerySet[AuditEntry]:
-    changed = FieldMapChange.objects.filter(field_map__engagement__in=engagements).values("entry")
-    return AuditEntry.objects.filter(engagement__in=engagements, pk__in=changed)
-
-
-def words(change: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What an entry changed of a map: name, before, after; who decided and when stands in the entry itself."""
-    before, after = change.get("before", {}), change.get("after", {})
-    names = [name for name in after if not name.startswith("decided")]
-    return [
-        (name.replace("_", " "), before.get(name) or "", after[name] or "") for name in names if (before.get(name) or "") != after[name]
-    ]
-
-
 def _completeness(request: HttpRequest) -> list[dict[str, Any]]:
     """Per engagement what lacks a decision; of one where the list is filtered."""
     chosen = request.GET.get("engagement", "")
     mine = workable_by(request.user).order_by("-pk")
     engagements = mine.filter(pk=int(chosen)) if chosen.isdecimal() else mine[:ENGAGEMENTS]
-    found = [{"engagement": one, "objects": completeness.of(one)} for one in engagements]
-    return [one for one in found if one["objects"]]
+    found = [(one, completeness.of(one)) for one in engagements]
+    return [{"engagement": one, "objects": lines, "rest": sum(line.open + line.lost for line in lines)} for one, lines in found if lines]

@@ -19,7 +19,7 @@ def book(told: Mapping[str, Any]) -> Book:
 def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     yield _summary(told)
     yield _counts(told["counts"])
-    yield _objects(told["objects"], told["fields"])
+    yield _objects(told["objects"], told["fields"], told["usage"])
     yield _split(told["split"])
     if told["flattening"]:
         yield _events(told["flattening"])
@@ -52,12 +52,14 @@ def _counts(counts: Iterable[Mapping[str, Any]]) -> Part:
     return Part("What is there", table=Table(columns, rows, "Nothing is counted yet. Discovery counts every object."))
 
 
-def _objects(objects: Mapping[str, Any], fields: Mapping[str, int]) -> Part:
+def _objects(objects: Mapping[str, Any], fields: Mapping[str, int], usage: Mapping[str, int]) -> Part:
     text = [
         f"{objects['moving']} of {objects['of']} objects become rows, {objects['exact']} of them one to one; {objects['documented']} are "
         f"listed with a recommendation how to rebuild them. {objects['confirmed']} of {objects['moving']} are confirmed.",
         f"{fields['confirmed']:,} of {fields['of']:,} lines of field maps are confirmed, {fields['proposed']:,} proposed, "
         f"{fields['left']:,} left behind with a reason. {fields['new_columns']:,} columns are new.",
+        f"Hardly used, and so put to the customer: {counted(usage['fields'], 'field')}, of which {usage['fields_left']:,} stay behind, and "
+        f"{counted(usage['objects'], 'object')} without records, of which {usage['objects_left']:,} are left out. Open: {usage['open']:,}.",
     ]
     columns = [
         Column("Object", 34),

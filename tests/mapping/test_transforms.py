@@ -207,6 +207,32 @@ def test_the_day_is_taken_in_the_signed_day_zone():
     assert shown.value == "2024-03-06T00:00:00Z"
 
 
+def test_a_column_without_a_zone_gets_the_wall_time_of_the_signed_zone():
+    zones, wall = ("UTC", "Europe/Berlin"), {"behavior": "TimeZoneIndependent", "format": "DateAndTime"}
+    assert convert("datetime", "2024-03-31T00:59:59Z", "DateTime", zones=zones, **wall) == ("2024-03-31T01:59:59Z", (), None)
+    assert convert("datetime", "2024-03-31T01:00:00Z", "DateTime", zones=zones, **wall).value == "2024-03-31T03:00:00Z"
+    assert convert("datetime", "2024-07-01", "DateTime", zones=zones, **wall).value == "2024-07-01T00:00:00Z"
+    twice = [convert("datetime", f"2024-10-27T0{hour}:30:00Z", "DateTime", zones=zones, **wall) for hour in (0, 1)]
+    assert [(one.value, codes(one)) for one in twice] == [("2024-10-27T02:30:00Z", ["date.wall_twice"])] * 2
+
+
+def test_a_maps_own_zones_stand_before_the_signed_ones():
+    zones, own = ("UTC", "UTC"), {"zone": "Asia/Tokyo"}
+    assert convert("date", "2024-03-05T23:30:00Z", "DateTime", own, zones=zones, behavior="DateOnly").value == "2024-03-06"
+    wall = convert("datetime", "2024-03-05T23:30:00Z", "DateTime", own, zones=zones, behavior="TimeZoneIndependent")
+    assert wall.value == "2024-03-06T08:30:00Z"
+    told = convert("datetime", "2024-07-05T09:00:00", "DateTime", {"source_zone": "America/New_York"}, zones=zones)
+    assert told.value == "2024-07-05T13:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"zone": "Asia/Tokyo"}, "keeps moments in UTC"), ({"source_zone": "Mars"}, "no time zone")]
+)
+def test_a_zone_that_says_nothing_of_its_column_or_that_there_is_not_is_refused(options, words):
+    with pytest.raises(BadInput, match=words):
+        convert("datetime", "2024-03-05T23:30:00Z", "DateTime", options, behavior="UserLocal", format="DateAndTime")
+
+
 def test_choices_follow_the_confirmed_value_map():
     options = {"values": {"Gold": 1, "silver ": 2}}
     known = {1: "Gold", 2: "Silver"}

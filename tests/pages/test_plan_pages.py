@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 
 from mapping import plan
-from mapping.models import FieldMap, OrganisationList, OwnerMatch, SplitRule
+from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, SplitRule
+from mapping.workshop.confirming import ORGANISATION_LISTS, confirm
 from tests.pages import cast
 from workbench.engagements.models import AuditEntry
 
@@ -85,13 +86,70 @@ def test_a_confirmed_organisation_list_enters_the_companies_part(client, planned
     assert plan.current(planned)["companies"].content["lists"] == {"7": "Analytical Engines Ltd"}
 
 
-def test_many_organisation_lists_are_confirmed_at_once_with_one_entry_of_the_history(client, planned):
-    rows = list(OrganisationList.objects.all())
-    page = reverse("admin:mapping_organisationlist_changelist")
-    answer = client.post(page, {"action": "confirm_selected", "_selected_action": [row.pk for row in rows]})
-    assert answer.status_code == 302
-    assert set(plan.current(planned)["companies"].content["lists"]) == {row.list_id for row in rows}
-    assert AuditEntry.objects.filter(action="confirmed organisation lists").count() == 1
+class TestConfirmingManyAtOnce:
+    @pytest.fixture
+    def lists(self, planned):
+        for n in range(60):
+            OrganisationList.objects.create(engagement=planned, list_id=f"l-{n}", list_name=f"Company: {n}", organisation=f"Org {n}")
+        return list(OrganisationList.objects.all())
+
+    def page(self, name="changelist", *args):
+        return reverse(f"admin:mapping_organisationlist_{name}", args=args)
+
+    def confirm(self, client, rows, to="confirmed"):
+        return client.post(self.page("confirm"), {"ids": ",".join(str(row.pk) for row in rows), "to": to}, follow=True)
+
+    def test_the_scope_is_shown_before_anything_changes(self, client, lists):
+        OrganisationList.objects.filter(pk=lists[0].pk).update(confirmed=True, organisation="")
+        answer = client.post(self.page(), {"action": "confirm_selected", "_selected_action": [row.pk for row in lists]})
+        text = answer.content.decode()
+        assert "60 organisation lists would change" in text
+        assert "1 is so already and stays" in text
+        assert "Becomes the account Org 59." in text
+        assert OrganisationList.objects.filter(confirmed=True).count() == 1
+
+    def test_one_entry_of_the_history_names_every_one_and_undoes_them(self, client, planned, lists):
+        answer = self.confirm(client, lists)
+        assert "61 organisation lists" in answer.content.decode()
+        assert set(plan.current(planned)["companies"].content["lists"]) == {row.list_id for row in lists}
+        entry = AuditEntry.objects.get(action="confirmed organisation lists")
+        assert {told["map"] for told in entry.detail["lists"].values()} == {row.organisation for row in lists}
+        OrganisationList.objects.filter(pk=lists[0].pk).update(organisation="Renamed")
+        OrganisationList.objects.filter(pk=lists[1].pk).update(confirmed=False)
+        undo = self.page("entry", entry.pk)
+        assert "60 organisation lists would be what they were" in client.get(undo).content.decode()
+        client.post(undo)
+        assert not OrganisationList.objects.filter(confirmed=True).exists()
+        assert OrganisationList.objects.get(pk=lists[0].pk).organisation == "Renamed"
+        assert plan.current(planned)["companies"].content["lists"] == {}
+        assert "undid a change of organisation lists" in client.get(self.page("changes")).content.decode()
+
+    def test_a_tick_in_the_list_and_one_taken_back_are_such_changes_too(self, client, planned, lists):
+        save_list(client, OrganisationList, lists[:1], **{f"confirmed_{lists[0].pk}": "on"})
+        self.confirm(client, lists[:1], to="")
+        assert not OrganisationList.objects.filter(confirmed=True).exists()
+        told = client.get(self.page("changes")).content.decode()
+        assert "changed organisation list" in told
+        assert "took back organisation lists" in told
+
+    def test_rows_and_entries_of_another_engagement_stay_out_of_reach(self, client, people):
+        contoso = cast.make_engagement("Contoso")
+        other = OrganisationList.objects.create(engagement=contoso, list_id="9", list_name="Company: C", organisation="C")
+        self.confirm(client, [other])
+        assert not OrganisationList.objects.filter(pk=other.pk, confirmed=True).exists()
+        [entry] = confirm(ORGANISATION_LISTS, OrganisationList.objects.filter(pk=other.pk), confirmed=True, user="somebody")
+        assert client.post(self.page("entry", entry.pk)).status_code == 404
+
+    def test_object_maps_are_confirmed_and_taken_back_the_same_way(self, client, planned):
+        row = ObjectMap.objects.create(engagement=planned, object_name="campaign", tables=["campaign"])
+        page = reverse("admin:mapping_objectmap_changelist")
+        text = client.post(page, {"action": "confirm_selected", "_selected_action": [row.pk]}).content.decode()
+        assert "Becomes campaign." in text
+        client.post(reverse("admin:mapping_objectmap_confirm"), {"ids": str(row.pk), "to": "confirmed"})
+        assert "campaign" in plan.current(planned)["maps"].content["objects"]
+        entry = AuditEntry.objects.get(action="confirmed object maps")
+        client.post(reverse("admin:mapping_objectmap_entry", args=[entry.pk]))
+        assert "campaign" not in plan.current(planned)["maps"].content["objects"]
 
 
 def test_changed_zones_make_a_new_version_of_the_time_part(client, planned):

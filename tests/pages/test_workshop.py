@@ -11,8 +11,9 @@ from mapping.workshop import completeness, decisions, tables
 from mapping.workshop.samples import samples, typed
 from mapping.workshop.versions import differences
 from tests.pages import cast
+from workbench.engagements import gates
 from workbench.engagements.errors import BadInput
-from workbench.engagements.models import AuditEntry
+from workbench.engagements.models import AuditEntry, SignOff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -116,7 +117,7 @@ def test_what_could_never_load_is_not_confirmed(engagement, people):
     misfit = cast.make_field_map(engagement, "misfit", column="jobtitle", transform="integer")
     locked = cast.make_field_map(engagement, "locked", column="fullname")
     rows = FieldMap.objects.filter(pk__in=[one.pk, two.pk, absent.pk, misfit.pk, locked.pk])
-    refused = {each.map.source: each.why for each in decisions.scope(rows, "confirmed").impossible}
+    refused = {each.row.source: each.why for each in decisions.scope(rows, "confirmed").impossible}
     assert set(refused) == {"nick", "alias", "absent", "misfit", "locked"}
     assert "Another field goes to contact.nickname" in refused["nick"]
     assert "has no column mwb_absent" in refused["absent"]
@@ -154,7 +155,7 @@ class TestUndoing:
         decisions.decide(maps.filter(source="nickname"), "deferred", user=people.engineer)
         scope = decisions.undo_scope(entry)
         assert [row.source for row, _ in scope.back] == ["jobtitle"]
-        assert [one.map.source for one in scope.alone] == ["nickname"]
+        assert [one.row.source for one in scope.alone] == ["nickname"]
         decisions.undo(entry, user=people.engineer)
         assert dict(maps.values_list("source", "state")) == {"jobtitle": "proposed", "nickname": "deferred"}
         assert decisions.undo(entry, user=people.engineer) is None
@@ -241,6 +242,69 @@ def test_every_field_is_moved_left_open_or_without_a_line(engagement, desk):
     lost = desk.get(reverse("admin:mapping_sourcefield_changelist"), {"lines": "none"}).content.decode()
     assert ">e<" in lost
     assert ">d<" not in lost
+
+
+class TestEveryFieldDecided:
+    """A load waits until each field that was there at the signature goes to a column or has a reason."""
+
+    def waits(self, engagement) -> list[str]:
+        found = gates.missing("load", engagement, engagement.environments.get(kind="sandbox"))
+        return [one.says for one in found if one.gate == "every field decided"]
+
+    @pytest.fixture
+    def fields(self, engagement):
+        for name in ("moved", "put off", "without a line"):
+            profiled(engagement, name, ("x", 1))
+        cast.make_field_map(engagement, "moved", state="confirmed")
+        return cast.make_field_map(engagement, "put off", column="nickname", state="deferred")
+
+    def leave(self, engagement, desk, **data):
+        page = reverse("admin:mapping_fieldmap_rest", args=[engagement.pk])
+        shown = desk.get(page).context["rest"].digest
+        return desk.post(page, {"shown": shown, **data}, follow=True)
+
+    def test_it_says_how_many_have_none_and_where_to_go(self, engagement, fields):
+        (says,) = self.waits(engagement)
+        assert says.startswith("2 source fields have no decision (2 of user). Under Plan, Field maps,")
+
+    def test_the_rest_is_left_behind_with_one_reason_and_opened_again_by_one_undo(self, engagement, desk, people, fields):
+        text = desk.get(reverse("admin:mapping_fieldmap_rest", args=[engagement.pk])).content.decode()
+        assert "2 source fields of Northwind have no decision" in text
+        assert "user.without a line" in text
+        assert "needs a reason" in self.leave(engagement, desk, reason=" ").content.decode()
+        assert self.waits(engagement)
+        self.leave(engagement, desk, reason="Nobody used it.")
+        assert self.waits(engagement) == []
+        left = {(row["source"], row["table"]) for row in plan.current(engagement)["maps"].content["fields"] if row["state"] == "left"}
+        assert left == {("put off", "contact"), ("without a line", "contact"), ("without a line", "lead")}
+        entry = AuditEntry.objects.get(action="set field maps left")
+        decisions.undo(entry, user=people.engineer)
+        fields.refresh_from_db()
+        assert (fields.state, fields.column) == ("deferred", "nickname")
+        assert len(self.waits(engagement)) == 1
+
+    def test_only_the_rest_that_the_page_showed_is_left_behind(self, engagement, desk, fields):
+        page = reverse("admin:mapping_fieldmap_rest", args=[engagement.pk])
+        shown = desk.get(page).context["rest"].digest
+        profiled(engagement, "new", ("x", 1))
+        assert "other fields are open" in desk.post(page, {"shown": shown, "reason": "No."}).content.decode()
+        assert not FieldMap.objects.filter(state="left").exists()
+
+    def test_a_field_that_comes_after_confirmation_and_signature_is_a_question_that_nothing_waits_for(self, engagement, people, fields):
+        plan.confirm(engagement, ["maps"], user=people.engineer)
+        given = {"covers": {}, "content": {}, "content_sha256": "", "signed_by": people.approver}
+        SignOff.objects.create(engagement=engagement, kind="matrix", **given)
+        profiled(engagement, "late", ("x", 1))
+        (says,) = self.waits(engagement)
+        assert says.startswith("2 source fields")
+        assert [line.later for line in completeness.of(engagement)] == [1]
+
+    def test_an_object_of_which_no_rows_are_made_has_its_reason_as_a_whole(self, engagement, desk):
+        profiled(engagement, "id", ("x", 1))
+        SourceField.objects.update(object_name="journey")
+        (found,) = completeness.of(engagement)
+        assert (found.left, found.lost, found.reason) == (1, 0, completeness.LISTED)
+        assert self.waits(engagement) == []
 
 
 def test_nothing_deferred_reaches_a_plan_version(engagement, people):

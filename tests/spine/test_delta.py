@@ -16,6 +16,7 @@ from connectors.models import Dataset
 from loads.delta import conflicts
 from loads.delta.models import Conflict, Departed
 from loads.models import Run
+from mapping.models import FieldMap
 from tests import folders
 from tests.folders import organisation_list, user
 from tests.playing import OTHERS, collect, engagement_on
@@ -125,6 +126,7 @@ def play(played: Played) -> Played:
     played.prepared.call("DELETE", f"contacts({TWINS[1]})")
     played.servers.advance("iterable")
     played.step(Step.Name.DELTA)
+    played.asked = set(FieldMap.objects.values_list("object_name", flat=True))
     played.datasets = {one.object_name: one for one in Dataset.objects.filter(purpose="load", base__isnull=False)}
     played.load()
     played.found = {one.source_id: SimpleNamespace(fields=one.fields, is_clear=one.is_clear) for one in Conflict.objects.all()}
@@ -166,6 +168,11 @@ def test_a_delta_fetches_what_changed_and_is_complete(played):
     assert sum(piece.rows for piece in people.pieces.filter(name__startswith="since")) == 6 + 2  # and those of the last five minutes
     assert played.runs[1].changes["user"] == {"new": 1, "changed": 5, "deleted": 3}
     assert played.runs[1].changes["customEvent"] == {"new": 1, "changed": 0, "deleted": 0}
+
+
+def test_nobody_is_asked_about_fields_of_records_that_the_workbench_derived_itself(played):
+    assert "user" in played.asked
+    assert not {"company", "listMembership"} & played.asked
 
 
 def test_a_record_that_failed_and_did_not_change_is_tried_again(played):

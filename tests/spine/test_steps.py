@@ -29,6 +29,7 @@ from mapping.discovery import source as source_side
 from mapping.models import DiscoveryFinding, FieldMap
 from mapping.playbooks import load_playbook
 from mapping.preview import BeingPrepared, matrix_content
+from mapping.workshop import completeness, decisions
 from reports.models import Document
 from tests import folders
 from tests.folders import user
@@ -270,13 +271,21 @@ def advance(servers) -> None:
         assert session.post(f"{servers.addresses['iterable']}/_simulator/advance", timeout=30).ok
 
 
+def undecided(engagement) -> tuple[int, int]:
+    """What a load says of fields without a decision, how often; and the fields that came later and have none."""
+    missing = [one for one in gates.missing("load", engagement) if one.gate == "every field decided"]
+    return len(missing), sum(line.later for line in completeness.of(engagement))
+
+
 @pytest.mark.parametrize("step", [Step.Name.EXTRACT, Step.Name.DISCOVER])
 def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_signed(tmp_path, monkeypatch, step):
     monkeypatch.setattr(settings, "WORK_SECONDS", 0)  # a task does one part, and queues itself
     with engagement_on(news_folder(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
         demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
+        assert undecided(engagement) == (1, 0)
         demonstration.answer(engagement, cast, OTHERS)
         demonstration.sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
+        assert undecided(engagement) == (0, 0)
         before = demonstration.plan.hashes(engagement)
         advance(servers)
         demonstration._step(engagement, step, None, cast, print)
@@ -285,9 +294,12 @@ def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_s
         assert engagement.owner_matches.get(source_owner="new@northpine.example").kind == "open"
         new = FieldMap.objects.filter(engagement=engagement, source__in=("shoeSize", "hatSize")).values_list("source", "table", "state")
         assert set(new) == {(field, table, "proposed") for field in ("shoeSize", "hatSize") for table in ("contact", "lead")}
+        assert undecided(engagement) == (0, 3)  # these and the owner are questions, and no load waits for them
         done = Step.objects.filter(name=step).first().done
         assert len(done) >= 6
         assert not gates.missing("extract", engagement)
+        decisions.decide(FieldMap.objects.filter(source="lastName"), "deferred", user=cast.engineer)
+        assert undecided(engagement) == (1, 3)  # one that was signed is waited for, however often it is profiled anew
         landed = [rule.name for rule in load_playbook("iterable").datasets if landing.latest(engagement, rule.name, Dataset.Purpose.LOAD)]
         assert len(landed) == (len(load_playbook("iterable").datasets) if step == Step.Name.EXTRACT else 0)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from connectors import rawjson
@@ -49,7 +50,7 @@ def _is_person(row: Mapping[str, Any]) -> bool:
     return row.get("accessmode") == 0 and not row.get("isdisabled") and not row.get("applicationid")
 
 
-def _rows(session: HttpSession, table: str) -> list[dict[str, Any]]:
-    """The rows of a table of production."""
-    answer = session.request("GET", f"{CONTROL}tables/{table}")
-    return [json.loads(line) for line in answer.text.splitlines() if line]
+def _rows(session: HttpSession, table: str) -> Iterator[dict[str, Any]]:
+    """The rows of a table of production, however many, one at a time."""
+    with closing(session.download(f"{CONTROL}tables/{table}")) as lines:
+        yield from (json.loads(line) for line in lines if line.strip())

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import orjson
@@ -30,9 +31,9 @@ def canonical_dumps(environment: Environment) -> dict[str, dict[str, bytes]]:
 
 
 def _rows(session: HttpSession, table: str, key: str) -> Iterator[tuple[str, bytes]]:
-    answer = session.request("GET", f"_simulator/tables/{table}", params={"canonical": "1"})
-    for line in answer.content.splitlines():
-        yield str(orjson.loads(line)[key]), hashlib.sha256(line).digest()
+    with closing(session.download(f"_simulator/tables/{table}", params={"canonical": "1"})) as lines:
+        for line in map(bytes.strip, lines):
+            yield str(orjson.loads(line)[key]), hashlib.sha256(line).digest()
 
 
 def rollback_summary(run: Run, before: Dumps) -> dict[str, Any]:

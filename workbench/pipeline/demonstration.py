@@ -24,12 +24,13 @@ from loads.rollback import outlook
 from mapping import plan
 from mapping.checks import deciding, registry, switching
 from mapping.checks.deciding import proposals
-from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OrganisationList, OwnerMatch
+from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, OwnerMatch
 from mapping.owners import answers
 from mapping.owners.matching import Candidates, candidates_of
 from mapping.playbooks import load_playbook
 from mapping.preview import matrix_content
-from mapping.workshop import decisions
+from mapping.workshop import decisions, rest
+from mapping.workshop.confirming import OBJECT_MAPS, ORGANISATION_LISTS, confirm
 from workbench.engagements import history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role, SignOff
@@ -45,6 +46,7 @@ ENTERED |= {"daily_requests": 100_000_000}  # a company of any size is played in
 
 ASSUMPTIONS = [
     "Stages that the playbook doesn't know, and blank ones, stay in review.",
+    "Fields go where they are proposed to go; one whose proposal can't be confirmed stays behind, with that as its written reason.",
     "Text that is too long is cut to fit and kept whole in the column for original values.",
     "Optional values that can't be read stay empty and are listed.",
     "What arrives with less than the source held is accepted as it is listed, run by run.",
@@ -304,14 +306,27 @@ def sign(engagement: Engagement, kind: str, content: Mapping[str, Any], cast: Ca
 @transaction.atomic
 def answer(engagement: Engagement, cast: Cast, leave: Collection[str] = ()) -> None:
     """Everything that people are asked, answered as the demonstration's script says; see ASSUMPTIONS. leave: what is documented only."""
-    OrganisationList.objects.filter(engagement=engagement).update(confirmed=True)
     ObjectMap.objects.filter(engagement=engagement, object_name__in=leave).update(tables=[])
-    ObjectMap.objects.filter(engagement=engagement).update(confirmed=True)
-    proposed = FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED)
-    decisions.decide(proposed, FieldMap.State.CONFIRMED, user=cast.engineer, comment="Confirmed by the demonstration's script.")
+    for of in (ORGANISATION_LISTS, OBJECT_MAPS):
+        rows = of.kind.model._default_manager.filter(engagement=engagement)
+        confirm(of, rows, confirmed=True, user=cast.engineer, comment="Confirmed by the demonstration's script.")
+    _answer_maps(engagement, cast)
     _answer_owners(engagement, cast)
     _answer_findings(engagement, cast)
     plan.confirm(engagement, plan.PARTS, user=cast.engineer)
+
+
+def _answer_maps(engagement: Engagement, cast: Cast) -> None:
+    """Every field goes where it is proposed to, or stays behind with the reason why it can't."""
+    proposed = FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED)
+    decisions.decide(proposed, FieldMap.State.CONFIRMED, user=cast.engineer, comment="Confirmed by the demonstration's script.")
+    refused: dict[str, list[int]] = {}
+    for one in decisions.scope(proposed, FieldMap.State.CONFIRMED).impossible:
+        refused.setdefault(one.why, []).append(one.row.pk)
+    left: dict[str, Any] = {"user": cast.engineer, "comment": "Left behind by the demonstration's script."}
+    for why, ids in refused.items():
+        decisions.decide(proposed.filter(pk__in=ids), FieldMap.State.LEFT, reason=f"The proposal can't be confirmed. {why}", **left)
+    rest.leave(engagement, reason="Nothing was proposed for it.", **left)
 
 
 def _answer_findings(engagement: Engagement, cast: Cast) -> None:

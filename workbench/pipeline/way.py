@@ -7,7 +7,8 @@ from loads import quality
 from loads.models import Run
 from mapping import plan
 from mapping.checks import gating
-from mapping.models import DiscoveryFinding, FieldMap
+from mapping.models import DiscoveryFinding
+from mapping.workshop import completeness
 from workbench.engagements import gates, signoffs
 from workbench.engagements.gates import Missing
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
@@ -17,9 +18,9 @@ DONE, RUNNING, FAILED, READY, WAITING = "done", "running", "failed", "ready", "w
 STATE_WORDS = {DONE: "Done", RUNNING: "Under way", FAILED: "Needs attention", READY: "To do", WAITING: "Waiting"}
 STEP_STATES = {Step.State.QUEUED: RUNNING, Step.State.RUNNING: RUNNING, Step.State.DONE: DONE, Step.State.FAILED: FAILED}
 RUN_STATES = {Run.State.DONE: DONE, Run.State.PAUSED: FAILED, Run.State.STOPPED: FAILED, Run.State.FAILED: FAILED}
-PLAN_GATES = ("plan confirmed", "owners answered")
+PLAN_GATES = ("plan confirmed", "every field decided", "owners answered")
 # What belongs to another stage isn't repeated under a later one: that stage already says it.
-OWN_STAGE = {"plan confirmed": "plan", "owners answered": "plan", "matrix signed": "matrix", "sandbox signed": "sandbox-signature"}
+OWN_STAGE = {**dict.fromkeys(PLAN_GATES, "plan"), "matrix signed": "matrix", "sandbox signed": "sandbox-signature"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ def _planning(engagement: Engagement, missing: Sequence[Missing], discovery: Sta
     of_plan = [item for item in missing if item.gate in PLAN_GATES]
     of_matrix = [item for item in missing if item.gate == "matrix signed"]
     ready = READY if discovery.state == DONE else WAITING
-    proposed = FieldMap.objects.filter(engagement=engagement, state=FieldMap.State.PROPOSED).count()
-    says = f"{proposed} field maps are only proposed and would not move." if proposed else ""
+    later = sum(line.later for line in completeness.of(engagement))
+    says = f"{later} fields came later and have no decision: their values stay behind, nothing waits for them." if later else ""
     signoff = signoffs.latest(engagement, SignOff.Kind.MATRIX)
     return [
         Stage("plan", "Plan: maps, split, companies, owners", ready if of_plan else DONE, says=says, missing=of_plan),
