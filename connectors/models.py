@@ -79,3 +79,21 @@ class Piece(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ServiceUser(models.Model):
+    """An application user of an environment as all workers know its pace, see `connectors.dataverse.board`.
+
+    name: a digest of the environment's address and the application's id. learned: limit -> what a window of it holds.
+    """
+
+    name = models.CharField(max_length=24, unique=True)
+    held_until = models.DateTimeField(null=True, blank=True, help_text="The service asked it to wait until then.")
+    learned = models.JSONField(default=dict)
+    learned_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

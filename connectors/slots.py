@@ -14,6 +14,7 @@ from connectors.store import NO_ROOM
 
 ENTRY = struct.Struct("=iidd8x")  # process, kind, moment, value; it divides a disk's block, so a full disk takes it whole or not at all
 Entry = tuple[int, int, float, float]
+REMEMBERED = 60_000  # entries that a new process hears: the requests of a window on ten web servers
 FORGOTTEN_S = 86_400.0  # what was told by then is of no use to anybody
 LOOK_S = 0.01  # so often a slot of another process is tried again; our own say when they are free
 
@@ -57,14 +58,15 @@ class Slots:
         return list(ENTRY.iter_unpack(data))
 
     def _telling(self) -> int:
-        """The file that everybody appends to; of what was told before this process began nothing is heard."""
+        """The file that everybody appends to; of what was told before this process began the newest entries are heard."""
         if self._told is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._told = os.open(self._folder / "told", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             known = os.fstat(self._told)
             if known.st_size and time.time() - known.st_mtime > FORGOTTEN_S:
                 os.ftruncate(self._told, 0)
-            self._read = os.fstat(self._told).st_size
+            entries = os.fstat(self._told).st_size // ENTRY.size
+            self._read = max(0, entries - REMEMBERED) * ENTRY.size
         return self._told
 
     def take(self, limit: int) -> int:

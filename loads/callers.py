@@ -5,16 +5,16 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 
 from connectors.dataverse import directory
 from connectors.dataverse.client import Client, environment_url
 from loads.destination import Destination
 from loads.models import Caller, Phase, Run
+from loads.tuning import DONE
 from mapping import plan
 from mapping.checks.rights import SPECIAL
-from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Connection, Environment
 
@@ -90,6 +90,7 @@ class Callers:
         """Keep how fast each user calls, why, and until when the service wants it to wait."""
         for connection, client in self._destination.users.items():
             governor = client.governor
+            governor.catch_up()  # for the threads that call
             held_s = governor.held_s()
             values = {
                 "at_once": governor.at_once,
@@ -103,15 +104,12 @@ class Callers:
             Caller.objects.filter(pk=caller.pk).update(**values, refused=F("refused") + governor.untold())
 
     def hear(self) -> None:
-        """Share the hint with the other machines that call, and keep to a pause that one of them was asked to make."""
-        now, users = clock.now(), self._destination.users
-        told = Caller.objects.filter(Q(at__gt=now - ALIVE) | Q(held_until__gt=now), connection__in=list(users)).exclude(node=self._node)
+        """Share the hint with the other machines that call."""
+        users = self._destination.users
+        told = Caller.objects.filter(at__gt=Now() - ALIVE, connection__in=list(users)).exclude(node=self._node)
         others: dict[int, set[str]] = defaultdict(set)
         for caller in told:
-            if caller.at > now - ALIVE:
-                others[caller.connection_id].add(caller.node)
-            if caller.held_until and caller.held_until > now:
-                users[caller.connection_id].governor.obey((caller.held_until - now).total_seconds())
+            others[caller.connection_id].add(caller.node)
         for connection, client in users.items():
             client.governor.share(1 + len(others[connection]))
 
@@ -150,12 +148,17 @@ def _of_user(name: str, callers: list[Caller], why_not: str) -> dict[str, Any]:
 
 
 def tables_content(run: Run) -> list[dict[str, Any]]:
-    """Per phase that made rows: {"object", "table", "rows_per_call", "said"}."""
+    """Per phase and kind of call: {"object", "table", "calls", "rows_per_call", "said"}; calls: what is done in them, in words."""
     return [
-        {"object": phase.object_name, "table": phase.table, **phase.tuning}
-        for phase in run.phases.filter(kind=Phase.Kind.ROWS).exclude(table="")
-        if phase.tuning
+        {"object": phase.object_name, "table": phase.table, "calls": calls_of(phase, kind), **tuned}
+        for phase in run.phases.exclude(table="")
+        for kind, tuned in phase.tuning.items()
     ]
+
+
+def calls_of(phase: Phase, kind: str) -> str:
+    """What is done in calls of a kind, in words."""
+    return f"rows {DONE[kind]}" if kind in DONE else phase.get_kind_display().lower()
 
 
 def content(run: Run) -> dict[str, Any]:

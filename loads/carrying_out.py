@@ -71,7 +71,8 @@ def _keep(journal: Path, rows: Sequence[StagedRow], found: Mapping[str, Values])
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
     """One Written per row. What got no answer, or was refused, is looked at first: a killed worker's own message may have done it.
 
-    Only what isn't done and got no answer is sent again, in ever smaller parts. Raises Retryable.
+    Only what isn't done and got no answer is sent again, in ever smaller parts, and in calls of no more rows than have their size by then.
+    Raises Retryable.
     """
     left, settled = rows, list[Written]()
     for attempt in range(TRIES if rows else 0):
@@ -94,10 +95,10 @@ def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
 
 
 def _sent_in(count: int, message: Message, rows: list[StagedRow]) -> tuple[list[tuple[StagedRow, Outcome | None]], OutcomeUnknown | None]:
-    """Each row with its outcome, sent in so many parts; None for rows whose answer got lost, with the last error that said so."""
+    """Each row with its outcome, sent in so many parts or more; None for rows whose answer got lost, with the last error that said so."""
     sent = list[tuple[StagedRow, Outcome | None]]()
     lost: OutcomeUnknown | None = None
-    for part in parts(rows, -(-len(rows) // count)):
+    for part in parts(rows, min(message.size.size, -(-len(rows) // count))):
         try:
             sent += message.send(part)
         except OutcomeUnknown as error:

@@ -16,15 +16,16 @@ from loads.flight import Job
 from loads.models import Phase
 from loads.reasons import reason, refusal
 from loads.staged import StagedRow
+from loads.tuning import BATCH
 from loads.weights import size, weighed
-from loads.writer import TRIES, UPDATE_ROWS, Written, answered
+from loads.writer import TRIES, Written, answered
 from workbench.engagements.errors import Retryable
 
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, again: bool) -> Iterator[Job]:
     """The calls that create rows with their files. again: rows may be there already from an attempt that was cut off."""
     small = [row for row in rows if size(phase.table, row) < BLOCK]
-    for part in weighed(small, partial(size, phase.table), UPDATE_ROWS, BLOCK):
+    for part in weighed(small, partial(size, phase.table), BATCH, BLOCK):
         yield partial(_whole, destination, phase, part)
     for row in rows:
         if size(phase.table, row) >= BLOCK:

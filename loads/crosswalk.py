@@ -91,15 +91,13 @@ def known(environment: Environment, object_name: str) -> Iterator[tuple]:
         yield (*row[:3], str(row[3]), *row[4:])
 
 
-def mark_present(
-    run: Run, object_name: str, rows: Iterable[tuple[str, str, str, str, str, str]], *, beat: Callable[[], None] = lambda: None
-) -> None:
+def mark_present(run: Run, object_name: str, rows: Iterable[tuple[str, str, str, str, str, str]]) -> None:
     """Record that rows are at the destination: (source id, table, role, row id, origin, hash of what was applied)."""
     present = (
         _values(run.environment, object_name, Given(source_id, table, row_id, role, origin), Crosswalk.State.PRESENT, applied, run.pk)
         for source_id, table, role, row_id, origin, applied in rows
     )
-    _insert(present, _replacing("state", "applied_hash", "applied_run_id"), beat)
+    _insert(present, _replacing("state", "applied_hash", "applied_run_id"))
 
 
 def mark_removed(environment: Environment, object_name: str, table: str, row_ids: Sequence[str]) -> None:

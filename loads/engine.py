@@ -6,7 +6,7 @@ no task lasts long; what a dead worker held is taken over when its machine notic
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,7 @@ from loads import (
     runs,
     sampling,
     staged,
+    tuning,
     weights,
     writer,
 )
@@ -42,10 +43,13 @@ from loads.delta import changes
 from loads.desk.reruns import Scope, look_first
 from loads.destination import Destination
 from loads.flight import COUNTED, Flight, Underway
+from loads.learned import Learned
 from loads.leases import LEASE
+from loads.messages import message_of
 from loads.models import Chunk, Phase, Run
 from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
+from loads.scans import reading
 from loads.signals import run_finished
 from loads.staging import ranges, stage_next, stage_range, take_sums
 from loads.sums import are_whole, differences
@@ -78,7 +82,7 @@ def work(run_id: int, worker: str, seconds: float, *, last_try: bool = False) ->
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass", answer_s=ANSWER_S)
     while time.monotonic() < deadline:
-        run.refresh_from_db(fields=["state", "staged", "datasets", "started_at", "users", "stop_asked"])
+        run.refresh_from_db(fields=["state", "staged", "datasets", "given", "started_at", "users", "stop_asked"])
         if run.state not in runs.GOING:
             return False
         Run.objects.filter(pk=run.pk).update(heartbeat_at=Now())
@@ -98,11 +102,10 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
     at_rest = before_rows or (phase.state == Phase.State.WAITING if phase else bool(parking.parked(run)))
     if run.stop_asked and at_rest:
         return _alone(run, worker, lambda: runs.stop_here(run))
-    if run.state == Run.State.STAGING and stage_range(run, destination, worker):
-        return True
+    if run.state != Run.State.QUEUED and reading.are_open(run):
+        return _read_on(run, destination, worker, deadline)
     if before_rows:
-        at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
-        return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
+        return _stage(run, destination, worker)
     if phase is None:
         return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
     phase.run = run
@@ -116,11 +119,20 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
         return True
 
 
+def _stage(run: Run, destination: Destination, worker: str) -> bool:
+    """Stage a range beside other workers, or do what one does alone once none is left; False where others are at it."""
+    if run.state == Run.State.STAGING and stage_range(run, destination, worker):
+        return True
+    at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
+    return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
+
+
 def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
     """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait."""
     run, budget = phase.run, Budget(phase.run)
     full = not budget.has_room(phase)
-    claims = (SENDING,) if run.is_rollback else (SENDING, READING)
+    # What a rollback does with rows by their versions it reads back at once.
+    claims = (SENDING,) if run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
     for claim in claims:
         waits = full and claim is SENDING
         if not waits and _take_chunks(phase, destination, worker, claim, deadline, budget):
@@ -177,7 +189,7 @@ def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
             return False
     if run.measured_at is None:
         Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
-        quality.measure(run)
+        quality.measure(run, lambda: leases.keep(run, worker))
     if said := differences(run.sums):
         reconciliation.stop(run, UNSTAGED.format(said=" ".join(said)))
         return False
@@ -208,34 +220,80 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
 
     Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
     """
+
+    def begin_next() -> Underway | None:
+        take = partial(claim_next, phase, worker, claim)
+        chunk = take() if claim is READING else budget.taken(phase, take)
+        return claim.begin(chunk, phase, destination, worker) if chunk else None
+
+    if claim is SENDING and phase.table:
+        for client in destination.clients:
+            client.governor.begin_with(_at_once(phase, destination))
+
+    def renew(ids: Sequence[int]) -> int:
+        held = Chunk.objects.filter(pk__in=ids, worker=worker, state=claim.during)
+        return held.update(lease_until=timezone.now() + LEASE)
+
+    return _fly(phase.run, destination, worker, _Work(begin_next, renew, partial(budget.give_back, worker)), deadline)
+
+
+def _at_once(phase: Phase, destination: Destination) -> int:
+    """How many calls at once to begin with; links have no table whose rows are written."""
+    return tuning.MOST_AT_ONCE if phase.kind in Phase.LINKING else tuning.class_of(destination.table(phase.table)).at_once
+
+
+def _read_on(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
+    """Take part in reading what is to be read whole of the destination; False where others are at all that is left. Raises as above."""
+
+    def begin_next() -> Underway | None:
+        scan = reading.claim_next(run, worker)
+        return reading.begin(scan, destination, worker) if scan else None
+
+    return _fly(run, destination, worker, _Work(begin_next, lambda ids: reading.renew(ids, worker), lambda unsettled: None), deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker does of one kind. begin_next: begins the next of it, None where there is none.
+
+    renew: keeps the worker's chunks or scans of these ids, and says how many are still its own. give_back: takes what won't be settled.
+    """
+
+    begin_next: Callable[[], Underway | None]
+    renew: Callable[[Sequence[int]], int]
+    give_back: Callable[[Iterable[Underway]], None]
+
+
+def _fly(run: Run, destination: Destination, worker: str, work: _Work, deadline: float) -> bool:
+    """Begin what there is to do, as fast as the service takes it, until the deadline, and at least one; False where there was nothing."""
     taken = 0
     flight = Flight(destination.clients)
-    watch = _Watch(phase.run, worker, claim, callers.Callers(phase.run, destination, worker))
+    watch = _Watch(run, work, callers.Callers(run, destination, worker), Learned(run.environment, destination.client.base_url))
     try:
         with watch, flight:
             while True:
                 while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
-                    take = partial(claim_next, phase, worker, claim)
-                    chunk = take() if claim is READING else budget.taken(phase, take)
-                    if chunk is None:
+                    underway = work.begin_next()
+                    if underway is None:
                         break
                     taken += 1
-                    flight.start(claim.begin(chunk, phase, destination, worker))
+                    flight.start(underway)
                 if not flight.underway:
                     return taken > 0
                 flight.land(LOOK_S)
                 watch.beat(flight.underway)
     except Exception:
         with suppress(DatabaseLost):
-            budget.give_back(worker, flight.unsettled)
+            work.give_back(flight.unsettled)
         raise
 
 
 class _Watch:
-    """Says now and then that a worker is alive, keeps its chunks, and sees whether the run still goes on."""
+    """Says now and then that a worker is alive, keeps what it has under way, and sees whether the run still goes on."""
 
-    def __init__(self, run: Run, worker: str, claim: Claim, told: callers.Callers) -> None:
-        self._run, self._worker, self._during, self._callers = run, worker, claim.during, told
+    def __init__(self, run: Run, work: _Work, told: callers.Callers, learned: Learned) -> None:
+        """work: what is kept."""
+        self._run, self._work, self._callers, self._learned = run, work, told, learned
         self._beaten = self._renewed = time.monotonic()
         self.is_going = True
 
@@ -246,23 +304,23 @@ class _Watch:
         """The last word on how fast it went, also of what took less than a beat; where the database is gone there is none."""
         with suppress(DatabaseLost):
             self._callers.tell()
+            self._learned.keep()
 
     def beat(self, underway: Sequence[Underway]) -> None:
-        """Raises LeaseLost where a chunk went to another worker."""
+        """Raises LeaseLost where something went to another worker."""
         now = time.monotonic()
         if now - self._beaten < BEAT_S:
             return
         self._beaten = now
         self._callers.tell()
         self._callers.hear()
+        self._learned.keep()
         going = Run.objects.filter(pk=self._run.pk, state__in=runs.GOING)
         self.is_going = bool(going.update(heartbeat_at=Now()))
         if now - self._renewed > RENEW_AFTER_S:
             self._renewed = now
-            ids = [one.chunk.pk for one in underway]
-            held = Chunk.objects.filter(pk__in=ids, worker=self._worker, state=self._during)
-            if held.update(lease_until=Now() + LEASE) < len(ids):
-                raise ledger.LeaseLost(f"A chunk of {self._run} belongs to another worker now.")
+            if self._work.renew([one.chunk.pk for one in underway]) < len(underway):
+                raise ledger.LeaseLost(f"A part of {self._run} belongs to another worker now.")
 
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
@@ -304,8 +362,7 @@ def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
             _take_in(settlement, chunk, written, again.get(written.row.row_id, ()))
         spent = {name: getattr(underway, name) for name in (*COUNTED, "seconds")}
         ledger.settle(chunk, worker, settlement, **spent)
-        if phase.kind == Phase.Kind.ROWS:
-            _keep_tuning(phase, destination, settlement.counts)
+        _keep_tuning(phase, destination, settlement.counts)
         log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
         log.info("chunk settled: %s", settlement.counts)
 
@@ -324,13 +381,16 @@ def _take_in(settlement: ledger.Settlement, chunk: Chunk, written: writer.Writte
 
 
 def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
-    """Rows per call as they stand now, and why; where rows were only changed, their fixed number."""
-    if not counts["created"] and (phase.tuning or not counts["updated"]):
-        return
-    tuning = writer.tuning(destination, phase.table, creates=bool(counts["created"]))
-    if tuning != phase.tuning:
-        phase.tuning = tuning
-        Phase.objects.filter(pk=phase.pk).update(tuning=tuning)
+    """Rows per call as they stand now, and why, of the kinds of calls that were made."""
+    if phase.kind == Phase.Kind.ROWS:
+        used = (rollback.used if phase.run.is_rollback else writer.used)(destination, phase.table, counts)
+    else:
+        message = (rollback.message_of if phase.run.is_rollback else message_of)(phase, destination)
+        used = {phase.kind: message.size} if counts[message.outcome] else {}
+    told = phase.tuning | {kind: size.content() for kind, size in used.items()}
+    if told != phase.tuning:
+        phase.tuning = told
+        Phase.objects.filter(pk=phase.pk).update(tuning=told)
 
 
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:
@@ -364,10 +424,16 @@ def release(worker: str) -> None:
     Chunk.objects.filter(state__in=held, worker=worker).update(lease_until=Now() - LEASE)
     Run.objects.filter(worker=worker).update(lease_until=None)
     ranges.give_back(worker)
+    reading.give_back(worker)
+
+
+def read_back(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
+    """Read back what a chunk did, or took back."""
+    return (rollback.read if phase.run.is_rollback else reading_back.read)(chunk, phase, destination, worker)
 
 
 SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, RESERVED)
-READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), reading_back.read)
+READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), read_back)
 
 
 def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:

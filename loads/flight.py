@@ -19,7 +19,7 @@ from django.db import connections
 from connectors.dataverse.client import Client
 from connectors.http import Throttled
 from loads.destination import PATIENCE_S
-from loads.models import Chunk
+from loads.models import Chunk, Scan
 
 THREADS = 128  # at most; the users decide how many of them call
 AHEAD = 2  # requests that are ready when one is answered
@@ -31,12 +31,12 @@ Job = Callable[[Client], list[Any]]
 
 @dataclass(eq=False)
 class Underway:
-    """A chunk that this worker holds: what its requests bring, and what is done when all are answered.
+    """A chunk, or a scan, that this worker holds: what its requests bring, and what is done when all are answered.
 
     settle: called with the results of all jobs once the last one is answered. requests, retries, operations: of this chunk's jobs alone.
     """
 
-    chunk: Chunk
+    chunk: Chunk | Scan
     jobs: Sequence[Job]
     settle: Callable[["Underway"], None]
     results: list[Any] = field(default_factory=list)

@@ -10,8 +10,10 @@ from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
 from loads.destination import EDITOR
-from loads.messaging import BATCH, OfTable, Values
+from loads.messaging import OfTable, Values
+from loads.models import Phase
 from loads.staged import StagedRow
+from loads.tuning import BATCH
 from loads.writer import answered, parts
 
 MEMBERS_AT_ONCE, NOT_FOUND = 500, 404
@@ -66,6 +68,8 @@ class Associate(Links):
     Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/associate-disassociate-entities-using-web-api
     """
 
+    kind: str = Phase.Kind.LINKS
+
     def link(self, row: StagedRow) -> Link:
         """What is linked."""
         return Link(**row.values)
@@ -113,6 +117,8 @@ class Associate(Links):
 class Ties(Associate):
     """Lists tied to campaigns; the campaign says which lists it has, and a message of the list's ties it."""
 
+    kind = Phase.Kind.TIES
+
     def link(self, row: StagedRow) -> Link:
         """A campaign and its list."""
         return Link("campaigns", row.values["campaign"], "campaignlist_association", "lists", "listid", row.values["list"])
@@ -125,6 +131,9 @@ class Ties(Associate):
 
 class Members(Links):
     """Members added to lists, many at once; a refused call is taken apart member by member."""
+
+    kind = Phase.Kind.MEMBERS
+    first = MEMBERS_AT_ONCE
 
     def ends(self, row: StagedRow) -> tuple[str, ...]:
         """The list and the member."""
@@ -144,18 +153,14 @@ class Members(Links):
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""
-        return [part for members in by_list(rows).values() for part in parts(members, MEMBERS_AT_ONCE)]
+        return [part for members in by_list(rows).values() for part in parts(members, self.size.size)]
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
         members = [{"@odata.type": f"{NS}.{row.values['table']}", f"{row.values['table']}id": row.values["member"]} for row in rows]
         body = {"List": {"@odata.type": f"{NS}.list", "listid": rows[0].values["list"]}, "Members": members}
-        try:
-            # Who is on the list already stays on it once. *Assumed*: each member counts as an operation.
-            self.client.post("AddListMembersList", body, repeatable=True, operations=len(rows))
-        except DataverseRefused:
-            return super().send(rows)
-        return [(row, Outcome(204)) for row in rows]
+        # Who is on the list already stays on it once. *Assumed*: each member counts as an operation.
+        return self.many(rows, lambda: self.client.post("AddListMembersList", body, repeatable=True, operations=len(rows)))
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
@@ -165,6 +170,8 @@ class Members(Links):
 class Left(Members):
     """Members taken from lists; the one who put them there is looked at when it is staged."""
 
+    kind = Phase.Kind.LEFT
+    first = BATCH
     outcome = "updated"
 
     def wanted(self, row: StagedRow, found: Values) -> Values:

@@ -9,10 +9,9 @@ from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
-from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
-from connectors.http import ServerFailed
 from connectors.store import batched
+from loads import tuning
 from loads.destination import EDITOR, Destination
 from loads.endings import CLOSINGS, NAME, Closing, Ending
 from loads.membership import Associate, Left, Members, Ties
@@ -20,10 +19,11 @@ from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
 from loads.staging.rows import TARGET
+from loads.tuning import BATCH
 from loads.verification import CURRENCY, column_name, same
-from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered
 
-STATES_AT_ONCE, ASKED_AT_ONCE = 100, 500
+ASKED_AT_ONCE = 500
 OPEN = 0  # statecode of what was made and isn't closed, completed or deactivated yet; products have states of their own
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
@@ -43,6 +43,7 @@ class States(OfTable):
     one that the run made and that somebody gave another state since.
     """
 
+    kind = Phase.Kind.STATES
     _moved: frozenset[str] = frozenset()  # rows that the run made open, and that aren't any more
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
@@ -65,20 +66,17 @@ class States(OfTable):
         theirs = (key for key in changed if str(found[key].get(EDITOR)).lower() not in self.destination.user_ids)
         return dict.fromkeys(theirs, "conflict.edited")
 
-    def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
-        """The rows as they are sent together."""
-        return list(parts(rows, STATES_AT_ONCE))
+    @property
+    def first(self) -> int:  # type: ignore[override]
+        """As many as are created in a call, where there is a message for many."""
+        return tuning.first(self.table)[0] if "Update" in self.table.bulk else BATCH
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
         if "Update" not in self.table.bulk:
             return super().send(rows)
         targets = [{self.table.primary_id: row.row_id, **self.body(row)} for row in rows]
-        try:
-            self.client.update_multiple(self.table.name, self.table.entity_set, targets)
-        except (DataverseRefused, ServerFailed):
-            return super().send(rows)
-        return [(row, Outcome(204)) for row in rows]
+        return self.many(rows, lambda: self.client.update_multiple(self.table.name, self.table.entity_set, targets))
 
     def body(self, row: StagedRow) -> Values:
         """What is written."""
@@ -97,6 +95,7 @@ class Lookups(States):
     said then, and where the row was found there; else the row is refused, for a person to look at.
     """
 
+    kind = Phase.Kind.LOOKUPS
     _found: Mapping[str, Values] = {}  # by row id, what was read last
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
@@ -154,6 +153,8 @@ class Gone(States):
     What people edited of them is looked at when they are staged.
     """
 
+    kind = Phase.Kind.GONE
+
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """None."""
         return {}
@@ -184,6 +185,7 @@ class Publish(OfTable):
     publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
     """
 
+    kind = Phase.Kind.PUBLISH
     _named: frozenset[str] = frozenset()  # retired ones that the source doesn't sell, and that lines to be made name nonetheless
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
@@ -231,6 +233,7 @@ class Close(OfTable):
     One that somebody reopened since it was closed stays open.
     """
 
+    kind = Phase.Kind.CLOSE
     _again: Mapping[str, list[str]] = {}
 
     @property

@@ -1,18 +1,19 @@
 """What every message is that does something with rows once they are there: it reads, compares, and sends only what is missing."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome
+from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column, Table
+from connectors.http import ServerFailed
 from loads.destination import EDITOR, Destination
 from loads.staged import StagedRow
+from loads.tuning import BATCH, RowsPerCall, rows_per_call
 from loads.writer import answered, parts
-
-BATCH = 50  # operations of one request
-
+from workbench.engagements.errors import Retryable
 
 Values = Mapping[str, Any]
 
@@ -21,6 +22,10 @@ class Message(Protocol):
     """One kind of thing to do with rows."""
 
     outcome: str
+
+    @property
+    def size(self) -> RowsPerCall:
+        """How many rows go in a call."""
 
     def ends(self, row: StagedRow) -> tuple[str, ...]:
         """Ids of the rows that something is done with."""
@@ -67,6 +72,8 @@ class OfTable(ABC):
 
     outcome = "updated"
     columns: tuple[str, ...] = ("statecode", "statuscode")
+    kind = ""  # of its calls, whose size is learned by it; of its phases, as a rule
+    first = BATCH  # rows of a call to begin with
 
     def __init__(self, destination: Destination, table: str, client: Client, run_key: str = "") -> None:
         """table: whose rows it is about. client: of the application user that sends it. run_key: of the run that does it."""
@@ -77,13 +84,18 @@ class OfTable(ABC):
         """The table's metadata."""
         return self.destination.table(self.name)
 
+    @property
+    def size(self) -> RowsPerCall:
+        """How many rows go in a call."""
+        return rows_per_call(self.client.base_url, self.name, self.kind, self.first)
+
     def ends(self, row: StagedRow) -> tuple[str, ...]:
         """The row itself."""
         return (row.row_id,)
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""
-        return list(parts(rows, BATCH))
+        return list(parts(rows, self.size.size))
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """State and whatever else the message changes, of the rows that exist."""
@@ -126,7 +138,24 @@ class OfTable(ABC):
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost, and Throttled where the service puts rows off for too long."""
-        return answered(self.client, rows, self.operation, repeatable=False)
+        return answered(self.client, rows, self.operation, repeatable=False, size=self.size)
+
+    def many(self, rows: list[StagedRow], call: Callable[[], object]) -> list[tuple[StagedRow, Outcome]]:
+        """Send one part by a call that takes many rows; one that is refused is taken apart. Raises as `send` does.
+
+        Such a call may be carried out twice.
+        """
+        try:
+            call()
+        except (DataverseRefused, ServerFailed) as refused:
+            if isinstance(refused, Retryable):
+                self.size.failed(len(rows), self.client.governor.last_s)
+            return answered(self.client, rows, self.operation, repeatable=False)
+        except Retryable:
+            self.size.failed(len(rows), self.client.governor.last_s)
+            raise
+        self.size.took(len(rows), self.client.governor.last_s)
+        return [(row, Outcome(204)) for row in rows]
 
     @abstractmethod
     def operation(self, row: StagedRow) -> Operation | ChangeSet:

@@ -13,7 +13,7 @@ from loads.models import LedgerEntry, Phase
 from loads.reasons import REFUSAL_LIMIT, reason
 from loads.staged import StagedRow
 from loads.verification import ReadBack, column_name
-from loads.writer import BESIDE, UPDATE_ROWS, Written, answered, parts
+from loads.writer import BESIDE, Written, answered, parts, sizes
 
 WRITTEN, NOT_WRITTEN = OPTED_OUT
 OTHERWISE = "It was written, and read back as it was before."
@@ -21,8 +21,9 @@ OTHERWISE = "It was written, and read back as it was before."
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
     """The calls that write a chunk's refusals. rows: with the refused columns alone; they aren't stamped, since they aren't loaded."""
-    for part in parts(_edited(rows), UPDATE_ROWS):
-        yield partial(_opted_out, part, destination.table(phase.table))
+    table = destination.table(phase.table)
+    for part in parts(_edited(rows), sizes(destination.client, table)[1].size):
+        yield partial(_opted_out, part, table)
 
 
 def _opted_out(rows: list[StagedRow], table: Table, client: Client) -> list[Written]:

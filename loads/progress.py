@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from loads import staged
 from loads.models import Chunk, LedgerEntry, Phase, Run
+from loads.tuning import DONE
 from mapping import plan
 
 # A worker settles a chunk, or says so, far more often than this.
@@ -80,9 +81,10 @@ class Progress:
 
     @property
     def tuning_text(self) -> str:
-        """How many rows go in a call now."""
-        tuning = self.phase.tuning
-        return f"{tuning['rows_per_call']} a call" if tuning else ""
+        """How many rows go in a call now; where some are created and others changed, of each."""
+        several = len(self.phase.tuning) > 1
+        sizes = [f"{one['rows_per_call']}{f' {DONE[kind]}' if several else ''}" for kind, one in self.phase.tuning.items()]
+        return f"{', '.join(sizes)} a call" if sizes else ""
 
     @property
     def read_text(self) -> str:

@@ -4,14 +4,14 @@ It is counted from what staging said of each record, so that it can't disagree w
 decided about every group (`loads.quality_decisions`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-import orjson
 from django.db import transaction
 from django.utils import timezone
 
+from connectors import store
 from connectors.models import Dataset
 from loads import staged
 from loads.models import Chunk, Phase, QualityGroup, Run
@@ -24,6 +24,7 @@ from mapping.quality.models import QualityDecision, QualityDuty
 from workbench.engagements.models import Engagement, Environment
 
 SAMPLES = 5
+TOGETHER = 50  # files of a range of records each
 SKIPPED, UNFIT = "quality.skipped", "quality.default_unfit"
 SEVERITIES = ("loss", "hold", "reject")
 Key = tuple[str, str, str]
@@ -93,25 +94,24 @@ class Line:
         return "The default was changed since" if self.settled else "Open"
 
 
-def measure(run: Run) -> None:
-    """Count what staging said of the run's records, in place of what was counted before. Memory holds the groups."""
-    known, moving = (
-        deciding.decided(run.engagement),
-        set(run.phases.exclude(kind=Phase.Kind.DOCUMENT).values_list("object_name", flat=True)),
-    )
+def measure(run: Run, beat: Callable[[], None] = lambda: None) -> None:
+    """Count what staging said of the run's records, in place of what was counted before. Set-based; memory holds the groups.
+
+    beat: is called between files.
+    """
+    known = deciding.decided(run.engagement)
+    moving = set(run.phases.exclude(kind=Phase.Kind.DOCUMENT).values_list("object_name", flat=True))
     groups: dict[Key, QualityGroup] = {}
     for object_name in (name for name in run.staged if name in moving):
-        for row in staged.read_reasons(run, object_name):
-            for reason in _counted(object_name, row, known):
-                key = (object_name, reason["field"][:300], reason["code"][:80])
-                group = groups.get(key)
-                if group is None:
-                    names = dict(zip(("object_name", "field", "code"), key, strict=True))
-                    group = groups[key] = QualityGroup(run=run, severity=reason["severity"], **names)
-                group.severity = max(group.severity, reason["severity"], key=_weight)
-                group.records += 1
-                if len(group.samples) < SAMPLES:
-                    group.samples.append([row["source_id"], reason.get("detail", "")])
+        decided = [[field, code] for name, field, code in known if name == object_name]
+        for paths in store.batched(staged.parts(run, object_name, staged.DISPOSITIONS_KIND), TOGETHER):
+            for field, code, severity, records, samples in _counted(paths, decided):
+                names = {"object_name": object_name, "field": field, "code": code}
+                group = groups.setdefault((object_name, field, code), QualityGroup(run=run, severity=severity, **names))
+                group.severity = max(group.severity, severity, key=_weight)
+                group.records += records
+                group.samples = [*group.samples, *([one["source_id"], one["detail"]] for one in samples)][:SAMPLES]
+            beat()
     run.measured_at = timezone.now()
     with transaction.atomic():
         QualityGroup.objects.filter(run=run).delete()
@@ -120,17 +120,33 @@ def measure(run: Run) -> None:
     measured.send(sender=Run, run=run)
 
 
-def _counted(object_name: str, row: Mapping[str, Any], known: Mapping[Key, QualityDecision]) -> list[dict[str, str]]:
-    """The reasons of one record that count, each code and field once; of left-out records only those that a decision left out."""
-    reasons = orjson.loads(row["reasons"])
-    if row["disposition"] not in ("planned", "held", "rejected") and (not reasons or reasons[0]["code"] != SKIPPED):
-        return []
-    found = {
-        (one["code"], one["field"]): one
-        for one in reversed(reasons)
-        if one["code"] != SKIPPED and (one["severity"] in SEVERITIES or (object_name, one["field"], one["code"]) in known)
-    }
-    return list(found.values())
+def _counted(paths: Sequence[Path], decided: Sequence[Sequence[str]]) -> list[tuple[str, str, str, int, list[dict[str, str]]]]:
+    """(field, code, the gravest severity, records, the first of them) of what was said of records, in the records' order.
+
+    Each code and field counts once for a record; of left-out records only those that a decision left out. decided: (field, code).
+    """
+    given = {"paths": [str(path) for path in paths], "skipped": SKIPPED, "severities": list(SEVERITIES), "decided": list(decided)}
+    with store.database() as con:
+        return con.execute(_COUNTED, given).fetchall()
+
+
+_COUNTED = f"""
+    WITH told AS (
+        SELECT position, source_id, disposition, from_json(decode(reasons),
+               '[{{"code": "VARCHAR", "field": "VARCHAR", "detail": "VARCHAR", "severity": "VARCHAR"}}]') AS reasons
+        FROM read_parquet($paths) WHERE reasons <> '[]'::BLOB),
+    counting AS (
+        SELECT position, source_id, [one for one in reasons if one.code <> $skipped AND (
+               list_contains($severities, one.severity) OR list_contains($decided, [one.field, one.code]))] AS reasons
+        FROM told WHERE disposition IN ('planned', 'held', 'rejected') OR reasons[1].code = $skipped),
+    keyed AS (SELECT position, source_id, reasons, [[one.field, one.code] for one in reasons] AS keys FROM counting),
+    each AS (
+        SELECT position, source_id, keys, unnest(reasons) AS reason, unnest(keys) AS key, generate_subscripts(keys, 1) AS place FROM keyed)
+    SELECT left(reason.field, 300), left(reason.code, 80),
+           arg_max(reason.severity, coalesce(list_position($severities, reason.severity), 0)), count(*),
+           arg_min({{source_id: source_id, detail: coalesce(reason.detail, '')}}, position, {SAMPLES})
+    FROM each WHERE list_position(keys, key) = place GROUP BY 1, 2
+"""  # noqa: S608 - a number of our own
 
 
 def _weight(severity: str) -> int:

@@ -5,7 +5,8 @@ Rows: planned = created + updated + equal + refused + waiting; at the destinatio
 A phase with an unexplained difference of one is parked, see `loads.parking`; no run is done with it.
 """
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +14,9 @@ from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 
 from connectors import store
-from loads import bindings, crosswalk, ledger, parking, staged
+from loads import bindings, counting, crosswalk, ledger, parking, staged
 from loads.delta import conflicts
-from loads.destination import RUN_ID, Destination
+from loads.destination import Destination
 from loads.losses import measuring
 from loads.models import Chunk, LedgerEntry, Phase, Run
 from loads.reading_back import CLAIMS
@@ -26,6 +27,7 @@ from loads.verification import Tally, total
 RECORDS = ("loaded", "merged", "documented", "skipped", "rejected", "held")
 ROWS = ("created", "updated", "equal", "refused", "waiting")
 WRONG = "{count} rows were read back with other values than were sent, and nobody else changed them."
+TELLING_S = 30.0  # of one task
 
 
 def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> None:
@@ -33,56 +35,50 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
 
     Only what balances is recorded as present: else a further run would take for granted what isn't there. Where fewer rows are counted than
     were read back, somebody may have removed some since: they are read once more first, and the phase isn't closed yet.
+
+    Safe to repeat, as long as the phase isn't closed: the destination's count is offered to all workers first, and what takes long goes
+    on at the next call.
     """
     wrong = 0
     if phase.table:
         _take_sums(phase)
         tally = total([phase])
+        at_destination = _at_destination(phase, destination, tally)
+        if at_destination is None:
+            return
         wrong = tally.wrong_rows
-        Phase.objects.filter(pk=phase.pk).update(at_destination=_at_destination(phase, destination, tally), verified=tally.content())
+        Phase.objects.filter(pk=phase.pk).update(at_destination=at_destination, verified=tally.content())
         beat()
     phase.refresh_from_db()
     if phase.table and phase.kind == Phase.Kind.ROWS and (phase.at_destination or 0) < phase.expected and _is_read_once(phase):
+        counting.forget(phase.run, phase)
         phase.chunks.update(state=Chunk.State.DONE)
         return
     said = differences(phase) + ([WRONG.format(count=wrong)] if wrong else [])
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
+        if crosswalk.keeps(phase.run, phase.object_name) and not _mark_present(phase, beat):
+            return
         _bind_late(phase, destination)
         conflicts.close(phase)
         measuring.measure(phase, destination)
-        if crosswalk.keeps(phase.run, phase.object_name):
-            crosswalk.mark_present(phase.run, phase.object_name, _present(phase), beat=beat)
     record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 
 
-def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int:
+def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int | None:
     """Rows of this phase found at the destination: by run id, or those for which is done what the phase does, as they were read back.
 
-    Those from which somebody took the run's mark were found one by one.
+    Those from which somebody took the run's mark were found one by one. None where they aren't counted yet.
     """
     if phase.kind != Phase.Kind.ROWS:
         return tally.rows - tally.wrong_rows
-    return written_rows(phase, destination) + tally.unmarked
+    counted = counting.written_rows(phase.run, phase, destination)
+    return None if counted is None else counted + tally.unmarked
 
 
 def _is_read_once(phase: Phase) -> bool:
     """Whether each chunk was sent and read back, and nothing taken up again."""
     return not phase.chunks.filter(attempts__gt=CLAIMS).exists()
-
-
-def written_rows(phase: Phase, destination: Destination) -> int:
-    """Rows at the destination that a load's phase wrote: by run id, or one by one in tables that take no column of ours.
-
-    There a row that was changed can't be told from one that wasn't; it counts as written.
-    """
-    table, client = destination.table(phase.table), destination.client
-    if destination.own(RUN_ID) in table.columns:
-        return client.count(table.entity_set, destination.loaded_filter(phase.run.key, phase.object_name), table.primary_id)
-    absent = {str(row_id) for row_id in LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True)}
-    rows = [row for row in staged.identities(staged.rows_of(phase)) if row["row_id"] not in absent]
-    made = [row["row_id"] for row in rows if row["action"] == "create"]
-    return len(client.present(table.entity_set, table.primary_id, made)) + sum(row["action"] == "update" for row in rows)
 
 
 def _bind_late(phase: Phase, destination: Destination) -> None:
@@ -137,11 +133,20 @@ _FAILED_RECORDS = """
 """
 
 
-def _present(phase: Phase) -> Iterator[tuple[str, str, str, str, str, str]]:
+def _mark_present(phase: Phase, beat: Callable[[], None]) -> bool:
+    """Tell the crosswalk for a while which rows are there; False where there may be more."""
     absent = {str(row_id) for row_id in ledger.never_there(phase).values_list("row_id", flat=True)}
-    for row in staged.identities(staged.rows_of(phase)):
-        if row["action"] != "equal" and row["row_id"] not in absent:
-            yield row["source_id"], phase.table, row["role"], row["row_id"], row["origin"], row["applied_hash"]
+    until = time.monotonic() + TELLING_S
+    for rows in store.batched(staged.identities(staged.rows_of(phase), phase.told), crosswalk.BATCH):
+        there = [row for row in rows if row["action"] != "equal" and row["row_id"] not in absent]
+        present = ((row["source_id"], phase.table, row["role"], row["row_id"], row["origin"], row["applied_hash"]) for row in there)
+        crosswalk.mark_present(phase.run, phase.object_name, present)
+        phase.told += len(rows)
+        Phase.objects.filter(pk=phase.pk).update(told=phase.told)
+        beat()
+        if time.monotonic() > until:
+            return False
+    return True
 
 
 def differences(phase: Phase) -> list[str]:
@@ -164,9 +169,11 @@ def differences(phase: Phase) -> list[str]:
 def record(phase: Phase, said: list[str]) -> None:
     """Close a phase; one with a difference is parked, and what needs its rows waits."""
     times: dict[str, Any] = {"finished_at": Now(), "started_at": phase.started_at or Now()}
+    counting.forget(phase.run, phase.undone if phase.undoes_id else phase)
     if said:
         message = f"It doesn't balance: {' '.join(said)} Look at its exceptions and at what was read back."
         parking.park(phase, message, state=Phase.State.UNBALANCED)
+        times["told"] = 0
     else:
         times["state"] = Phase.State.BALANCED
     Phase.objects.filter(pk=phase.pk).update(**times)

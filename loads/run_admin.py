@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from loads import progress, quality, rollback_admin
 from loads.acceptance import everything_content
-from loads.callers import users_content
+from loads.callers import calls_of, users_content
 from loads.guidance import guidance
 from loads.losses import recording
 from loads.models import Run, VerifiedRow
@@ -267,8 +267,9 @@ def _calls(phases: list[progress.Progress]) -> dict[str, list[str]]:
     """Why rows go in calls of their number -> of which phases that is said."""
     found: dict[str, list[str]] = {}
     for item in phases:
-        if item.phase.tuning:
-            found.setdefault(item.phase.tuning["said"], []).append(f"{item.phase.object_name} → {item.phase.table}")
+        for kind, tuned in item.phase.tuning.items():
+            of = f"{item.phase.object_name} → {item.phase.table}, {calls_of(item.phase, kind)}"
+            found.setdefault(tuned["said"], []).append(of)
     return found
 
 

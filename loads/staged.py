@@ -418,6 +418,6 @@ def read_columns(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[dict
     yield from _across(paths, columns=columns)
 
 
-def identities(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """row_id, source_id, role, action, origin and applied_hash of every row, without its values."""
-    yield from _across(paths, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])
+def identities(paths: Sequence[Path], start: int = 0) -> Iterator[dict[str, Any]]:
+    """row_id, source_id, role, action, origin and applied_hash of every row from `start` on, without its values."""
+    yield from _across(paths, start, columns=["row_id", "source_id", "role", "action", "origin", "applied_hash"])

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from connectors.dataverse.batch import FAILED, ChangeSet
+from connectors.dataverse.batch import FAILED, MOST, ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome, Target, joined
 from connectors.dataverse.columns import BULK
 from connectors.dataverse.errors import DataverseRefused, LogicFailed, TooMuchAtOnce, meaning_of
 from connectors.dataverse.metadata import Table
 from connectors.http import HttpRefused, OutcomeUnknown, ServerFailed, Throttled
+from loads import tuning
 from loads.destination import Destination
 from loads.flight import Job
 from loads.models import Phase
 from loads.reasons import VERSION_MISMATCH, refusal
 from loads.staged import Body, StagedRow
-from loads.tuning import rows_per_call
+from loads.tuning import BATCH, CREATE, UPDATE, RowsPerCall, rows_per_call
 from loads.verification import ReadBack
 from workbench.engagements.errors import Retryable
 
-UPDATE_ROWS = 50
 PUT_OFF = 429
 OF_THE_WHOLE = (400, 413, FAILED)  # answers to a batch that say something of what is in it, not of who sends it
 TRIES, FIRST_WAIT_S, PARTS = 4, 0.25, 4
@@ -55,6 +55,7 @@ class Writer:
     def __init__(self, client: Client, table: Table, stamp: dict[str, str]) -> None:
         """Keep what every call needs."""
         self.client, self.table, self.stamp = client, table, stamp
+        self.creating, self.updating = sizes(client, table)
 
     def create(self, rows: list[StagedRow]) -> list[Written]:
         """One Written per row, of rows that can't be there yet. Raises Retryable where the service can't be reached.
@@ -63,18 +64,17 @@ class Writer:
         """
         if "Create" not in self.table.bulk:
             return self._one_by_one(rows)
-        size = rows_per_call(self.client.base_url, self.table.name)
         try:
             self.client.create_multiple(self.table.name, self.table.entity_set, [self._target(row) for row in rows])
         except OutcomeUnknown:
-            size.failed(len(rows), self.client.governor.last_s)
-            return self.upsert(rows)
+            self.creating.failed(len(rows), self.client.governor.last_s)
+            return [one for part in parts(rows, self.creating.size) for one in self.upsert(part)]  # of a size that is smaller by now
         except TooMuchAtOnce:
-            size.failed(len(rows), self.client.governor.last_s)
+            self.creating.failed(len(rows), self.client.governor.last_s)
             return self._one_by_one(rows)
         except DataverseRefused:  # at the first bad row: how long all would have taken is unknown
             return self._one_by_one(rows)
-        size.took(len(rows), self.client.governor.last_s)
+        self.creating.took(len(rows), self.client.governor.last_s)
         return [Written(row, "created") for row in rows]
 
     def take_over(self, rows: list[StagedRow]) -> list[Written]:
@@ -122,7 +122,7 @@ class Writer:
         def operation(row: StagedRow) -> Operation:
             return Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": row.etag or "*"})
 
-        outcomes = self._revised(answered(self.client, rows, operation))
+        outcomes = self._revised(answered(self.client, rows, operation, size=self.updating))
         changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
         ours = self._already_written(changed) if changed else set()
         return [
@@ -171,12 +171,17 @@ def _retired(client: Client, table: Table, rows: list[StagedRow]) -> dict[str, d
 
 
 def answered(
-    client: Client, rows: Sequence[StagedRow], operation: Callable[[StagedRow], Operation | ChangeSet], *, repeatable: bool = True
+    client: Client,
+    rows: Sequence[StagedRow],
+    operation: Callable[[StagedRow], Operation | ChangeSet],
+    *,
+    repeatable: bool = True,
+    size: RowsPerCall | None = None,
 ) -> list[tuple[StagedRow, Outcome]]:
     """An outcome per row: done, or refused for what the row is. What may pass is sent again a few times, fewer at once where it failed.
 
     repeatable: each may be carried out twice, as by primary key: a version that moved on is looked into afterwards. Else those alone are
-    sent again of which it is sure that nothing was done; OutcomeUnknown is raised where it isn't.
+    sent again of which it is sure that nothing was done; OutcomeUnknown is raised where it isn't. size: learns from how long calls take.
     Raises Throttled where the service goes on to put rows off, and ServerFailed where it goes on to fail.
     """
     settled: dict[str, Outcome] = {}
@@ -185,7 +190,7 @@ def answered(
         if attempt:
             time.sleep(FIRST_WAIT_S * 2**attempt)  # a pause that the service asks for is kept by the governor
         for part in [left[start : start + at_once] for start in range(0, len(left), at_once)]:
-            outcomes = _outcomes(client, [operation(row) for row in part], repeatable=repeatable)
+            outcomes = _outcomes(client, [operation(row) for row in part], repeatable=repeatable, size=size)
             settled |= {row.row_id: outcome for row, outcome in zip(part, outcomes, strict=True)}
         left = [row for row in left if _may_pass(settled[row.row_id], attempt)]
         if not left:
@@ -221,13 +226,15 @@ def _failed(outcomes: Sequence[Outcome]) -> Retryable:
     return ServerFailed(f"{len(outcomes)} operations of a batch were answered {statuses}, {TRIES} times.", status=outcomes[0].status)
 
 
-def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool) -> list[Outcome]:
+def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool, size: RowsPerCall | None) -> list[Outcome]:
     """One outcome per operation; a batch that is refused as a whole, such as one that is too large, is sent again in halves.
 
     Where the service failed at several as a whole, that says nothing of any one of them.
     """
+    if sum(len(one) if isinstance(one, tuple) else 1 for one in operations) > MOST:
+        return _halved(client, operations, repeatable=repeatable, size=size)
     try:
-        return client.batch(operations, repeatable=repeatable, divisible=True)
+        return _timed(client, operations, repeatable=repeatable, size=size)
     except HttpRefused as refused:
         if refused.status not in OF_THE_WHOLE:
             raise
@@ -239,8 +246,34 @@ def _outcomes(client: Client, operations: list[Operation | ChangeSet], *, repeat
         return [Outcome(whole.status, *said)]
     if whole.status == FAILED:
         return [Outcome(FAILED)] * len(operations)
+    return _halved(client, operations, repeatable=repeatable, size=size)
+
+
+def _timed(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool, size: RowsPerCall | None) -> list[Outcome]:
+    """The outcomes of one batch. Raises what `Client.batch` raises."""
+    size = size or RowsPerCall()  # nobody learns
+    try:
+        outcomes = client.batch(operations, repeatable=repeatable, divisible=True)
+    except Retryable:
+        size.failed(len(operations), client.governor.last_s)
+        raise
+    size.took(len(operations), client.governor.last_s)
+    return outcomes
+
+
+def _halved(client: Client, operations: list[Operation | ChangeSet], *, repeatable: bool, size: RowsPerCall | None) -> list[Outcome]:
     half = len(operations) // 2
-    return [outcome for part in (operations[:half], operations[half:]) for outcome in _outcomes(client, part, repeatable=repeatable)]
+    halves = (operations[:half], operations[half:])
+    return [outcome for part in halves for outcome in _outcomes(client, part, repeatable=repeatable, size=size)]
+
+
+def sizes(client: Client, table: Table) -> tuple[RowsPerCall, RowsPerCall]:
+    """How many rows are created in a call, and how many are changed."""
+    begin, why = tuning.first(table)
+    return (
+        rows_per_call(client.base_url, table.name, CREATE, begin, why),
+        rows_per_call(client.base_url, table.name, UPDATE, min(begin, BATCH)),
+    )
 
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, again: bool) -> Iterator[Job]:
@@ -248,18 +281,17 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, a
     table, stamp = destination.table(phase.table), destination.stamp(phase.table, phase.run.key)
     creates = [row for row in rows if row.action == "create"]
     updates = [row for row in rows if row.action == "update"]
-    size = rows_per_call(destination.client.base_url, table.name).size
+    creating, updating = sizes(destination.client, table)
     write = Writer.take_over if again else Writer.create
-    for act, part in (*((write, part) for part in parts(creates, size)), *((Writer.update, part) for part in parts(updates, UPDATE_ROWS))):
+    written = [(write, part) for part in parts(creates, creating.size)]
+    for act, part in (*written, *((Writer.update, part) for part in parts(updates, updating.size))):
         yield partial(_written, act, part, table, stamp)
 
 
-def tuning(destination: Destination, table: str, *, creates: bool) -> dict[str, Any]:
-    """How many rows of a table go in a call, and why, for people: rows_per_call, said."""
-    if creates:
-        return rows_per_call(destination.client.base_url, table).content()
-    said = f"{UPDATE_ROWS} rows a call: each is changed by itself, in the version that was read."
-    return {"rows_per_call": UPDATE_ROWS, "said": said}
+def used(destination: Destination, table: str, counts: Mapping[str, int]) -> dict[str, RowsPerCall]:
+    """Kind of call -> how many rows go in one, of the kinds that made these outcomes."""
+    creating, updating = sizes(destination.client, destination.table(table))
+    return ({CREATE: creating} if counts["created"] else {}) | ({UPDATE: updating} if counts["updated"] else {})
 
 
 def _written(

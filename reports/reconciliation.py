@@ -186,7 +186,7 @@ def _pace(tuning: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
     for user in tuning["users"]:
         yield ["Requests at once", user["user"], user["at_once"], user["hint"], user["refused"], user["said"]]
     for one in tuning["tables"]:
-        yield ["Rows per call", f"{one['object']} to {one['table']}", one["rows_per_call"], None, None, one["said"]]
+        yield ["Rows per call", f"{one['object']} to {one['table']}, {one['calls']}", one["rows_per_call"], None, None, one["said"]]
 
 
 def _exceptions(told: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:

@@ -76,7 +76,7 @@ class Client:
         headers = {"If-None-Match": "null", **({"Prefer": prefer} if prefer else {})}
         return _parsed(self._send("GET", path, params=params, headers=headers))
 
-    def pages(
+    def page(
         self,
         entity_set: str,
         *,
@@ -85,26 +85,34 @@ class Client:
         orderby: str | None = None,
         page_size: int = 5000,
         annotations: str | None = None,
-    ) -> Iterator[list[dict[str, Any]]]:
-        """The rows of a table, a page at a time, all of them.
+        following: str = "",
+    ) -> tuple[list[dict[str, Any]], str]:
+        """One page of a table's rows, and where the next one begins: '' after the last.
 
+        following: where this one begins, as the page before said; it may be asked for by another process, and later (*assumed*).
         page_size: at most 5,000, the service's limit. annotations: names to include, such as "*". Raises ShortAnswer where the
         paging goes in a circle.
         """
         prefer = f"odata.maxpagesize={page_size}"
         if annotations:
             prefer += f',odata.include-annotations="{annotations}"'
-        path: str | None = entity_set
-        params: Mapping[str, Any] | None = {"$select": ",".join(select) or None, "$filter": filter, "$orderby": orderby}
-        while path is not None:
-            answer = self.get(path, params=params, prefer=prefer)
-            if "value" not in answer:
-                raise errors.ShortAnswer(f"A page of {entity_set} has no rows in it.")
-            yield answer["value"]
-            following = self._relative(answer.get("@odata.nextLink"))
-            if following is not None and following == path:
-                raise errors.ShortAnswer(f"The pages of {entity_set} go in a circle.")
-            path, params = following, None
+        first = {"$select": ",".join(select) or None, "$filter": filter, "$orderby": orderby}
+        answer = self.get(following or entity_set, params=None if following else first, prefer=prefer)
+        if "value" not in answer:
+            raise errors.ShortAnswer(f"A page of {entity_set} has no rows in it.")
+        link = self._relative(answer.get("@odata.nextLink")) or ""
+        if link and link == following:
+            raise errors.ShortAnswer(f"The pages of {entity_set} go in a circle.")
+        return answer["value"], link
+
+    def pages(self, entity_set: str, **options: Any) -> Iterator[list[dict[str, Any]]]:
+        """The rows of a table, a page at a time, all of them. options: of `page`. Raises what `page` raises."""
+        following = ""
+        while True:
+            rows, following = self.page(entity_set, **options, following=following)
+            yield rows
+            if not following:
+                return
 
     def rows(self, entity_set: str, **options: Any) -> Iterator[dict[str, Any]]:
         """The rows of `pages`, one by one."""

@@ -49,7 +49,10 @@ BULK = ("Create", "Update")  # what there may be a message for many rows of; Ups
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table at the destination with all its columns by logical name. bulk: of BULK, what one call may do for many of its rows."""
+    """A table at the destination with all its columns by logical name. bulk: of BULK, what one call may do for many of its rows.
+
+    custom: somebody made it, Dynamics doesn't come with it.
+    """
 
     name: str
     entity_set: str
@@ -57,6 +60,7 @@ class Table:
     columns: Mapping[str, Column]
     primary_name: str = ""
     bulk: frozenset[str] = frozenset(BULK)
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

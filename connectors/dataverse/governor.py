@@ -13,11 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from connectors.dataverse.board import Board, Known
 from connectors.http_errors import Throttled
 from connectors.pace import Pace
 from connectors.slots import Slots
@@ -37,6 +39,8 @@ WEIGHT = 0.1  # of the newest in an average
 HELPED = 0.9  # of the time before: where half as many at once don't bring it down so far, something else is slow
 AT_ONCE, REQUESTS, SECONDS = "0x80072326", "0x80072322", "0x80072321"
 LOOK_S = 0.05
+CAUGHT_UP_S = 1.0
+HEARD_S = 0.5  # by how much a pause must end later to be another one
 # What processes tell each other: a call that ended, or what a window was found to hold.
 CALL, ALL_REQUESTS, ALL_SECONDS = 0, 1, 2
 LEARNED = {
@@ -62,23 +66,27 @@ class Kind:
 
 
 class Governor(Pace):
-    """One application user of one environment, for all threads of a process; processes of one machine share its slots.
+    """One application user of one environment, for all threads of a process; processes of one machine share its slots, all its board.
 
     hint: as the service last said it. limit: requests at once, where nobody else shares the hint.
     """
 
     def __init__(
-        self, slots: Slots | None = None, *, window_s: float = WINDOW_S, clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        self, slots: Slots | None = None, board: Board | None = None, *, window_s: float = WINDOW_S,
+        clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
-        """Start at FIRST_HINT, without knowing what may be used in a window. slots: None where nobody else shares the user."""
+        """Start at FIRST_HINT, with what the board says that a window holds. slots, board: None where nobody else shares the user."""
         super().__init__()
         self.hint = self.limit = FIRST_HINT
         self.machines, self.throttled = 1, 0
         self._heard = False
         self._lower, self._full = "", ""  # in words: why fewer at once than may be, what a window was found to hold
         self._untold = 0
-        self._slots, self._window_s, self._clock, self._sleep = slots, window_s, clock, sleep
+        self._slots, self._board, self._window_s, self._clock, self._sleep = slots, board, window_s, clock, sleep
+        self._catching, self._caught_up = threading.Lock(), -math.inf
+        self._news: dict[str, float] | None = None  # for the board: what was learned, if anything; None: nothing to tell
+        self._is_fresh = False  # nobody tried to tell it yet
+        self._learned_at: datetime | None = None  # by the board
         self._guard = threading.Lock()
         self._mine = threading.local()
         self._log: deque[tuple[float, float]] = deque()  # when each request ended, and the seconds that it took
@@ -88,7 +96,8 @@ class Governor(Pace):
         self._quiet_since = clock()
         self._others_at = -math.inf  # when another process was last heard of
         self._kinds: dict[str, Kind] = {}
-        self._settled, self._slow_s = 0, 0.0
+        self._settled, self._slow_s, self._slow_at = 0, 0.0, 0
+        self._first = MOST  # at once to begin with
 
     @property
     def ceiling(self) -> int:
@@ -99,6 +108,20 @@ class Governor(Pace):
     def at_once(self) -> int:
         """Requests that may be out at once, from this machine."""
         return min(self.limit, self.ceiling)
+
+    def begin_with(self, at_once: int) -> None:
+        """Call at most so many at once of what comes now; more while answers stay as quick."""
+        with self._guard:
+            if at_once == self._first:
+                return
+            held_back = self.limit < self._start
+            self._first = at_once
+            if not held_back:
+                self.limit, self._lower = self._start, ""
+
+    @property
+    def _start(self) -> int:
+        return min(self.ceiling, self._first)
 
     def hear(self, hint: int) -> None:
         """Take the number that the service recommends."""
@@ -113,10 +136,10 @@ class Governor(Pace):
 
     def _share(self, hint: int, machines: int) -> None:
         with self._guard:
-            held_back = self.limit < self.ceiling
+            held_back = self.limit < self._start
             self.hint, self.machines = hint, machines
             if not held_back:
-                self.limit = self.ceiling
+                self.limit = max(self._start, min(self.limit, self.ceiling))
 
     def wait(self, bucket: str = "", *, longest_s: float = math.inf) -> float:
         """Wait for a pause that the service asked for, for room in the window, and for a slot; `done` must follow. Returns the seconds.
@@ -124,6 +147,7 @@ class Governor(Pace):
         Raises Throttled where a pause lasts longer than longest_s: whoever has other work, or a task that must end, comes again then.
         """
         began = self._clock()
+        self.catch_up()
         with self._guard:
             self._asked += 1
         try:
@@ -165,14 +189,10 @@ class Governor(Pace):
                 self._follow(bucket, seconds)
 
     def hold(self, bucket: str, seconds: float, *, code: str = "") -> None:
-        """The service refused a request for so long: learn what it allows, and let nobody call until then. code: which limit it was.
-
-        Other processes of this machine hear of it at once; `held_s` tells those elsewhere.
-        """
+        """The service refused a request for so long: learn what it allows, and let nobody call until then. code: which limit it was."""
         now = self._clock()
         with self._guard:
             held = self._held_until.get("", 0.0)
-            self._held_until[""] = max(held, now + seconds)
             self.throttled += 1
             self._untold += 1
             self._quiet_since = now
@@ -181,13 +201,59 @@ class Governor(Pace):
                 self._lower = f"{self.limit} at once: the service refused more."
             elif held <= now:  # of all that were under way the first one says most
                 self._learn(code)
-        if self._slots:
-            self._slots.hold(seconds)
+        self.obey(seconds, bucket)
 
     def obey(self, seconds: float, bucket: str = "") -> None:
-        """Let nobody call for so long: the service said so to this user elsewhere, or is busy for whoever calls. bucket: of any kind."""
+        """Let nobody call for so long: the service asked this user for it, or is busy for whoever calls. bucket: of any kind.
+
+        Other processes of this machine hear of it at once, those elsewhere within a second.
+        """
+        self._wait_for(seconds)
+        with self._guard:
+            self._news, self._is_fresh = self._news or {}, True
+        if self._slots:
+            self._slots.hold(seconds)
+        self.catch_up()
+
+    def _wait_for(self, seconds: float) -> None:
         with self._guard:
             self._held_until[""] = max(self._held_until.get("", 0.0), self._clock() + seconds)
+
+    def catch_up(self) -> None:
+        """Tell the board what is new, and hear at most once a second what others told it; where this thread has the database at hand."""
+        is_due = self._is_fresh or self._clock() - self._caught_up >= CAUGHT_UP_S
+        if self._board is None or not is_due or not self._catching.acquire(blocking=False):
+            return  # another thread is at it
+        self._is_fresh = False
+        try:
+            self._tell_board(self._board)
+            if known := self._board.read():
+                self._caught_up = self._clock()
+                self._hear_of(known)
+        finally:
+            self._catching.release()
+
+    def _tell_board(self, board: Board) -> None:
+        with self._guard:
+            news, self._news = self._news, None
+            whole = {name: value * self.machines for name, value in (news or {}).items()}
+        if news is None:
+            return
+        if told := board.tell(self._held_until.get("", 0.0) - self._clock(), whole):
+            self._learned_at = told if news else self._learned_at
+            return
+        with self._guard:  # the next one tells it
+            self._news = news | (self._news or {})
+
+    def _hear_of(self, known: Known) -> None:
+        if known.held_s > self._held_until.get("", 0.0) - self._clock() + HEARD_S:
+            self._wait_for(known.held_s)
+        if known.learned_at and (self._learned_at is None or known.learned_at > self._learned_at):
+            self._learned_at = known.learned_at
+            with self._guard:
+                for what, (name, _) in LEARNED.items():
+                    if name in known.learned:
+                        self._take_in(what, self._clock(), known.learned[name] / self.machines)
 
     def untold(self) -> int:
         """Refusals since this was last asked."""
@@ -232,7 +298,7 @@ class Governor(Pace):
         if not self._heard:
             at_once = f"{self.at_once} at once until the service says how many it recommends."
         elif self.at_once < self.ceiling:
-            at_once = self._lower
+            at_once = self._lower or f"{self.at_once} at once to begin with, as Microsoft's guide has it for such tables."
         elif self.hint > MOST:
             at_once = f"{self.at_once} at once: the service refuses more of one user{shared}."
         else:
@@ -251,7 +317,10 @@ class Governor(Pace):
             self._take_in(what, now, value)
 
     def _listen(self) -> None:
+        now = self._clock()
         for process, what, moment, value in self._slots.hear() if self._slots else ():
+            if moment > now:
+                continue  # it was told before the machine started
             self._take_in(what, moment, value)
             if process != os.getpid():
                 self._others_at = moment
@@ -300,6 +369,9 @@ class Governor(Pace):
             self._tell(ALL_REQUESTS, self._clock(), requests)
         elif code == SECONDS and seconds > PUBLISHED_WORK * self._window_s * ENOUGH:
             self._tell(ALL_SECONDS, self._clock(), seconds)
+        else:
+            return
+        self._news = dict(self._learned)
 
     def _forget(self, now: float) -> None:
         while self._log and self._log[0][0] <= now - self._window_s:
@@ -317,16 +389,20 @@ class Governor(Pace):
             return
         self._settled = 0
         if kind.seconds > SLOW * kind.least and self.at_once > 1:
-            if self.limit >= self.ceiling:
-                self._slow_s = kind.seconds
-            elif self.at_once <= self.ceiling // 2 and kind.seconds > HELPED * self._slow_s:
+            if not self._slow_at:
+                self._slow_at, self._slow_s = self.at_once, kind.seconds
+            elif self.at_once <= self._slow_at // 2 and kind.seconds > HELPED * self._slow_s:
                 # Half as many made none of them quicker: it isn't that they wait for each other.
-                kind.least, self.limit = kind.seconds, self.ceiling
+                kind.least, self.limit, self._slow_at = kind.seconds, self._slow_at, 0
+                self._lower = f"{self.limit} at once: fewer made no answer quicker."
                 return
             self.limit = self.at_once - 1
             self._lower = f"{self.limit} at once: answers took {kind.seconds / kind.least:.1f} times as long as the quickest."
-        elif self.limit < self.ceiling:
-            self.limit += 1
+        else:
+            self._slow_at = 0
+            if self.limit < self.ceiling:
+                self.limit += 1
+                self._lower = f"{self.limit} at once: answers stay quick, so more are tried."
 
 
 _kept: dict[tuple[str, str], Governor] = {}
@@ -341,5 +417,5 @@ def governor_of(connection: "Connection") -> Governor:
     if key not in _kept:
         name = hashlib.sha256("|".join(key).encode()).hexdigest()[:24]
         window_s = float(connection.settings.get("limits", {}).get("window_s", WINDOW_S))
-        _kept[key] = Governor(Slots(Path(settings.VAR_DIR) / "slots" / name), window_s=window_s)
+        _kept[key] = Governor(Slots(Path(settings.VAR_DIR) / "slots" / name), Board(name), window_s=window_s)
     return _kept[key]

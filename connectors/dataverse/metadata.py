@@ -96,7 +96,8 @@ def read_table(client: Client, logical_name: str) -> Table:
     columns |= {name: _of_money(column, details[name], of_prices) for name, column in columns.items() if column.kind == "Money"}
     supported = (name for name, outcome in zip(BULK, (creates, updates), strict=True) if head.get("IsCustomEntity") or _is_listed(outcome))
     name, keys, key = (head[what] for what in ("LogicalName", "EntitySetName", "PrimaryIdAttribute"))
-    return Table(name, keys, key, columns, head.get("PrimaryNameAttribute") or "", frozenset(supported))
+    custom = bool(head.get("IsCustomEntity"))
+    return Table(name, keys, key, columns, head.get("PrimaryNameAttribute") or "", frozenset(supported), custom)
 
 
 def _is_listed(outcome: Outcome) -> bool:

@@ -4,15 +4,13 @@ What isn't there is planned again; what is there, be it a copy of production's r
 run, since it may hold older values than were applied.
 """
 
-from collections.abc import Iterator, Sequence
-from uuid import UUID
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import pyarrow as pa
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from connectors import store
 from loads.delta.models import Conflict
 from loads.destination import Destination
 from loads.models import Binding, Crosswalk, Run, SchemaPlan
@@ -20,8 +18,21 @@ from workbench.engagements import history
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Environment
 
-IDS = pa.schema([("row_id", pa.string())])
 AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How far the rows of a table are looked up. after: of the crosswalk's entries. there, planned: rows; whole: all were looked up."""
+
+    after: int = 0
+    there: int = 0
+    planned: int = 0
+    whole: bool = False
+
+    def further(self, entries: Sequence[int], there: int, planned: int) -> "Looked":
+        """After some more entries; none: that was all."""
+        return Looked(max(entries, default=self.after), self.there + there, self.planned + planned, not entries)
 
 
 class RunUnfinished(WorkbenchError):
@@ -54,38 +65,31 @@ def tables(environment: Environment) -> list[str]:
     return list(names.distinct())
 
 
-def look(environment: Environment, table_name: str) -> tuple[int, int]:
-    """(rows that are there, rows that are planned again) of one table, as the crosswalk has it from now on. Safe to repeat."""
+def look(environment: Environment, table_name: str, looked: Looked, until: float) -> Looked:
+    """Look up rows of one table that the crosswalk knows, as it has them from now on. until: of time.monotonic; safe to repeat.
+
+    looked: how far it is. Raises what the service raises.
+    """
     known = Crosswalk.objects.filter(environment=environment, table=table_name).exclude(
         state__in=(Crosswalk.State.REMOVED, Crosswalk.State.KEPT)
     )
-    with store.database() as con:
-        store.fill(con, "there", IDS, ((row_id,) for row_id in _ids(environment, table_name)))
-        store.fill(
-            con, "known", IDS, ((str(row_id),) for row_id in known.order_by().values_list("row_id", flat=True).distinct().iterator())
-        )
-        con.execute("CREATE TABLE compared AS SELECT k.row_id, t.row_id IS NOT NULL AS found FROM known k LEFT JOIN there t USING (row_id)")
-        counts = []
-        for found, state in ((True, Crosswalk.State.PRESENT), (False, Crosswalk.State.PLANNED)):
-            cursor, count = con.execute("SELECT row_id FROM compared WHERE found = ?", [found]), 0
-            while batch := cursor.fetchmany(AT_ONCE):
-                _mark(known, [row_id for (row_id,) in batch], state)
-                count += len(batch)
-            counts.append(count)
-    return counts[0], counts[1]
-
-
-def _mark(known: QuerySet[Crosswalk], row_ids: Sequence[str], state: str) -> None:
-    rows = known.filter(row_id__in=[UUID(row_id) for row_id in row_ids])
-    rows.update(state=state, applied_hash="", applied_run=None)
-
-
-def _ids(environment: Environment, table_name: str) -> Iterator[str]:
-    """Ids of all rows of a table; none where the copy doesn't have the table."""
     destination = Destination(environment)
+    while not looked.whole:
+        some = list(known.filter(pk__gt=looked.after).order_by("pk").values_list("pk", "row_id")[:AT_ONCE])
+        there = _there(destination, table_name, [str(row_id) for _, row_id in some])
+        for found, state in ((True, Crosswalk.State.PRESENT), (False, Crosswalk.State.PLANNED)):
+            names = [pk for pk, row_id in some if (str(row_id) in there) is found]
+            known.filter(pk__in=names).update(state=state, applied_hash="", applied_run=None)
+        looked = looked.further([pk for pk, _ in some], len(there), len({row_id for _, row_id in some}) - len(there))
+        if time.monotonic() > until:
+            break
+    return looked
+
+
+def _there(destination: Destination, table_name: str, row_ids: list[str]) -> set[str]:
+    """Those of the rows that are there; none where the copy doesn't have the table."""
     try:
         table = destination.table(table_name)
     except BadInput:
-        return
-    for row in destination.client.rows(table.entity_set, select=[table.primary_id]):
-        yield row[table.primary_id].lower()
+        return set()
+    return destination.client.present(table.entity_set, table.primary_id, row_ids)

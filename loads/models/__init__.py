@@ -4,11 +4,12 @@ from loads.delta.models import Conflict, Departed
 from loads.losses.models import Loss, LossDecision
 from loads.models.outcomes import Crosswalk, LedgerEntry, QualityGroup, VerifiedRow
 from loads.models.plans import Binding, SchemaPlan
-from loads.models.runs import Caller, Chunk, Phase, Run, StagingRange, _run_key
+from loads.models.runs import Caller, CallSize, Chunk, Phase, Run, StagingRange, _run_key
 from loads.rehearsal.models import Rehearsal
 from loads.removal.models import SchemaRemoval
+from loads.scans.models import Scan
 
 __all__ = [
-    "Binding", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "LedgerEntry", "Loss", "LossDecision", "Phase", "QualityGroup",
-    "Rehearsal", "Run", "SchemaPlan", "SchemaRemoval", "StagingRange", "VerifiedRow", "_run_key",
+    "Binding", "CallSize", "Caller", "Chunk", "Conflict", "Crosswalk", "Departed", "LedgerEntry", "Loss", "LossDecision", "Phase",
+    "QualityGroup", "Rehearsal", "Run", "Scan", "SchemaPlan", "SchemaRemoval", "StagingRange", "VerifiedRow", "_run_key",
 ]  # fmt: skip

@@ -67,6 +67,7 @@ class Run(models.Model):
     resume_at = models.DateTimeField(null=True, blank=True, help_text="When it goes on by itself.")
     datasets = models.JSONField(default=dict, help_text="Object -> the dataset that this run stages.")
     staged = models.JSONField(default=list, help_text="Objects that are staged; a second try goes on after them.")
+    given = models.JSONField(default=dict, editable=False, help_text="Object -> ids of its records that were given so far.")
     changes = models.JSONField(
         default=dict, editable=False, help_text="Object -> records new, changed and deleted at the source since the run before."
     )
@@ -152,6 +153,8 @@ class Phase(models.Model):
         GONE = "gone", "Gone at the source"
         DOCUMENT = "document", "Documented only"
 
+    LINKING = (Kind.LINKS, Kind.TIES, Kind.MEMBERS, Kind.LEFT)  # which make and take links, and write no row of a table
+
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
         LOADING = "loading", "Loading"
@@ -196,7 +199,8 @@ class Phase(models.Model):
         null=True, blank=True, help_text="Rows found at the destination by run id, or in the wanted state."
     )
     verified = models.JSONField(default=dict, editable=False, help_text="What was read back, see verification.Tally.")
-    tuning = models.JSONField(default=dict, editable=False, help_text="Rows per call and why, see RowsPerCall.content.")
+    tuning = models.JSONField(default=dict, editable=False, help_text="Kind of call -> rows in one and why, see RowsPerCall.content.")
+    told = models.PositiveBigIntegerField(default=0, editable=False, help_text="Staged rows of which the crosswalk knows what became.")
     requests = models.PositiveBigIntegerField(default=0)
     retries = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -319,6 +323,26 @@ class StagingRange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object_name} of {self.run}, range {self.number}"
+
+
+class CallSize(models.Model):
+    """What was learned of how many rows go in one call, of a kind of call on a table of an environment: where a new worker begins.
+
+    learned: see `tuning.RowsPerCall.learned`.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="call_sizes")
+    table = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20)
+    learned = models.JSONField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["environment", "table", "kind"]
+        constraints = [models.UniqueConstraint(fields=["environment", "table", "kind"], name="call_size_once")]
+
+    def __str__(self) -> str:
+        return f"{self.table}, {self.kind}"
 
 
 class Caller(models.Model):

@@ -9,7 +9,7 @@ import orjson
 from connectors import store
 from connectors.dataverse.files import NAME, TABLES, TYPE
 from connectors.files import size_of
-from loads import bindings, staged
+from loads import staged
 from loads.desk.reruns import Scope
 from loads.endings import CLOSINGS
 from loads.models import Phase, Run
@@ -59,7 +59,7 @@ class Judge:
         """Each row with what is expected of it."""
         if phase.kind == Phase.Kind.ROWS and phase.pk != self._phase:
             self._phase = phase.pk
-            self._taken = taken(phase, self.snapshot.table(phase.table), self.snapshot, bindings.late(self.run.environment))
+            self._taken = taken(phase)
         sent = [row for row in rows if row["values"] is not None and row["action"] != "conflict"]
         left = self.scope.left(phase, ((row["row_id"], row["source_id"], row["action"]) for row in rows))
         found = KINDS[phase.kind](self, phase, sent) if sent else {}

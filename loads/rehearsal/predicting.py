@@ -18,6 +18,9 @@ from loads.destination import Destination
 from loads.models import Phase, Rehearsal, Run
 from loads.rehearsal.judging import Judge, Judged
 from loads.rehearsal.snapshot import Snapshot
+from loads.rehearsal.taken import begin as begin_looking
+from loads.rehearsal.taken import look_up
+from loads.scans.reading import read_here
 from workbench.engagements.errors import Retryable, WorkbenchError
 
 logger = logging.getLogger(__name__)
@@ -45,7 +48,7 @@ SECONDS = 30.0
 
 
 def predict(run: Run, destination: Destination, beat: Callable[[], None], *, seconds: float = SECONDS) -> bool:
-    """Go on with the prediction of a run that is staged for about `seconds`; True once it is made.
+    """Go on with the prediction of a run that is staged for about `seconds`; True once it is made. What it offers to read must be read.
 
     One that is fresh stands. A destination that refuses to be read leaves the run without a prediction, and says so. Raises Retryable.
     """
@@ -70,10 +73,18 @@ def predict(run: Run, destination: Destination, beat: Callable[[], None], *, sec
     return done
 
 
+def predict_here(run: Run, destination: Destination, said: Callable[[], None] = lambda: None) -> None:
+    """Make the prediction from beginning to end, with what is to be read for it. said: is called now and then. Raises Retryable."""
+    while not predict(run, destination, lambda: None):
+        said()
+        read_here(run, destination, f"rehearsal of run {run.pk}")
+
+
 def begin(run: Run, *, asked: bool = False) -> Rehearsal:
     """Forget what was predicted for a run that has sent nothing yet. asked: a person has seen what there is to see."""
     for path in _files(run):
         path.unlink(missing_ok=True)
+    begin_looking(run)
     Rehearsal.objects.filter(run=run).delete()
     return Rehearsal.objects.create(run=run, asked=asked)
 
@@ -99,6 +110,8 @@ def _go_on(run: Run, destination: Destination, beat: Callable[[], None], deadlin
             if time.monotonic() > deadline:
                 return False
             judge = judge or Judge(run, Snapshot(destination), _absent(run))
+            if phase.kind == Phase.Kind.ROWS and not look_up(phase, judge.snapshot, bindings.late(run.environment)):
+                return False
             _predict_file(judge, phase, path, file, beat)
     return True
 

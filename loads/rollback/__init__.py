@@ -4,9 +4,9 @@ It is planned first, by reads alone: what will be removed, what restored, what k
 any run is: phases, chunks under leases, a ledger. Rows that people edited or built upon are kept and listed.
 """
 
-from loads.rollback.closing import close
+from loads.rollback.closing import close, read
 from loads.rollback.opening import agree, open_rollback
 from loads.rollback.planning import plan_next, waits
-from loads.rollback.undoing import jobs, ready
+from loads.rollback.undoing import jobs, message_of, ready, used
 
-__all__ = ["agree", "close", "jobs", "open_rollback", "plan_next", "ready", "waits"]
+__all__ = ["agree", "close", "jobs", "message_of", "open_rollback", "plan_next", "read", "ready", "used", "waits"]

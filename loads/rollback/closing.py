@@ -4,32 +4,42 @@ planned = removed + restored + kept + refused; by the load's run id there are le
 A phase with an unexplained difference of one is parked.
 """
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from connectors import store
+from connectors.dataverse.client import Client
 from loads import crosswalk, ledger, staged
+from loads.counting import written_rows
 from loads.destination import RUN_ID, Destination
-from loads.models import Binding, LedgerEntry, Phase, Run
-from loads.reconciliation import record, written_rows
+from loads.flight import Underway
+from loads.models import Binding, Chunk, LedgerEntry, Phase, Run
+from loads.reconciliation import TELLING_S, record
 from loads.rollback.late import BACK
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
 from loads.staged import StagedRow
+from loads.verification import READ_ROWS
 
-COUNTED_AT_ONCE = 1_000
 OUTCOMES = ("removed", "restored", "kept", "refused")
 SOMEBODYS = ("rollback.edited", "rollback.built_upon", "rollback.before_unknown")  # reasons that make a row a person's
 
 
 def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> None:
-    """Take a phase's sums, count the destination, tell the crosswalk, and record whether it balances. Safe to repeat."""
+    """Take a phase's sums, count the destination, tell the crosswalk, and record whether it balances. Safe to repeat.
+
+    The destination's count is offered to the run's workers first, and what takes long goes on at the next call.
+    """
     Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase))
+    phase.refresh_from_db()
+    left: int | None
     if phase.kind == Phase.Kind.ROWS:
         left = _left_by_run_id(phase, destination)
-        beat()
-        _tell_crosswalk(phase, destination, beat)
+        if left is None or not _tell_crosswalk(phase, destination, beat):
+            return
         _unbind(phase)
     else:
-        left = _left_undone(phase, destination, beat)
+        left = sum(chunk["left"] for chunk in phase.chunks.values_list("verified", flat=True))
     Phase.objects.filter(pk=phase.pk).update(at_destination=left)
     phase.refresh_from_db()
     record(phase, differences(phase))
@@ -46,27 +56,43 @@ def differences(phase: Phase) -> list[str]:
     return said
 
 
-def _left_by_run_id(phase: Phase, destination: Destination) -> int:
-    left = written_rows(phase.undone, destination)
+def _left_by_run_id(phase: Phase, destination: Destination) -> int | None:
+    left = written_rows(phase.run, phase.undone, destination)
+    if left is None:
+        return None
     return left if destination.own(RUN_ID) in destination.table(phase.table).columns else left - phase.restored
 
 
-def _left_undone(phase: Phase, destination: Destination, beat: Callable[[], None]) -> int:
-    """Rows that don't hold what they held before."""
-    message, left = BACK[phase.kind](destination, phase.table, destination.client), 0
-    for rows in store.batched(staged.read_phase(phase), COUNTED_AT_ONCE):
-        back = message.present([row for row in rows if row.action == RESTORE])
-        left += len(rows) - len(back)
-        beat()
-    return left
+def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
+    """Read back a chunk of what was done with rows, and count those that don't hold what they held before.
+
+    Settling raises LeaseLost where another worker took the chunk over.
+    """
+    rows = list(staged.read_phase(phase, chunk.start, chunk.stop))
+    if phase.kind not in Phase.LINKING:
+        destination.table(phase.table)  # here, since the calls ask the database nothing
+
+    def job(part: list[StagedRow], client: Client) -> list[str]:
+        return list(BACK[phase.kind](destination, phase.table, client).present(part))
+
+    def settle(underway: Underway) -> None:
+        ledger.checked(chunk, worker, {"left": len(rows) - len(underway.results)})
+
+    back = [row for row in rows if row.action == RESTORE]
+    return Underway(chunk, [partial(job, part) for part in store.batched(back, READ_ROWS)], settle)
 
 
-def _tell_crosswalk(phase: Phase, destination: Destination, beat: Callable[[], None]) -> None:
-    """What was removed is removed, what was restored is as the run before left it, and what a person has a hand in is kept."""
+def _tell_crosswalk(phase: Phase, destination: Destination, beat: Callable[[], None]) -> bool:
+    """What was removed is removed, what was restored is as the run before left it, and what a person has a hand in is kept.
+
+    False where there may be more of it than a task has time for.
+    """
     if not crosswalk.keeps(phase.run.load, phase.object_name):
-        return
+        return True
     place, mark = (phase.run.environment, phase.object_name, phase.table), destination.own(RUN_ID)
-    for rows in store.batched(_done(phase), crosswalk.BATCH):
+    said, until = _said(phase), time.monotonic() + TELLING_S
+    for staged_rows in store.batched(staged.read_phase(phase, phase.told), crosswalk.BATCH):
+        rows = list(_done(staged_rows, said))
         crosswalk.mark_removed(*place, [row.row_id for row, outcome in rows if outcome == REMOVE])
         crosswalk.mark_kept(*place, [row.row_id for row, outcome in rows if outcome == KEEP])
         restored: dict[str, list[str]] = {}
@@ -75,14 +101,23 @@ def _tell_crosswalk(phase: Phase, destination: Destination, beat: Callable[[], N
                 restored.setdefault(str((row.before or {}).get(mark) or ""), []).append(row.row_id)
         for key, ids in restored.items():
             _as_before(phase, key, ids)
+        phase.told += len(staged_rows)
+        Phase.objects.filter(pk=phase.pk).update(told=phase.told)
         beat()
+        if time.monotonic() > until:
+            return False
+    return True
 
 
-def _done(phase: Phase) -> Iterator[tuple[StagedRow, str]]:
-    """Each row with what became of it: remove, restore or keep; refused ones, and those that a later run wrote, are left out."""
+def _said(phase: Phase) -> dict[str, tuple[str, str]]:
+    """Row id -> outcome and code of the rows of which the ledger speaks."""
     entries = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", "outcome", "code")
-    said = {str(row_id): (outcome, code) for row_id, outcome, code in entries.iterator(chunk_size=2_000)}
-    for row in staged.read_phase(phase):
+    return {str(row_id): (outcome, code) for row_id, outcome, code in entries.iterator(chunk_size=2_000)}
+
+
+def _done(rows: Sequence[StagedRow], said: Mapping[str, tuple[str, str]]) -> Iterator[tuple[StagedRow, str]]:
+    """Each row with what became of it: remove, restore or keep; refused ones, and those that a later run wrote, are left out."""
+    for row in rows:
         outcome, code = said.get(row.row_id, ("", ""))
         if not outcome:
             yield row, row.action

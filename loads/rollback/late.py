@@ -21,6 +21,7 @@ from loads.rollback.rows import DRAFT, put_back
 from loads.rollback.scope import Scope
 from loads.rollback.verdicts import RESTORE, Verdict
 from loads.staged import StagedRow
+from loads.tuning import BATCH, RowsPerCall, rows_per_call
 
 
 class LateJudge:
@@ -90,6 +91,11 @@ class _Back(OfTable):
     """Puts back what was there: the same reading as the message that changed it, the other way round."""
 
     outcome = "restored"
+    first = BATCH  # row by row, whatever was done by a call for many
+
+    @property
+    def size(self) -> RowsPerCall:
+        return rows_per_call(self.client.base_url, self.name, f"{self.kind} back", self.first)
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         return found == row.before
@@ -192,7 +198,6 @@ class _LeftBack(_Back, Left):
         return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
 
 
-LINKING = (Phase.Kind.LINKS, Phase.Kind.TIES, Phase.Kind.MEMBERS, Phase.Kind.LEFT)  # nothing is asked of the tables that links stand in
 BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.STATES: _StatesBack,
     Phase.Kind.LOOKUPS: _LookupsBack,

@@ -14,11 +14,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from connectors import store
-from loads import bindings, leases, ledger, opting_out, staged
+from loads import bindings, counting, leases, ledger, opting_out, staged
+from loads.counting import written_rows
 from loads.destination import Destination
 from loads.ledger import LeaseLost
 from loads.models import Chunk, Phase, Run
-from loads.reconciliation import written_rows
 from loads.rollback import late
 from loads.rollback.rows import RowJudge, runs_of
 from loads.rollback.scope import Scope
@@ -98,7 +98,9 @@ def _write(run: Run, phase: Phase, number: int, verdicts: Iterator[Verdict]) -> 
 def _record(run: Run, undone: Phase, number: int, destination: Destination, worker: str) -> None:
     """The phase that takes back one of the load's, with its chunks and what its plan says."""
     paths = staged.parts(run, undone.object_name, staged.undoing(undone.table, undone.kind))
-    found = written_rows(undone, destination) if undone.kind == Phase.Kind.ROWS else 0
+    found = written_rows(run, undone, destination) if undone.kind == Phase.Kind.ROWS else 0
+    if found is None:
+        return  # it is counted first
     rows = staged.row_count(paths)
     with transaction.atomic():
         mine = Run.objects.select_for_update().filter(pk=run.pk, worker=worker, state=Run.State.STAGING)
@@ -111,6 +113,7 @@ def _record(run: Run, undone: Phase, number: int, destination: Destination, work
         starts = enumerate(range(0, rows, CHUNK_ROWS), start=1)
         chunks = [Chunk(phase=phase, number=n, start=start, stop=min(start + CHUNK_ROWS, rows)) for n, start in starts]
         Chunk.objects.bulk_create(chunks, batch_size=500)
+        counting.forget(run, undone)
 
 
 def _outlook(paths: Sequence[str]) -> dict[str, Any]:

@@ -11,20 +11,23 @@ from typing import Any
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome
+from connectors.dataverse.metadata import Table
 from loads import bindings, carrying_out, staged
 from loads.destination import Destination
 from loads.flight import Job
 from loads.ledger import Settlement
+from loads.messaging import Message
 from loads.models import Chunk, Phase
 from loads.reasons import VERSION_MISMATCH, reason, refusal
 from loads.rollback.hanging import look_under
-from loads.rollback.late import BACK, LINKING
+from loads.rollback.late import BACK
 from loads.rollback.rows import RowJudge, holds, runs_of
 from loads.rollback.standing import Carried
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
 from loads.staged import StagedRow
 from loads.staging.rows import STATE
-from loads.writer import UPDATE_ROWS, Written, answered, parts, revised
+from loads.tuning import DELETE, UPDATE, RowsPerCall, rows_per_call
+from loads.writer import Written, answered, parts, revised, sizes
 
 MISSING, FORBIDDEN = "0x80040217", "0x80040227"
 TOGETHER = 250  # rows of which it is asked at once what hangs under them
@@ -41,10 +44,10 @@ def ready(chunk: Chunk, rows: list[StagedRow], settlement: Settlement) -> list[S
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> Iterator[Job]:
     """The calls that take a chunk's rows back, each safe to repeat. What they need of the database is read here, before them."""
-    if phase.kind not in LINKING:
+    if phase.kind not in Phase.LINKING:
         destination.table(phase.table)
     if phase.kind != Phase.Kind.ROWS:
-        for part in BACK[phase.kind](destination, phase.table, destination.client).parts(rows):
+        for part in message_of(phase, destination).parts(rows):
             yield partial(_taken_back, destination, phase, part)
         return
     ground = _Ground(phase, destination, phase.undone, Carried(phase), bindings.late(destination.environment), runs_of(phase.run.load))
@@ -53,8 +56,24 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> I
             yield partial(_undone, act, ground, part)
 
 
+def used(destination: Destination, table: str, counts: Mapping[str, int]) -> dict[str, RowsPerCall]:
+    """Kind of call -> how many rows go in one, of the kinds that made these outcomes."""
+    removing, restoring = _sizes(destination.client, destination.table(table))
+    return ({DELETE: removing} if counts[REMOVED] else {}) | ({UPDATE: restoring} if counts[RESTORED] else {})
+
+
+def _sizes(client: Client, table: Table) -> tuple[RowsPerCall, RowsPerCall]:
+    """How many rows are removed in a call, and how many restored."""
+    return rows_per_call(client.base_url, table.name, DELETE), sizes(client, table)[1]
+
+
+def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
+    """What takes back what a late phase did. client: of the application user that sends it, else the first one."""
+    return BACK[phase.kind](destination, phase.table, client or destination.client)
+
+
 def _taken_back(destination: Destination, phase: Phase, rows: list[StagedRow], client: Client) -> list[Written]:
-    written = carrying_out.carry_out(BACK[phase.kind](destination, phase.table, client), rows)
+    written = carrying_out.carry_out(message_of(phase, destination, client), rows)
     return [replace(one, outcome=RESTORED) if one.outcome == "equal" else one for one in written]
 
 
@@ -83,6 +102,7 @@ class _Undoing:
         self.ground, self.client = ground, client
         self.judge = RowJudge(ground.undone, ground.destination, client, ground.runs)
         self.table = self.judge.table
+        self._removing, self._restoring = _sizes(client, self.table)
 
     def remove(self, rows: list[StagedRow]) -> list[Written]:
         """Rows under which nothing of others hangs, by the version that was planned on."""
@@ -90,15 +110,15 @@ class _Undoing:
         under = look_under(self.ground.destination, self.client, self.table.name, ids, self.ground.standing)
         kept = [row for row in rows if row.row_id in under.others]
         written = [Written(row, KEPT, reason("rollback.built_upon", detail=under.words(row.row_id))) for row in kept]
-        for part in parts([row for row in rows if row.row_id not in under.others], UPDATE_ROWS):
-            written += self._sent(part, self._deletion, self._removed)
+        for part in parts([row for row in rows if row.row_id not in under.others], self._removing.size):
+            written += self._sent(part, self._deletion, self._removed, self._removing)
         return written
 
     def restore(self, rows: list[StagedRow]) -> list[Written]:
         """Rows by the version that was planned on, read back afterwards."""
         written: list[Written] = []
-        for part in parts(rows, UPDATE_ROWS):
-            written += self._confirmed(self._sent(part, self._update, self._restored))
+        for part in parts(rows, self._restoring.size):
+            written += self._confirmed(self._sent(part, self._update, self._restored, self._restoring))
         return written
 
     def _sent(
@@ -106,9 +126,10 @@ class _Undoing:
         rows: list[StagedRow],
         operation: Callable[[StagedRow], Operation | ChangeSet],
         written: Callable[[StagedRow, Outcome], Written],
+        size: RowsPerCall,
     ) -> list[Written]:
         """Rows by the version that was planned on; those that moved on are looked at, and sent once more where nobody touched them."""
-        outcomes = self._revised(answered(self.client, rows, operation))
+        outcomes = self._revised(answered(self.client, rows, operation, size=size))
         moved = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
         settled, again = self._looked_at(moved) if moved else ({}, [])
         outcomes = [(row, outcome) for row, outcome in outcomes if outcome.code != VERSION_MISMATCH]

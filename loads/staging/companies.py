@@ -17,6 +17,7 @@ from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
 from loads.models import Phase
 from loads.reasons import reason
+from loads.scans import reading
 from loads.staging import deciding, departed, existing, phases
 from loads.staging.context import StagingContext
 from loads.staging.quality import Quality
@@ -44,14 +45,16 @@ LANDED = pa.schema(
 
 
 def stage(context: StagingContext) -> None:
-    """Derive, land and stage the companies; the people's assignments are kept for the people's own staging."""
+    """Derive, land and stage the companies; the people's assignments are kept for the people's own staging. First the accounts are read."""
+    if not reading.is_read(context.run, existing.COMPANIES):
+        return
     with database(own=True) as con:
         deciding.decide(con, context)
         _derive(con, context)
         dataset = _land(con, context)
         context.beat()
         existing.load_crosswalk(con, context.crosswalk_rows(OBJECT))
-        existing.load_accounts(con, context.destination)
+        existing.load_accounts(con, context.run)
         _match(con, context)
         departed.keep(con, context, OBJECT, named=_NAMED, given=_GIVEN, there="SELECT 'account' AS \"table\", row_id FROM everyone")
         crosswalk.follow(context.run.environment, OBJECT, _given(con), context.beat)
@@ -63,6 +66,7 @@ def stage(context: StagingContext) -> None:
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
         phases.record(context.run, OBJECT, [(TABLE, Phase.Kind.ROWS), *departed.late(context, OBJECT)], context.worker)
+    reading.forget(context.run)
 
 
 def _derive(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from connectors import landing, store
 from connectors.models import Dataset
 from connectors.store import copy, database
+from loads.scans.reading import Wanted
 from loads.staging import departed, index, known, placeholders, sums
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
@@ -33,8 +34,11 @@ KEYS = pa.schema(
 TOGETHER = 50_000  # records whose decisions are put together at once
 
 
-def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Dataset) -> None:
-    """Write the decisions on every record of a dataset to the object's file, which says that the part is done."""
+def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Dataset, there: Sequence[Wanted]) -> None:
+    """Write the decisions on every record of a dataset to the object's file, which says that the part is done.
+
+    there: what was read of the rows at the destination, see `known.wanted`.
+    """
     keys = context.path(f"{object_name}-keys.parquet")
     _write_keys(context, object_name, kind, dataset)
     with database(own=True) as con:
@@ -52,7 +56,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         con.execute("DROP TABLE ided")
         context.beat()
         known.load_known(con, context, object_name)
-        known.load_there(con, context, object_name)
+        known.load_there(con, context, there)
         _place(con, context, object_name, kind)
         (kind.gone or _keep_departed)(con, context, object_name)
         copy(con, "SELECT * FROM decisions", context.decisions(object_name))

@@ -1,22 +1,22 @@
 """Which rows an object's records have already: by the crosswalk, or where nothing points at them by the staged files of the last run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import duckdb
 import pyarrow as pa
 from django.db.models import QuerySet
 
-from connectors.dataverse.metadata import Table
-from connectors.store import fill
+from connectors.store import copy, database, fill
 from loads import ledger, staged
 from loads.destination import SOURCE_ID
-from loads.models import LedgerEntry, Phase
+from loads.models import Crosswalk, LedgerEntry, Phase
+from loads.scans.forms import FOUND
+from loads.scans.reading import Wanted, files, list_name
 from loads.staging import existing
 from loads.staging.context import StagingContext
 
-LOOKED_UP = 5_000  # ids at once
 ABSENT = pa.schema([("row_id", pa.string())])
-ROWS = pa.schema([("table", pa.string()), ("row_id", pa.string()), ("key", pa.string())])
 
 
 def load_known(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
@@ -82,34 +82,50 @@ def _take_back(con: duckdb.DuckDBPyConnection, phase: Phase) -> None:
     con.execute("DROP TABLE stays")
 
 
-def load_there(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
-    """Table `everyone` ("table", row_id, key): rows of ours that are at the destination, and where the object is matched by a column
-    all rows of its main table, with that column's text in lower case. Needs `xw`; asks nothing where nothing can be there."""  # fmt: skip
-    [(known,)] = con.execute("SELECT count(*) FROM xw").fetchall()
-    fill(con, "everyone", ROWS, _rows(con.cursor(), context, object_name, anything=bool(known)))
+def wanted(context: StagingContext, object_name: str) -> list[Wanted]:
+    """What is read of the rows that are there: rows of ours, and where the object is matched by a column all rows of its main table.
 
-
-def _rows(
-    con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str, *, anything: bool
-) -> Iterable[tuple[str, str, str | None]]:
+    Nothing where nothing can be there. In tables that take no column of ours to find them by, the rows that we know are looked up.
+    """
     match, destination = context.objects[object_name]["record"]["match"], context.destination
+    found = []
     for place, name in enumerate(context.tables_of(object_name)):
-        by = match if place == 0 else ""
-        table = destination.table(name)
-        own = destination.own(SOURCE_ID)
-        if own not in table.columns and not by:
-            yield from ((name, row_id, None) for row_id in _present(con, context, table))
+        by, own = match if place == 0 else "", destination.own(SOURCE_ID)
+        scan = partial(Wanted, _scan_name(object_name, name), name, form="found")
+        if by:
+            found.append(scan(columns=[by]))
+        elif not _may_be_there(context, object_name):
             continue
-        if not (by or anything):
-            continue
-        wanted = None if by else f"startswith({own},'{object_name}:')"
-        for row in destination.client.rows(table.entity_set, select=[table.primary_id, *([by] if by else [])], filter=wanted):
-            yield name, row[table.primary_id].lower(), str(row.get(by) or "").strip().lower() or None if by else None
+        elif own in destination.table(name).columns:
+            found.append(scan(filters=[f"startswith({own},'{object_name}:')"]))
+        else:
+            found.append(scan(ids=_ids(context, object_name, name)))
+    return found
 
 
-def _present(con: duckdb.DuckDBPyConnection, context: StagingContext, table: Table) -> Iterator[str]:
-    """Ids of `xw` whose rows exist, of a table that takes no column of ours to find them by."""
-    cursor = con.execute('SELECT DISTINCT row_id FROM xw WHERE "table" = ?', [table.name])
-    while batch := cursor.fetchmany(LOOKED_UP):
-        yield from context.destination.client.present(table.entity_set, table.primary_id, [row_id for (row_id,) in batch])
-        context.beat()
+def _scan_name(object_name: str, table: str) -> str:
+    """What an object's rows of a table are read for."""
+    return f"there-{object_name}-{table}"
+
+
+def _may_be_there(context: StagingContext, object_name: str) -> bool:
+    """Whether any row of the object was given an id, or staged, before this run."""
+    if context.objects[object_name]["record"]["crosswalk"]:
+        return Crosswalk.objects.filter(environment=context.run.environment, object_name=object_name).exists()
+    return any(last_phases(context, object_name))
+
+
+def _ids(context: StagingContext, object_name: str, table: str) -> str:
+    """The name of a file with the ids of the rows of `xw` in a table."""
+    name = list_name(_scan_name(object_name, table))
+    if not context.path(name).exists():
+        with database() as con:
+            load_known(con, context, object_name)
+            copy(con, f"SELECT DISTINCT row_id FROM xw WHERE \"table\" = '{table}'", context.path(name))  # noqa: S608 - names of our own
+    return name
+
+
+def load_there(con: duckdb.DuckDBPyConnection, context: StagingContext, there: Sequence[Wanted]) -> None:
+    """Table `everyone` ("table", row_id, key): rows of ours that are at the destination, and where the object is matched by a column
+    all rows of its main table, with that column's text in lower case. there: see `wanted`."""  # fmt: skip
+    existing.read_kept(con, FOUND, files(context.run, *(one.name for one in there)))

@@ -1,7 +1,8 @@
 """People: matched with what is at the destination, given their ids, split into contacts and leads, and staged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from loads import staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
+from loads.scans.reading import Wanted
 from loads.staging import companies, deciding, departed, existing, phases, placing
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
@@ -66,13 +68,18 @@ class Persons(InRanges):
         """They are one object."""
         super().__init__(context, OBJECT)
 
+    @cached_property
+    def there(self) -> list[Wanted]:
+        """All contacts and leads."""
+        return existing.people(self.context.destination)
+
     def decide(self) -> None:
         """See `_decide`."""
-        _decide(self.context)
+        _decide(self.context, self.there)
 
-    def given(self) -> Iterator[Given]:
+    def given(self, start: int) -> Iterator[Given]:
         """The ids of everyone who will have a row, and their aliases."""
-        for row in store.read_rows(self.context.path(IDS)):
+        for row in store.read_rows(self.context.path(IDS), start=start):
             yield Given(row["name"], row["table"], row["row_id"], "", row["origin"], row["alias"], row["current"])
 
     def phases(self) -> list[tuple[str, str]]:
@@ -89,13 +96,13 @@ class Persons(InRanges):
                 _write_one(rows, quality, decision, record, problem, dispositions, writers)
 
 
-def _decide(context: StagingContext) -> None:
+def _decide(context: StagingContext, there: Sequence[Wanted]) -> None:
     """Write the decisions, and the ids of everyone who will have a row, to files."""
     with database(own=True) as con:
         deciding.decide(con, context)
         context.beat()
         existing.load_crosswalk(con, context.crosswalk_rows(OBJECT))
-        existing.load_people(con, context.destination)
+        existing.load_people(con, context.run, there)
         context.beat()
         _load_companies(con, context)
         placing.place(con, context)

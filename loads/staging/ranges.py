@@ -4,8 +4,9 @@ A range's file of dispositions is written last and says that it is staged; what 
 """
 
 import math
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -14,16 +15,19 @@ from django.db.models.functions import Now
 
 from connectors import landing
 from connectors.models import Dataset
+from connectors.store import batched
 from loads import crosswalk, staged
 from loads.crosswalk import Given
 from loads.leases import LEASE
 from loads.ledger import LeaseLost
 from loads.models import Run, StagingRange
+from loads.scans.reading import Wanted, forget, is_read
 from loads.staging import following, phases
 from loads.staging.context import StagingContext
 from loads.staging.rows import SAMPLES
 
 RANGE = 20_000  # records
+GIVING_S = 30.0  # of one task
 
 
 class HasPosition(Protocol):
@@ -54,13 +58,18 @@ class InRanges(ABC):
         """How many there are, unreadable ones too."""
         return landing.positions(self.dataset)
 
+    @property
+    @abstractmethod
+    def there(self) -> Sequence[Wanted]:
+        """What is read of the destination's rows before anything is decided."""
+
     @abstractmethod
     def decide(self) -> None:
         """Decide on all records, set-based; the file of decisions is written last."""
 
     @abstractmethod
-    def given(self) -> Iterable[Given]:
-        """The ids that were decided."""
+    def given(self, start: int) -> Iterable[Given]:
+        """The ids that were decided, from one of them on, always in the same order."""
 
     @abstractmethod
     def stage_range(self, number: int) -> None:
@@ -71,14 +80,19 @@ class InRanges(ABC):
         """(table, kind of phase) in the order they are loaded, table '' last where records may have none."""
 
     def stage(self) -> None:
-        """Do the next part that one worker does alone: decide, offer the ranges to all, or close the object once they are staged."""
+        """Do the next part that one worker does alone: decide, offer the ranges to all, or close the object once they are staged.
+
+        What must be read of the destination before is offered to all, too.
+        """
         if not self.context.decisions(self.object_name).exists():
-            self.decide()
+            if all([is_read(self.context.run, wanted) for wanted in self.there]):  # each is offered
+                self.decide()
         elif left := list(self._left()):
             self._offer(left)
         else:
             following.follow(self.context, self.object_name)
             phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
+            forget(self.context.run)
 
     def _left(self) -> Iterator[int]:
         """Ranges that have no file yet; an object without records has one range nonetheless."""
@@ -108,10 +122,24 @@ class InRanges(ABC):
 
     def _offer(self, numbers: list[int]) -> None:
         """Let workers take these ranges; ids are given before the first of them."""
-        if len(numbers) == self._ranges:
-            crosswalk.follow(self.context.run.environment, self.object_name, self.given(), self.context.beat)
+        if len(numbers) == self._ranges and not self._give():
+            return
         offered = [StagingRange(run=self.context.run, object_name=self.object_name, number=number) for number in numbers]
         StagingRange.objects.bulk_create(offered, batch_size=500, ignore_conflicts=True)
+
+    def _give(self) -> bool:
+        """Give ids for a while; False where there are more, which the next call gives. Given twice they are the same."""
+        run, until = self.context.run, time.monotonic() + GIVING_S
+        done = run.given.get(self.object_name, 0)
+        for some in batched(self.given(done), crosswalk.BATCH):
+            crosswalk.follow(run.environment, self.object_name, some)
+            done += len(some)
+            run.given = {**run.given, self.object_name: done}
+            Run.objects.filter(pk=run.pk).update(given=run.given)
+            self.context.beat()
+            if time.monotonic() > until:
+                return False
+        return True
 
 
 def bounds(number: int) -> tuple[int, int]:

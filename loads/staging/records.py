@@ -15,7 +15,8 @@ from loads import crosswalk
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
-from loads.staging import departed, files, judging, phases, placeholders
+from loads.scans.reading import Wanted
+from loads.staging import departed, files, judging, known, phases, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
@@ -42,19 +43,24 @@ class Records(InRanges):
             run.save(update_fields=["datasets"])
         return super().dataset
 
+    @cached_property
+    def there(self) -> list[Wanted]:
+        """See `known.wanted`."""
+        return known.wanted(self.context, self.object_name)
+
     def decide(self) -> None:
         """See `judging.decide`."""
-        judging.decide(self.context, self.object_name, self.kind, self.dataset)
+        judging.decide(self.context, self.object_name, self.kind, self.dataset, self.there)
 
-    def given(self) -> Iterator[Given]:
+    def given(self, start: int) -> Iterator[Given]:
         """The ids of the rows that are planned; none of objects that nothing looks up to."""
         if not self.context.objects[self.object_name]["record"]["crosswalk"]:
             return
         with database() as con:
             cursor = con.execute(
                 """SELECT source_id, r.t, r.id, r.role, r.origin FROM (SELECT source_id, unnest(rows) AS r FROM read_parquet(?)
-                   WHERE disposition = 'planned')""",
-                [str(self.context.decisions(self.object_name))],
+                   WHERE disposition = 'planned') OFFSET ?""",
+                [str(self.context.decisions(self.object_name)), start],
             )
             while batch := cursor.fetchmany(crosswalk.BATCH):
                 yield from (Given(source_id, table, row, role, origin) for source_id, table, row, role, origin in batch)

@@ -136,8 +136,8 @@ def _tuning(tuning: Mapping[str, Any]) -> Iterator[Part]:
         "Rows per call",
         level=2,
         table=Table(
-            [Column("Rows of", 48), number("Rows a call", 24), Column("Why", 98)],
-            ([_title(one | {"pass": OF_ROWS}), one["rows_per_call"], one["said"]] for one in tuning["tables"]),
+            [Column("Calls for", 48), number("Rows a call", 24), Column("Why", 98)],
+            ([Stacked(one["object"], f"to {one['table']}, {one['calls']}"), one["rows_per_call"], one["said"]] for one in tuning["tables"]),
             "Nothing was sent.",
         ),
     )

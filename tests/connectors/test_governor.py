@@ -7,7 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from connectors.dataverse.board import Board
 from connectors.dataverse.governor import AT_ONCE, FIRST_HINT, MOST, REQUESTS, SECONDS, Governor
 from connectors.http_errors import Throttled
 from connectors.slots import Slots
@@ -256,3 +259,61 @@ def test_a_pause_that_one_process_hears_of_holds_the_others_too(tmp_path, neighb
     neighbour.stdin.flush()
     assert neighbour.stdout.readline() == "held\n"
     assert 50 < governor.held_s() <= 60
+
+
+def test_it_begins_with_what_suits_the_table_and_calls_more_at_once_while_answers_stay_quick(governor, clock):
+    governor.begin_with(20)
+    governor.hear(52)
+    assert (governor.at_once, governor.said.partition(",")[0]) == (20, "20 at once to begin with")
+    for _ in range(400):
+        call(governor, clock, 0.1, "Create mwb_wide 20")
+    assert 20 < governor.at_once < 52
+    for _ in range(200):
+        call(governor, clock, 1, "Create mwb_wide 20")
+    assert governor.at_once < 25
+    governor.begin_with(50)
+    assert governor.at_once == 50
+
+
+@pytest.mark.database
+@pytest.mark.django_db
+def test_machines_tell_each_other_of_pauses_and_of_what_a_window_holds_and_a_new_one_begins_with_both(tmp_path, clock):
+    one, other, new, another_user = (
+        Governor(Slots(tmp_path / name), Board(user), clock=clock, sleep=clock.sleep)
+        for name, user in (("a", "u"), ("b", "u"), ("c", "u"), ("d", "v"))
+    )
+    connection.ensure_connection()
+    for _ in range(1_000):
+        call(one, clock, 0.01)
+    call(other, clock, 1)
+    one.hold("", 60, code=REQUESTS)
+    clock.now += 1
+    for governor in (other, new):
+        with pytest.raises(Throttled):
+            governor.wait(longest_s=30)
+        assert "1,000 requests in 300 s" in governor.said
+    assert call(another_user, clock, 0.1) == clock.now - 0.1
+    one.hold("", 10)  # a shorter one doesn't end it
+    assert new.wait() >= 50
+
+
+@pytest.mark.database
+@pytest.mark.django_db
+def test_the_board_is_read_once_a_second_and_written_where_something_was_learned(tmp_path, clock):
+    governor = Governor(Slots(tmp_path), Board("u"), clock=clock, sleep=clock.sleep)
+    connection.ensure_connection()
+    with CaptureQueriesContext(connection) as asked:
+        for _ in range(500):
+            call(governor, clock, 0.01)
+    assert 4 <= len(asked) <= 6
+    assert all(query["sql"].startswith("SELECT") for query in asked)
+
+
+def test_a_new_process_hears_what_the_machine_called_within_the_window(tmp_path, clock):
+    before = Governor(Slots(tmp_path), clock=clock, sleep=clock.sleep)
+    for _ in range(1_000):
+        call(before, clock, 0.01)
+    before.hold("", 1, code=REQUESTS)
+    clock.now += 2
+    new = Governor(Slots(tmp_path), clock=clock, sleep=clock.sleep)
+    assert call(new, clock, 0.01) > 1_290  # the window is full

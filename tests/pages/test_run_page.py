@@ -125,7 +125,7 @@ def test_it_says_how_fast_each_user_calls_and_who_must_wait_until_when(client, r
             {"connection": 0, "name": "Second", "user_id": "", "left_out": "It may do less than First."},
         ]
     )
-    Phase.objects.filter(run=run, number=1).update(tuning={"rows_per_call": 200, "said": "200 rows a call: quicker."})
+    Phase.objects.filter(run=run, number=1).update(tuning={"create": {"rows_per_call": 200, "said": "200 rows a call: quicker."}})
     texts = live(client, run)["texts"]
     assert [texts[f"user-0-{name}"] for name in ("at_once", "hint", "refused", "said")] == ["5", "8", "3", "5 at once."]
     assert f"wait until {until:%H:%M:%S} UTC" in texts["waits"]

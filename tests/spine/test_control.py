@@ -10,10 +10,15 @@ from django.db.models import F
 from django.utils import timezone
 from django_q.models import Schedule
 
+from connectors.dataverse import governor
 from connectors.dataverse.governor import governor_of
-from loads import callers, engine, runs, tasks
+from connectors.http_errors import Throttled
+from connectors.models import ServiceUser
+from loads import callers, engine, runs, tasks, tuning
 from loads.destination import Destination
-from loads.models import Caller, Chunk, Phase, Run
+from loads.learned import Learned
+from loads.models import Caller, CallSize, Chunk, Phase, Run
+from loads.tuning import rows_per_call
 from reports import reconciliation
 from tests.pages import cast
 from tests.playing import dump, engagement_on
@@ -164,11 +169,30 @@ def test_the_commands_open_list_and_verify_a_run_and_refuse_with_words(prepared)
     assert {key: value for one in tuning["tables"] if one["table"] == "contact" for key, value in one.items() if key != "said"} == {
         "object": "user",
         "table": "contact",
-        "rows_per_call": 100,
+        "calls": "rows created",
+        "rows_per_call": 200,
     }
 
 
-def test_machines_share_the_hint_and_keep_to_a_pause_that_one_of_them_was_asked_to_make(settings, tmp_path):
+def test_a_new_worker_begins_with_the_sizes_of_calls_that_others_learned_in_the_environment(monkeypatch):
+    engagement = cast.make_engagement()
+    sandbox, production = (engagement.environments.get(kind=kind) for kind in ("sandbox", "production"))
+    before = Learned(sandbox, "https://a/")
+    size = rows_per_call("https://a/", "contact", "update")
+    for _ in range(tuning.SEEN):
+        size.took(50, 0.5)
+    before.keep()
+    monkeypatch.setattr(tuning, "_kept", {})  # as another process has it
+    Learned(sandbox, "https://a/")
+    assert rows_per_call("https://a/", "contact", "update").said == size.said == "50 rows a call: 10.0 ms a row."
+    Learned(production, "https://b/")
+    assert rows_per_call("https://b/", "contact", "update").said == ""
+    CallSize.objects.update(learned={**size.learned(), "best": 4})
+    Learned(sandbox, "https://a/")
+    assert rows_per_call("https://a/", "contact", "update").size == 200
+
+
+def test_machines_share_the_hint_and_say_who_waits_until_when(settings, tmp_path):
     settings.VAR_DIR = tmp_path
     engagement = cast.make_engagement()
     environment = engagement.environments.get(kind="sandbox")
@@ -176,25 +200,35 @@ def test_machines_share_the_hint_and_keep_to_a_pause_that_one_of_them_was_asked_
     run = Run.objects.create(engagement=engagement, environment=environment, requested_by=cast.make_user("e"), state="loading")
     destination = Destination(environment)
     here = callers.Callers(run, destination, "here:1:x")
-    governor = destination.client.governor
-    governor.hear(8)
-    governor.wait()
+    pace = destination.client.governor
+    pace.hear(8)
+    pace.wait()
     here.tell()
-    governor.done()
+    pace.done()
     assert run.callers.get(node="here").waits_for == "1 request out, the oldest for 0 s"
     elsewhere = Caller.objects.create(
         run=run, connection=environment.connection, node="elsewhere", at_once=4, refused=2,
-        held_until=timezone.now() + timedelta(seconds=60),
     )  # fmt: skip
     here.hear()
-    assert governor.at_once == 4
-    assert 50 < governor.held_s() < 61
-    governor.hold("", 1)
+    assert pace.at_once == 4
+    pace.hold("", 60)
     here.tell()
     here.tell()
     [user] = callers.users_content(run)
     assert (user["at_once"], user["machines"], user["refused"]) == (8, 2, 3)
     assert run.callers.get(node="here").held_until > timezone.now() + timedelta(seconds=50)
-    Caller.objects.filter(pk=elsewhere.pk).update(at=timezone.now() - timedelta(minutes=1), held_until=None)
+    Caller.objects.filter(pk=elsewhere.pk).update(at=timezone.now() - timedelta(minutes=1))
     here.hear()
-    assert governor.at_once == 8
+    assert pace.at_once == 8
+
+
+def test_a_pause_that_any_request_was_asked_to_make_holds_the_users_workers_on_other_machines(prepared, settings, tmp_path, monkeypatch):
+    prepared.servers.fault("dataverse_sandbox", {"path": "WhoAmI", "do": "status", "status": 429, "retry_after_s": 1, "times": 1})
+    Destination(prepared.sandbox).client.who_am_i()  # no run is at it
+    user = ServiceUser.objects.exclude(held_until=None).get()
+    ServiceUser.objects.filter(pk=user.pk).update(held_until=timezone.now() + timedelta(seconds=60))
+    settings.VAR_DIR = tmp_path / "elsewhere"
+    monkeypatch.setattr(governor, "_kept", {})  # as a worker of another machine begins
+    with pytest.raises(Throttled) as asked:
+        Destination(prepared.sandbox).client.who_am_i()
+    assert 50 < (asked.value.retry_after_s or 0) <= 61

@@ -127,6 +127,15 @@ def test_every_phase_balances_in_both_environments(played):
     assert {phase["environment"] for phase in played.summary["phases"]} == {"sandbox", "production", None}
 
 
+def test_the_summary_says_how_many_rows_went_in_a_call_and_why_of_every_kind_of_call(played):
+    [told] = [run["tables"] for run in played.summary["tuning"] if run["environment"] == "production"]
+    sizes = {(one["table"], one["calls"]): one["rows_per_call"] for one in told}
+    assert sizes["contact", "rows created"] == 200
+    assert sizes["opportunity", "deals closed"] == sizes["campaignitem", "lists tied to campaigns"] == 50
+    assert sizes["listmember", "members of lists"] == 500
+    assert all("to begin with" in one["said"] for one in told)
+
+
 def test_a_record_is_counted_in_one_phase_only(played):
     counted = {}
     for phase in played.summary["phases"]:

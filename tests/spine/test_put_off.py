@@ -1,5 +1,6 @@
 """What the service put off, or gave up at, is sent again: as it may be, and never as a refusal."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -10,7 +11,8 @@ from connectors.dataverse.client import Client
 from connectors.dataverse.columns import Table
 from connectors.dataverse.governor import Governor
 from connectors.http import HttpSession, OutcomeUnknown, Throttled
-from loads import tuning, writer
+from loads import carrying_out, tuning, writer
+from loads.messaging import OfTable
 from loads.reasons import refusal
 from loads.staged import StagedRow
 from loads.writer import Writer, answered
@@ -139,8 +141,44 @@ def test_a_call_in_which_the_services_database_timed_out_makes_the_next_ones_sma
         return parts(*["204 No Content"] * 8)
 
     service.script = script
-    size = tuning.rows_per_call(client.base_url, "contact")
-    assert size.size == 100
-    written = Writer(client, Table("contact", "contacts", "contactid", {}), {}).create([row(row_id) for row_id in IDS])
+    writer = Writer(client, Table("contact", "contacts", "contactid", {}), {})
+    assert writer.creating.size == 200
+    written = writer.create([row(row_id) for row_id in IDS])
     assert [one.outcome for one in written] == ["created"] * 8
-    assert size.size == 10
+    assert writer.creating.size == 10
+
+
+class Closing(OfTable):
+    """Rows closed by a message that may be sent once only, on the loopback service."""
+
+    kind, table = "close", Table("opportunity", "opportunities", "opportunityid", {})
+
+    def wanted(self, row, found):
+        return {"statecode": 1}
+
+    def operation(self, row):
+        return closing(row)
+
+
+def test_a_batch_of_messages_that_took_too_long_is_sent_again_in_smaller_ones_of_what_is_missing(service, client, monkeypatch):
+    monkeypatch.setattr(tuning, "LONGEST_S", 0.1)
+    rows, closed, batches = [row(f"00000000-0000-8000-8000-{n:012}") for n in range(50)], [], []
+
+    def script(request: Received) -> Reply:
+        if request.method == "GET":
+            return Reply(json={"value": [{"opportunityid": row_id, "statecode": 1} for row_id in closed]})
+        ids = re.findall(r"WinOpportunity.id=(\S+)", request.body.decode())
+        batches.append(len(ids))
+        if len(batches) == 1:
+            closed.extend(ids[:5])
+            time.sleep(0.2)
+            return Reply(drop=True)
+        closed.extend(ids)
+        return parts(*["204 No Content"] * len(ids))
+
+    service.script = script
+    written = carrying_out.carry_out(Closing(None, "opportunity", client), rows)
+    assert sorted(one.row.row_id for one in written if one.outcome == "updated") == sorted(closed) == [one.row_id for one in rows]
+    assert batches[0] == 50
+    assert max(batches[1:]) <= 20
+    assert tuning.rows_per_call(client.base_url, "opportunity", "close").content()["rows_per_call"] == 20

@@ -71,7 +71,7 @@ def rehearsed(django_db_setup, django_db_blocker, tmp_path_factory):
                 run, client = prepared.opened_and_staged("user"), engine.Destination(prepared.sandbox).client
                 change_before(client)
                 before = servers.stats("dataverse_sandbox")["requests"]
-                predicting.predict(run, engine.Destination(run.environment), lambda: None)
+                predicting.predict_here(run, engine.Destination(run.environment))
                 after = servers.stats("dataverse_sandbox")["requests"]
                 made = Rehearsal.objects.get(run=run)
                 with store.database() as con:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
 
@@ -174,9 +175,11 @@ def _begin_refresh(work: Work, *, environment: Environment) -> None:
     refreshing.begin(environment, actor=work.actor)
 
 
-def _look(work: Work, *, environment: Environment, table: str) -> None:
-    found, planned = refreshing.look(environment, table)
-    work.progress(f"{table}: {found} rows are there, {planned} are planned again")
+def _look(work: Work, *, environment: Environment, table: str) -> bool:
+    looked = refreshing.look(environment, table, refreshing.Looked(**work.kept.get(table, {})), work.time.until)
+    work.keep(**{table: asdict(looked)})
+    work.progress(f"{table}: {looked.there} rows are there, {looked.planned} are planned again")
+    return looked.whole
 
 
 PARTS: Mapping[str, Callable[[Step], list[Part]]] = {

@@ -41,8 +41,7 @@ class Command(BaseCommand):
         destination = Destination(run.environment)
         try:
             predicting.begin(run, asked=Rehearsal.objects.filter(run=run, asked=True).exists())
-            while not predicting.predict(run, destination, lambda: None):
-                self.stderr.write("…")
+            predicting.predict_here(run, destination, lambda: self.stderr.write("…"))
         except WorkbenchError as error:
             raise CommandError(f"{error} {error.remedy}") from error
 
