@@ -41,7 +41,7 @@ def loaded(tmp_path):
 def with_links(loaded: Loaded) -> Run:
     """A run that is staged, with a phase of links made by hand."""
     run = loaded.finish_staging()
-    context = StagingContext(run, engine.Destination(run.environment), "tests")
+    context = StagingContext(run, engine.Destination(run.environment), "tests", lambda: None)
     with LateWriter(context, "accountContact", BOTH, Phase.Kind.LINKS) as writer:
         for number, (account, contact) in enumerate(WANTED):
             link = {"entity_set": "accounts", "row_id": account, "collection": BOTH}
