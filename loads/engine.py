@@ -95,8 +95,8 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0)
     phase = None if before_rows else run.phases.filter(state__in=(Phase.State.WAITING, Phase.State.LOADING)).order_by("number").first()
     if run.stop_asked and (before_rows or (phase and phase.state == Phase.State.WAITING)):
         return _alone(run, worker, lambda: runs.stop_here(run))
-    if run.state != Run.State.QUEUED and reading.are_open(run):
-        return _read_on(run, destination, worker, deadline)
+    if run.state == Run.State.STAGING and reading.are_open(run):
+        return _read_on(run, None, destination, worker, deadline)
     if run.state == Run.State.STAGING and stage_range(run, destination, worker):
         return True
     if before_rows:
@@ -111,6 +111,8 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0)
 def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
     """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait."""
     run, budget = phase.run, Budget(phase.run)
+    if reading.are_open(run, phase):
+        return _read_on(run, phase, destination, worker, deadline)
     full = not budget.has_room(phase)
     # What a rollback does with rows by their versions it reads back at once.
     claims = (SENDING,) if run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
@@ -211,11 +213,14 @@ def _at_once(phase: Phase, destination: Destination) -> int:
     return tuning.MOST_AT_ONCE if phase.kind in Phase.LINKS else tuning.class_of(destination.table(phase.table)).at_once
 
 
-def _read_on(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
-    """Take part in reading what is to be read whole of the destination; False where others are at all that is left. Raises as above."""
+def _read_on(run: Run, phase: Phase | None, destination: Destination, worker: str, deadline: float) -> bool:
+    """Take part in reading what is to be read whole of the destination; False where others are at all that is left. Raises as above.
+
+    phase: whose end waits for it.
+    """
 
     def begin_next() -> Underway | None:
-        scan = reading.claim_next(run, worker)
+        scan = reading.claim_next(run, worker, phase)
         return reading.begin(scan, destination, worker) if scan else None
 
     return _fly(run, destination, worker, _Work(begin_next, lambda ids: reading.renew(ids, worker), lambda unsettled: None), deadline)

@@ -66,7 +66,7 @@ def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int
     """
     if phase.kind != Phase.Kind.ROWS:
         return tally.rows - tally.wrong_rows
-    return counting.written_rows(phase.run, phase, destination)
+    return counting.written_rows(phase.run, phase, destination, closing=phase)
 
 
 def _bind_late(phase: Phase, destination: Destination) -> None:
