@@ -23,18 +23,18 @@ IDS = pa.schema([("row_id", pa.string())])
 CREATED = "createdon"
 
 
-def written_rows(run: Run, phase: Phase, destination: Destination) -> int | None:
+def written_rows(run: Run, phase: Phase, destination: Destination, closing: Phase | None = None) -> int | None:
     """Rows at the destination that a load's phase wrote: by run id, or one by one in tables that take no column of ours.
 
     There a row that was changed can't be told from one that wasn't; it counts as written. None where they aren't counted yet: that is
-    offered to the workers of `run`, the load itself or a rollback of it.
+    offered to the workers of `run`, the load itself or a rollback of it. closing: the phase that ends with the count.
     """
     if destination.own(RUN_ID) in destination.table(phase.table).columns:
         filters = _ranges(phase, destination)
-        return reading.counted(run, _name(phase)) if is_read(run, Wanted(_name(phase), phase.table, filters=filters)) else None
+        return reading.counted(run, _name(phase)) if is_read(run, Wanted(_name(phase), phase.table, filters=filters), closing) else None
     made = list_name(_name(phase))
     changed = _list(run, phase, made)
-    return reading.counted(run, _name(phase)) + changed if is_read(run, Wanted(_name(phase), phase.table, ids=made)) else None
+    return reading.counted(run, _name(phase)) + changed if is_read(run, Wanted(_name(phase), phase.table, ids=made), closing) else None
 
 
 def forget(run: Run, phase: Phase) -> None:

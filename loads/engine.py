@@ -102,6 +102,7 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
     at_rest = before_rows or (phase.state == Phase.State.WAITING if phase else bool(parking.parked(run)))
     if run.stop_asked and at_rest:
         return _alone(run, worker, lambda: runs.stop_here(run))
+<<<<<<< HEAD
     if run.state != Run.State.QUEUED and reading.are_open(run):
         return _read_on(run, destination, worker, deadline)
     if before_rows:
@@ -121,6 +122,10 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
 
 def _stage(run: Run, destination: Destination, worker: str) -> bool:
     """Stage a range beside other workers, or do what one does alone once none is left; False where others are at it."""
+=======
+    if run.state == Run.State.STAGING and reading.are_open(run):
+        return _read_on(run, None, destination, worker, deadline)
+>>>>>>> scale
     if run.state == Run.State.STAGING and stage_range(run, destination, worker):
         return True
     at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
@@ -130,6 +135,8 @@ def _stage(run: Run, destination: Destination, worker: str) -> bool:
 def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
     """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait."""
     run, budget = phase.run, Budget(phase.run)
+    if reading.are_open(run, phase):
+        return _read_on(run, phase, destination, worker, deadline)
     full = not budget.has_room(phase)
     # What a rollback does with rows by their versions it reads back at once.
     claims = (SENDING,) if run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
@@ -242,11 +249,14 @@ def _at_once(phase: Phase, destination: Destination) -> int:
     return tuning.MOST_AT_ONCE if phase.kind in Phase.LINKING else tuning.class_of(destination.table(phase.table)).at_once
 
 
-def _read_on(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
-    """Take part in reading what is to be read whole of the destination; False where others are at all that is left. Raises as above."""
+def _read_on(run: Run, phase: Phase | None, destination: Destination, worker: str, deadline: float) -> bool:
+    """Take part in reading what is to be read whole of the destination; False where others are at all that is left. Raises as above.
+
+    phase: whose end waits for it.
+    """
 
     def begin_next() -> Underway | None:
-        scan = reading.claim_next(run, worker)
+        scan = reading.claim_next(run, worker, phase)
         return reading.begin(scan, destination, worker) if scan else None
 
     return _fly(run, destination, worker, _Work(begin_next, lambda ids: reading.renew(ids, worker), lambda unsettled: None), deadline)

@@ -72,7 +72,7 @@ def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int
     """
     if phase.kind != Phase.Kind.ROWS:
         return tally.rows - tally.wrong_rows
-    counted = counting.written_rows(phase.run, phase, destination)
+    counted = counting.written_rows(phase.run, phase, destination, closing=phase)
     return None if counted is None else counted + tally.unmarked
 
 

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
-from django.utils import timezone
 
 logger = logging.getLogger(__name__)
 VOID = timedelta(days=1)  # what a window held longer ago isn't taken for granted
@@ -42,7 +41,7 @@ class Board:
             return None
         from connectors.models import ServiceUser  # once the apps are ready
 
-        now = timezone.now()
+        now = clock.now()
         try:
             with transaction.atomic():
                 ServiceUser.objects.get_or_create(name=self._name)
@@ -62,7 +61,7 @@ class Board:
             return None
         from connectors.models import ServiceUser  # once the apps are ready
 
-        now = timezone.now()
+        now = clock.now()
         try:
             found = ServiceUser.objects.filter(name=self._name).first()
         except DatabaseError as error:

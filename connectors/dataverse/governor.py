@@ -219,6 +219,10 @@ class Governor(Pace):
         with self._guard:
             self._held_until[""] = max(self._held_until.get("", 0.0), self._clock() + seconds)
 
+    def share(self, board: Board) -> None:
+        """Tell this board what is learned from now on, and hear of it, where none is told yet."""
+        self._board = self._board or board
+
     def catch_up(self) -> None:
         """Tell the board what is new, and hear at most once a second what others told it; where this thread has the database at hand."""
         is_due = self._is_fresh or self._clock() - self._caught_up >= CAUGHT_UP_S
@@ -414,8 +418,10 @@ def governor_of(connection: "Connection") -> Governor:
     Settings of the connection: limits {"window_s": seconds} where the service's window isn't the published one.
     """
     key = (connection.base_url.rstrip("/"), str(connection.settings.get("client_id", "")))
+    name = hashlib.sha256("|".join(key).encode()).hexdigest()[:24]
     if key not in _kept:
-        name = hashlib.sha256("|".join(key).encode()).hexdigest()[:24]
         window_s = float(connection.settings.get("limits", {}).get("window_s", WINDOW_S))
-        _kept[key] = Governor(Slots(Path(settings.VAR_DIR) / "slots" / name), Board(name), window_s=window_s)
+        _kept[key] = Governor(Slots(Path(settings.VAR_DIR) / "slots" / name), window_s=window_s)
+    if connection.pk:  # who tries a connection that isn't kept yet shares it with nobody
+        _kept[key].share(Board(name))
     return _kept[key]

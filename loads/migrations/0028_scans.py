@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('done', models.BooleanField(default=False)),
                 ('worker', models.CharField(blank=True, max_length=80)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
+                ('phase', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='scans', to='loads.phase')),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scans', to='loads.run')),
             ],
             options={

@@ -57,7 +57,7 @@ def differences(phase: Phase) -> list[str]:
 
 
 def _left_by_run_id(phase: Phase, destination: Destination) -> int | None:
-    left = written_rows(phase.run, phase.undone, destination)
+    left = written_rows(phase.run, phase.undone, destination, closing=phase)
     if left is None:
         return None
     return left if destination.own(RUN_ID) in destination.table(phase.table).columns else left - phase.restored

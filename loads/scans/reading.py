@@ -26,7 +26,7 @@ from loads.destination import Destination
 from loads.flight import Underway
 from loads.leases import LEASE
 from loads.ledger import LeaseLost
-from loads.models import Run, Scan
+from loads.models import Phase, Run, Scan
 from loads.scans.forms import FORMS
 
 PAGE = 5_000  # rows, the most that the service gives at once
@@ -108,19 +108,22 @@ def _listed(client: Client, table: Table, wanted: Wanted, number: int, following
         yield list(client.retrieve(table.entity_set, table.primary_id, ids, select)), str(after) if after < stop else ""
 
 
-def is_read(run: Run, wanted: Wanted) -> bool:
-    """Whether all of it was read; what isn't is offered to the run's workers, who read it before they do anything else."""
+def is_read(run: Run, wanted: Wanted, phase: Phase | None = None) -> bool:
+    """Whether all of it was read; what isn't is offered to the run's workers, who read it before they do anything else.
+
+    phase: whose end alone waits for it.
+    """
     scans = Scan.objects.filter(run=run, name=wanted.name)
     if not scans.exists():
-        Scan.objects.bulk_create(_parts(run, wanted), batch_size=500, ignore_conflicts=True)
+        Scan.objects.bulk_create(_parts(run, wanted, phase), batch_size=500, ignore_conflicts=True)
     return not scans.filter(done=False).exists()
 
 
-def _parts(run: Run, wanted: Wanted) -> Iterator[Scan]:
+def _parts(run: Run, wanted: Wanted, phase: Phase | None) -> Iterator[Scan]:
     ids = store.row_count(staged.folder(run) / wanted.ids) if wanted.ids else 0
     filters = [""] * max(1, math.ceil(ids / LIST_PART)) if wanted.ids else wanted.filters
     for number, wish in enumerate(filters):
-        yield Scan(run=run, name=wanted.name, number=number, wanted=asdict(replace(wanted, filters=[wish])))
+        yield Scan(run=run, phase=phase, name=wanted.name, number=number, wanted=asdict(replace(wanted, filters=[wish])))
 
 
 def files(run: Run, *names: str) -> list[str]:
@@ -146,17 +149,17 @@ def forget(run: Run, name: str = "") -> None:
         path.unlink(missing_ok=True)
 
 
-def are_open(run: Run) -> bool:
-    """Whether there is anything left to read."""
-    return Scan.objects.filter(run=run, done=False).exists()
+def are_open(run: Run, phase: Phase | None = None) -> bool:
+    """Whether there is anything left to read, for the end of a phase or for what the run does next."""
+    return Scan.objects.filter(run=run, phase=phase, done=False).exists()
 
 
-def claim_next(run: Run, worker: str) -> Scan | None:
-    """Lease the next scan that nobody reads; None where there is none."""
+def claim_next(run: Run, worker: str, phase: Phase | None = None) -> Scan | None:
+    """Lease the next scan that nobody reads, see `are_open`; None where there is none."""
     while True:
         now = timezone.now()
         free = Q(done=False) & (Q(lease_until=None) | Q(lease_until__lt=now))
-        scan = Scan.objects.filter(free, run=run).order_by("pk").first()
+        scan = Scan.objects.filter(free, run=run, phase=phase).order_by("pk").first()
         if scan is None:
             return None
         if Scan.objects.filter(free, pk=scan.pk).update(worker=worker, lease_until=now + LEASE):
@@ -200,7 +203,7 @@ def _settle(scan: Scan, worker: str, step: Step) -> None:
 
 
 def read_here(run: Run, destination: Destination, worker: str) -> None:
-    """Read all that is offered and nobody reads, one step after the other. Raises what the service or the store raises."""
+    """Read all that is offered for what the run does next and nobody reads, a step after the other. Raises what the service raises."""
     while scan := claim_next(run, worker):
         underway = begin(scan, destination, worker)
         for job in underway.jobs:

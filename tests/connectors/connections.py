@@ -12,6 +12,7 @@ class FakeConnection:
     secret: str = "client-secret-value"
     settings: dict[str, Any] = field(default_factory=dict)
     ca: str | None = None
+    pk: int | None = None  # it isn't kept
 
     def ca_file(self) -> str | None:
         return self.ca

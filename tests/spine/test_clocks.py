@@ -11,7 +11,7 @@ from django.utils import timezone
 from loads import callers, engine
 from loads import leases as run_leases
 from loads.destination import Destination
-from loads.models import Caller, Chunk, Run
+from loads.models import Caller, Chunk, Phase, Run
 from tests.pages import cast
 from workbench.engagements import clock
 from workbench.pipeline import leases as step_leases
@@ -25,6 +25,7 @@ NEARLY = timedelta(seconds=10)
 def run():
     """A run that loads, with one chunk to send."""
     run = cast.make_run(cast.make_engagement(), cast.make_user("engineer"), state="loading")
+    run.phases.update(state=Phase.State.LOADING)
     Chunk.objects.create(phase=run.phases.get(table="contact"), number=1, start=0, stop=10)
     return run
 
