@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 
+from workbench.engagements import clock
+
 logger = logging.getLogger(__name__)
 VOID = timedelta(days=1)  # what a window held longer ago isn't taken for granted
 
@@ -41,8 +43,8 @@ class Board:
             return None
         from connectors.models import ServiceUser  # once the apps are ready
 
-        now = clock.now()
         try:
+            now = clock.now()
             with transaction.atomic():
                 ServiceUser.objects.get_or_create(name=self._name)
                 mine, until = ServiceUser.objects.filter(name=self._name), now + timedelta(seconds=held_s)
@@ -61,8 +63,8 @@ class Board:
             return None
         from connectors.models import ServiceUser  # once the apps are ready
 
-        now = clock.now()
         try:
+            now = clock.now()
             found = ServiceUser.objects.filter(name=self._name).first()
         except DatabaseError as error:
             logger.warning("what is known of a user's pace can't be read: %s", type(error).__name__)

@@ -46,8 +46,8 @@ def test_counts_rate_and_time_left_come_from_the_chunks(client, run):
     assert answer["texts"]["phase-3-created"] == "300"
     assert answer["texts"]["phase-3-done"] == "300 of 400"
     assert answer["bars"] == {"run": 75, "phase-1": 100, "phase-2": 100, "phase-3": 75}
-    assert 25 <= int(answer["texts"]["rate"].removesuffix(" rows/s")) <= 30
-    assert answer["texts"]["left"] == "about 3 s left"
+    assert answer["texts"]["rate"] in [f"{rate} rows/s" for rate in range(25, 31)]  # the page may take a second
+    assert answer["texts"]["left"] in ("about 3 s left", "about 4 s left")
     assert not answer["finished"]
 
 

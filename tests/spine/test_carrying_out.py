@@ -14,6 +14,7 @@ from tests import simulated
 from tests.pages import cast
 
 pytestmark = pytest.mark.django_db
+PEOPLE = "applicationid eq null and isdisabled eq false and accessmode eq 0"
 CLOSED = {"subject": "Won", "actualrevenue": 80.5, "actualend": "2021-05-06T23:30:00Z", "day": "2021-05-07"}
 
 
@@ -51,8 +52,9 @@ def order(destination: Destination) -> StagedRow:
 
 def lost_by_somebody(destination: Destination, row: StagedRow) -> None:
     """Lost by a seller, at just that moment."""
+    [seller, *_] = (row["systemuserid"] for row in destination.client.rows("systemusers", select=["systemuserid"], filter=PEOPLE))
     close = {"@odata.type": "Microsoft.Dynamics.CRM.opportunityclose", "opportunityid@odata.bind": f"/opportunities({row.row_id})"}
-    destination.client.post("LoseOpportunity", {"Status": 4, "OpportunityClose": {"subject": "Lost", **close}})
+    destination.client.post("LoseOpportunity", {"Status": 4, "OpportunityClose": {"subject": "Lost", **close}}, {"MSCRMCallerID": seller})
 
 
 @pytest.mark.parametrize(("table", "make"), [("opportunity", deal), ("salesorder", order)])
