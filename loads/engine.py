@@ -102,11 +102,8 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
     at_rest = before_rows or (phase.state == Phase.State.WAITING if phase else bool(parking.parked(run)))
     if run.stop_asked and at_rest:
         return _alone(run, worker, lambda: runs.stop_here(run))
-<<<<<<< HEAD
-    if run.state != Run.State.QUEUED and reading.are_open(run):
-        return _read_on(run, destination, worker, deadline)
     if before_rows:
-        return _stage(run, destination, worker)
+        return _stage(run, destination, worker, deadline)
     if phase is None:
         return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
     phase.run = run
@@ -120,12 +117,10 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
         return True
 
 
-def _stage(run: Run, destination: Destination, worker: str) -> bool:
-    """Stage a range beside other workers, or do what one does alone once none is left; False where others are at it."""
-=======
+def _stage(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
+    """Read on or stage a range beside other workers, or do what one does alone once none is left; False where others are at it."""
     if run.state == Run.State.STAGING and reading.are_open(run):
         return _read_on(run, None, destination, worker, deadline)
->>>>>>> scale
     if run.state == Run.State.STAGING and stage_range(run, destination, worker):
         return True
     at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()

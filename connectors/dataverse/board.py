@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from workbench.engagements import clock
 
@@ -64,15 +65,14 @@ class Board:
         from connectors.models import ServiceUser  # once the apps are ready
 
         try:
-            now = clock.now()
-            found = ServiceUser.objects.filter(name=self._name).first()
+            found = ServiceUser.objects.filter(name=self._name).annotate(now=Now()).first()
         except DatabaseError as error:
             logger.warning("what is known of a user's pace can't be read: %s", type(error).__name__)
             return None
         if found is None:
             return Known()
-        held_s = max(0.0, (found.held_until - now).total_seconds()) if found.held_until else 0.0
-        is_void = found.learned_at is None or now - found.learned_at > VOID
+        held_s = max(0.0, (found.held_until - found.now).total_seconds()) if found.held_until else 0.0
+        is_void = found.learned_at is None or found.now - found.learned_at > VOID
         return Known(held_s) if is_void else Known(held_s, found.learned, found.learned_at)
 
 

@@ -219,7 +219,7 @@ class Governor(Pace):
         with self._guard:
             self._held_until[""] = max(self._held_until.get("", 0.0), self._clock() + seconds)
 
-    def share(self, board: Board) -> None:
+    def post_on(self, board: Board) -> None:
         """Tell this board what is learned from now on, and hear of it, where none is told yet."""
         self._board = self._board or board
 
@@ -423,5 +423,5 @@ def governor_of(connection: "Connection") -> Governor:
         window_s = float(connection.settings.get("limits", {}).get("window_s", WINDOW_S))
         _kept[key] = Governor(Slots(Path(settings.VAR_DIR) / "slots" / name), window_s=window_s)
     if connection.pk:  # who tries a connection that isn't kept yet shares it with nobody
-        _kept[key].share(Board(name))
+        _kept[key].post_on(Board(name))
     return _kept[key]
