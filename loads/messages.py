@@ -100,12 +100,19 @@ class Lookups(States):
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Of each row its lookups, those that lead somewhere with the table that they lead to."""
+        self._found = self._of_each(rows)
+        return dict(self._found)
+
+    def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
+        """The same, and who changed the row last."""
+        return self._of_each(rows, EDITOR)
+
+    def _of_each(self, rows: Sequence[StagedRow], *more: str) -> dict[str, Values]:
         wanted = {row.row_id: row.values["ids"].keys() for row in rows}
-        select = [self.table.primary_id, *sorted({name for names in wanted.values() for name in names})]
+        select = [self.table.primary_id, *more, *sorted({name for names in wanted.values() for name in names})]
         read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select, annotations=TARGET)
         found = {row[self.table.primary_id].lower(): row for row in read}
-        self._found = {row_id: _with_targets(row, wanted[row_id]) for row_id, row in found.items()}
-        return dict(self._found)
+        return {row_id: _with_targets(row, wanted[row_id]) | {name: row.get(name) for name in more} for row_id, row in found.items()}
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The ids, but for what stays as it is."""
