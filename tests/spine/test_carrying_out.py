@@ -10,17 +10,19 @@ from loads.carrying_out import carry_out
 from loads.destination import Destination
 from loads.messages import Close
 from loads.staged import StagedRow
-from tests import simulated
+from tests import folders, simulated
 from tests.pages import cast
 
 pytestmark = pytest.mark.django_db
-PEOPLE = "applicationid eq null and isdisabled eq false and accessmode eq 0"
+SELLER = "00000000-0000-0000-0000-00000000005e"
 CLOSED = {"subject": "Won", "actualrevenue": 80.5, "actualend": "2021-05-06T23:30:00Z", "day": "2021-05-07"}
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[simulated.Simulated]:
-    with simulated.start(tmp_path_factory.mktemp("world"), only=["dataverse"]) as running:
+    seller = {"systemuserid": SELLER, "fullname": "Sam Seller", "isdisabled": False, "accessmode": 0}
+    world = folders.write(tmp_path_factory.mktemp("world"), [], rows={"dataverse/systemuser": [seller]})
+    with simulated.start(world, only=["dataverse"]) as running:
         yield running
 
 
@@ -52,9 +54,8 @@ def order(destination: Destination) -> StagedRow:
 
 def lost_by_somebody(destination: Destination, row: StagedRow) -> None:
     """Lost by a seller, at just that moment."""
-    [seller, *_] = (row["systemuserid"] for row in destination.client.rows("systemusers", select=["systemuserid"], filter=PEOPLE))
     close = {"@odata.type": "Microsoft.Dynamics.CRM.opportunityclose", "opportunityid@odata.bind": f"/opportunities({row.row_id})"}
-    destination.client.post("LoseOpportunity", {"Status": 4, "OpportunityClose": {"subject": "Lost", **close}}, {"MSCRMCallerID": seller})
+    destination.client.post("LoseOpportunity", {"Status": 4, "OpportunityClose": {"subject": "Lost", **close}}, {"MSCRMCallerID": SELLER})
 
 
 @pytest.mark.parametrize(("table", "make"), [("opportunity", deal), ("salesorder", order)])
