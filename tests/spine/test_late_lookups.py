@@ -173,7 +173,11 @@ def play(circle):
     circle.later = True
     second = circle.finish(circle.open())
     after_second = circle.now()
-    verified = {one.phase.object_name: (one.tally.wrong_rows, one.later) for one in read_again(first) if one.phase.kind == "lookups"}
+    verified = {
+        one.phase.object_name: (one.tally.wrong_rows + one.tally.edited_rows, one.later)
+        for one in read_again(first)
+        if one.phase.kind == "lookups"
+    }
     circle.take_back(second)
     between = circle.now()
     circle.edit("account", circle.row("account", "firm:f-6")["accountid"], {"telephone1": "1"})
