@@ -21,7 +21,7 @@ from mapping import plan
 from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
-from workbench.engagements.models import Engagement, Environment, SignOff
+from workbench.engagements.models import Engagement, Environment, ErasedName, SignOff
 
 logger = logging.getLogger(__name__)
 GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
@@ -186,9 +186,12 @@ def resume(run: Run, user: User | str) -> None:
     """
     if Run.objects.filter(pk=run.pk, state=Run.State.DONE).exists():
         raise NotInThatState(f"{run} is done.")
-    if not run.is_rollback:
+    if run.is_rollback:
+        gates.require("rollback", run.engagement, run.environment)
+    else:
         gates.require("load", run.engagement, run.environment)
         require_covered(run)
+        _require_nobody_erased_since(run)
     newest = Run.objects.filter(environment=run.environment).order_by("-pk").first()
     if newest != run:
         raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
@@ -209,6 +212,12 @@ def resume(run: Run, user: User | str) -> None:
         unbalanced.update(state=Phase.State.LOADING)
     history.record(run.engagement, actor=user, action="resumed run", subject=str(run))
     queue_work(run)
+
+
+def _require_nobody_erased_since(run: Run) -> None:
+    """Raise NotInThatState where it was staged with somebody who was erased since."""
+    if ErasedName.objects.filter(engagement=run.engagement_id, at__gt=run.created_at).exists():
+        raise NotInThatState(f"Somebody was erased since {run} was opened.", remedy="Open a new run: it leaves them out.")
 
 
 def require_covered(run: Run) -> None:

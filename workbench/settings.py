@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "reports",
     "workbench.pipeline",
     "workbench.hypercare",
+    "workbench.privacy",
     "workbench.portal",
 ]
 
