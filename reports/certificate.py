@@ -17,8 +17,8 @@ KIND = "certificate"
 def content(signoff: SignOff) -> dict[str, Any]:
     """A signature as data, with the content that was signed, so that its hash can be computed again by whoever has this file.
 
-    role: the one that signing asks for, whatever the person's roles are now. holds: whether the stored content still has the signed hash, or
-    where what names people was taken out of it, the hash of what was left (redacted).
+    role: the one that signing asks for, whatever the person's roles are now. holds: whether the stored content still has the signed hash,
+    or where what names people was taken out of it (redacted), the hash of what was left.
     """
     signer = signoff.signed_by
     earlier = SignOff.objects.filter(engagement=signoff.engagement, kind=signoff.kind, pk__lte=signoff.pk)

@@ -1,7 +1,7 @@
 """Taking what names people out of rows that are written once: the history, signatures, versions of the plan.
 
 A row keeps its own hashes, so that the chain holds and whoever has a copy of what was signed can still show it. What stands in the row
-since has a hash too (`redacted_hash`), and the entry of the history that tells of the redaction covers all of those: so a redacted row can't
+since has a hash too (`redacted_hash`), and the entry of the history that tells of the redaction covers all of those: so no redacted row can
 be changed, and no other one pass for redacted.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import rfc8785
 from django.apps import apps
+from django.db.models import Q
 
 from workbench.engagements.models import AuditEntry, Engagement, Redactable
 
@@ -41,7 +42,8 @@ def models_of() -> list[type[Redactable]]:
 def redacted_rows(engagement: Engagement) -> Iterator[Redactable]:
     """Every redacted row of an engagement, in an order that stays."""
     for model in models_of():
-        yield from model._base_manager.filter(engagement=engagement).exclude(redacted_hash="").order_by("pk").iterator(chunk_size=500)
+        rows = model._base_manager.filter(Q(engagement=engagement)).exclude(redacted_hash="")
+        yield from rows.order_by("pk").iterator(chunk_size=500)
 
 
 def told(engagement: Engagement) -> dict[str, Any]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
 from connectors.extraction import Time
 from workbench.pipeline import leases
 from workbench.pipeline.models import Step
 
-_further: dict[str, str] = {}  # name of a step of a higher layer -> the function that gives its parts, by its path
 LEAST_S = 5.0  # so long a task may wait for a source even where it has no time left
 SHARE = 0.75  # of a task's time limit, after which what was begun is given up
 
@@ -50,16 +48,6 @@ class Part:
 
     name: str
     do: Callable[[Work], bool | None]
-
-
-def further(name: str, parts: str) -> None:
-    """Say which function of a higher layer gives the parts of its step; it is imported when a worker carries one out."""
-    _further[name] = parts
-
-
-def further_parts(step: Step) -> list[Part]:
-    """The parts of a step of a higher layer."""
-    return import_string(_further[step.name])(step)
 
 
 def started(step: Step) -> Work:

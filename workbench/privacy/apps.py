@@ -12,9 +12,9 @@ class PrivacyConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the gates that stay closed afterwards, and the steps by the functions that carry them out."""
-        from workbench.pipeline import work
+        from workbench.pipeline import further
         from workbench.pipeline.models import Step
         from workbench.privacy import gates  # noqa: F401 - they need the models loaded
 
-        work.further(Step.Name.PURGE, "workbench.privacy.purging.parts")
-        work.further(Step.Name.ERASE, "workbench.privacy.erasing.parts")
+        further.register(Step.Name.PURGE, "workbench.privacy.purging.parts")
+        further.register(Step.Name.ERASE, "workbench.privacy.erasing.parts")

@@ -23,7 +23,7 @@ def content(purge: Purge) -> dict[str, Any]:
 
     done: [{"name", "holds", "fate", "rows", "why"}], what was removed or replaced; kept: the same of what stayed.
     """
-    entry = AuditEntry.objects.filter(engagement=purge.engagement, number=purge.entry).first()
+    entry = AuditEntry.objects.filter(engagement=purge.engagement, number=purge.entry or 0).first()
     return {
         "engagement": purge.engagement.name,
         "slug": purge.engagement.slug,
@@ -115,8 +115,8 @@ def _run(run: Mapping[str, Any]) -> Part:
         Column("", 40),
     ]
     rows = (
-        [Stacked(one["object"], one["table"] or "no table"), one["extracted"], one["loaded"], one["rows"]["created"], one["rows"]["updated"],
-         balance(one["balanced"])]
+        [Stacked(one["object"], one["table"] or "no table"), *(one[name] for name in ("extracted", "loaded")),
+         *(one["rows"][name] for name in ("created", "updated")), balance(one["balanced"])]
         for one in run["phases"]
     )  # fmt: skip
     read = run["read_back"]

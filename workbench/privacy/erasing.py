@@ -36,11 +36,12 @@ from workbench.privacy import erasure_record, files, mentions, traces
 from workbench.privacy.models import Erasure, open_erasure, require_engineer
 from workbench.privacy.purging import remove_document
 from workbench.privacy.rewriting import rewrite
-from workbench.privacy.seeking import Sought, closure, forms_of, people_datasets, person_objects, rows_named
+from workbench.privacy.seeking import Sought, closure, forms_of, own_domains, people_datasets, person_objects, rows_named
 
 ERASED = "erased person"
 LONGEST = 320
 # A record that is the person's or belongs to them. becomes: its id since.
+COMPANY = "company"  # derived of lists, and of domains where no list names one
 FOUND = pa.schema([("position", pa.int64()), ("source_id", pa.string()), ("becomes", pa.string())])
 
 
@@ -135,7 +136,9 @@ def _find(work: Work, *, erasure: Erasure) -> None:
     engagement, sought = erasure.engagement, _sought(erasure)
     if erasure.names:  # the register changes which keys are read
         return
-    sought.names = closure(engagement, sought.names, [people_keys(engagement, one) for one in people_datasets(engagement)])
+    keys = [people_keys(engagement, one) for one in people_datasets(engagement)]
+    sought.names = closure(engagement, sought.names, keys)
+    sought.domains = own_domains(sought.names, keys)
     pseudonyms = pseudonyms_of(engagement)
     erasure.names = sorted({pseudonyms.of(form) for name in sought.names for form in (name, name.lower())})
     erasure.sought = sought.written()
@@ -167,6 +170,8 @@ def _sieve(erasure: Erasure, dataset: Dataset) -> Sieve | None:
         if rule.object == name and (ids := _ids_of(erasure, rule.parent)):
             for key in rule.keys:
                 parents.setdefault(key, set()).update(ids)
+    if name == COMPANY and (companies := _sought(erasure).companies):
+        parents["id"] = companies
     return Sieve(erased, fields, parents) if fields or parents else None
 
 
@@ -286,6 +291,7 @@ def _object_names(erasure: Erasure) -> list[str]:
 def _all_ids(erasure: Erasure, object_name: str) -> set[str]:
     """Ids of the person's records of an object; of several with one id staging tells the later ones by a number."""
     ids = _sought(erasure).names if object_name in person_objects(erasure.engagement) else set()
+    ids |= _sought(erasure).companies if object_name == COMPANY else set()
     for pk in Dataset.objects.filter(engagement=erasure.engagement, object_name=object_name).values_list("pk", flat=True):
         for source_id, times in Counter(row["source_id"] for row in found_in(erasure, pk)).items():
             ids |= {source_id, *(f"{source_id}#{number}" for number in range(2, times + 1))}
@@ -335,7 +341,7 @@ def _record(work: Work, *, erasure: Erasure) -> None:
 
 
 def _rows_at_destination(erasure: Erasure) -> list[dict[str, str]]:
-    """The rows that were made or changed for the person: {"environment", "table", "row_id"}; those that a rollback removed aren't listed."""
+    """The rows that were made or changed for the person: {"environment", "table", "row_id"}; without those that a rollback removed."""
     found: set[tuple[str, str, str]] = set()
     engagement = erasure.engagement
     for run in engagement.runs.select_related("engagement", "environment", "undoes"):

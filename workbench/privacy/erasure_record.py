@@ -1,4 +1,7 @@
-"""The record of an erasure: what was done, and which rows at the destination the customer's administrator decides about. It names nobody."""
+"""The record of an erasure: what was done, and the rows at the destination that the customer's administrator decides about.
+
+It names nobody.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -39,9 +42,7 @@ def write_pdf(erasure: Erasure, rows: Rows) -> Document:
 
 def book(told: Mapping[str, Any]) -> Book:
     """The record for paper. told: see `content`."""
-    summary = (
-        "One person's data was taken out of the workbench. This record names nobody: whoever holds the key can tell whether it is theirs."
-    )
+    summary = "One person's data was taken out of the workbench. This record names nobody; who holds the key can tell whose it is."
     return Book(f"Record of erasure {told['number']}", summary, _parts(told))
 
 

@@ -1,4 +1,4 @@
-"""What stays of an engagement after its purge: sums, hashes, signatures. Taken before anything goes, since it is computed from what goes."""
+"""What stays of an engagement after its purge: sums, hashes, signatures. Taken before that goes which it is computed from."""
 
 from typing import Any
 

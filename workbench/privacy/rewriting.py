@@ -16,10 +16,10 @@ Row = dict[str, Any]
 Change = Callable[[Row], Row | None]
 # Columns that say where a row stands and what was done with it, never of whom it is.
 STAYS = frozenset(
-    {"action", "alias", "code", "codes", "column", "current", "disposition", "main_table", "number", "object", "origin", "outcome", "parents",
-     "phase_id", "position", "role", "row", "row_id", "state", "table", "verdict"}
+    {"action", "alias", "code", "codes", "column", "current", "disposition", "main_table", "number", "object", "origin", "outcome",
+     "parents", "phase_id", "position", "role", "row", "row_id", "state", "table", "verdict"}
 )  # fmt: skip
-NAMES = ("source_id", "into", "into_id", "name", "email", "user_key", "user", "member")
+NAMES = ("source_id", "into", "into_id", "name", "email", "user_key", "user", "member", "company")
 JOURNAL = ("row_id", "before")
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?")

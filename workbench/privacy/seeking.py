@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -31,22 +31,23 @@ ASKED = 500  # names of one statement
 class Sought:
     """What is looked for. names: ids and addresses. words: further texts that tell the person, such as phone numbers and full names.
 
-    values: every text of their records, which alone may be anybody's.
+    values: every text of their records, which alone may be anybody's. domains: of their addresses, that nobody else has.
     """
 
     names: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
+    domains: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, text: str) -> Self:
         """As an erasure keeps it."""
         kept = orjson.loads(text or "{}")
-        return cls(*(set(kept.get(name, ())) for name in ("names", "words", "values")))
+        return cls(**{name: set(values) for name, values in kept.items()})
 
     def written(self) -> str:
         """As an erasure keeps it."""
-        return orjson.dumps({"names": sorted(self.names), "words": sorted(self.words), "values": sorted(self.values)}).decode()
+        return orjson.dumps({one.name: sorted(getattr(self, one.name)) for one in fields(self)}).decode()
 
     def learn(self, record: Mapping[str, Any], playbook: Playbook, *, besides: Iterable[str]) -> None:
         """Take in what a record of the person says. besides: fields about somebody else, such as the owner."""
@@ -60,14 +61,17 @@ class Sought:
     @cached_property
     def exact(self) -> frozenset[str]:
         """Texts that are the person's as a whole: names, their digests in the plan, words."""
-        return frozenset(self.names | self.words | {digest(name) for name in self.names})
+        return frozenset(self.names | self.words | self.companies | {digest(name) for name in self.names})
+
+    @property
+    def companies(self) -> set[str]:
+        """Ids of the companies that staging derives of their own domains."""
+        return {f"domain:{domain}" for domain in self.domains}
 
     @cached_property
     def needles(self) -> tuple[str, ...]:
         """What tells the person within a longer text, the longest first."""
-        known = (
-            text for text in self.names | self.words if len(text) >= LEAST_WORD and not (text.isdecimal() and len(text) < LEAST_DIGITS)
-        )
+        known = (text for text in self.names | self.words | self.domains if _is_telling(text))
         return tuple(sorted(known, key=lambda text: (-len(text), text)))
 
     @cached_property
@@ -108,6 +112,10 @@ def texts_of(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for one in value:
             yield from texts_of(one)
+
+
+def _is_telling(text: str) -> bool:
+    return len(text) >= (LEAST_DIGITS if text.isdecimal() else LEAST_WORD)
 
 
 def _is_phone(text: str) -> bool:
@@ -167,6 +175,24 @@ def rows_named(engagement: Engagement, objects: Iterable[str], names: Iterable[s
     known: QuerySet[Crosswalk] = Crosswalk.objects.filter(environment__engagement=engagement, object_name__in=list(objects))
     for some in store.batched(sorted(names), ASKED):
         yield from known.filter(source_id__in=some)
+
+
+def own_domains(names: Iterable[str], keys: Iterable[Path]) -> set[str]:
+    """The domains of the person's addresses that nobody else has an address of: the company that staging derives of one bears their name.
+
+    keys: the files of people's keys.
+    """
+    addresses, paths = [name for name in names if "@" in name], [str(path) for path in keys]
+    domains = {address.rpartition("@")[2].lower() for address in addresses}
+    if not (domains and paths):
+        return domains
+    with store.database() as con:
+        shared = con.execute(
+            """SELECT DISTINCT split_part(email, '@', 2) FROM read_parquet($paths)
+               WHERE split_part(email, '@', 2) IN (SELECT unnest($domains)) AND email NOT IN (SELECT unnest($names))""",
+            {"paths": paths, "domains": sorted(domains), "names": addresses},
+        ).fetchall()
+    return domains - {domain for (domain,) in shared}
 
 
 def people_datasets(engagement: Engagement) -> list[Dataset]:

@@ -36,7 +36,7 @@ def pseudonymise(rule: Rule, rows: models.QuerySet, pseudonyms: Pseudonyms, *, a
         new = [_replaced(rule, field.name, value, pseudonyms) for field, value in zip(fields, values, strict=True)]
         if new != values:
             changed.append((*_prepared(fields, new), pk))
-    _write(rule, [field.column for field in fields], changed)
+    _write(rule, [_column(rule, field.name) for field in fields], changed)
     return Treated(len(batch), len(changed), batch[-1][0])
 
 
@@ -46,6 +46,10 @@ def _replaced(rule: Rule, name: str, value: Any, pseudonyms: Pseudonyms) -> Any:
     if name in rule.rows:
         return None if value is None else pseudonyms.of_row(value)
     return without(value, rule.keys[name])
+
+
+def _column(rule: Rule, name: str) -> str:
+    return str(getattr(rule.model._meta.get_field(name), "column"))  # noqa: B009 - of a field of the table
 
 
 def _prepared(fields: Sequence[Any], values: Sequence[Any]) -> Iterator[Any]:
@@ -89,4 +93,4 @@ def without(value: Any, keys: Iterable[str]) -> Any:
 
 
 def _hollow(value: Any) -> Any:
-    return {dict: {}, list: [], str: ""}.get(type(value))
+    return type(value)() if isinstance(value, dict | list | str) else None
