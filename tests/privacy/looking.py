@@ -7,8 +7,24 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from django.conf import settings
+from django.contrib import admin
 from django.db import connection
+from django.urls import reverse
 from pypdf import PdfReader
+
+PORTAL = (
+    "",
+    "matrix/",
+    "sandbox/",
+    "scope/",
+    "owners/",
+    "decisions/",
+    "quality/",
+    "losses/",
+    "rules/",
+    "documents/",
+    "tickets/",
+)
 
 
 def found(needles: Iterable[str]) -> list[str]:
@@ -43,3 +59,18 @@ def _text(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             return " ".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
     return content.decode("utf-8", "replace")
+
+
+def store() -> Path:
+    return Path(settings.STORE_URL)
+
+
+def pages_of(engagement) -> list[str]:
+    """Every list of the admin, a page of each of its models, and the portal's pages."""
+    found = [f"/engagements/{engagement.slug}/{name}" for name in PORTAL]
+    found += [reverse(f"admin:privacy_{name}_ask", args=[engagement.pk]) for name in ("purge", "erasure")]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        found.append(reverse(f"{name}_changelist"))
+        found += [reverse(f"{name}_change", args=[row.pk]) for row in model._default_manager.all()[:5]]
+    return found

@@ -12,10 +12,9 @@ from reports.printable import moment
 from workbench.engagements.models import AuditEntry
 from workbench.engagements.redaction import told
 from workbench.privacy.models import Purge
-from workbench.privacy.rules import EMPTIED, KEPT, PSEUDONYMISED, REMOVED, Rule, rules
+from workbench.privacy.rules import KEPT, REMOVED, WORDS, Rule, rules
 
 KIND = "purge"
-FATES = {REMOVED: "Removed", PSEUDONYMISED: "Ids are keyed hashes", EMPTIED: "Values removed", KEPT: "Kept"}
 
 
 def content(purge: Purge) -> dict[str, Any]:
@@ -93,9 +92,9 @@ def _parts(told_of: Mapping[str, Any]) -> Iterator[Part]:
 def _done(told_of: Mapping[str, Any]) -> Part:
     done = [one for one in told_of["done"] if one["rows"]]
     columns = [Column("What", 46), Column("What became of it", 34), number("How many", 18), Column("What it held, and why", 72)]
-    rows = ([one["name"], FATES[one["fate"]], one["rows"], Stacked(one["holds"], one["why"])] for one in done)
+    rows = ([one["name"], WORDS[one["fate"]], one["rows"], Stacked(one["holds"], one["why"])] for one in done)
     figures = [
-        Figure(sum(one["rows"] for one in done if one["fate"] == fate), words.lower()) for fate, words in FATES.items() if fate != KEPT
+        Figure(sum(one["rows"] for one in done if one["fate"] == fate), words.lower()) for fate, words in WORDS.items() if fate != KEPT
     ]
     text = [
         "Ids of records and of rows became keyed hashes (HMAC-SHA256): the same id gives the same hash, so that what is left still joins. "

@@ -36,6 +36,7 @@ from workbench.privacy import erasure_record, files, mentions, traces
 from workbench.privacy.models import Erasure, open_erasure, require_engineer
 from workbench.privacy.purging import remove_document
 from workbench.privacy.rewriting import rewrite
+from workbench.privacy.rules import rules
 from workbench.privacy.seeking import Sought, closure, forms_of, own_domains, people_datasets, person_objects, rows_named
 
 ERASED = "erased person"
@@ -117,7 +118,15 @@ def _datasets(engagement: Engagement) -> list[Dataset]:
 
 def _sought(erasure: Erasure) -> Sought:
     erasure.refresh_from_db(fields=["sought", "names", "counts"])
-    return Sought.read(erasure.sought)
+    sought = Sought.read(erasure.sought)
+    sought.records = {name for dataset in _datasets(erasure.engagement) for name in _ids_in(erasure, dataset.pk)}
+    return sought
+
+
+def _ids_in(erasure: Erasure, dataset_id: int) -> Iterator[str]:
+    """Ids of the person's records of a dataset, as they were; of several with one id staging tells the later ones by a number."""
+    for source_id, times in Counter(row["source_id"] for row in found_in(erasure, dataset_id)).items():
+        yield from (source_id, *(f"{source_id}#{number}" for number in range(2, times + 1)))
 
 
 def _keep(erasure: Erasure, sought: Sought) -> None:
@@ -199,8 +208,10 @@ def _find_records(work: Work, *, erasure: Erasure, dataset: Dataset) -> None:
                 record = landing.parse(row["raw"])[0] if row["problem"] is None else None
                 if _is_theirs(row, record, sieve, sought):
                     file.add(position, row["source_id"], sieve.pseudonyms.of(row["source_id"]))
-                    if people and record:
-                        sought.learn(record, playbook, besides=besides)
+                    if record:
+                        sought.learn(record, dataset, besides=besides)
+                    if record and people:
+                        sought.learn_person(record, playbook, besides=besides)
                 position += 1
                 if not position % 5_000:
                     work.progress(f"looking through {dataset}, {position:,} records")
@@ -252,7 +263,7 @@ def _clear_dataset(work: Work, *, erasure: Erasure, dataset: Dataset) -> bool:
 
 def _clear_attachments(work: Work, *, erasure: Erasure) -> None:
     """Files that the person's records named and no other record names."""
-    names = {text for text in _sought(erasure).values if is_name(text)}
+    names = {text for text in _sought(erasure).texts if is_name(text)}
     if not names:
         return
     work.progress("removing attachments")
@@ -280,7 +291,8 @@ def _found_of(erasure: Erasure, run: Run) -> traces.Found:
 def _clear_rows(work: Work, *, erasure: Erasure) -> None:
     """Rows of the database that are about one of the person's records."""
     work.progress("clearing the crosswalk and other rows")
-    ids = {name: _all_ids(erasure, name) for name in _object_names(erasure)}
+    sought = _sought(erasure)
+    ids = {name: _all_ids(erasure, name, sought) for name in _object_names(erasure)}
     erasure.add(traces.clear_rows(erasure.engagement, ids))
 
 
@@ -288,22 +300,22 @@ def _object_names(erasure: Erasure) -> list[str]:
     return sorted(set(Dataset.objects.filter(engagement=erasure.engagement).values_list("object_name", flat=True)))
 
 
-def _all_ids(erasure: Erasure, object_name: str) -> set[str]:
-    """Ids of the person's records of an object; of several with one id staging tells the later ones by a number."""
-    ids = _sought(erasure).names if object_name in person_objects(erasure.engagement) else set()
-    ids |= _sought(erasure).companies if object_name == COMPANY else set()
-    for pk in Dataset.objects.filter(engagement=erasure.engagement, object_name=object_name).values_list("pk", flat=True):
-        for source_id, times in Counter(row["source_id"] for row in found_in(erasure, pk)).items():
-            ids |= {source_id, *(f"{source_id}#{number}" for number in range(2, times + 1))}
-    return ids
+def _all_ids(erasure: Erasure, object_name: str, sought: Sought) -> set[str]:
+    """Ids of the person's records of an object."""
+    ids = sought.names if object_name in person_objects(erasure.engagement) else set()
+    ids = ids | (sought.companies if object_name == COMPANY else set())
+    known = Dataset.objects.filter(engagement=erasure.engagement, object_name=object_name).values_list("pk", flat=True)
+    return ids | {name for pk in known for name in _ids_in(erasure, pk)}
 
 
 def _clear_documents(work: Work, *, erasure: Erasure) -> None:
-    """Documents that name the person go, in every format; they are written anew by the next hand-off, without them."""
+    """Documents that list the person's records or name them go, in every format; the next hand-off writes them anew, without them."""
     work.progress("looking through the documents")
     sought, now = _sought(erasure), timezone.now()
-    standing = list(Document.objects.standing().filter(engagement=erasure.engagement))
+    standing = list(Document.objects.standing().filter(engagement=erasure.engagement).select_related("run__undoes"))
+    listing = rules().listing_documents
     naming = {(row.kind, row.run_id) for row in standing if mentions.names(store.root() / row.path, row.format, sought)}
+    naming |= {(row.kind, row.run_id) for row in standing if row.kind in listing and (row.run is None or _found_of(erasure, row.run))}
     for document in standing:
         if (document.kind, document.run_id) in naming and document.kind != erasure_record.KIND:
             remove_document(document, now)

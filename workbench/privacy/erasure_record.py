@@ -58,8 +58,8 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     figures = [Figure(sum(counts.values()), "traces removed or blanked"), Figure(len(rows), "rows at the destination")]
     yield Part("What was done", figures=figures, facts=facts, table=table)
     text = [
-        "These rows were made or changed for the person. The workbench doesn't delete them: the customer's administrator decides. What is left "
-        "of the person here is the keyed hash beside these ids; the next run opts the person's rows out of everything.",
+        "These rows were made or changed for the person. The workbench doesn't delete them: the customer's administrator decides. Beside "
+        "their ids only a keyed hash of the person is left here. The next run opts the person's rows out of everything.",
     ]
     columns = [Column("Environment", 30), Column("Table", 50), Column("Row id", 90, Kind.CODE)]
     listed = ([row["environment"], row["table"], row["row_id"]] for row in rows)

@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from workbench.engagements.models import Engagement, Redactable
 
 REMOVED, PSEUDONYMISED, EMPTIED, KEPT = "removed", "pseudonymised", "emptied", "kept"
+WORDS = {REMOVED: "Removed", PSEUDONYMISED: "Ids become keyed hashes", EMPTIED: "Values removed", KEPT: "Kept"}
 LISTS = ("hashed", "rows", "emptied", "secrets", "mentions")
 _FILE = Path(__file__).with_name("rules.toml")
 
@@ -81,11 +82,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What becomes of a kind of document."""
+    """What becomes of a kind of document. lists: whether it lists records."""
 
     kind: str
     why: str
     removed: bool = False
+    lists: bool = False
 
     @property
     def fate(self) -> str:
@@ -116,6 +118,11 @@ class Rules:
     def kept_documents(self) -> frozenset[str]:
         """The kinds of documents that stay; one that isn't listed goes."""
         return frozenset(kind.kind for kind in self.documents if not kind.removed)
+
+    @property
+    def listing_documents(self) -> frozenset[str]:
+        """The kinds of documents that list records."""
+        return frozenset(kind.kind for kind in self.documents if kind.lists)
 
     def keeps_whole(self, action: str) -> bool:
         """Whether entries of the history about this stay as they are."""

@@ -1,8 +1,9 @@
 """Whom an erasure looks for: all ids and addresses of one person, and what of their records tells them from others in a text."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,7 @@ from mapping.quality.remedies import digest
 from workbench.engagements.models import Engagement
 from workbench.privacy.treating import GONE
 
+LONGEST_VALUE, MOST_VALUES = 200, 50_000  # texts of records that are kept while an erasure goes on
 LEAST_WORD, LEAST_DIGITS = 5, 7  # shorter ones stand in too many texts that are about something else
 _PHONE = re.compile(r"[+(]?[\d\s()./-]{7,}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -31,37 +33,56 @@ ASKED = 500  # names of one statement
 class Sought:
     """What is looked for. names: ids and addresses. words: further texts that tell the person, such as phone numbers and full names.
 
-    values: every text of their records, which alone may be anybody's. domains: of their addresses, that nobody else has.
+    values: dataset -> text of their records, which alone may be anybody's -> how often they have it there. domains: of their addresses,
+    that nobody else has. records: ids of what belongs to them; they aren't kept, since they stand with the records that were found.
     """
 
     names: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
-    values: set[str] = field(default_factory=set)
+    values: dict[str, dict[str, int]] = field(default_factory=dict)
     domains: set[str] = field(default_factory=set)
+    records: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, text: str) -> Self:
         """As an erasure keeps it."""
         kept = orjson.loads(text or "{}")
-        return cls(**{name: set(values) for name, values in kept.items()})
+        names, words, domains = (set(kept.get(name, ())) for name in ("names", "words", "domains"))
+        return cls(names, words, kept.get("values", {}), domains)
 
     def written(self) -> str:
         """As an erasure keeps it."""
-        return orjson.dumps({one.name: sorted(getattr(self, one.name)) for one in fields(self)}).decode()
+        sets = {name: sorted(getattr(self, name)) for name in ("names", "words", "domains")}
+        return orjson.dumps(sets | {"values": self.values}).decode()
 
-    def learn(self, record: Mapping[str, Any], playbook: Playbook, *, besides: Iterable[str]) -> None:
-        """Take in what a record of the person says. besides: fields about somebody else, such as the owner."""
+    def learn(self, record: Mapping[str, Any], dataset: Dataset, *, besides: Iterable[str]) -> None:
+        """Take in what a record of theirs says. besides: fields about somebody else, such as the owner."""
+        left_out, of_dataset = frozenset(besides), self.values.setdefault(str(dataset.pk), {})
+        for text in (text for name, value in record.items() if name not in left_out for text in texts_of(value)):
+            if text in of_dataset or (2 < len(text) <= LONGEST_VALUE and len(of_dataset) < MOST_VALUES):
+                of_dataset[text] = of_dataset.get(text, 0) + 1
+
+    def learn_person(self, record: Mapping[str, Any], playbook: Playbook, *, besides: Iterable[str]) -> None:
+        """Take in what of the person's own record tells them from others."""
         left_out, identity = frozenset(besides), playbook.identity
-        texts = [text for name, value in record.items() if name not in left_out for text in texts_of(value)]
-        self.values |= {text for text in texts if len(text) > 2}
+        texts = (text for name, value in record.items() if name not in left_out for text in texts_of(value))
         self.words |= {text for text in texts if _is_phone(text)}
         full = [str(record.get(name) or "").strip() for name in (identity.first_name, identity.last_name)]
         self.words |= {f"{full[0]} {full[1]}", f"{full[1]}, {full[0]}"} if all(full) else set()
 
+    def has_alone(self, dataset_id: int, value: str, times: int) -> bool:
+        """Whether a value that stands so often in a dataset is theirs each time."""
+        return times <= self.values.get(str(dataset_id), {}).get(value.strip(), 0)
+
+    @property
+    def texts(self) -> set[str]:
+        """Every text of their records."""
+        return {text for of_dataset in self.values.values() for text in of_dataset}
+
     @cached_property
     def exact(self) -> frozenset[str]:
         """Texts that are the person's as a whole: names, their digests in the plan, words."""
-        return frozenset(self.names | self.words | self.companies | {digest(name) for name in self.names})
+        return frozenset(self.names | self.words | self.companies | self.records | {digest(name) for name in self.names | self.records})
 
     @property
     def companies(self) -> set[str]:
@@ -199,3 +220,13 @@ def people_datasets(engagement: Engagement) -> list[Dataset]:
     """The complete datasets of people."""
     known = Dataset.objects.filter(engagement=engagement, object_name__in=person_objects(engagement), state=Dataset.State.SEALED)
     return list(known.select_related("engagement").order_by("pk"))
+
+
+def known_rows(engagement: Engagement, name: str) -> dict[str, Any]:
+    """{"names": how many ids and addresses the crosswalk has of the person, "rows": [(environment, table, rows)]}, without their files."""
+    names = closure(engagement, [name], [])
+    rows = {
+        (row.environment.get_kind_display(), row.table, row.row_id) for row in rows_named(engagement, person_objects(engagement), names)
+    }
+    counted = Counter((environment, table) for environment, table, _ in rows)
+    return {"names": len(names), "rows": [(*place, count) for place, count in sorted(counted.items())]}

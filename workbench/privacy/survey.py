@@ -9,8 +9,9 @@ from workbench.engagements import gates
 from workbench.engagements.gates import Missing
 from workbench.engagements.models import Engagement
 from workbench.privacy import files
-from workbench.privacy.rules import KEPT, REMOVED, rules
+from workbench.privacy.rules import EMPTIED, KEPT, PSEUDONYMISED, REMOVED, WORDS, rules
 
+GOES = (REMOVED, PSEUDONYMISED, EMPTIED)
 ROWS, FILES = "rows", "files"
 
 
@@ -25,6 +26,11 @@ class Line:
     unit: str
     why: str
     size: int = 0
+
+    @property
+    def words(self) -> str:
+        """What becomes of it."""
+        return WORDS[self.fate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +85,4 @@ def _documents(engagement: Engagement) -> list[Line]:
     return found
 
 
-__all__ = ["FILES", "KEPT", "REMOVED", "ROWS", "Line", "Survey", "survey"]
+__all__ = ["FILES", "GOES", "KEPT", "REMOVED", "ROWS", "Line", "Survey", "survey"]

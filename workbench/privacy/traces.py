@@ -13,6 +13,7 @@ from django.db import models, transaction
 from connectors import store
 from loads import staged
 from loads.models import Crosswalk, Departed, LedgerEntry, Phase, Run, VerifiedRow
+from mapping.models import SourceField
 from workbench.engagements import redaction
 from workbench.engagements.models import Engagement
 from workbench.engagements.pseudonyms import Pseudonyms, is_pseudonym, pseudonyms_of
@@ -150,7 +151,11 @@ def clear_texts(engagement: Engagement, sought: Sought) -> dict[str, int]:
 
 def _strike(rule: Rule, engagement: Engagement, sought: Sought) -> int:
     changed = 0
-    for row in rule.of(engagement).only("pk", *rule.mentions, *(["redacted_hash"] if rule.is_redactable else [])).iterator(chunk_size=200):
+    for row in (
+        rule.of(engagement)
+        .only("pk", *rule.mentions, *(["redacted_hash"] if rule.is_redactable else []), *(["dataset"] if rule.model is SourceField else []))
+        .iterator(chunk_size=200)
+    ):
         left = {name: _struck(rule, row, name, sought) for name in rule.mentions}
         if all(getattr(row, name) == value for name, value in left.items()):
             continue
@@ -164,10 +169,17 @@ def _strike(rule: Rule, engagement: Engagement, sought: Sought) -> int:
 
 def _struck(rule: Rule, row: models.Model, name: str, sought: Sought) -> Any:
     value = getattr(row, name)
-    if rule.name == "mapping.SourceField" and name == "top":
-        value = [[one, count] for one, count in value if not (count <= len(sought.names) and one in sought.values)]
+    if isinstance(row, SourceField):
+        value = _of_profile(row, value, sought)
     left, longest = sought.struck(value), getattr(rule.model._meta.get_field(name), "max_length", None)
     return left[:longest] if isinstance(left, str) and longest else left
+
+
+def _of_profile(field: SourceField, value: Any, sought: Sought) -> Any:
+    """What a profile says without the values that the person alone has: they are the top ones of a field where all are different."""
+    if isinstance(value, list):
+        return [[one, times] for one, times in value if not sought.has_alone(field.dataset_id, str(one), times)]
+    return "" if sought.has_alone(field.dataset_id, value, 1) else value
 
 
 def _forget_words(engagement: Engagement, sought: Sought) -> int:

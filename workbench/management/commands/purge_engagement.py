@@ -14,10 +14,7 @@ from workbench.management import environments, running
 from workbench.pipeline.following import carry_through
 from workbench.privacy import certificate, purging
 from workbench.privacy.models import Purge
-from workbench.privacy.rules import EMPTIED, KEPT, PSEUDONYMISED, REMOVED
-from workbench.privacy.survey import FILES, ROWS, Survey, survey
-
-GOES = (REMOVED, PSEUDONYMISED, EMPTIED)
+from workbench.privacy.survey import FILES, GOES, KEPT, REMOVED, ROWS, Survey, survey
 
 
 class Command(BaseCommand):
