@@ -83,7 +83,7 @@ class PurgeAdmin(ReadOnly, WorkbenchAdmin):
         """A purge is shown on its engagement's page."""
         purge = self.get_object(request, object_id)
         if purge is None:
-            raise Http404("There is no such purge.")
+            return super().change_view(request, object_id, form_url, extra_context)
         return redirect(reverse("admin:privacy_purge_ask", args=[purge.engagement_id]))
 
     def ask_view(self, request: HttpRequest, pk: int) -> HttpResponse:

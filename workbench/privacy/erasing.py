@@ -4,14 +4,8 @@ A step whose parts can be done again. What is looked for is kept encrypted until
 the record lists their ids for the customer's administrator; the next run opts them out, as it does with everybody who is to be forgotten.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from time import monotonic
-from typing import Any
 
-import pyarrow as pa
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -22,28 +16,24 @@ from connectors.models import Dataset
 from loads.models import Run
 from mapping import plan
 from mapping.discovery.keys import make_files, people_keys
-from mapping.forgetting import Sieve, person_fields
+from mapping.forgetting import person_fields
 from mapping.playbooks import load_playbook
 from reports.models import Document
 from workbench.engagements import gates, history, redaction
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, ErasedName
-from workbench.engagements.pseudonyms import Erased, is_pseudonym, pseudonyms_of
+from workbench.engagements.pseudonyms import is_pseudonym, pseudonyms_of
 from workbench.pipeline import steps
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
-from workbench.privacy import erasure_record, files, mentions, traces
+from workbench.privacy import erasure_record, files, finding, mentions, traces
 from workbench.privacy.models import Erasure, open_erasure, require_engineer
 from workbench.privacy.purging import remove_document
-from workbench.privacy.rewriting import rewrite
 from workbench.privacy.rules import rules
 from workbench.privacy.seeking import Sought, closure, forms_of, own_domains, people_datasets, person_objects, rows_named
 
 ERASED = "erased person"
 LONGEST = 320
-# A record that is the person's or belongs to them. becomes: its id since.
-COMPANY = "company"  # derived of lists, and of domains where no list names one
-FOUND = pa.schema([("position", pa.int64()), ("source_id", pa.string()), ("becomes", pa.string())])
 
 
 class ErasureOpen(WorkbenchError):
@@ -93,8 +83,8 @@ def parts(step: Step) -> list[Part]:
         Part("begin", partial(_begin, erasure=erasure)),
         *(Part(f"keys of dataset {one.pk}", partial(_make_keys, dataset=one)) for one in people_datasets(erasure.engagement)),
         Part("who it is", partial(_find, erasure=erasure)),
-        *(Part(f"records of dataset {one.pk}", partial(_find_records, erasure=erasure, dataset=one)) for one in datasets),
-        *(Part(f"dataset {one.pk}", partial(_clear_dataset, erasure=erasure, dataset=one)) for one in datasets),
+        *(Part(f"records of dataset {one.pk}", partial(finding.find_records, erasure=erasure, dataset=one)) for one in datasets),
+        *(Part(f"dataset {one.pk}", partial(finding.clear_dataset, erasure=erasure, dataset=one)) for one in datasets),
         Part("attachments", partial(_clear_attachments, erasure=erasure)),
         *(Part(f"run {run.pk}", partial(_clear_run, erasure=erasure, run=run)) for run in runs),
         Part("rows", partial(_clear_rows, erasure=erasure)),
@@ -117,21 +107,10 @@ def _datasets(engagement: Engagement) -> list[Dataset]:
 
 
 def _sought(erasure: Erasure) -> Sought:
-    erasure.refresh_from_db(fields=["sought", "names", "counts"])
-    sought = Sought.read(erasure.sought)
-    sought.records = {name for dataset in _datasets(erasure.engagement) for name in _ids_in(erasure, dataset.pk)}
+    """What is looked for, with the ids of all that was found."""
+    sought = finding.sought_by(erasure)
+    sought.records = {name for dataset in _datasets(erasure.engagement) for name in finding.ids_in(erasure, dataset.pk)}
     return sought
-
-
-def _ids_in(erasure: Erasure, dataset_id: int) -> Iterator[str]:
-    """Ids of the person's records of a dataset, as they were; of several with one id staging tells the later ones by a number."""
-    for source_id, times in Counter(row["source_id"] for row in found_in(erasure, dataset_id)).items():
-        yield from (source_id, *(f"{source_id}#{number}" for number in range(2, times + 1)))
-
-
-def _keep(erasure: Erasure, sought: Sought) -> None:
-    erasure.sought = sought.written()
-    erasure.save(update_fields=["sought"])
 
 
 def _make_keys(work: Work, *, dataset: Dataset) -> None:
@@ -157,110 +136,6 @@ def _find(work: Work, *, erasure: Erasure) -> None:
         erasure.save(update_fields=["names", "sought"])
 
 
-def found_path(erasure: Erasure, dataset: Dataset) -> Path:
-    """Where the records of a dataset that are the person's are listed, until the erasure is done."""
-    return store.folder(erasure.engagement.slug, "erasing") / f"{erasure.pk}-{dataset.pk}.parquet"
-
-
-def found_in(erasure: Erasure, dataset_id: int) -> Iterator[Mapping[str, Any]]:
-    """The records of a dataset that are the person's, see FOUND."""
-    path = files.folder_of(erasure.engagement, "erasing") / f"{erasure.pk}-{dataset_id}.parquet"
-    return store.read_rows(path) if path.exists() else iter(())
-
-
-def _sieve(erasure: Erasure, dataset: Dataset) -> Sieve | None:
-    """What tells the person's records in a dataset; None where it names no people, nor what belongs to them."""
-    engagement = erasure.engagement
-    playbook, name = load_playbook(engagement.platform), dataset.object_name
-    erased = Erased(frozenset(erasure.names), pseudonyms_of(engagement))
-    fields = person_fields(playbook, name, plan.names_of(engagement))
-    parents: dict[str, set[str]] = {}
-    for rule in playbook.parents:
-        if rule.object == name and (ids := _ids_of(erasure, rule.parent)):
-            for key in rule.keys:
-                parents.setdefault(key, set()).update(ids)
-    if name == COMPANY and (companies := _sought(erasure).companies):
-        parents["id"] = companies
-    return Sieve(erased, fields, parents) if fields or parents else None
-
-
-def _ids_of(erasure: Erasure, object_name: str) -> set[str]:
-    """Ids of records of another object that belong to the person, as they were."""
-    if object_name in person_objects(erasure.engagement):
-        return set()
-    known = Dataset.objects.filter(engagement=erasure.engagement, object_name=object_name)
-    return {row["source_id"] for dataset in known for row in found_in(erasure, dataset.pk)}
-
-
-def _find_records(work: Work, *, erasure: Erasure, dataset: Dataset) -> None:
-    """List the person's records in a dataset, before anything of it changes."""
-    work.progress(f"looking through {dataset}")
-    path, sieve = found_path(erasure, dataset), _sieve(erasure, dataset)
-    if path.exists() or sieve is None:
-        return
-    sought, playbook = _sought(erasure), load_playbook(erasure.engagement.platform)
-    besides = [plan.names_of(erasure.engagement)["owner_field"]]
-    people = dataset.object_name in person_objects(erasure.engagement)
-    position = 0
-    with store.ParquetFile(path, FOUND) as file:
-        for slice_path in landing.slices_of(dataset):
-            for row in store.read_rows(slice_path, columns=["source_id", "raw", "problem"]):
-                record = landing.parse(row["raw"])[0] if row["problem"] is None else None
-                if _is_theirs(row, record, sieve, sought):
-                    file.add(position, row["source_id"], sieve.pseudonyms.of(row["source_id"]))
-                    if record:
-                        sought.learn(record, dataset, besides=besides)
-                    if record and people:
-                        sought.learn_person(record, playbook, besides=besides)
-                position += 1
-                if not position % 5_000:
-                    work.progress(f"looking through {dataset}, {position:,} records")
-        _keep(erasure, sought)
-
-
-def _is_theirs(row: Mapping[str, Any], record: Mapping[str, Any] | None, sieve: Sieve, sought: Sought) -> bool:
-    """Whether a landed row is the person's; a line that can't be read where it holds one of their names."""
-    if record is not None:
-        return sieve.names(record)
-    raw = row["raw"].lower()
-    return any(len(name) > 3 and name.lower().encode("utf-8", "replace") in raw for name in sought.names if "@" in name)
-
-
-def _clear_dataset(work: Work, *, erasure: Erasure, dataset: Dataset) -> bool:
-    """Put tombstones in the place of the records; False where the time is up."""
-    found = {row["source_id"] for row in found_in(erasure, dataset.pk)}
-    sieve = _sieve(erasure, dataset)
-    if not found or sieve is None:
-        return True
-    work.progress(f"clearing {dataset}")
-    sought, changed = _sought(erasure), 0
-
-    def without(row: dict[str, Any]) -> dict[str, Any]:
-        if row["source_id"] not in found or is_pseudonym(row["source_id"]):
-            return row
-        record = landing.parse(row["raw"])[0] if row["problem"] is None else None
-        if not _is_theirs(row, record, sieve, sought):
-            return row
-        if record is None:
-            return {
-                **row,
-                "raw": b"",
-                "source_id": sieve.pseudonyms.of(row["source_id"]),
-                "content": sieve.pseudonyms.of_bytes(row["raw"])[:20],
-            }
-        raw, key, content = sieve.instead(record, row["source_id"], row["raw"])
-        return {**row, "raw": raw, "source_id": key, "content": content}
-
-    for path in landing.slices_of(dataset):
-        changed += rewrite(path, without)
-        if monotonic() > work.time.until:
-            erasure.add({f"records of {dataset.object_name}": changed})
-            return False
-    erasure.add({f"records of {dataset.object_name}": changed})
-    landing.reseal(dataset)
-    return True
-
-
 def _clear_attachments(work: Work, *, erasure: Erasure) -> None:
     """Files that the person's records named and no other record names."""
     names = {text for text in _sought(erasure).texts if is_name(text)}
@@ -284,7 +159,7 @@ def _clear_run(work: Work, *, erasure: Erasure, run: Run) -> None:
 def _found_of(erasure: Erasure, run: Run) -> traces.Found:
     """The person's records of the datasets that a run staged; of a rollback those of its load."""
     of_run = run.load if run.is_rollback else run
-    found = {name: {row["position"]: row for row in found_in(erasure, pk)} for name, pk in of_run.datasets.items()}
+    found = {name: {row["position"]: row for row in finding.found_in(erasure, pk)} for name, pk in of_run.datasets.items()}
     return {name: rows for name, rows in found.items() if rows}
 
 
@@ -303,9 +178,9 @@ def _object_names(erasure: Erasure) -> list[str]:
 def _all_ids(erasure: Erasure, object_name: str, sought: Sought) -> set[str]:
     """Ids of the person's records of an object."""
     ids = sought.names if object_name in person_objects(erasure.engagement) else set()
-    ids = ids | (sought.companies if object_name == COMPANY else set())
+    ids = ids | (sought.companies if object_name == finding.COMPANY else set())
     known = Dataset.objects.filter(engagement=erasure.engagement, object_name=object_name).values_list("pk", flat=True)
-    return ids | {name for pk in known for name in _ids_in(erasure, pk)}
+    return ids | {name for pk in known for name in finding.ids_in(erasure, pk)}
 
 
 def _clear_documents(work: Work, *, erasure: Erasure) -> None:

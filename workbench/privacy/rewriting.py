@@ -1,8 +1,9 @@
 """Files of the store without one person: rows that are theirs keep their place, and say nothing any more."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,49 +28,75 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?")
 
 @dataclass(frozen=True)
 class Traces:
-    """What is a person's in the files of a run. positions: object -> places in its dataset, with the id that the record has since.
+    """What is a person's in the files of a run. positions: object -> places of their records in its dataset.
 
     names: ids and addresses, and ids of records that belong to them. row_ids: of rows that were staged for them.
     """
 
-    positions: Mapping[str, Mapping[int, str]]
+    positions: Mapping[str, Set[int]]
     names: Set[str]
-    row_ids: Set[str] = field(default_factory=frozenset)
+    row_ids: Set[str]
 
-    def has(self, row: Mapping[str, Any], object_name: str) -> bool:
-        """Whether a row of a file is theirs. object_name: whose records the file is of, where the rows don't say so."""
-        places = self.positions.get(row.get("object") or object_name, {})
-        return (
-            row.get("position") in places
-            or row.get("row_id") in self.row_ids
-            or any(isinstance(row.get(name), str) and row[name] in self.names for name in NAMES)
-        )
+    def rows_in(self, path: Path, object_name: str) -> set[int]:
+        """The numbers of the rows of a file that are theirs. object_name: whose records the file is of, where the rows don't say so."""
+        columns = columns_of(path)
+        wanted = [("row_id", self.row_ids), *((name, self.names) for name in NAMES)]
+        found: list[tuple[str, list[Any]]] = [
+            (f'"{name}" IN (SELECT unnest(?))', sorted(values)) for name, values in wanted if name in columns and values
+        ]
+        for name, places in self.positions.items() if "position" in columns else ():
+            within = f"object = '{name}'" if "object" in columns else f"{str(name == object_name).lower()}"  # a name of the playbook
+            found.append((f"({within} AND position IN (SELECT unnest(?)))", sorted(places)))
+        if not found:
+            return set()
+        query = f"SELECT file_row_number FROM read_parquet(?, file_row_number = true) WHERE {' OR '.join(words for words, _ in found)}"  # noqa: S608
+        with store.database() as con:
+            return {number for (number,) in con.execute(query, [str(path), *(values for _, values in found)]).fetchall()}
 
 
-def rewrite(path: Path, change: Change) -> int:
-    """Let `change` make of each row another one, or None for none; how many rows it changed. Memory holds one row group.
+def rewrite(path: Path, rows: Set[int], change: Change) -> int:
+    """Let `change` make of each of these rows another one, or None for none; how many it changed. Memory holds one row group.
 
-    A file in which nothing changes stays as it is; another appears whole or not at all. Raises StoreFull, StoreUnwritable.
+    rows: their numbers in the file. A file in which nothing changes stays as it is; another appears whole or not at all. Raises StoreFull,
+    StoreUnwritable.
     """
     with pq.ParquetFile(path, pre_buffer=False) as file:
-        changed = sum(_changed(file, number, change)[1] for number in range(file.num_row_groups))
+        places = list(_by_group(file, rows))
+        changed = sum(
+            _changed(file.read_row_group(number, use_threads=False), of_group, change)[1] for number, of_group in places if of_group
+        )
         if not changed:
             return 0
         with store.unfinished(path) as part:
             with pq.ParquetWriter(part, file.schema_arrow, compression="zstd") as writer:
-                for number in range(file.num_row_groups):
-                    writer.write_table(_changed(file, number, change)[0])
+                for number, of_group in places:
+                    writer.write_table(_changed(file.read_row_group(number, use_threads=False), of_group, change)[0])
             part.replace(path)
     return changed
 
 
-def _changed(file: pq.ParquetFile, number: int, change: Change) -> tuple[pa.Table, int]:
+def _by_group(file: pq.ParquetFile, rows: Set[int]) -> Iterator[tuple[int, list[int]]]:
+    """Each row group with the places of the rows in it."""
+    first, ordered = 0, sorted(rows)
+    for number in range(file.num_row_groups):
+        size = file.metadata.row_group(number).num_rows
+        begin, end = bisect_left(ordered, first), bisect_left(ordered, first + size)
+        yield number, [row - first for row in ordered[begin:end]]
+        first += size
+
+
+def _changed(table: pa.Table, places: Sequence[int], change: Change) -> tuple[pa.Table, int]:
     """A row group after the change, and how many of its rows it changed."""
-    table = file.read_row_group(number, use_threads=False)
-    before = table.to_pylist()
-    after = [change(row) for row in before]
-    changed = sum(new is not old for old, new in zip(before, after, strict=True))
-    return (pa.Table.from_pylist([row for row in after if row is not None], schema=table.schema) if changed else table), changed
+    if not places:
+        return table, 0
+    rows: list[Row | None] = table.to_pylist()
+    changed = 0
+    for place in places:
+        before = rows[place]
+        after = change(before) if before is not None else None
+        changed += after is not before
+        rows[place] = after
+    return (pa.Table.from_pylist([row for row in rows if row is not None], schema=table.schema) if changed else table), changed
 
 
 def columns_of(path: Path) -> Sequence[str]:

@@ -12,12 +12,12 @@ from workbench.privacy import files
 from workbench.privacy.rules import EMPTIED, KEPT, PSEUDONYMISED, REMOVED, WORDS, rules
 
 GOES = (REMOVED, PSEUDONYMISED, EMPTIED)
-ROWS, FILES = "rows", "files"
+ROWS, FILES = "row", "file"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model, folder or kind of document. unit: rows or files; size: bytes of files. fate: see `rules`."""
+    """One model, folder or kind of document. unit: row or file; size: bytes of files. fate: see `rules`."""
 
     name: str
     holds: str

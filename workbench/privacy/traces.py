@@ -30,8 +30,7 @@ def clear_run(run: Run, found: Found, sought: Sought) -> dict[str, int]:
     """Blank the person's rows in a run's files, and clear what the database has of them. found: of the datasets that the run staged."""
     paths, row_ids = _files(run), _row_ids(run, found)
     ids = frozenset(row["source_id"] for of_object in found.values() for row in of_object.values())
-    places = {name: {place: row["becomes"] for place, row in of_object.items()} for name, of_object in found.items()}
-    known = Traces(places, ids | sought.names, row_ids)
+    known = Traces({name: of_object.keys() for name, of_object in found.items()}, ids | sought.names, row_ids)
     pseudonyms, phases = pseudonyms_of(run.engagement), list(run.phases.all())
     rows = sum(_clear_file(path, run, known, found, pseudonyms) for path in paths if path.suffix == ".parquet")
     for path in paths:
@@ -63,13 +62,9 @@ def _clear_file(path: Path, run: Run, known: Traces, found: Found, pseudonyms: P
     is_journal = tuple(columns_of(path)) == JOURNAL
 
     def change(row: Row) -> Row | None:
-        if not known.has(row, object_name):
-            return row
-        if is_journal:
-            return None
-        return blanked(row, _becomes(row, object_name, found, pseudonyms), keeps_links=keeps_links)
+        return None if is_journal else blanked(row, _becomes(row, object_name, found, pseudonyms), keeps_links=keeps_links)
 
-    return rewrite(path, change)
+    return rewrite(path, known.rows_in(path, object_name), change)
 
 
 def _becomes(row: Row, object_name: str, found: Found, pseudonyms: Pseudonyms) -> str:

@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def _show(self, found: Survey, say: Any) -> None:
         for line in found.of(*GOES, KEPT):
-            say(f"{line.fate:<14} {line.count:>10,} {line.unit:<5} {line.name}: {line.holds or line.why}")
+            say(f"{line.fate:<14} {line.count:>10,} {line.unit + 's' * (line.count != 1):<5} {line.name}: {line.holds or line.why}")
         for missing in found.missing:
             say(f"Missing: {missing.says}")
         say(f"{found.total(ROWS, *GOES):,} rows and {found.total(FILES, REMOVED):,} files go or become hashes. It can't be taken back.")
