@@ -7,7 +7,7 @@ running jobs, and which slices are halved because they took too long, stands in 
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -21,6 +21,8 @@ from workbench.engagements.models import Engagement
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
+# What landing waits for, the engine as much as the page.
+GATES: Mapping[str, str] = {Dataset.Purpose.DISCOVERY: "discover", Dataset.Purpose.LOAD: "extract"}
 TRIES = 2  # a slice whose reading was begun so often, and killed each time, is halved
 WATCHED = 5_000  # records between two words of progress
 LOOKED = 10  # records between two looks at the clock: of some objects each record is a call
@@ -54,23 +56,23 @@ def extract(
     origin: str = "",
     base: Dataset | None = None,
     overlap: timedelta = carrying.LATE,
+    forget: landing.Forget | None = None,
 ) -> Dataset | None:
     """Land every slice of an object and seal the dataset; None where the time is up and another call must go on.
 
     fields: the only ones that are asked for, all where empty. sampling: every record is counted and few of them are kept. origin: a hash of
     where it comes from. base: a complete dataset that unchanged records are carried over from, of an object that can be narrowed.
-    overlap: how far before the newest record of the base the source is asked.
+    overlap: how far before the newest record of the base the source is asked. forget: of whom was erased nothing is landed.
     A `load` dataset needs the matrix sign-off. Raises GateClosed and whatever the source or the store raises; what was complete stays
     and a second call goes on from there.
     """
-    if purpose == Dataset.Purpose.LOAD:
-        gates.require("extract", engagement)
+    gates.require(GATES[purpose], engagement)
     narrowing = source.narrowing(object_name) if purpose == Dataset.Purpose.LOAD else None
     base = base if narrowing else None
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, base=base, origin=origin)
     reading = Reading(dataset.memory, time_given.until, fields, once=sampling is not None)
     sampler = Sampler(sampling, dataset) if sampling else None
-    job = _Job(dataset, source, identify, progress, time_given, reading, sampler, narrowing, overlap)
+    job = _Job(dataset, source, identify, progress, time_given, reading, sampler, narrowing, overlap, forget)
     if not (_narrowed(job) if narrowing and dataset.base else _landed(job, source.slices(object_name, dataset.started_at))):
         return None
     if sampler:
@@ -91,6 +93,14 @@ class _Job:
     sampler: Sampler | None
     narrowing: Narrowing | None
     overlap: timedelta
+    forget: landing.Forget | None
+
+    def known(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines without the records of people who were erased."""
+        for line in lines:
+            record = landing.parse(line)[0] if self.forget else None
+            if record is None or self.forget is None or not self.forget.names(record):
+                yield line
 
 
 def _landed(job: _Job, slices: list[Slice]) -> bool:
@@ -131,7 +141,7 @@ def _listed(job: _Job, rest: carrying.Carrying, narrowing: Narrowing, slices: li
         if rest.is_listed(number):
             continue
         try:
-            rest.keep_listed(number, job.source.read(dataset.object_name, piece, reading))
+            rest.keep_listed(number, job.known(job.source.read(dataset.object_name, piece, reading)))
         except StillPreparing:
             return False
         finally:
@@ -169,10 +179,11 @@ def _land(job: _Job, piece: Slice) -> bool:
     if dataset.memory.get("begun", {}).get(piece.name, 0) >= TRIES and source.halves(piece):
         return _halve(dataset, piece)
     lines = _watched(source.read(dataset.object_name, piece, job.reading), dataset, piece, job.time_given, job.progress)
-    lines = job.sampler.sift(piece.name, lines) if job.sampler else lines
+    lines = job.known(job.sampler.sift(piece.name, lines)) if job.sampler else lines
     lines = _with_findings(lines, dataset, job.reading)
+    stamp = [job.narrowing.stamp] if job.narrowing else []
     try:
-        done = landing.land_piece(dataset, piece.name, lines, job.identify, *([job.narrowing.stamp] if job.narrowing else []))
+        done = landing.land_piece(dataset, piece.name, lines, job.identify, *stamp, forget=job.forget)
     except StillPreparing:
         job.progress(f"{dataset.object_name}: waiting for {piece.name}")
         return False
@@ -228,8 +239,7 @@ def land_answers(
 
     Derived records are made anew each time: what an attempt that was cut off left behind is of another plan.
     """
-    if purpose == Dataset.Purpose.LOAD:
-        gates.require("extract", engagement)
+    gates.require(GATES[purpose], engagement)
     if derived:
         Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN).delete()
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose, derived=derived)

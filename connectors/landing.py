@@ -4,11 +4,11 @@ A line that isn't one JSON object is a record too: it is kept with its `problem`
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 from django.db import IntegrityError, transaction
@@ -21,6 +21,17 @@ from workbench.engagements.models import Engagement
 
 # A record's own id, or the hash of its canonical JSON where it has none.
 Identify = Callable[[dict[str, Any]], str]
+
+
+class Forget(Protocol):
+    """Knows which records name somebody who was erased, and what is landed in the place of one."""
+
+    def names(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record is of such a person, or belongs to one."""
+
+    def instead(self, record: Mapping[str, Any], key: str, raw: bytes) -> tuple[bytes, str, bytes]:
+        """(what is landed, its id, its content's hash): who it was can't be told from them. key: the record's id."""
+
 
 # row: the record's place in its piece, from 0.
 # content: SHA-1 of the bytes, which tells equal pairs of overlapping slices from two versions of one record.
@@ -72,10 +83,11 @@ def files(dataset: Dataset) -> list[Path]:
     """The dataset's Parquet files, in slice order. Raises DatasetOpen."""
     if dataset.state != Dataset.State.SEALED:
         raise DatasetOpen(f"{dataset} isn't complete.")
-    return _files(dataset)
+    return slices_of(dataset)
 
 
-def _files(dataset: Dataset) -> list[Path]:
+def slices_of(dataset: Dataset) -> list[Path]:
+    """The files that are there, in slice order, also of a dataset that is still being landed."""
     return sorted(folder_of(dataset).glob("*.parquet"))
 
 
@@ -115,10 +127,18 @@ CARRIED = 10_000
 Stamp = Callable[[dict[str, Any]], datetime | None]
 
 
-def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], identify: Identify, stamp: Stamp = lambda _: None) -> Piece:
+def land_piece(
+    dataset: Dataset,
+    name: str,
+    lines: Iterable[bytes],
+    identify: Identify,
+    stamp: Stamp = lambda _: None,
+    *,
+    forget: Forget | None = None,
+) -> Piece:
     """Write one slice whole and record it; a slice that is there already is left as it is. Memory holds one batch.
 
-    stamp: the moment of a record that the source filters by.
+    stamp: the moment of a record that the source filters by. forget: of whom was erased nothing is landed but that there is a record.
     """
     if dataset.state == Dataset.State.SEALED:
         raise DatasetSealed(f"{dataset} is sealed.")
@@ -129,9 +149,11 @@ def land_piece(dataset: Dataset, name: str, lines: Iterable[bytes], identify: Id
     with store.ParquetFile(folder_of(dataset) / f"{number:05d}.parquet", RAW) as file:
         for row, raw in enumerate(lines):
             record, problem = parse(raw)
-            digest = hashlib.sha1(raw, usedforsecurity=False)
-            key = clean_id(identify(record)) if record is not None else f"sha1:{digest.hexdigest()}"
-            file.add(row, key, digest.digest(), raw, problem)
+            digest = hashlib.sha1(raw, usedforsecurity=False).digest()
+            key = clean_id(identify(record)) if record is not None else f"sha1:{digest.hex()}"
+            if forget and record is not None and forget.names(record):
+                raw, key, digest = forget.instead(record, key, raw)
+            file.add(row, key, digest, raw, problem)
             bad += problem is not None
             moment = stamp(record) if record is not None else None
             if moment is not None and moment <= dataset.started_at and (newest is None or moment > newest):
@@ -204,7 +226,7 @@ def thin(dataset: Dataset, passes: Callable[[bytes], bool]) -> None:
 @transaction.atomic
 def seal(dataset: Dataset) -> Dataset:
     """Close the dataset for good: count what stands once and hash the files."""
-    paths = _files(dataset)
+    paths = slices_of(dataset)
     filled = [piece for piece in dataset.pieces.all() if piece.rows]
     alone = sum(piece.rows for piece in filled), sum(piece.bad_rows for piece in filled), 0
     dataset.rows, dataset.bad_rows, dataset.repeated_rows = _counts(paths) if len(filled) > 1 else alone  # nothing to overlap
@@ -213,6 +235,14 @@ def seal(dataset: Dataset) -> Dataset:
     dataset.state, dataset.sealed_at, dataset.memory = Dataset.State.SEALED, timezone.now(), {}
     dataset.save()
     return dataset
+
+
+def reseal(dataset: Dataset) -> None:
+    """Keep the size and the hash of files of which an erasure took something out; the counts stay."""
+    if dataset.state == Dataset.State.SEALED:
+        paths = slices_of(dataset)
+        size = sum(path.stat().st_size for path in paths)
+        Dataset.objects.filter(pk=dataset.pk).update(size=size, sha256=store.file_hash(paths))
 
 
 def _counts(paths: list[Path]) -> tuple[int, int, int]:

@@ -54,13 +54,14 @@ def root() -> Path:
 def folder(*parts: str) -> Path:
     """A folder of the store, made when missing."""
     path = root().joinpath(*parts)
-    with _disk_errors():
+    with disk_errors():
         path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """What goes wrong with the store's disk as an error of ours. Raises StoreFull, StoreUnwritable."""
     try:
         yield
     except OSError as error:
@@ -90,7 +91,7 @@ class ParquetFile:
         self.path, self.schema, self.batch, self.rows = path, schema, batch, 0
         self._part, self._kept = part_of(path), False
         self._columns: list[list] = [[] for _ in schema]
-        with _disk_errors():
+        with disk_errors():
             self._writer = pq.ParquetWriter(self._part, schema, compression="zstd")
 
     def add(self, *values: object) -> None:
@@ -105,13 +106,13 @@ class ParquetFile:
         if self._columns[0]:
             arrays = [pa.array(column, field.type) for column, field in zip(self._columns, self.schema, strict=True)]
             self._columns = [[] for _ in self.schema]
-            with _disk_errors():
+            with disk_errors():
                 self._writer.write_table(pa.table(arrays, schema=self.schema), row_group_size=self.batch)
 
     def keep(self) -> None:
         """Let the file appear; leaving the `with` block without an error does it too."""
         self._flush()
-        with _disk_errors():
+        with disk_errors():
             self._writer.close()
             self._part.replace(self.path)
         self._kept = True
@@ -138,7 +139,7 @@ class ParquetFile:
 def write(path: Path, content: bytes) -> None:
     """Write a small file that appears whole or not at all. Raises StoreFull, StoreUnwritable."""
     part = part_of(path)
-    with _disk_errors():
+    with disk_errors():
         try:
             part.write_bytes(content)
             part.replace(path)
@@ -150,7 +151,7 @@ def write(path: Path, content: bytes) -> None:
 def unfinished(path: Path) -> Iterator[Path]:
     """A name to write a file under until it is whole; whoever wrote it gives it its name. Raises StoreFull, StoreUnwritable."""
     part = part_of(path)
-    with _disk_errors():
+    with disk_errors():
         try:
             yield part
         finally:
@@ -160,7 +161,7 @@ def unfinished(path: Path) -> Iterator[Path]:
 def link(path: Path, to: Path) -> None:
     """Give a file that never changes a second name, or copy it where the store has no such names. Raises StoreFull, StoreUnwritable."""
     part = part_of(to)
-    with _disk_errors():
+    with disk_errors():
         try:
             try:
                 os.link(path, part)
@@ -287,7 +288,7 @@ def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
     import duckdb  # on first use
 
     part = part_of(path)
-    with _disk_errors():
+    with disk_errors():
         try:
             con.execute(f"COPY ({query}) TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)")  # names of our own
             part.replace(path)

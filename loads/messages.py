@@ -112,7 +112,7 @@ class Lookups(States):
         select = [self.table.primary_id, *more, *sorted({name for names in wanted.values() for name in names})]
         read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select, annotations=TARGET)
         found = {row[self.table.primary_id].lower(): row for row in read}
-        return {row_id: _with_targets(row, wanted[row_id]) | {name: row.get(name) for name in more} for row_id, row in found.items()}
+        return {row_id: {**_with_targets(row, wanted[row_id]), **{name: row.get(name) for name in more}} for row_id, row in found.items()}
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The ids, but for what stays as it is."""

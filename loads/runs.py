@@ -22,7 +22,7 @@ from mapping import objects, plan
 from mapping.playbooks import load_playbook
 from workbench.engagements import clock, gates, history, signoffs
 from workbench.engagements.errors import BadInput, WorkbenchError
-from workbench.engagements.models import Engagement, Environment, SignOff
+from workbench.engagements.models import Engagement, Environment, ErasedName, SignOff
 
 logger = logging.getLogger(__name__)
 GOING = (Run.State.QUEUED, Run.State.STAGING, Run.State.LOADING)
@@ -190,9 +190,12 @@ def resume(run: Run, user: User | str) -> None:
     """
     if Run.objects.filter(pk=run.pk, state=Run.State.DONE).exists():
         raise NotInThatState(f"{run} is done.")
-    if not run.is_rollback:
+    if run.is_rollback:
+        gates.require("rollback", run.engagement, run.environment)
+    else:
         gates.require("load", run.engagement, run.environment)
         require_covered(run)
+        _require_nobody_erased_since(run)
     newest = Run.objects.filter(environment=run.environment).order_by("-pk").first()
     if newest != run:
         raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
@@ -220,6 +223,12 @@ def _take_up_parked(run: Run) -> None:
     for begun, state in ((False, Phase.State.LOADING), (True, Phase.State.WAITING)):
         run.phases.filter(state__in=Phase.PARKED, started_at__isnull=begun).update(state=state, message="", finished_at=None)
     run.phases.exclude(behind=None).update(behind=None)
+
+
+def _require_nobody_erased_since(run: Run) -> None:
+    """Raise NotInThatState where it was staged with somebody who was erased since."""
+    if ErasedName.objects.filter(engagement=run.engagement_id, at__gt=run.created_at).exists():
+        raise NotInThatState(f"Somebody was erased since {run} was opened.", remedy="Open a new run: it leaves them out.")
 
 
 def require_covered(run: Run) -> None:

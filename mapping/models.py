@@ -12,7 +12,7 @@ from mapping.journeys.models import EnteredJourney, EnteredStep, JourneyDefiniti
 from mapping.owners.models import OwnerAnswer, OwnerDirectory, OwnerMatch, Principal
 from mapping.quality.models import QualityDecision, QualityDuty, Remedy
 from mapping.workshop.models import DestinationTable, FieldMap, FieldMapChange
-from workbench.engagements.models import AppendOnly, Engagement, Environment
+from workbench.engagements.models import AppendOnly, Engagement, Environment, Redactable
 
 
 class SourceField(models.Model):
@@ -227,8 +227,10 @@ class OrganisationList(models.Model):
         return self.organisation or self.list_name
 
 
-class PlanVersion(AppendOnly):
+class PlanVersion(Redactable):
     """A frozen version of a plan part; neutral of environments. Confirming it is a row of its own (`PlanConfirmation`)."""
+
+    OF_PEOPLE = ("content",)
 
     PARTS = ["split", "companies", "consent", "events", "time", "owners", "maps", "quality"]
 

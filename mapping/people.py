@@ -6,7 +6,7 @@ over these rows, so that a million people cost disk and not memory.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,7 @@ from mapping.jsontext import plain_text
 from mapping.playbooks import Playbook
 from mapping.split import normalise_stage
 from mapping.transforms import TimeRules, compile_transform
+from workbench.engagements.pseudonyms import NOBODY, Erased
 
 # updated: as YYYY-MM-DDTHH:MM:SSZ, '' where it can't be read, which counts as oldest. created_ms: 0 where there is none.
 # lists: ids as text. consent: the place of each medium's answer in STRICTNESS (in 0, unknown 1, out 2). consent_noted: there are issues.
@@ -54,11 +55,28 @@ KEYS = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class PersonRules:
-    """What is read from a person's record, and how: field names, signed consent rules and zones, forgotten people, role addresses.
+class Forgotten:
+    """Everybody who is to be forgotten: by the source's register and by the engagement's own of people who were erased.
 
-    forgotten: hex SHA-256 of the trimmed, lower-cased e-mail or user id (*assumed*: the source doesn't document the hash).
+    hashes: hex SHA-256 of the trimmed, lower-cased e-mail or user id (*assumed*: the source doesn't document the hash).
     """
+
+    hashes: frozenset[str] = frozenset()
+    erased: Erased = NOBODY
+
+    def has(self, *keys: str | None) -> bool:
+        """Whether one of a person's e-mails and ids is on a register."""
+        listed = bool(self.hashes) and any(key and _hash_of(key) in self.hashes for key in keys)
+        return listed or self.erased.has(keys)
+
+
+def _hash_of(key: str) -> str:
+    return sha256(key.strip().lower().encode("utf-8", "replace")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRules:
+    """What is read from a person's record, and how: field names, signed consent rules and zones, forgotten people, role addresses."""
 
     id_fields: tuple[str, ...]
     email: str
@@ -71,13 +89,11 @@ class PersonRules:
     lists: str
     consent: ConsentRules
     time: TimeRules
-    forgotten: frozenset[str]
+    forgotten: Forgotten
     role_addresses: frozenset[str]
 
 
-def person_rules(
-    playbook: Playbook, names: Mapping[str, str], consent: ConsentRules, time: TimeRules, forgotten: frozenset[str]
-) -> PersonRules:
+def person_rules(playbook: Playbook, names: Mapping[str, str], consent: ConsentRules, time: TimeRules, forgotten: Forgotten) -> PersonRules:
     """The playbook's fields with the engagement's names put in."""
     identity = playbook.identity
     return PersonRules(
@@ -122,7 +138,8 @@ def keys_of(dataset: Dataset, rules: PersonRules, *, beat: Callable[[], None] = 
 
 def _digest(rules: PersonRules) -> str:
     """The same for equal rules, in any process: sets are sorted before they are written."""
-    text = json.dumps([KEYS.names, asdict(rules)], default=sorted, sort_keys=True)
+    told = asdict(replace(rules, forgotten=Forgotten())) | {"forgotten": rules.forgotten.hashes, "erased": rules.forgotten.erased.names}
+    text = json.dumps([KEYS.names, told], default=sorted, sort_keys=True)
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -153,7 +170,7 @@ def _reader(rules: PersonRules) -> Callable[[Mapping[str, Any]], tuple]:
             _shown(first(record), last(record)),
             normalise_stage(stage(record)),
             owner_key(owner(record)),
-            is_forgotten(rules.forgotten, address, user_key),
+            rules.forgotten.has(address, user_key),
             address is not None and is_role_address(address, rules.role_addresses),
             list_ids(lists(record)),
             *_strictness(answers),
@@ -190,11 +207,6 @@ def _shown(first: Any, last: Any) -> str:
 def forgotten_hashes(register: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """The hashes of a landed register of forgotten people; what can't be one is left out, of which the source's check tells."""
     return frozenset(entry["hash"].strip().lower() for entry in register if isinstance(entry["hash"], str))
-
-
-def is_forgotten(hashes: frozenset[str], *keys: str | None) -> bool:
-    """Whether one of a person's e-mails and ids is on the register of forgotten people; see PersonRules."""
-    return bool(hashes) and any(key and sha256(key.strip().lower().encode("utf-8", "replace")).hexdigest() in hashes for key in keys)
 
 
 def list_ids(value: Any) -> list[str]:

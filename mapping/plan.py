@@ -17,7 +17,7 @@ from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, Pl
 from mapping.objects import object_content
 from mapping.playbooks import load_playbook
 from mapping.quality import deciding as quality
-from workbench.engagements import history
+from workbench.engagements import history, redaction
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
 
@@ -194,11 +194,11 @@ def covers(versions: Iterable[PlanVersion]) -> dict[str, dict[str, Any]]:
 
 
 def content_of(engagement: Engagement, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The contents of exactly these versions, each checked against its hash. Raises PlanChanged."""
+    """The contents of exactly these versions, each checked against its hash; of a redacted one what is left. Raises PlanChanged."""
     contents = {}
     for part, wanted in parts.items():
         version = PlanVersion.objects.get(engagement=engagement, part=part, version=wanted["version"])
-        if part_hash(version.content) != wanted["sha256"]:
+        if version.sha256 != wanted["sha256"] or not redaction.holds(version, matches=part_hash(version.content) == version.sha256):
             raise PlanChanged(f"{version} was changed after it was frozen.")
         contents[part] = version.content
     return contents

@@ -45,6 +45,8 @@ class DocumentAdmin(WorkbookPages, JourneyPages, ExceptionPages, ReadOnly, Workb
     @display(description="file")
     def download(self, document: Document) -> str:
         """A link to the file."""
+        if document.removed_at:
+            return f"Removed on {document.removed_at:%Y-%m-%d}, since it named people"
         return format_html('<a href="{}">Download</a>', reverse("admin:reports_document_download", args=[document.pk]))
 
     def download_view(self, request: HttpRequest, pk: int) -> FileResponse:

@@ -7,6 +7,7 @@ from loads.models import Run
 from reports.books.certificate import book
 from reports.documents import write_book, write_json
 from reports.models import Document
+from workbench.engagements import redaction
 from workbench.engagements.models import AuditEntry, Engagement, Role, SignOff
 from workbench.engagements.signoffs import STATEMENTS, content_hash
 
@@ -16,7 +17,8 @@ KIND = "certificate"
 def content(signoff: SignOff) -> dict[str, Any]:
     """A signature as data, with the content that was signed, so that its hash can be computed again by whoever has this file.
 
-    role: the one that signing asks for, whatever the person's roles are now. holds: whether the stored content still has the signed hash.
+    role: the one that signing asks for, whatever the person's roles are now. holds: whether the stored content still has the signed hash,
+    or where what names people was taken out of it (redacted), the hash of what was left.
     """
     signer = signoff.signed_by
     earlier = SignOff.objects.filter(engagement=signoff.engagement, kind=signoff.kind, pk__lte=signoff.pk)
@@ -37,7 +39,8 @@ def content(signoff: SignOff) -> dict[str, Any]:
         "address": signoff.address,
         "note": signoff.note,
         "content_sha256": signoff.content_sha256,
-        "holds": content_hash(signoff.content) == signoff.content_sha256,
+        "holds": redaction.holds(signoff, matches=content_hash(signoff.content) == signoff.content_sha256),
+        "redacted": bool(signoff.redacted_hash),
         "covers": signoff.covers,
         "history": _entry(signoff),
         "content": signoff.content,

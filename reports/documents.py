@@ -37,13 +37,22 @@ def keep(
     newest = _newest(engagement, kind, format, run)
     if at is None and newest and newest.path == path:
         return newest
-    told = {"sha256": digest, "size": size, "kind": kind, "format": format, "run": run, "written_at": at or timezone.now()}
+    told = {
+        "sha256": digest,
+        "size": size,
+        "kind": kind,
+        "format": format,
+        "run": run,
+        "written_at": at or timezone.now(),
+        "removed_at": None,
+    }
     document, _ = Document.objects.update_or_create(engagement=engagement, path=path, defaults=told)
     return document
 
 
 def _newest(engagement: Engagement, kind: str, format: str, run: Run | None) -> Document | None:
-    return Document.objects.filter(engagement=engagement, kind=kind, format=format, run=run).order_by("-written_at", "-pk").first()
+    written = Document.objects.standing().filter(engagement=engagement, kind=kind, format=format, run=run)
+    return written.order_by("-written_at", "-pk").first()
 
 
 def is_up_to_date(engagement: Engagement, kind: str, format: str, run: Run | None) -> bool:

@@ -30,6 +30,10 @@ TITLES = {
     "consent": Title("Consent list", "What each address agreed to, by purpose and topic, for a system that keeps consent by address."),
     "exceptions": Title("Exceptions", "Every record that didn't load as planned, with its value and reason, to say what is done about it."),
     "exceptions_sent": Title("Exceptions, sent back", "The workbook of exceptions as it came back, with what is to be done about each."),
+    "purge": Title("Certificate of purge", "What was removed, what became a keyed hash, what was kept, and the sums as they stood before."),
+    "erasure": Title(
+        "Record of an erasure", "What was taken out of one person's data, and their rows at the destination. It names nobody."
+    ),
     "losses": Title("Losses and records not loaded", "Every shortened or left-out value, every record that didn't load, with reasons."),
 }
 

@@ -65,7 +65,9 @@ class ExceptionPages(ModelAdmin):
             totals=_totals(found),
             reruns=run.reruns.order_by("-pk"),
             entries=AuditEntry.objects.filter(engagement=run.engagement, action__in=DEEDS).order_by("-number")[:EARLIER],
-            documents=Document.objects.filter(run=run, kind__in=(exceptions.KIND, exceptions.SENT_KIND)).order_by("-written_at")[:EARLIER],
+            documents=Document.objects.standing()
+            .filter(run=run, kind__in=(exceptions.KIND, exceptions.SENT_KIND))
+            .order_by("-written_at")[:EARLIER],
         )
 
     def _workbook(self, request: HttpRequest, run: Run) -> HttpResponse:

@@ -12,12 +12,16 @@ class DocumentQuerySet(models.QuerySet["Document"]):
     """Documents."""
 
     def visible_to(self, user: User | AnonymousUser) -> "DocumentQuerySet":
-        """Those of the engagements that `user` may see."""
-        return self.filter(engagement__in=Engagement.objects.visible_to(user))
+        """Those of the engagements that `user` may see, but for those whose file was removed."""
+        return self.standing().filter(engagement__in=Engagement.objects.visible_to(user))
+
+    def standing(self) -> "DocumentQuerySet":
+        """Those whose file wasn't removed since it named people."""
+        return self.filter(removed_at=None)
 
     def newest(self) -> list["Document"]:
         """The current version of each; earlier ones stay in the store and in the list of documents."""
-        return list({(row.kind, row.format, row.run_id): row for row in self.order_by("written_at", "pk")}.values())
+        return list({(row.kind, row.format, row.run_id): row for row in self.standing().order_by("written_at", "pk")}.values())
 
 
 class Document(models.Model):
@@ -31,6 +35,9 @@ class Document(models.Model):
     sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField("bytes", default=0)
     written_at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(
+        "file removed", null=True, blank=True, help_text="Since it named people; hash and size stay, by which a copy can be checked."
+    )
 
     objects = DocumentQuerySet.as_manager()
 

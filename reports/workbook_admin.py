@@ -41,7 +41,8 @@ class WorkbookPages(ModelAdmin):
         if request.method == "POST" and chosen:
             return self._acted(request, chosen)
         kinds = (workbook.KIND, workbook.IMPORT_KIND)
-        documents = Document.objects.filter(engagement=chosen, kind__in=kinds).order_by("-written_at")[:EARLIER] if chosen else []
+        kept = Document.objects.standing().filter(engagement=chosen, kind__in=kinds)
+        documents = kept.order_by("-written_at")[:EARLIER] if chosen else []
         return self._workbook_page(request, "workbook", "Mapping workbook", engagements=mine, chosen=chosen, documents=documents)
 
     def _acted(self, request: HttpRequest, engagement: Engagement) -> HttpResponse:

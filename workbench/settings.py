@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "reports",
     "workbench.pipeline",
     "workbench.hypercare",
+    "workbench.privacy",
     "workbench.portal",
 ]
 
@@ -265,6 +266,8 @@ UNFOLD = {
                 "title": "People and tasks",
                 "separator": True,
                 "items": [
+                    {"title": "Erasures", "icon": "person_remove", "link": reverse_lazy("admin:privacy_erasure_changelist")},
+                    {"title": "Purges", "icon": "delete_forever", "link": reverse_lazy("admin:privacy_purge_changelist")},
                     _of_superusers("Users", "person", "admin:auth_user_changelist"),
                     _of_superusers("Queued tasks", "pending", "admin:django_q_ormq_changelist"),
                     _of_superusers("Failed tasks", "error", "admin:django_q_failure_changelist"),

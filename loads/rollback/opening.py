@@ -12,7 +12,7 @@ from loads import runs
 from loads.destination import Destination
 from loads.models import Chunk, Phase, Run
 from loads.rollback.scope import Scope
-from workbench.engagements import history
+from workbench.engagements import gates, history
 from workbench.engagements.errors import WorkbenchError
 
 WHOLE = Scope()
@@ -35,8 +35,9 @@ class RightsMissing(WorkbenchError):
 def open_rollback(load: Run, user: User, scope: Scope = WHOLE) -> Run:
     """Record the rollback of a load and queue its plan; nothing is sent before `agree`.
 
-    Raises BadInput, NotInThatState, NothingToUndo, RunOpen. A load that stands still ends here: it can't be resumed afterwards.
+    Raises GateClosed, BadInput, NotInThatState, NothingToUndo, RunOpen. A load that stands still ends here: it can't be resumed afterwards.
     """
+    gates.require("rollback", load.engagement, load.environment)
     locked = Run.objects.select_for_update().get(pk=load.pk)
     _require_at_rest(locked)
     scope.require_in(locked)

@@ -14,8 +14,9 @@ from loads.destination import Destination
 from loads.models import Binding, Crosswalk, Run
 from mapping import plan
 from mapping.consent import ConsentRules
+from mapping.forgetting import REGISTER, forgotten_by
 from mapping.objects import LoadOrder, load_order
-from mapping.people import PersonRules, forgotten_hashes, moments_reader, person_rules
+from mapping.people import PersonRules, moments_reader, person_rules
 from mapping.playbooks import Playbook, load_playbook
 from mapping.transforms import TimeRules
 from workbench.engagements.errors import WorkbenchError
@@ -159,7 +160,7 @@ class StagingContext:
     @cached_property
     def person_rules(self) -> PersonRules:
         """How a person's record is read, by the signed plan."""
-        forgotten = forgotten_hashes(self.answers("forgotten"))
+        forgotten = forgotten_by(self.engagement, self.dataset(REGISTER))
         consent = ConsentRules.from_content(self.contents["consent"])
         names = {"lifecycle_field": self.contents["split"]["stage_field"], "owner_field": self.contents["owners"]["owner_field"]}
         return person_rules(self.playbook, names, consent, self.time, forgotten)

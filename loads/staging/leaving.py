@@ -22,7 +22,6 @@ from loads.models import Crosswalk, Phase, Run
 from loads.staging import departed
 from loads.staging.context import StagingContext
 from loads.staging.rows import LateWriter
-from mapping.people import is_forgotten
 
 LISTS = pa.schema([("source_id", pa.string()), ("role", pa.string()), ("row_id", pa.string())])
 NAMES = pa.schema([("row_id", pa.string()), ("name", pa.string())])
@@ -88,7 +87,7 @@ def _leavers(con: duckdb.DuckDBPyConnection, context: StagingContext, object_nam
     cursor, register = con.cursor().execute(_LEAVERS), context.person_rules.forgotten
     while batch := cursor.fetchmany(BATCH):
         for source_id, row_id, list_id, member, table, cause, names in batch:
-            is_to_be = is_forgotten(register, *names)  # whom the source doesn't export any more it has forgotten already
+            is_to_be = register.has(*names)  # whom the source doesn't export any more it has forgotten already
             yield Leaver(source_id, row_id, list_id, member, table, Departed.Cause.FORGOTTEN if is_to_be else cause)
 
 

@@ -24,7 +24,6 @@ from loads.staging.quality import Quality
 from loads.staging.ranges import InRanges, bounds
 from loads.staging.rows import Draft, TableWriter
 from mapping.issues import Issue
-from mapping.people import is_forgotten
 
 OBJECT, TABLES = placing.OBJECT, placing.TABLES
 IDS = "ids.parquet"
@@ -123,7 +122,7 @@ def _keep_departed(con: duckdb.DuckDBPyConnection, context: StagingContext) -> N
         named=f"SELECT source_id, disposition NOT IN ('planned', 'merged') AS waits FROM decisions WHERE NOT {FORGOTTEN}",  # noqa: S608
         given=f"SELECT name AS source_id, \"table\", '' AS role, row_id FROM ({placing.IDS})",  # noqa: S608 - names of our own
         there='SELECT "table", row_id FROM everyone',
-        forgotten=lambda names: not listed.isdisjoint(names) or is_forgotten(context.person_rules.forgotten, *names),
+        forgotten=lambda names: not listed.isdisjoint(names) or context.person_rules.forgotten.has(*names),
     )
 
 

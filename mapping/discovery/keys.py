@@ -7,7 +7,8 @@ from connectors import landing
 from connectors.models import Dataset
 from mapping import plan
 from mapping.consent import ConsentRules
-from mapping.people import PersonRules, forgotten_hashes, keys_of, keys_path, person_rules
+from mapping.forgetting import REGISTER, forgotten_by
+from mapping.people import PersonRules, keys_of, keys_path, person_rules
 from mapping.playbooks import load_playbook
 from mapping.side_keys import members_of, members_path, purchases_of, purchases_path
 from mapping.transforms import TimeRules
@@ -76,6 +77,5 @@ def _files(engagement: Engagement, purpose: str) -> KeyFiles | None:
 def _rules(engagement: Engagement, dataset: Dataset) -> PersonRules:
     names = plan.names_of(engagement)
     consent = ConsentRules.from_content(plan.BUILDERS["consent"](engagement))
-    forgotten = landing.latest(engagement, "forgotten", dataset.purpose)
-    hashes = forgotten_hashes(landing.records(forgotten)) if forgotten else frozenset()
-    return person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), hashes)
+    forgotten = forgotten_by(engagement, landing.latest(engagement, REGISTER, dataset.purpose))
+    return person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), forgotten)

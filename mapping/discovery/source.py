@@ -26,6 +26,7 @@ from mapping.discovery.keys import PERSON, make_files, people_keys
 from mapping.discovery.objects import keep_objects
 from mapping.discovery.profiling import keep_listed_profiles, keep_profiles
 from mapping.fieldmaps import reader
+from mapping.forgetting import sieve
 from mapping.identity import id_text, source_id
 from mapping.models import DiscoveryFinding, ObjectMap, OrganisationList, OwnerMatch, SplitRule
 from mapping.owners.models import ACTIVITIES
@@ -166,6 +167,7 @@ def land_people(
         origin=given,
         base=base_of(engagement, PERSON, given) if delta else None,
         overlap=overlap(engagement),
+        forget=sieve(engagement, PERSON),
     )
 
 
@@ -199,6 +201,7 @@ def land_object(
         origin=given,
         base=base_of(engagement, rule.name, given) if delta else None,
         overlap=overlap(engagement),
+        forget=sieve(engagement, rule.name),
     )
 
 

@@ -7,7 +7,7 @@ from django_q.tasks import async_task
 
 from connectors.dataverse.client import Client
 from mapping.owners import checks, snapshot
-from workbench.engagements import history
+from workbench.engagements import gates, history
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement, Environment
 
@@ -21,8 +21,10 @@ def want(engagement: Engagement, actor: object) -> None:
 
 
 def read_again(engagement_id: int, actor: str) -> None:
-    """Read every environment that answers, and hold the answers against what is there now."""
+    """Read every environment that answers, and hold the answers against what is there now; nothing where nothing may be read any more."""
     engagement = Engagement.objects.get(pk=engagement_id)
+    if gates.missing("discover", engagement):
+        return
     told = {}
     for environment in Environment.objects.filter(engagement=engagement).select_related("engagement", "connection"):
         try:

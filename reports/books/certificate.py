@@ -143,6 +143,8 @@ CONTENTS = {"matrix": _matrix, "sandbox": _sandbox, "schema": _schema}
 def _verification(told: Mapping[str, Any]) -> Part:
     entry = told["history"]
     holds = Note("The stored content has the hash that was signed.", Tone.GOOD)
+    if told.get("redacted"):
+        holds = Note("What named people was taken out of the content since; the hash is that of the content as it was signed.", Tone.WARN)
     broken = Note("The stored content hasn't the hash that was signed: the database was changed behind the workbench.", Tone.BAD)
     facts: list[tuple[str, Cell]] = [("Command", Code(f"manage.py verify_history {told['slug']}"))]
     if entry:
@@ -151,7 +153,8 @@ def _verification(told: Mapping[str, Any]) -> Part:
         "1. Run the command below. It computes every hash of the engagement's history anew; an entry that was changed, added or removed "
         "breaks the chain. The entry below recorded this signature, with its address and hashes.",
         "2. The JSON beside this certificate holds the content that was signed under the name 'content'. The SHA-256 of its canonical form "
-        "(RFC 8785) is the hash under Signature.",
+        "(RFC 8785) is the hash under Signature"
+        + (", where the JSON is of the certificate as it was written when it was signed." if told.get("redacted") else "."),
         "3. The hash on the title page is the SHA-256 of that JSON file itself.",
     ]
     return Part("How to check this certificate", notes=[holds if told["holds"] else broken], text=text, facts=facts)

@@ -105,11 +105,11 @@ def test_a_kill_between_the_counts_and_the_slice_counts_nothing_twice(northwind,
     whole = land(northwind, Stream(slices))
     land_piece = landing.land_piece
 
-    def killed(dataset, name, lines, identify):
+    def killed(dataset, name, lines, identify, **more):
         if name == "1":
             list(lines)
             raise KeyboardInterrupt
-        return land_piece(dataset, name, lines, identify)
+        return land_piece(dataset, name, lines, identify, **more)
 
     monkeypatch.setattr(landing, "land_piece", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from tests.pages import cast
-from workbench.engagements import history
+from workbench.engagements import history, redaction
 from workbench.engagements.models import AuditEntry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -96,3 +96,41 @@ def test_the_database_itself_refuses_to_change_an_entry(northwind):
 def test_the_database_itself_refuses_to_delete_an_entry(northwind):
     with pytest.raises(IntegrityError, match="never changed or deleted"), transaction.atomic():
         AuditEntry.objects.filter(engagement=northwind).delete()
+
+
+def test_what_names_people_is_taken_out_of_an_entry_and_the_chain_holds(northwind):
+    entry = northwind.history.get(number=2)
+    assert redaction.redact(entry, subject="(removed)", detail={})
+    assert not redaction.redact(entry, subject="(removed)", detail={})
+    history.record(northwind, actor="ada", action="purged", subject="Northwind", detail={"redacted": redaction.told(northwind)})
+    assert northwind.history.get(number=2).subject == "(removed)"
+    assert list(history.breaks(northwind)) == []
+
+
+def test_a_redaction_that_no_entry_tells_of_is_named(northwind):
+    redaction.redact(northwind.history.get(number=2), subject="(removed)")
+    assert any("no entry tells of it" in line for line in history.breaks(northwind))
+
+
+@pytest.mark.usefixtures("_without_triggers")
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        (f"UPDATE {TABLE} SET subject = 'nothing' WHERE number = 2", "Entry 2 was changed after it was redacted."),
+        (f"UPDATE {TABLE} SET redacted_hash = 'x' WHERE number = 3", "The redacted rows aren't those that entry 4 tells of."),
+        (f"UPDATE {TABLE} SET redacted_hash = '' WHERE number = 2", "Entry 2 was changed after it was written."),
+    ],
+)
+def test_a_forged_redaction_is_named(northwind, sql, says):
+    redaction.redact(northwind.history.get(number=2), subject="(removed)", detail={})
+    history.record(northwind, actor="ada", action="purged", subject="Northwind", detail={"redacted": redaction.told(northwind)})
+    forge(sql)
+    assert says in list(history.breaks(northwind))
+
+
+@pytest.mark.parametrize("column", ["actor", "action", "hash", "previous_hash"])
+def test_the_database_lets_a_redaction_change_what_names_people_and_nothing_else(northwind, column):
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        AuditEntry.objects.filter(engagement=northwind, number=2).update(**{column: "x"}, redacted_hash="y")
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        AuditEntry.objects.filter(engagement=northwind, number=2).update(subject="x")

@@ -28,10 +28,12 @@ from mapping.models import (
 from reports.models import Document
 from tests.pages import cast
 from workbench.engagements import history, invitations, signoffs
+from workbench.engagements.models import Membership, Role
 from workbench.engagements.scoped_admin import Scoped
 from workbench.hypercare import tickets
 from workbench.hypercare.models import HypercareCalendar
 from workbench.pipeline.models import Step
+from workbench.privacy.models import Erasure, Purge
 
 pytestmark = pytest.mark.django_db
 MARKUP = "<script>alert(1)</script>{{ 7|add:7 }}"
@@ -89,6 +91,11 @@ def fill(engagement, people, rows: int = 1) -> None:
             engagement, by=people.approver, side=tickets.Side.CUSTOMER, title=MARKUP, text=f"{n}{MARKUP}", kind="other"
         )
         tickets.say(raised, by=people.engineer, side=tickets.Side.ENGINEER, text=MARKUP, internal=True)
+        done = {"finished_at": run.created_at, "counts": {MARKUP: 1}}
+        Erasure.objects.create(engagement=engagement, person=f"{n}{MARKUP}"[:80], requested_by=people.engineer, **done)
+        gone = cast.make_engagement(f"Purged {uuid.uuid4().hex[:8]}")  # its own is closed for all the rest
+        Membership.objects.create(engagement=gone, user=people.engineer, role=Role.ENGINEER)
+        Purge.objects.create(engagement=gone, requested_by=MARKUP)
 
 
 def sign(engagement, people):

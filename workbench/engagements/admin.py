@@ -17,7 +17,10 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from workbench.engagements import invitation_admin  # noqa: F401 - it registers its pages
+from workbench.engagements import (
+    invitation_admin,  # noqa: F401 - it registers its pages
+    redaction,
+)
 from workbench.engagements.models import AuditEntry, Connection, Engagement, Environment, Membership, Role, SignOff
 from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, StackedRows, WorkbenchAdmin
 from workbench.engagements.signoffs import content_hash
@@ -188,7 +191,8 @@ class SignOffAdmin(ReadOnly, WorkbenchAdmin):
     def page_context(self, request: HttpRequest, obj: SignOff) -> dict[str, Any]:
         """What was signed, and whether it still has its hash."""
         text = json.dumps(obj.content, indent=1, ensure_ascii=False, sort_keys=True)
-        return {"signoff": obj, "holds": content_hash(obj.content) == obj.content_sha256, "content_text": text}
+        holds = redaction.holds(obj, matches=content_hash(obj.content) == obj.content_sha256)
+        return {"signoff": obj, "holds": holds, "content_text": text}
 
     @display(description="covers")
     def parts(self, signoff: SignOff) -> str:

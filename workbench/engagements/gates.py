@@ -25,12 +25,17 @@ _gates: dict[str, tuple[frozenset[str], Check]] = {}
 
 # The steps of an engagement that a gate can close, and what is said of one that is closed.
 ACTIONS: Mapping[str, str] = {
+    "discover": "Discovery can't start",
     "extract": "Extract can't start",
     "provision": "Provision can't start",
     "load": "Load can't start",
     "sandbox signature": "The sandbox run can't be signed",
     "handoff": "The hand-off can't start",
+    "rollback": "The rollback can't start",
     "removal": "The removal of the schema can't start",
+    "ticket": "No ticket can be raised",
+    "erase": "Nobody can be erased",
+    "purge": "The engagement can't be purged",
 }
 
 

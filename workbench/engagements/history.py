@@ -1,4 +1,7 @@
-"""The append-only, hash-chained history of an engagement: who changed or decided what, and when."""
+"""The append-only, hash-chained history of an engagement: who changed or decided what, and when.
+
+What names people may be taken out of an entry (`redaction`); its hash stays, so that the chain holds, and it is verified by another one.
+"""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -8,6 +11,7 @@ from typing import Any
 import rfc8785
 from django.db import transaction
 
+from workbench.engagements import redaction
 from workbench.engagements.models import AuditEntry, Engagement
 
 GENESIS = "0" * 64
@@ -56,6 +60,7 @@ def breaks(engagement: Engagement) -> Iterator[str]:
             yield f"Entry {expected} is missing."
         if entry.previous_hash != previous:
             yield f"Entry {entry.number} doesn't follow the entry before it."
-        if entry_hash(entry) != entry.hash:
+        if not entry.redacted_hash and entry_hash(entry) != entry.hash:
             yield f"Entry {entry.number} was changed after it was written."
         previous, expected = entry.hash, entry.number + 1
+    yield from redaction.breaks(engagement)

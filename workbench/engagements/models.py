@@ -3,7 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -132,6 +132,30 @@ class Invitation(models.Model):
         if self.revoked_at:
             return self.State.REVOKED
         return self.State.EXPIRED if self.expires_at <= timezone.now() else self.State.OPEN
+
+
+class PseudonymKey(models.Model):
+    """The key of the engagement's pseudonyms, see `pseudonyms`: made once, encrypted as credentials are."""
+
+    engagement = models.OneToOneField(Engagement, on_delete=models.CASCADE, related_name="pseudonym_key")
+    key = EncryptedTextField(editable=False)
+
+    def __str__(self) -> str:
+        return f"key of {self.engagement}"
+
+
+class ErasedName(models.Model):
+    """An id or e-mail address of somebody who was erased from the engagement, as a pseudonym: they stay out of what is landed later."""
+
+    engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="erased_names")
+    pseudonym = models.CharField(max_length=80)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["engagement", "pseudonym"], name="erased_name_once")]
+
+    def __str__(self) -> str:
+        return self.pseudonym
 
 
 class Connection(models.Model):
@@ -268,11 +292,27 @@ class AppendOnly(models.Model):
         raise TypeError(f"{self._meta.verbose_name} rows are never deleted.")
 
 
-class SignOff(AppendOnly):
+class Redactable(AppendOnly):
+    """A row that is written once, and of which what names people may be taken out again, see `redaction`; its own hashes stay.
+
+    OF_PEOPLE: the fields that may. redacted_hash: SHA-256 of what stands in them since; empty where nothing was taken out.
+    """
+
+    OF_PEOPLE: ClassVar[tuple[str, ...]]
+
+    redacted_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class SignOff(Redactable):
     """A signature of the customer. It covers plan parts at exact versions and the content that the page showed.
 
     covers: {part: {"version": int, "sha256": str}}. A part whose hash differs now is no longer covered.
     """
+
+    OF_PEOPLE = ("content", "note")
 
     class Kind(models.TextChoices):
         MATRIX = "matrix", "Split matrix and companies"
@@ -297,8 +337,10 @@ class SignOff(AppendOnly):
         return f"{self.get_kind_display()} signed {self.signed_at:%Y-%m-%d %H:%M} UTC"
 
 
-class AuditEntry(AppendOnly):
+class AuditEntry(Redactable):
     """One link of the engagement's history; `hash` covers the entry and the hash before it."""
+
+    OF_PEOPLE = ("subject", "detail")
 
     engagement = models.ForeignKey(Engagement, on_delete=models.PROTECT, related_name="history")
     number = models.PositiveIntegerField()

@@ -1,13 +1,9 @@
 """Whom the source was asked to forget: of them, and of what belongs to them, a ticket shows nothing but that."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from connectors import landing
-from connectors.models import Dataset
-from mapping.fieldmaps import reader
-from mapping.identity import normalise_email
-from mapping.people import forgotten_hashes, is_forgotten
+from mapping.forgetting import names_of, newest_register
 from mapping.playbooks import load_playbook
 from workbench.engagements.models import Engagement
 
@@ -15,18 +11,16 @@ CODE, PARENT_SKIPPED = "person.forgotten", "parent.skipped"
 
 
 class Register:
-    """The newest register of forgotten people that was read from the source."""
+    """Everybody who is to be forgotten: on the newest register that was read from the source, or erased here."""
 
     def __init__(self, engagement: Engagement) -> None:
         """Read it once."""
-        datasets = [landing.latest(engagement, "forgotten", purpose) for purpose in Dataset.Purpose.values]
-        newest = max((dataset for dataset in datasets if dataset), key=lambda dataset: dataset.started_at, default=None)
-        self._hashes = forgotten_hashes(landing.records(newest)) if newest else frozenset()
+        self._forgotten = newest_register(engagement)
         self._playbook = load_playbook(engagement.platform)
 
     def has(self, *keys: str) -> bool:
         """Whether one of the ids and e-mails is on it."""
-        return is_forgotten(self._hashes, *keys)
+        return self._forgotten.has(*keys)
 
     def covers(self, record: Mapping[str, Any], codes: Collection[str], parents: Sequence[Mapping[str, Any]]) -> bool:
         """Whether a record is of a forgotten person or belongs to one, as an event does.
@@ -46,13 +40,3 @@ class Register:
 def codes_of(told: Mapping[str, Any]) -> set[str]:
     """The codes of a disposition's reasons."""
     return {reason["code"] for reason in told["reasons"]}
-
-
-def names_of(record: Mapping[str, Any], fields: Iterable[str]) -> Iterator[str]:
-    """The ids and e-mails that fields of a record hold, as they are written and as they are compared."""
-    for field in fields:
-        value = reader(field)(record)
-        if isinstance(value, str) and value:
-            yield value
-            if address := normalise_email(value)[0]:
-                yield address

@@ -16,12 +16,12 @@ from loads.verification import BIND
 from mapping import plan
 from mapping.computed import compile_computed, is_filled
 from mapping.fieldmaps import reader
+from mapping.forgetting import names_of
 from mapping.models import PlanVersion
 from mapping.objects import ACTIVITIES
 from mapping.people import owner_key
 from mapping.split import matrix_from_content, normalise_stage
 from workbench.engagements.models import SignOff
-from workbench.hypercare.forgetting import names_of
 
 PARTS = ("split", "companies", "owners", "maps")
 OWNER_SETS = ("/systemusers(", "/teams(")

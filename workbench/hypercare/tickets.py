@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from workbench.engagements import history
+from workbench.engagements import gates, history
 from workbench.engagements.access import roles_of, workable_by
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Role
@@ -108,6 +108,7 @@ def raise_ticket(
 ) -> Ticket:
     """A new ticket with the records that it is about; its clock starts. Raises MayNotAct, BadInput."""
     _require(by, engagement, side)
+    gates.require("ticket", engagement)
     title, text = " ".join(title.split()), _checked(text)
     if not title or len(title) > TITLE_LIMIT or not text:
         raise BadInput("A ticket needs a title of one line and a text.", remedy="Say what you see and what you expect.")

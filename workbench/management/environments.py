@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 
-from workbench.engagements.models import Environment
+from workbench.engagements.models import Engagement, Environment
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,6 +29,15 @@ def environment_of(options: Mapping[str, Any]) -> Environment:
     if found is None:
         known = sorted(f"{one.engagement.slug}/{one.kind}" for one in Environment.objects.select_related("engagement"))
         raise CommandError(f"There is no environment {options['environment']}. There are: {', '.join(known) or 'none'}.")
+    return found
+
+
+def engagement_of(slug: str) -> Engagement:
+    """The engagement that was named. Raises CommandError."""
+    found = Engagement.objects.filter(slug=slug).first()
+    if found is None:
+        known = ", ".join(Engagement.objects.order_by("slug").values_list("slug", flat=True))
+        raise CommandError(f"There is no engagement {slug}. There are: {known or 'none'}.")
     return found
 
 

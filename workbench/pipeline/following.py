@@ -16,6 +16,21 @@ class StepFailed(WorkbenchError):
     remedy = "Do what the message says, then start the step again."
 
 
+def carry_through(step: Step, say: Callable[[str], None]) -> None:
+    """See a step through in this process, whether workers run or not: what another worker holds is waited for. Raises StepFailed."""
+    from workbench.pipeline.tasks import carry_out  # the tasks load every layer
+
+    while step.is_under_way:
+        carry_out(step.pk)
+        said = step.progress
+        step.refresh_from_db()
+        if step.is_under_way:
+            time.sleep(LOOK_S)
+        if step.progress and step.progress != said:
+            say(f"{step.get_name_display()}: {step.progress}")
+    follow(step, say)
+
+
 def follow(step: Step, say: Callable[[str], None]) -> None:
     """Wait until a step is done. Raises StepFailed."""
     environment = f" ({step.environment.get_kind_display().lower()})" if step.environment else ""

@@ -26,6 +26,8 @@ class Step(models.Model):
         LOAD = "load", "Load"
         DOCUMENTS = "documents", "Documents"
         HANDOFF = "handoff", "Handoff"
+        ERASE = "erase", "Erasure of a person"
+        PURGE = "purge", "Purge"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

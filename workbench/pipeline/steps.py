@@ -20,8 +20,11 @@ from workbench.pipeline.models import Step
 LONG = (Step.Name.DISCOVER, Step.Name.EXTRACT, Step.Name.DELTA)  # what these had done before they failed is worth going on with
 STALE = timedelta(days=1)  # what a failed step had done isn't gone on with after so long
 CARRY_OUT = "workbench.pipeline.tasks.carry_out"
-# What a step must wait for; discovery waits for nothing.
+# What a step must wait for.
 GATES = {
+    Step.Name.DISCOVER: "discover",
+    Step.Name.CHECK: "discover",
+    Step.Name.REFRESH: "discover",
     Step.Name.EXTRACT: "extract",
     Step.Name.DELTA: "extract",
     Step.Name.PROVISION: "provision",
@@ -29,6 +32,8 @@ GATES = {
     Step.Name.SAMPLE: "load",
     Step.Name.LOAD: "load",
     Step.Name.HANDOFF: "handoff",
+    Step.Name.ERASE: "erase",
+    Step.Name.PURGE: "purge",
 }
 PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REMOVE, Step.Name.REFRESH, Step.Name.SAMPLE, Step.Name.LOAD)
 RUNS = {Step.Name.SAMPLE: Run.Kind.SAMPLE, Step.Name.LOAD: Run.Kind.LOAD}

@@ -21,7 +21,7 @@ from loads.removal.survey import name_of
 from mapping.discovery.keys import PERSON, make_files, ready_files
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
-from workbench.pipeline import discovery, extraction, handoff, leases
+from workbench.pipeline import discovery, extraction, further, handoff, leases
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work, go_on, started
 
@@ -69,7 +69,7 @@ def _take_part(step: Step) -> bool:
     if step.attempts > ATTEMPTS:
         remedy = "Look at the workers' memory and at TASK_TIMEOUT_S, then start the step again: it goes on where it stopped."
         raise WorkbenchError(f"The step was cut off {ATTEMPTS} times at the same place.", remedy=remedy)
-    more = go_on(started(step), PARTS[step.name](step))
+    more = go_on(started(step), (PARTS.get(step.name) or further.parts_of(step.name))(step))
     if more:
         leases.keep(step, attempts=0)
     return more

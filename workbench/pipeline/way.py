@@ -68,7 +68,7 @@ def way(engagement: Engagement) -> list[Stage]:
     environments = {row.kind: row for row in engagement.environments.select_related("connection").defer("connection__secret")}
     load = {kind: gates.missing("load", engagement, environments.get(kind)) for kind in Environment.Kind.values}
     steps = latest_steps(engagement)
-    discovery = _step_stage("discovery", "Discovery", "discover", steps)
+    discovery = _step_stage("discovery", "Discovery", "discover", steps, missing=gates.missing("discover", engagement))
     stages = [discovery, *_planning(engagement, load["sandbox"], discovery), _extraction(engagement, steps)]
     for kind in Environment.Kind.values:
         stages += _environment_stages(engagement, kind, environments.get(kind), load[kind], steps)
