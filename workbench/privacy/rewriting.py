@@ -86,17 +86,18 @@ def _by_group(file: pq.ParquetFile, rows: Set[int]) -> Iterator[tuple[int, list[
 
 
 def _changed(table: pa.Table, places: Sequence[int], change: Change) -> tuple[pa.Table, int]:
-    """A row group after the change, and how many of its rows it changed."""
-    if not places:
-        return table, 0
-    rows: list[Row | None] = table.to_pylist()
+    """A row group after the change, and how many of its rows it changed; the other rows stay as they lie."""
+    pieces, start = list[pa.Table](), 0
     changed = 0
     for place in places:
-        before = rows[place]
-        after = change(before) if before is not None else None
-        changed += after is not before
-        rows[place] = after
-    return (pa.Table.from_pylist([row for row in rows if row is not None], schema=table.schema) if changed else table), changed
+        [before] = table.slice(place, 1).to_pylist()
+        after = change(before)
+        if after is not before:
+            changed += 1
+            left = [pa.Table.from_pylist([after], schema=table.schema)] if after is not None else []
+            pieces += [table.slice(start, place - start), *left]
+            start = place + 1
+    return (pa.concat_tables([*pieces, table.slice(start)]), changed) if changed else (table, 0)
 
 
 def columns_of(path: Path) -> Sequence[str]:
