@@ -13,7 +13,7 @@ from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
 from connectors.http import ServerFailed
 from connectors.store import batched
-from loads.destination import EDITOR, Destination
+from loads.destination import Destination
 from loads.endings import ENDINGS, NAME, Ending
 from loads.membership import Left, Members, Ties
 from loads.messaging import Message, OfTable, Values
@@ -37,7 +37,8 @@ def message_of(phase: Phase, destination: Destination, client: Client | None = N
 class States(OfTable):
     """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart.
 
-    A row that was there before the run, that the run didn't change and that somebody else changed last keeps the state that it has.
+    A row that somebody else changed last keeps the state that it has. Rows that this run didn't make are changed one by one, in the version
+    that was looked at: people may have them open.
     """
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
@@ -46,12 +47,7 @@ class States(OfTable):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows whose state is somebody else's."""
-        stamp = self.destination.stamp(self.name, self.run_key)
-        before = [row for row in rows if row.origin != Crosswalk.Origin.CREATED]
-        found = self.look(before, [EDITOR, *stamp]) if before else {}
-        others = {key: there for key, there in found.items() if any(there.get(name) != value for name, value in stamp.items())}
-        theirs = (key for key, there in others.items() if str(there.get(EDITOR)).lower() not in self.destination.user_ids)
-        return dict.fromkeys(theirs, "conflict.edited")
+        return dict.fromkeys((row.row_id for row in rows if self.is_changed_by_others(row)), "conflict.edited")
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""
@@ -59,7 +55,12 @@ class States(OfTable):
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
-        if "Update" not in self.table.bulk:
+        made = [row for row in rows if row.origin == Crosswalk.Origin.CREATED]
+        others = [row for row in rows if row.origin != Crosswalk.Origin.CREATED]
+        return self._send_together(made) + (super().send(others) if others else [])
+
+    def _send_together(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        if not rows or "Update" not in self.table.bulk:
             return super().send(rows)
         targets = [{self.table.primary_id: row.row_id, **row.values} for row in rows]
         try:
@@ -70,18 +71,28 @@ class States(OfTable):
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.values, {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", dict(row.values), self.as_seen(row))
 
 
 class Gone(States):
     """Rows whose source records are gone: deactivated, and opted out where the person is to be forgotten; sent as states are.
 
-    What people edited of them is looked at when they are staged.
+    What people edited of them is looked at when they are staged, and again when they are changed: the run may have waited in between.
     """
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        """None."""
-        return {}
+        """Rows to be deactivated that somebody edited since. Who is to be forgotten is opted out in them nonetheless."""
+        edited = [row for row in rows if "statecode" in row.values and self.is_changed_by_others(row)]
+        refusals = [row for row in edited if _refusals(row)]
+        lost = {row.row_id for row, outcome in answered(self.client, refusals, self._refusing) if not outcome.ok}
+        return {row.row_id: "consent.not_written" if row.row_id in lost else "conflict.edited" for row in edited}
+
+    def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row; a refusal alone is written whatever anybody did to the row meanwhile."""
+        return super().operation(row) if "statecode" in row.values else self._refusing(row)
+
+    def _refusing(self, row: StagedRow) -> Operation:
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", _refusals(row), {"If-Match": "*"})
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Of each row what is changed of it."""
@@ -92,6 +103,10 @@ class Gone(States):
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """All that is changed."""
         return row.values
+
+
+def _refusals(row: StagedRow) -> dict[str, Any]:
+    return {name: value for name, value in row.values.items() if name not in States.columns}
 
 
 class Publish(OfTable):
@@ -123,17 +138,13 @@ class Publish(OfTable):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Products that others retired or have under revision."""
-        found = self.look(rows, ["statecode", EDITOR]) if rows else {}
-        there = [(row, found[row.row_id]) for row in rows if row.row_id in found]
-        theirs = [(row, product) for row, product in there if not (row.values["ours"] and self._is_our_edit(product))]
-        return {row.row_id: THEIRS[state] for row, product in theirs if (state := product["statecode"]) in THEIRS}
-
-    def _is_our_edit(self, product: Mapping[str, Any]) -> bool:
-        return str(product.get(EDITOR)).lower() in self.destination.user_ids
+        found = self.look(rows, ["statecode"]) if rows else {}
+        theirs = [row for row in rows if row.row_id in found and not (row.values["ours"] and not self.is_changed_by_others(row))]
+        return {row.row_id: THEIRS[state] for row in theirs if (state := found[row.row_id]["statecode"]) in THEIRS}
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, self.as_seen(row))
 
 
 CLOSES = "closes"  # a row's close activities, id -> its values, beside the columns that are read of the row
@@ -241,11 +252,11 @@ class Close(OfTable):
         found = self.look([row for row in rows if row.row_id in wanted], ("statecode", day)) if wanted else {}
         closed = {key: there[day] for key, there in found.items() if there["statecode"] == self.ending.state}
         shifted = [row for row in rows if row.row_id in closed and not same(self.types.get(day), wanted[row.row_id], closed[row.row_id])]
-        sent = answered(self.client, shifted, lambda row: self._on_day(row, wanted[row.row_id]))
+        sent = answered(self.client, shifted, lambda row: self._on_day(row, wanted[row.row_id], self.as_seen(row)))
         return {row.row_id: outcome for row, outcome in sent if not outcome.ok}
 
-    def _on_day(self, row: StagedRow, day: str) -> Operation:
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", {self.ending.day: day}, {"If-Match": "*"})
+    def _on_day(self, row: StagedRow, day: str, version: Mapping[str, str]) -> Operation:
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", {self.ending.day: day}, version)
 
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
         """What a batch does for one row."""
@@ -270,7 +281,7 @@ class Close(OfTable):
         """What opens a row again, without these of its close activities. values: what is written into it."""
         activity = self.destination.table(self.ending.activity)
         earlier = [Operation("DELETE", f"{activity.entity_set}({close_id})") for close_id in closes]
-        return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, {"If-Match": "*"}))
+        return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, self.as_seen(row)))
 
     def _is_of_this_run(self, there: Values) -> bool:
         return all(there.get(column) == value for column, value in self._stamp.items())

@@ -11,7 +11,7 @@ from loads import crosswalk, ledger, staged
 from loads.destination import RUN_ID, Destination
 from loads.models import Binding, LedgerEntry, Phase, Run
 from loads.reconciliation import record, written_rows
-from loads.rollback.late import BACK
+from loads.rollback.late import back_of
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
 from loads.staged import StagedRow
 
@@ -53,9 +53,9 @@ def _left_by_run_id(phase: Phase, destination: Destination) -> int:
 
 def _left_undone(phase: Phase, destination: Destination, beat: Callable[[], None]) -> int:
     """Rows that don't hold what they held before."""
-    message, left = BACK[phase.kind](destination, phase.table, destination.client), 0
+    left = 0
     for rows in store.batched(staged.read_phase(phase), COUNTED_AT_ONCE):
-        back = message.present([row for row in rows if row.action == RESTORE])
+        back = back_of(phase, destination).present([row for row in rows if row.action == RESTORE])
         left += len(rows) - len(back)
         beat()
     return left

@@ -18,7 +18,7 @@ from loads.ledger import Settlement
 from loads.models import Chunk, Phase
 from loads.reasons import VERSION_MISMATCH, reason, refusal
 from loads.rollback.hanging import look_under
-from loads.rollback.late import BACK
+from loads.rollback.late import back_of
 from loads.rollback.rows import RowJudge, holds, runs_of
 from loads.rollback.standing import Carried
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
@@ -43,7 +43,7 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> I
     """The calls that take a chunk's rows back, each safe to repeat. What they need of the database is read here, before them."""
     destination.table("list" if phase.kind in (Phase.Kind.TIES, Phase.Kind.MEMBERS, Phase.Kind.LEFT) else phase.table)
     if phase.kind != Phase.Kind.ROWS:
-        for part in BACK[phase.kind](destination, phase.table, destination.client).parts(rows):
+        for part in back_of(phase, destination).parts(rows):
             yield partial(_taken_back, destination, phase, part)
         return
     ground = _Ground(phase, destination, phase.undone, Carried(phase), bindings.late(destination.environment), runs_of(phase.run.load))
@@ -53,7 +53,7 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> I
 
 
 def _taken_back(destination: Destination, phase: Phase, rows: list[StagedRow], client: Client) -> list[Written]:
-    written = carrying_out.carry_out(BACK[phase.kind](destination, phase.table, client), rows)
+    written = carrying_out.carry_out(back_of(phase, destination, client), rows)
     return [replace(one, outcome=RESTORED) if one.outcome == "equal" else one for one in written]
 
 

@@ -1,25 +1,33 @@
-"""Messages that others got in before: what a killed worker sent may land while its successor does the same."""
+"""Messages that others got in before: a killed worker's may land while its successor does the same, and people go on working."""
 
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from loads.carrying_out import carry_out
 from loads.destination import Destination
-from loads.messages import Close
+from loads.messages import Close, Gone, States
+from loads.models import Phase, Run
+from loads.rollback.late import back_of
 from loads.staged import StagedRow
-from tests import simulated
+from tests import folders, simulated
 from tests.pages import cast
 
 pytestmark = pytest.mark.django_db
+SELLER = "00000000-0000-0000-0000-00000000005e"
+DISQUALIFIED, LOST = {"statecode": 2, "statuscode": 4}, {"statecode": 2, "statuscode": 5}
+OPEN = {"statecode": 0, "statuscode": 1}
 CLOSED = {"subject": "Won", "actualrevenue": 80.5, "actualend": "2021-05-06T23:30:00Z", "day": "2021-05-07"}
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[simulated.Simulated]:
-    with simulated.start(tmp_path_factory.mktemp("world"), only=["dataverse"]) as running:
+    seller = {"systemuserid": SELLER, "fullname": "Sam Seller", "isdisabled": False, "accessmode": 0}
+    world = folders.write(tmp_path_factory.mktemp("world"), [], rows={"dataverse/systemuser": [seller]})
+    with simulated.start(world, only=["dataverse"]) as running:
         yield running
 
 
@@ -33,8 +41,29 @@ def destination(servers: simulated.Simulated) -> Destination:
     return Destination(environment, quiet=False)
 
 
-def staged(row_id: str, values: dict[str, object]) -> StagedRow:
-    return StagedRow(row_id, "pu-1", 0, "", "", "update", "created", values, (), None, "", (), (), None, None)
+def staged(row_id: str, values: dict[str, object], origin: str = "created", before: dict[str, object] | None = None) -> StagedRow:
+    return StagedRow(row_id, "pu-1", 0, "", "", "update", origin, values, (), None, "", (), (), None, before)
+
+
+def lead(destination: Destination, **values: object) -> str:
+    row_id = str(uuid.uuid4())
+    destination.client.post("leads", {"leadid": row_id, "subject": "Lead", "lastname": "Lovelace"})
+    if values:
+        destination.client.send("PATCH", f"leads({row_id})", json=values)
+    return row_id
+
+
+def edit(servers: simulated.Simulated, row_id: str, **values: object) -> None:
+    """A person changes a lead."""
+    body = {"table": "lead", "id": row_id, "values": values, "user": SELLER}
+    with requests.Session() as session:
+        session.trust_env = False
+        assert session.post(f"{servers.dataverse}/_simulator/edit", json=body, timeout=10).ok
+
+
+def held(destination: Destination, row_id: str, *columns: str) -> dict[str, object]:
+    [found] = destination.client.rows("leads", select=columns, filter=f"leadid eq {row_id}")
+    return {name: found[name] for name in columns}
 
 
 def deal(destination: Destination) -> StagedRow:
@@ -74,5 +103,72 @@ def test_what_somebody_else_did_in_between_is_a_refusal(destination: Destination
     row, message = deal(destination), Close(destination, "opportunity", destination.client, "r1")
     [written] = carry_out(message, [row], keep=lambda found: lost_by_somebody(destination, row))
     assert written.outcome == "refused"
+    [found] = destination.client.rows("opportunities", select=["statecode"], filter=f"opportunityid eq {row.row_id}")
+    assert found["statecode"] == 2
+
+
+@pytest.mark.parametrize("origin", ["created", "matched"])
+def test_a_state_that_somebody_gave_a_row_since_stays(servers: simulated.Simulated, destination: Destination, origin: str):
+    given, ours = lead(destination), lead(destination)
+    edit(servers, given, **LOST)
+    rows = [staged(row_id, DISQUALIFIED, origin) for row_id in (given, ours)]
+    by_id = {one.row.row_id: one for one in carry_out(States(destination, "lead", destination.client, "r1"), rows)}
+    assert (by_id[given].outcome, by_id[given].reason["code"]) == ("refused", "conflict.edited")
+    assert (by_id[ours].outcome, by_id[ours].reason) == ("updated", None)
+    assert (held(destination, given, *LOST), held(destination, ours, *LOST)) == (LOST, DISQUALIFIED)
+
+
+def test_what_somebody_does_between_looking_and_sending_is_not_written_over(servers: simulated.Simulated, destination: Destination):
+    row_id = lead(destination)
+    message, row = States(destination, "lead", destination.client, "r1"), staged(row_id, DISQUALIFIED, "matched")
+    [written] = carry_out(message, [row], keep=lambda found: edit(servers, row_id, **LOST))
+    assert (written.outcome, written.reason["code"]) == ("refused", "conflict.edited")
+    assert held(destination, row_id, *LOST) == LOST
+
+
+def test_a_row_that_we_changed_ourselves_since_it_was_looked_at_is_looked_at_again(destination: Destination):
+    row_id = lead(destination)
+    message, row = States(destination, "lead", destination.client, "r1"), staged(row_id, DISQUALIFIED, "matched")
+    ours = {"json": {"subject": "Ours"}}
+    [written] = carry_out(message, [row], keep=lambda found: destination.client.send("PATCH", f"leads({row_id})", **ours))
+    assert (written.outcome, held(destination, row_id, *LOST)) == ("updated", DISQUALIFIED)
+
+
+def test_who_is_to_be_forgotten_is_opted_out_of_a_row_that_somebody_edited_since_which_stays_active(
+    servers: simulated.Simulated, destination: Destination
+):
+    forgotten, idle = lead(destination), lead(destination)
+    edit(servers, forgotten, jobtitle="Director")
+    rows = [staged(forgotten, {**DISQUALIFIED, "donotbulkemail": True}, "matched"), staged(idle, DISQUALIFIED, "matched")]
+    by_id = {one.row.row_id: one for one in carry_out(Gone(destination, "lead", destination.client, "r1"), rows)}
+    assert (by_id[forgotten].outcome, by_id[forgotten].reason["code"]) == ("refused", "conflict.edited")
+    assert held(destination, forgotten, *OPEN, "donotbulkemail") == {**OPEN, "donotbulkemail": True}
+    assert (by_id[idle].outcome, held(destination, idle, *LOST)) == ("updated", DISQUALIFIED)
+
+
+@pytest.mark.parametrize("kind", [Phase.Kind.STATES, Phase.Kind.GONE])
+def test_a_rollback_keeps_a_state_that_somebody_gave_a_row_after_it_was_planned(
+    servers: simulated.Simulated, destination: Destination, kind: str
+):
+    phase = Phase(run=Run(undoes=Run(key="r1")), table="lead", kind=kind)
+    given, ours, back = lead(destination, **DISQUALIFIED), lead(destination, **DISQUALIFIED), lead(destination)
+    edit(servers, given, **LOST)
+    rows = [staged(row_id, DISQUALIFIED, before=OPEN) for row_id in (given, ours, back)]
+    by_id = {one.row.row_id: one for one in carry_out(back_of(phase, destination), rows)}
+    assert {row_id: one.outcome for row_id, one in by_id.items()} == {given: "kept", ours: "restored", back: "equal"}
+    assert by_id[given].reason["code"] == "rollback.edited"
+    assert (held(destination, given, *LOST), held(destination, ours, *LOST)) == (LOST, OPEN)
+
+
+def test_a_rollback_keeps_a_deal_that_somebody_closed_otherwise_after_it_was_planned(destination: Destination):
+    phase = Phase(run=Run(undoes=Run(key="r1")), table="opportunity", kind=Phase.Kind.CLOSE)
+    row, forth = deal(destination), Close(destination, "opportunity", destination.client, "r1")
+    before = forth.read([row])[row.row_id]
+    [written] = carry_out(forth, [row])
+    assert written.outcome == "updated"
+    destination.client.send("PATCH", f"opportunities({row.row_id})", json=OPEN)
+    lost_by_somebody(destination, row)
+    [kept] = carry_out(back_of(phase, destination), [staged(row.row_id, CLOSED, before=before)])
+    assert (kept.outcome, kept.reason["code"]) == ("kept", "rollback.edited")
     [found] = destination.client.rows("opportunities", select=["statecode"], filter=f"opportunityid eq {row.row_id}")
     assert found["statecode"] == 2
