@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors import store
@@ -55,10 +55,11 @@ def tables(environment: Environment) -> list[str]:
 
 
 def look(environment: Environment, table_name: str) -> tuple[int, int]:
-    """(rows that are there, rows that are planned again) of one table, as the crosswalk has it from now on. Safe to repeat."""
-    known = Crosswalk.objects.filter(environment=environment, table=table_name).exclude(
-        state__in=(Crosswalk.State.REMOVED, Crosswalk.State.KEPT)
-    )
+    """(rows that are there, rows that are planned again) of one table, as the crosswalk has it from now on. Safe to repeat.
+
+    What a rollback kept for people is theirs where the copy has it, too.
+    """
+    known = Crosswalk.objects.filter(environment=environment, table=table_name).exclude(state=Crosswalk.State.REMOVED)
     with store.database() as con:
         store.fill(con, "there", IDS, ((row_id,) for row_id in _ids(environment, table_name)))
         store.fill(
@@ -77,7 +78,9 @@ def look(environment: Environment, table_name: str) -> tuple[int, int]:
 
 def _mark(known: QuerySet[Crosswalk], row_ids: Sequence[str], state: str) -> None:
     rows = known.filter(row_id__in=[UUID(row_id) for row_id in row_ids])
-    rows.update(state=state, applied_hash="", applied_run=None)
+    stays = Q(state=Crosswalk.State.KEPT) if state == Crosswalk.State.PRESENT else Q(pk__in=[])
+    rows.filter(stays).update(applied_hash="", applied_run=None)
+    rows.exclude(stays).update(state=state, applied_hash="", applied_run=None)
 
 
 def _ids(environment: Environment, table_name: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from loads.rollback.late import back_of
 from loads.staged import StagedRow
 from tests import folders, simulated
 from tests.pages import cast
+from workbench.engagements.models import Environment
 
 pytestmark = pytest.mark.django_db
 SELLER = "00000000-0000-0000-0000-00000000005e"
@@ -31,14 +32,18 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[simulated.Simu
         yield running
 
 
-@pytest.fixture
-def destination(servers: simulated.Simulated) -> Destination:
+def connected(servers: simulated.Simulated) -> Environment:
     environment = cast.make_engagement().environments.get(kind="sandbox")
     connection, known = environment.connection, servers.credentials
     connection.base_url, connection.ca_pem = servers.dataverse, Path(servers.ca).read_text()
     connection.settings, connection.secret = {"authority": servers.entra, "client_id": known["client_id"]}, known["client_secret"]
     connection.save()
-    return Destination(environment, quiet=False)
+    return environment
+
+
+@pytest.fixture
+def destination(servers: simulated.Simulated) -> Destination:
+    return Destination(connected(servers), quiet=False)
 
 
 def staged(row_id: str, values: dict[str, object], origin: str = "created", before: dict[str, object] | None = None) -> StagedRow:
