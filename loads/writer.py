@@ -18,6 +18,7 @@ from connectors.dataverse.columns import BULK
 from connectors.dataverse.errors import DataverseRefused, LogicFailed, TooMuchAtOnce, meaning_of
 from connectors.dataverse.metadata import Table
 from connectors.http import HttpRefused, OutcomeUnknown, ServerFailed, Throttled
+from loads import missing
 from loads.destination import Destination
 from loads.flight import Job
 from loads.models import Phase
@@ -251,7 +252,7 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, a
     size = rows_per_call(destination.client.base_url, table.name).size
     write = Writer.take_over if again else Writer.create
     for act, part in (*((write, part) for part in parts(creates, size)), *((Writer.update, part) for part in parts(updates, UPDATE_ROWS))):
-        yield partial(_written, act, part, table, stamp)
+        yield partial(_written, act, part, destination, table, stamp)
 
 
 def tuning(destination: Destination, table: str, *, creates: bool) -> dict[str, Any]:
@@ -263,9 +264,14 @@ def tuning(destination: Destination, table: str, *, creates: bool) -> dict[str, 
 
 
 def _written(
-    act: Callable[[Writer, list[StagedRow]], list[Written]], rows: list[StagedRow], table: Table, stamp: dict[str, str], client: Client
+    act: Callable[[Writer, list[StagedRow]], list[Written]],
+    rows: list[StagedRow],
+    destination: Destination,
+    table: Table,
+    stamp: dict[str, str],
+    client: Client,
 ) -> list[Written]:
-    return act(Writer(client, table, stamp), rows)
+    return missing.named(destination, client, table, act(Writer(client, table, stamp), rows))
 
 
 def parts(rows: Sequence[StagedRow], size: int) -> Iterator[list[StagedRow]]:
