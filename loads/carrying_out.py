@@ -19,7 +19,7 @@ from loads.flight import Job
 from loads.messages import message_of
 from loads.messaging import Message, Values, done
 from loads.models import Crosswalk, Phase
-from loads.reasons import reason, refusal
+from loads.reasons import VERSION_MISMATCH, reason, refusal
 from loads.staged import StagedRow
 from loads.writer import FIRST_WAIT_S, PARTS, Written, parts
 
@@ -46,11 +46,8 @@ def carry_out(message: Message, rows: list[StagedRow], keep: Callable[[Mapping[s
     if keep:
         keep(found)
     there = done(message, rows, found)
-    left = [row for row in rows if row.row_id not in there]
-    barred = message.barred(left)
     settled = [Written(row, "equal") for row in rows if row.row_id in there]
-    settled += [Written(row, "refused", reason(barred[row.row_id])) for row in left if row.row_id in barred]
-    return settled + _settled(message, [row for row in left if row.row_id not in barred])
+    return settled + _settled(message, [row for row in rows if row.row_id not in there])
 
 
 def _was_there(row: StagedRow) -> bool:
@@ -71,25 +68,30 @@ def _keep(journal: Path, rows: Sequence[StagedRow], found: Mapping[str, Values])
 def _settled(message: Message, rows: list[StagedRow]) -> list[Written]:
     """One Written per row. What got no answer, or was refused, is looked at first: a killed worker's own message may have done it.
 
-    Only what isn't done and got no answer is sent again, in ever smaller parts, and in calls of no more rows than have their size by then.
-    Raises Retryable.
+    Only what isn't done and got no answer, or was changed since it was looked at, is sent again, unless it is barred by then: in ever
+    smaller parts, and in calls of no more rows than have their size by then. rows: as `message` read them just before. Raises Retryable.
     """
     left, settled = rows, list[Written]()
-    for attempt in range(TRIES if rows else 0):
-        if attempt:
+    for attempt in range(TRIES):
+        if attempt and left:
             time.sleep(FIRST_WAIT_S * 2**attempt)
+        barred = message.barred(left)
+        settled += [Written(row, message.outcome_of_barred, reason(barred[row.row_id])) for row in left if row.row_id in barred]
+        left = [row for row in left if row.row_id not in barred]
+        if not left:
+            break
         sent, lost = _sent_in(PARTS**attempt, message, left)
         doubtful = [row for row, outcome in sent if outcome is None or not outcome.ok]
         there = message.present(doubtful) if doubtful else set()
+        left = []
         for row, outcome in sent:
             if row.row_id in there or (outcome and outcome.ok):
                 settled.append(Written(row, message.outcome))
-            elif outcome:
+            elif outcome is None or (outcome.code == VERSION_MISMATCH and attempt < TRIES - 1):
+                left.append(row)
+            else:
                 settled.append(Written(row, "refused", refusal(outcome)))
-        left = [row for row, outcome in sent if outcome is None and row.row_id not in there]
-        if not left:
-            break
-        if lost and attempt == TRIES - 1:
+        if left and lost and attempt == TRIES - 1:
             raise lost
     return settled
 

@@ -1,7 +1,7 @@
 """What happened to a run, what is safe, and what to press: for whoever looks at it at night."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from loads import progress, stalls
@@ -16,6 +16,9 @@ NO_RETURN = (
 )
 
 
+OVER = "Open a new run on the engagement's page: the environment was copied anew since, and what this one wrote may be gone."
+
+
 @dataclass(frozen=True, slots=True)
 class Guidance:
     """Sentences: what happened, what is safe, what to press; waits: why nothing moves, or whom the service wants to wait, else ''."""
@@ -27,8 +30,9 @@ class Guidance:
 
 
 def guidance(run: Run, phases: list[Progress], now: datetime) -> Guidance:
-    """What to say of a run now."""
-    return SAY[Run.State(run.state)](run, phases, now)
+    """What to say of a run now; one of an environment that was copied anew since isn't gone on with."""
+    said = SAY[Run.State(run.state)](run, phases, now)
+    return replace(said, press=OVER) if run.state in (Run.State.STOPPED, Run.State.FAILED) and run.is_of_before_refresh else said
 
 
 def _queued(run: Run, phases: list[Progress], now: datetime) -> Guidance:

@@ -19,9 +19,9 @@ from loads.messaging import Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
 from loads.staging.rows import TARGET
-from loads.tuning import BATCH
+from loads.tuning import BATCH, rows_per_call
 from loads.verification import CURRENCY, column_name, same
-from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered
+from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
 
 ASKED_AT_ONCE = 500
 OPEN = 0  # statecode of what was made and isn't closed, completed or deactivated yet; products have states of their own
@@ -39,19 +39,11 @@ def message_of(phase: Phase, destination: Destination, client: Client | None = N
 class States(OfTable):
     """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart.
 
-    A row that was there before the run, that the run didn't change and that somebody else changed last keeps the state that it has; so does
-    one that the run made and that somebody gave another state since.
+    A row that somebody else changed last keeps the state that it has. Rows that this run didn't make are changed one by one, in the version
+    that was looked at: people may have them open.
     """
 
     kind = Phase.Kind.STATES
-    _moved: frozenset[str] = frozenset()  # rows that the run made open, and that aren't any more
-
-    def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
-        """What is there now, by row id."""
-        found = super().read(rows)
-        made = {row.row_id for row in rows if row.origin == Crosswalk.Origin.CREATED}
-        self._moved = frozenset(row_id for row_id in made & found.keys() if found[row_id]["statecode"] != OPEN)
-        return found
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state and its reason."""
@@ -59,12 +51,7 @@ class States(OfTable):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows whose state is somebody else's."""
-        stamp = self.destination.stamp(self.name, self.run_key)
-        doubtful = [row for row in rows if row.origin != Crosswalk.Origin.CREATED or row.row_id in self._moved]
-        found = self.look(doubtful, [EDITOR, *stamp]) if doubtful else {}
-        changed = [key for key, there in found.items() if key in self._moved or any(there.get(name) != stamp[name] for name in stamp)]
-        theirs = (key for key in changed if str(found[key].get(EDITOR)).lower() not in self.destination.user_ids)
-        return dict.fromkeys(theirs, "conflict.edited")
+        return dict.fromkeys((row.row_id for row in rows if self.is_changed_by_others(row)), "conflict.edited")
 
     @property
     def first(self) -> int:  # type: ignore[override]
@@ -75,8 +62,20 @@ class States(OfTable):
         """Send one part. Raises OutcomeUnknown where the answer got lost."""
         if "Update" not in self.table.bulk:
             return super().send(rows)
+        made = [row for row in rows if row.origin == Crosswalk.Origin.CREATED]
+        return self._send_together(made) + self._send_singly([row for row in rows if row.origin != Crosswalk.Origin.CREATED])
+
+    def _send_together(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        if not rows:
+            return []
         targets = [{self.table.primary_id: row.row_id, **self.body(row)} for row in rows]
         return self.many(rows, lambda: self.client.update_multiple(self.table.name, self.table.entity_set, targets))
+
+    def _send_singly(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
+        """In batches of a size of their own: how long they take says nothing of calls that take many rows."""
+        size = rows_per_call(self.client.base_url, self.name, f"{self.kind} singly")
+        batches = (answered(self.client, part, self.operation, repeatable=False, size=size) for part in parts(rows, size.size))
+        return [sent for batch in batches for sent in batch]
 
     def body(self, row: StagedRow) -> Values:
         """What is written."""
@@ -84,7 +83,7 @@ class States(OfTable):
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", self.body(row), {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", self.body(row), self.as_seen(row))
 
 
 class Lookups(States):
@@ -109,9 +108,7 @@ class Lookups(States):
 
     def _of_each(self, rows: Sequence[StagedRow], *more: str) -> dict[str, Values]:
         wanted = {row.row_id: row.values["ids"].keys() for row in rows}
-        select = [self.table.primary_id, *more, *sorted({name for names in wanted.values() for name in names})]
-        read = self.client.retrieve(self.table.entity_set, self.table.primary_id, list(wanted), select, annotations=TARGET)
-        found = {row[self.table.primary_id].lower(): row for row in read}
+        found = self._noted(rows, [*more, *sorted({name for names in wanted.values() for name in names})], annotations=TARGET)
         return {row_id: {**_with_targets(row, wanted[row_id]), **{name: row.get(name) for name in more}} for row_id, row in found.items()}
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
@@ -157,14 +154,24 @@ def _with_targets(row: Mapping[str, Any], names: Iterable[str]) -> Values:
 class Gone(States):
     """Rows whose source records are gone: deactivated, and opted out where the person is to be forgotten; sent as states are.
 
-    What people edited of them is looked at when they are staged.
+    What people edited of them is looked at when they are staged, and again when they are changed: the run may have waited in between.
     """
 
     kind = Phase.Kind.GONE
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        """None."""
-        return {}
+        """Rows to be deactivated that somebody edited since. Who is to be forgotten is opted out in them nonetheless."""
+        edited = [row for row in rows if "statecode" in row.values and self.is_changed_by_others(row)]
+        refusals = [row for row in edited if _refusals(row)]
+        lost = {row.row_id for row, outcome in answered(self.client, refusals, self._refusing) if not outcome.ok}
+        return {row.row_id: "consent.not_written" if row.row_id in lost else "conflict.edited" for row in edited}
+
+    def operation(self, row: StagedRow) -> Operation:
+        """What a batch does for one row; a refusal alone is written whatever anybody did to the row meanwhile."""
+        return super().operation(row) if "statecode" in row.values else self._refusing(row)
+
+    def _refusing(self, row: StagedRow) -> Operation:
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", _refusals(row), {"If-Match": "*"})
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Of each row what is changed of it."""
@@ -182,6 +189,10 @@ class Gone(States):
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """All that is changed."""
         return row.values
+
+
+def _refusals(row: StagedRow) -> dict[str, Any]:
+    return {name: value for name, value in row.values.items() if name not in States.columns}
 
 
 class Publish(OfTable):
@@ -214,17 +225,13 @@ class Publish(OfTable):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Products that others retired or have under revision."""
-        found = self.look(rows, ["statecode", EDITOR]) if rows else {}
-        there = [(row, found[row.row_id]) for row in rows if row.row_id in found]
-        theirs = [(row, product) for row, product in there if not (row.values["ours"] and self._is_our_edit(product))]
-        return {row.row_id: THEIRS[state] for row, product in theirs if (state := product["statecode"]) in THEIRS}
-
-    def _is_our_edit(self, product: Mapping[str, Any]) -> bool:
-        return str(product.get(EDITOR)).lower() in self.destination.user_ids
+        found = self.look(rows, ["statecode"]) if rows else {}
+        theirs = [row for row in rows if row.row_id in found and not (row.values["ours"] and not self.is_changed_by_others(row))]
+        return {row.row_id: THEIRS[state] for row in theirs if (state := found[row.row_id]["statecode"]) in THEIRS}
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, self.as_seen(row))
 
 
 CLOSES = "closes"  # a row's close activities, id -> its values, beside the columns that are read of the row
@@ -322,8 +329,8 @@ class Close(OfTable):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Deals and orders that somebody reopened, or closed while the run loads; others that are closed otherwise are closed anew."""
-        found = self.look(rows, (*self.columns, EDITOR)) if rows else {}
-        theirs = {key for key, there in found.items() if self._is_of_this_run(there) and self._is_closed_by_others(there)}
+        found = self.look(rows, self.columns) if rows else {}
+        theirs = {row.row_id for row in rows if row.row_id in found and self._is_closed_by_others(row, found[row.row_id])}
         otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))} - theirs
         self._again = self._closes(sorted(otherwise))
         before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
@@ -348,11 +355,11 @@ class Close(OfTable):
         found = self.look([row for row in rows if row.row_id in wanted], ("statecode", day)) if wanted else {}
         ended = [row for row in rows if row.row_id in found and found[row.row_id]["statecode"] == self.ending(row).state]
         shifted = [row for row in ended if not same(self.types.get(day), wanted[row.row_id], found[row.row_id][day])]
-        sent = answered(self.client, shifted, lambda row: self._on_day(row, wanted[row.row_id]))
+        sent = answered(self.client, shifted, lambda row: self._on_day(row, wanted[row.row_id], self.as_seen(row)))
         return {row.row_id: outcome for row, outcome in sent if not outcome.ok}
 
-    def _on_day(self, row: StagedRow, day: str) -> Operation:
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", {self.how.day: day}, {"If-Match": "*"})
+    def _on_day(self, row: StagedRow, day: str, version: Mapping[str, str]) -> Operation:
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", {self.how.day: day}, version)
 
     def operation(self, row: StagedRow) -> Operation | ChangeSet:
         """What a batch does for one row."""
@@ -376,10 +383,11 @@ class Close(OfTable):
         """What opens a row again, without these of its close activities. values: what is written into it."""
         activity = self.destination.table(self.how.activity)
         earlier = [Operation("DELETE", f"{activity.entity_set}({close_id})") for close_id in closes]
-        return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, {"If-Match": "*"}))
+        return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, self.as_seen(row)))
 
-    def _is_closed_by_others(self, there: Values) -> bool:
-        return there["statecode"] != OPEN and str(there.get(EDITOR)).lower() not in self.destination.user_ids
+    def _is_closed_by_others(self, row: StagedRow, there: Values) -> bool:
+        """Whether somebody else closed a row that this run changed."""
+        return self._is_of_this_run(there) and there["statecode"] != OPEN and self.is_changed_by_others(row)
 
     def _is_of_this_run(self, there: Values) -> bool:
         return all(there.get(column) == value for column, value in self._stamp.items())

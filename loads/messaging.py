@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import Client, Operation, Outcome
@@ -18,10 +18,18 @@ from workbench.engagements.errors import Retryable
 Values = Mapping[str, Any]
 
 
+class Seen(NamedTuple):
+    """A row as it was looked at. version: its etag. editor: the user who changed it last."""
+
+    version: str
+    editor: str
+
+
 class Message(Protocol):
     """One kind of thing to do with rows."""
 
     outcome: str
+    outcome_of_barred: str
 
     @property
     def size(self) -> RowsPerCall:
@@ -53,7 +61,7 @@ class Message(Protocol):
         """The columns that `wanted` speaks of, as far as they have a type."""
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        """Row id -> reason code of those for which it must not be done, though it isn't done yet."""
+        """Row id -> reason code of those for which it must not be done, though it isn't done yet. They were read just before."""
 
     def parts(self, rows: Sequence[StagedRow]) -> list[list[StagedRow]]:
         """The rows as they are sent together."""
@@ -71,6 +79,7 @@ class OfTable(ABC):
     """What messages on rows of one table share."""
 
     outcome = "updated"
+    outcome_of_barred = "refused"
     columns: tuple[str, ...] = ("statecode", "statuscode")
     kind = ""  # of its calls, whose size is learned by it; of its phases, as a rule
     first = BATCH  # rows of a call to begin with
@@ -78,6 +87,7 @@ class OfTable(ABC):
     def __init__(self, destination: Destination, table: str, client: Client, run_key: str = "") -> None:
         """table: whose rows it is about. client: of the application user that sends it. run_key: of the run that does it."""
         self.destination, self.client, self.name, self.run_key = destination, client, table, run_key
+        self.seen: dict[str, Seen] = {}  # by row id
 
     @property
     def table(self) -> Table:
@@ -102,10 +112,26 @@ class OfTable(ABC):
         return self.look(rows, self.columns)
 
     def look(self, rows: Sequence[StagedRow], columns: Sequence[str]) -> dict[str, Values]:
-        """Row id -> these columns, of the rows that exist."""
-        table = self.table
-        found = self.client.retrieve(table.entity_set, table.primary_id, [row.row_id for row in rows], [table.primary_id, *columns])
-        return {row[table.primary_id].lower(): {name: row.get(name) for name in columns} for row in found}
+        """Row id -> these columns, of the rows that exist. Their versions are noted: what is sent afterwards changes no other one."""
+        found = self._noted(rows, columns)
+        return {row_id: {name: row.get(name) for name in columns} for row_id, row in found.items()}
+
+    def _noted(self, rows: Sequence[StagedRow], columns: Sequence[str], annotations: str | None = None) -> dict[str, Values]:
+        """Row id -> the row as it was read, of the rows that exist, with its version and who changed it last noted."""
+        table, select = self.table, dict.fromkeys((*columns, EDITOR))
+        ids = [row.row_id for row in rows]
+        read = self.client.retrieve(table.entity_set, table.primary_id, ids, [table.primary_id, *select], annotations=annotations)
+        found = {row[table.primary_id].lower(): row for row in read}
+        self.seen |= {row_id: Seen(str(row.get("@odata.etag") or "*"), str(row.get(EDITOR) or "").lower()) for row_id, row in found.items()}
+        return found
+
+    def as_seen(self, row: StagedRow) -> dict[str, str]:
+        """The header by which a row is changed only in the version in which it was looked at last."""
+        return {"If-Match": self.seen[row.row_id].version if row.row_id in self.seen else "*"}
+
+    def is_changed_by_others(self, row: StagedRow) -> bool:
+        """Whether somebody else changed the row last, as it was looked at last."""
+        return row.row_id in self.seen and self.seen[row.row_id].editor not in self.destination.user_ids
 
     @property
     def types(self) -> Mapping[str, Column]:

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from loads import progress, quality, rollback_admin
+from loads import progress, quality, resampling, rollback_admin
 from loads.acceptance import everything_content
 from loads.callers import calls_of, users_content
 from loads.guidance import guidance
@@ -235,7 +235,8 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "balanced": sum(item.phase.balanced for item in phases),
         "open": run.state not in Run.FINISHED,
         "exceptions": progress.exceptions_by_code(run),
-        "sample": VerifiedRow.objects.filter(run=run).select_related("phase").worst_first()[:SAMPLE],
+        "sample": list(resampling.with_before(run, _of_sample(run))),
+        "before": resampling.before(run),
         "verdicts": verdicts(run),
         "everything": everything_content([run]),
         "objects": sorted({item.phase.object_name for item in phases}),
@@ -253,14 +254,18 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _of_sample(run: Run) -> QuerySet[VerifiedRow]:
+    return VerifiedRow.objects.filter(run=run).select_related("phase").worst_first()[:SAMPLE]
+
+
 def can_roll_back(run: Run) -> bool:
     """Whether something of a load was sent and it is at rest."""
     return not run.is_rollback and run.state in (*Run.FINISHED, Run.State.PAUSED) and quality.has_begun(run)
 
 
 def can_resume(run: Run) -> bool:
-    """A planned rollback is begun, not resumed."""
-    return not (run.is_rollback and run.measured_at and not run.agreed_at)
+    """A planned rollback is begun, not resumed; what an environment was before it was copied anew is over."""
+    return not (run.is_rollback and run.measured_at and not run.agreed_at) and not run.is_of_before_refresh
 
 
 def _calls(phases: list[progress.Progress]) -> dict[str, list[str]]:

@@ -88,7 +88,7 @@ def open_run(environment: Environment, user: User, *, datasets: Mapping[str, int
 def open_instead(run: Run, user: User) -> Run:
     """Open a run in the place of one that loaded nothing; of a re-run a re-run of the same exceptions. Raises what `open_run` raises."""
     if run.rerun_of is None:
-        return open_run(run.environment, user, kind=run.kind)
+        return open_run(run.environment, user, kind=run.kind, scope={name: value for name, value in run.scope.items() if name == "again"})
     return open_run(run.environment, user, datasets=landed(run.rerun_of), rerun_of=run.rerun_of, groups=run.groups)
 
 
@@ -190,6 +190,9 @@ def resume(run: Run, user: User | str) -> None:
     """
     if Run.objects.filter(pk=run.pk, state=Run.State.DONE).exists():
         raise NotInThatState(f"{run} is done.")
+    if Run.objects.select_related("environment").get(pk=run.pk).is_of_before_refresh:
+        said = f"{run.environment} was copied anew after {run} was opened: what its phases wrote may be gone."
+        raise NotInThatState(said, remedy="Open a new run: it looks at what is there.")
     if run.is_rollback:
         gates.require("rollback", run.engagement, run.environment)
     else:

@@ -1,10 +1,12 @@
 """The sample: a few hundred staged records that stand for all, loaded alone, so that people can look at every value of them.
 
-Of every table the records with each choice, owner and rare value, the longest, the emptiest, and some from all over. What a chosen
-record looks up to comes along, so that it can be loaded. All others are left out with a reason: the sums hold, and a later run loads them.
+Of every table the longest and the emptiest records, those with each choice, owner and rare value, and some from all over; what one table
+doesn't use of its share goes to the others. What a chosen record looks up to comes along, so that it can be loaded. All others are left out
+with a reason: the sums hold, and a later run loads them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from duckdb import DuckDBPyConnection
 
 from connectors import store
 from connectors.dataverse.metadata import Table
-from loads import staged
+from loads import resampling, staged
 from loads.destination import Destination
 from loads.models import Phase, Run
 from loads.reasons import reason
@@ -25,11 +27,13 @@ from loads.verification import BIND
 
 AT_MOST = 400  # records that are chosen; what they look up to comes beside them
 LEAST_PER_TABLE = 12
-VALUES = 40  # different values of a column, from the rarest, that are looked for
+VALUES = 40  # different values of a text, from the rarest, that are looked for; of choices and owners all
+OFTEN = 10  # rows per value, on average, of a text with more values that still says what kind of record it is, such as a country
 EXTREMES = 3  # of the longest, and of the emptiest
 LOOKED_AT = 20_000  # rows in which columns with few values are looked for
 CHOSEN = pa.schema([("object", pa.string()), ("position", pa.int64())])
 CHOICES = ("Choice", "MultiChoice", "Boolean", "State", "Status")  # kinds of `dataverse.columns.Column`
+OWNER = f"ownerid{BIND}"
 
 LEFT_OUT = orjson.dumps([reason("sample.left_out")])  # of records that the sample leaves for a whole run
 
@@ -38,7 +42,7 @@ Record = tuple[str, int]  # object, and the record's position in its dataset
 
 def is_narrow(run: Run) -> bool:
     """Whether the run holds the sample alone by now."""
-    return bool(run.scope)
+    return "sample" in run.scope
 
 
 def narrow(run: Run, destination: Destination, worker: str) -> None:
@@ -46,7 +50,8 @@ def narrow(run: Run, destination: Destination, worker: str) -> None:
     order = list(dict.fromkeys(run.phases.order_by("number").values_list("object_name", flat=True)))
     path = staged.folder(run) / "chosen.parquet"
     if not path.is_file():
-        _write(path, _chosen(run, destination))
+        earlier = resampling.before(run)
+        _write(path, _again(run, earlier) if earlier else _chosen(run, destination))
     chosen: dict[str, set[int]] = {}
     for row in store.read_rows(path):
         chosen.setdefault(row["object"], set()).add(row["position"])
@@ -60,7 +65,7 @@ def narrow(run: Run, destination: Destination, worker: str) -> None:
             _leave_out(run, name, number, list(store.read_rows(file)), kept)
         phases.record(run, name, wanted, worker)
     phases.put_in_order(run, order)
-    run.scope = {"sample": sum(map(len, chosen.values()))}
+    run.scope = {**run.scope, "sample": sum(map(len, chosen.values()))}
     Run.objects.filter(pk=run.pk).update(scope=run.scope)
 
 
@@ -90,17 +95,33 @@ def _chosen(run: Run, destination: Destination) -> set[Record]:
     """The records, with all that they look up to."""
     tables = [(phase.object_name, phase.table) for phase in run.phases.filter(kind=Phase.Kind.ROWS).exclude(table="").order_by("number")]
     share = max(LEAST_PER_TABLE, AT_MOST // max(1, len(tables)))
-    chosen: set[Record] = set()
     with store.database() as con:
+        of_tables: list[list[Record]] = []
         for name, table in tables:
-            paths = [str(path) for path in staged.parts(run, name, table)]
-            if paths:
-                chosen |= {(name, position) for position in _of_table(con, paths, destination.table(table), share)}
+            if paths := [str(path) for path in staged.parts(run, name, table)]:
+                of_tables.append([(name, position) for position in ranked(con, paths, destination.table(table))])
+        chosen = dealt(of_tables)
         if not chosen:
             return chosen
         chosen = _with_parents(con, run, chosen)
         members = set(run.phases.filter(kind=Phase.Kind.MEMBERS).values_list("object_name", flat=True))
         return chosen | {record for name in members for record in _between(con, chosen, name, share)}
+
+
+def _again(run: Run, earlier: Run) -> set[Record]:
+    """The records of an earlier sample, as far as they load still, with all that they look up to by now."""
+    chosen: set[Record] = set()
+    with store.database() as con:
+        for name in dict.fromkeys(run.phases.values_list("object_name", flat=True)):
+            now, then = ([str(path) for path in staged.parts(one, name, staged.DISPOSITIONS_KIND)] for one in (run, earlier))
+            if now and then:
+                found = con.execute(
+                    """SELECT position FROM read_parquet(?) WHERE disposition = 'planned' AND source_id IN (
+                           SELECT source_id FROM read_parquet(?) WHERE disposition = 'planned')""",
+                    [now, then],
+                )
+                chosen |= {(name, position) for (position,) in found.fetchall()}
+        return _with_parents(con, run, chosen)
 
 
 def _between(con: DuckDBPyConnection, chosen: set[Record], name: str, share: int) -> list[Record]:
@@ -115,47 +136,72 @@ def _between(con: DuckDBPyConnection, chosen: set[Record], name: str, share: int
     ).fetchall()
 
 
-def _of_table(con: DuckDBPyConnection, paths: Sequence[str], table: Table, share: int) -> list[int]:
-    """Positions of the records of one table's rows, the most telling first, at most `share`."""
+def dealt(of_tables: Sequence[Sequence[Record]]) -> set[Record]:
+    """Of each table's records the first ones, table by table in turn, until there are enough: what one doesn't have the others give."""
+    chosen: set[Record] = set()
+    for turn, records in enumerate(zip_longest(*of_tables)):
+        if turn >= LEAST_PER_TABLE and len(chosen) >= AT_MOST:
+            break
+        chosen |= {record for record in records if record is not None}
+    return chosen
+
+
+def ranked(con: DuckDBPyConnection, paths: Sequence[str], table: Table) -> list[int]:
+    """Positions of the records of one table's rows, the most telling first, at most AT_MOST."""
     con.execute(
         """CREATE OR REPLACE TEMP TABLE rows AS SELECT position, decode("values") AS said
            FROM read_parquet(?) WHERE action IN ('create', 'update')""",
         [list(paths)],
     )
-    positions: dict[int, None] = {}
-    for column in _telling(con, table):
-        for position, _ in _of_each_value(con, column):
-            positions[position] = None
-    for direction in ("DESC", "ASC"):
-        extreme = f"SELECT position FROM rows ORDER BY length(said) {direction}, position LIMIT {EXTREMES}"  # noqa: S608 - words of our own
-        positions |= dict.fromkeys(position for (position,) in con.execute(extreme).fetchall())
-    spread = con.execute("SELECT position FROM rows ORDER BY hash(position), position LIMIT ?", [share]).fetchall()
-    positions |= dict.fromkeys(position for (position,) in spread)
-    return list(positions)[:share]
+    choices, texts = _telling(con, table)
+    positions = [
+        *_in_turn([_extreme(con, "DESC"), _extreme(con, "ASC")]),
+        *_in_turn([_of_each_value(con, column, AT_MOST) for column in choices]),
+        *_in_turn([_of_each_value(con, column, VALUES) for column in texts]),
+        *_positions(con, "SELECT position FROM rows ORDER BY hash(position), position LIMIT ?", [AT_MOST]),
+    ]
+    return list(dict.fromkeys(positions))[:AT_MOST]
 
 
-def _of_each_value(con: DuckDBPyConnection, column: str) -> list[tuple[int, int]]:
-    """(a record's position, how many have its value), the rarest values first."""
-    return con.execute(
-        """SELECT min(position), count(*) AS times FROM rows GROUP BY json_extract_string(said, ?) ORDER BY times, 1 LIMIT ?""",
-        [f'$."{column}"', VALUES],
-    ).fetchall()
+def _in_turn(lists: Sequence[Sequence[int]]) -> Iterator[int]:
+    """The first of each list, then the second of each, and so on: none of them uses up the room that there is."""
+    yield from (position for each in zip_longest(*lists) for position in each if position is not None)
 
 
-def _telling(con: DuckDBPyConnection, table: Table) -> Iterator[str]:
-    """Columns whose every value is looked at: choices, owners, and texts of which there are few."""
-    few = con.execute(
+def _positions(con: DuckDBPyConnection, query: str, values: Sequence[Any]) -> list[int]:
+    return [row[0] for row in con.execute(query, list(values)).fetchall()]
+
+
+def _extreme(con: DuckDBPyConnection, direction: str) -> list[int]:
+    """The records of which the longest (DESC) or the shortest (ASC) rows are made."""
+    return _positions(con, f"SELECT position FROM rows ORDER BY length(said) {direction}, position LIMIT {EXTREMES}", [])  # noqa: S608 - words of our own
+
+
+def _of_each_value(con: DuckDBPyConnection, column: str, at_most: int) -> list[int]:
+    """A record's position for each of a column's values, the rarest values first."""
+    return _positions(
+        con,
+        "SELECT min(position), count(*) AS times FROM rows GROUP BY json_extract_string(said, ?) ORDER BY times, 1 LIMIT ?",
+        [f'$."{column}"', at_most],
+    )
+
+
+def _telling(con: DuckDBPyConnection, table: Table) -> tuple[list[str], list[str]]:
+    """Columns whose values are looked at, those with the fewest first: choices and owners; texts and lookups that tell kinds apart."""
+    found = con.execute(
         """WITH first AS (SELECT said FROM rows LIMIT ?), pairs AS (SELECT unnest(json_keys(said)) AS key, said FROM first)
-           SELECT key, count(DISTINCT json_extract_string(said, '$."' || key || '"')) AS times FROM pairs
-           GROUP BY key HAVING times BETWEEN 2 AND ? ORDER BY times, key""",
-        [LOOKED_AT, VALUES],
+           SELECT key, count(DISTINCT json_extract_string(said, '$."' || key || '"')) AS times, count(*) AS rows FROM pairs
+           GROUP BY key HAVING times >= 2 ORDER BY times, key""",
+        [LOOKED_AT],
     ).fetchall()
-    yield from sorted((key for key, _ in few), key=lambda key: not _is_choice(table, key))
+    choices = [key for key, *_ in found if _is_choice(table, key)]
+    texts = [key for key, times, rows in found if key not in choices and (times <= VALUES or times * OFTEN <= rows)]
+    return choices, texts
 
 
 def _is_choice(table: Table, key: str) -> bool:
-    column = table.columns.get(key.removesuffix(BIND))
-    return key.endswith(BIND) or (column is not None and column.kind in CHOICES)
+    column = table.columns.get(key)
+    return key == OWNER or (column is not None and column.kind in CHOICES)
 
 
 def _with_parents(con: DuckDBPyConnection, run: Run, chosen: set[Record]) -> set[Record]:

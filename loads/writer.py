@@ -18,7 +18,7 @@ from connectors.dataverse.columns import BULK
 from connectors.dataverse.errors import DataverseRefused, LogicFailed, TooMuchAtOnce, meaning_of
 from connectors.dataverse.metadata import Table
 from connectors.http import HttpRefused, OutcomeUnknown, ServerFailed, Throttled
-from loads import tuning
+from loads import missing, tuning
 from loads.destination import Destination
 from loads.flight import Job
 from loads.models import Phase
@@ -285,7 +285,7 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], *, a
     write = Writer.take_over if again else Writer.create
     written = [(write, part) for part in parts(creates, creating.size)]
     for act, part in (*written, *((Writer.update, part) for part in parts(updates, updating.size))):
-        yield partial(_written, act, part, table, stamp)
+        yield partial(_written, act, part, destination, table, stamp)
 
 
 def used(destination: Destination, table: str, counts: Mapping[str, int]) -> dict[str, RowsPerCall]:
@@ -295,9 +295,14 @@ def used(destination: Destination, table: str, counts: Mapping[str, int]) -> dic
 
 
 def _written(
-    act: Callable[[Writer, list[StagedRow]], list[Written]], rows: list[StagedRow], table: Table, stamp: dict[str, str], client: Client
+    act: Callable[[Writer, list[StagedRow]], list[Written]],
+    rows: list[StagedRow],
+    destination: Destination,
+    table: Table,
+    stamp: dict[str, str],
+    client: Client,
 ) -> list[Written]:
-    return act(Writer(client, table, stamp), rows)
+    return missing.named(destination, client, table, act(Writer(client, table, stamp), rows))
 
 
 def parts(rows: Sequence[StagedRow], size: int) -> Iterator[list[StagedRow]]:

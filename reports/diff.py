@@ -5,13 +5,16 @@ from typing import Any
 
 from django.db.models import Count
 
-from loads.models import Run, VerifiedRow
+from loads import resampling
+from loads.models import Phase, Run, VerifiedRow
 from reports.books.diff import book
 from reports.documents import write_book, write_json, write_sheets
 from reports.models import Document
 from reports.xlsx import Cell, Sheet
 
 KIND = "diff"
+VALUES = (("source", "At the source", 44), ("meant", "Mapped", 44), ("found", "Read back", 44))  # of a field: name, title, width
+BEFORE = "before"
 _AT_ONCE = 500
 
 
@@ -19,21 +22,26 @@ def content(run: Run) -> dict[str, Any]:
     """The rows that were read back, in load order and of each table the worst first: wrong, changed by others, lossy.
 
     rows: [{"object", "table", "source_id", "row_id", "verdict", "fields": [{"column", "source", "meant", "found", "verdict"}]}].
-    They are a sample: some dozens of each object and table.
+    They are a sample: some dozens of each object and table. again: where the same sample was loaded before, {"run", "equal"}: the run, and
+    how many rows weren't sent again since they are as they were; the fields of the others have what was found `before`.
     """
     rows = VerifiedRow.objects.filter(run=run)
     counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
+    earlier = resampling.before(run)
+    equal = sum(phase.equal for phase in run.phases.filter(kind=Phase.Kind.ROWS)) if earlier else 0
     return {
         "engagement": run.engagement.name,
         "environment": run.environment.kind,
         "run": run.key,
+        **({"again": {"run": earlier.key, "equal": equal}} if earlier else {}),
         "counts": {"rows": sum(counts.values()), **{verdict: counts.get(verdict, 0) for verdict in VerifiedRow.WORST}},
         "rows": [_row(row) for row in _in_order(run)],
     }
 
 
 def _in_order(run: Run) -> Iterable[VerifiedRow]:
-    return VerifiedRow.objects.filter(run=run).select_related("phase").worst_first("phase__number").iterator(_AT_ONCE)
+    rows = VerifiedRow.objects.filter(run=run).select_related("phase").worst_first("phase__number")
+    return resampling.with_before(run, rows.iterator(_AT_ONCE))
 
 
 def _row(row: VerifiedRow) -> dict[str, Any]:
@@ -67,16 +75,18 @@ def sheets(told: Mapping[str, Any]) -> Iterator[Sheet]:
     """A line per row that was read back, and one per value."""
     header = ["Object", "Table", "Source id", "Row id", "Columns", "Verdict"]
     yield Sheet("Rows", header, (_line(row) for row in told["rows"]), [18, 24, 40, 38, 10, 12])
-    header = ["Object", "Table", "Source id", "Row id", "Column", "At the source", "Mapped", "Read back", "Verdict"]
-    yield Sheet("Values", header, _values(told["rows"]), [18, 24, 40, 38, 30, 44, 44, 44, 12])
+    before = [(BEFORE, "Read back before", 44)] if "again" in told else []
+    names, titles, widths = zip(*[*VALUES[:2], *before, *VALUES[2:]], strict=True)
+    header = ["Object", "Table", "Source id", "Row id", "Column", *titles, "Verdict"]
+    yield Sheet("Values", header, _values(told["rows"], names), [18, 24, 40, 38, 30, *widths, 12])
 
 
 def _line(row: Mapping[str, Any]) -> Sequence[Cell]:
     return [*(row[name] for name in ("object", "table", "source_id", "row_id")), len(row["fields"]), row["verdict"]]
 
 
-def _values(rows: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[Cell]]:
+def _values(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Sequence[Cell]]:
     for row in rows:
         for one in row["fields"]:
-            values = [None if one.get(name) is None else str(one[name]) for name in ("source", "meant", "found")]
+            values = [None if one.get(name) is None else str(one[name]) for name in names]
             yield [*(row[name] for name in ("object", "table", "source_id", "row_id")), one.get("column"), *values, one.get("verdict")]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from loads.delta.models import Conflict
@@ -19,6 +20,8 @@ from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Environment
 
 AT_ONCE = 500
+# What becomes of a row that is there: of a kept one nothing.
+PRESENT = Case(When(state=Crosswalk.State.KEPT, then=F("state")), default=Value(Crosswalk.State.PRESENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +71,14 @@ def tables(environment: Environment) -> list[str]:
 def look(environment: Environment, table_name: str, looked: Looked, until: float) -> Looked:
     """Look up rows of one table that the crosswalk knows, as it has them from now on. until: of time.monotonic; safe to repeat.
 
-    looked: how far it is. Raises what the service raises.
+    looked: how far it is. What a rollback kept for people is theirs where the copy has it, too. Raises what the service raises.
     """
-    known = Crosswalk.objects.filter(environment=environment, table=table_name).exclude(
-        state__in=(Crosswalk.State.REMOVED, Crosswalk.State.KEPT)
-    )
+    known = Crosswalk.objects.filter(environment=environment, table=table_name).exclude(state=Crosswalk.State.REMOVED)
     destination = Destination(environment)
     while not looked.whole:
         some = list(known.filter(pk__gt=looked.after).order_by("pk").values_list("pk", "row_id")[:AT_ONCE])
         there = _there(destination, table_name, [str(row_id) for _, row_id in some])
-        for found, state in ((True, Crosswalk.State.PRESENT), (False, Crosswalk.State.PLANNED)):
+        for found, state in ((True, PRESENT), (False, Value(Crosswalk.State.PLANNED))):
             names = [pk for pk, row_id in some if (str(row_id) in there) is found]
             known.filter(pk__in=names).update(state=state, applied_hash="", applied_run=None)
         looked = looked.further([pk for pk, _ in some], len(there), len({row_id for _, row_id in some}) - len(there))

@@ -112,6 +112,12 @@ class Run(models.Model):
         return self.kind == self.Kind.ROLLBACK
 
     @property
+    def is_of_before_refresh(self) -> bool:
+        """Whether the environment was copied anew since it was opened: what it staged and balanced is of what may not be there any more."""
+        since = self.environment.refreshed_at
+        return since is not None and self.created_at < since
+
+    @property
     def load(self) -> "Run":
         """The load that a rollback takes back."""
         if self.undoes is None:

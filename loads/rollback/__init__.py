@@ -5,8 +5,9 @@ any run is: phases, chunks under leases, a ledger. Rows that people edited or bu
 """
 
 from loads.rollback.closing import close, read
+from loads.rollback.late import back_of
 from loads.rollback.opening import agree, open_rollback
 from loads.rollback.planning import plan_next, waits
-from loads.rollback.undoing import jobs, message_of, ready, used
+from loads.rollback.undoing import jobs, ready, used
 
-__all__ = ["agree", "close", "jobs", "message_of", "open_rollback", "plan_next", "read", "ready", "used", "waits"]
+__all__ = ["agree", "back_of", "close", "jobs", "open_rollback", "plan_next", "read", "ready", "used", "waits"]

@@ -16,7 +16,7 @@ from loads.destination import RUN_ID, Destination
 from loads.flight import Underway
 from loads.models import Binding, Chunk, LedgerEntry, Phase, Run
 from loads.reconciliation import TELLING_S, record
-from loads.rollback.late import BACK
+from loads.rollback.late import back_of
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
 from loads.staged import StagedRow
 from loads.verification import READ_ROWS
@@ -70,10 +70,11 @@ def read(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> U
     """
     rows = list(staged.read_phase(phase, chunk.start, chunk.stop))
     if phase.kind not in Phase.LINKING:
-        destination.table(phase.table)  # here, since the calls ask the database nothing
+        destination.table(phase.table)
+    back_of(phase, destination)  # reads which load it is; that, like the table, is read here, since the calls ask the database nothing
 
     def job(part: list[StagedRow], client: Client) -> list[str]:
-        return list(BACK[phase.kind](destination, phase.table, client).present(part))
+        return list(back_of(phase, destination, client).present(part))
 
     def settle(underway: Underway) -> None:
         ledger.checked(chunk, worker, {"left": len(rows) - len(underway.results)})

@@ -88,10 +88,15 @@ def _journal(phase: Phase, chunk: Chunk) -> dict[str, Values]:
 
 
 class _Back(OfTable):
-    """Puts back what was there: the same reading as the message that changed it, the other way round."""
+    """Puts back what was there: the same reading as the message that changed it, the other way round.
+
+    Between plan and deed people go on working: what isn't as the load left it any more is kept.
+    """
 
     outcome = "restored"
+    outcome_of_barred = "kept"
     first = BATCH  # row by row, whatever was done by a call for many
+    _now: Mapping[str, Values] = {}
 
     @property
     def size(self) -> RowsPerCall:
@@ -104,7 +109,12 @@ class _Back(OfTable):
         return OfTable.present(self, rows)
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
-        return {}
+        self._now = self.read(rows) if rows else {}
+        return {row_id: "rollback.edited" for row in rows if (row_id := row.row_id) in self._now and not self._as_left(row)}
+
+    def _as_left(self, row: StagedRow) -> bool:
+        """Whether the row is as the load left it, by what the message says that did it."""
+        return super().is_done(row, self._now[row.row_id])
 
     def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
         return OfTable.send(self, rows)
@@ -113,7 +123,7 @@ class _Back(OfTable):
         return OfTable.parts(self, rows)
 
     def operation(self, row: StagedRow) -> Operation:
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.before, {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", row.before, self.as_seen(row))
 
 
 class _StatesBack(_Back, States):
@@ -127,11 +137,14 @@ class _GoneBack(_Back, Gone):
 class _LookupsBack(_Back, Lookups):
     """The rows that the lookups led to, or none."""
 
+    def _as_left(self, row: StagedRow) -> bool:
+        return self.did(row, row.before or {}, self._now[row.row_id])
+
     def operation(self, row: StagedRow) -> Operation:
         before, body = row.before or {}, dict[str, Any]()
         for key, _ in row.values["binds"].values():
             body |= put_back(self.destination, self.table, key, before)
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", body, {"If-Match": "*"})
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", body, self.as_seen(row))
 
 
 class _PublishBack(_Back, Publish):
@@ -144,15 +157,12 @@ class _CloseBack(_Back, Close):
     Those that were closed before, and that the load closed anew, are closed as they were.
     """
 
-    _now: Mapping[str, Values] = {}
-
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """A close that was made again has another id than before."""
         return _without_ids(found) == _without_ids(row.before or {})
 
-    def send(self, rows: list[StagedRow]) -> list[tuple[StagedRow, Outcome]]:
-        self._now = self.read(rows)
-        return OfTable.send(self, rows)
+    def _as_left(self, row: StagedRow) -> bool:
+        return super()._as_left(row) and len(closes_since(row.before or {}, self._now[row.row_id])) <= 1
 
     def operation(self, row: StagedRow) -> ChangeSet:  # type: ignore[override]  # the others put back by one request
         before, now = row.before or {}, self._now.get(row.row_id, {})
@@ -166,7 +176,7 @@ class _CloseBack(_Back, Close):
     def _day_before(self, row: StagedRow) -> ChangeSet:
         """The day that a close had, which another zone than the service's may have given it."""
         day = (row.before or {}).get(self.how.day)
-        return (self._on_day(row, day),) if day else ()
+        return (self._on_day(row, day, {"If-Match": "*"}),) if day else ()  # by then the change set has changed the version itself
 
 
 def _without_ids(found: Values) -> dict[str, Any]:
@@ -198,7 +208,7 @@ class _LeftBack(_Back, Left):
         return Operation("POST", f"lists({row.values['list']})/{NS}.AddMemberList", {"EntityId": row.values["member"]})
 
 
-BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
+BACK: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
     Phase.Kind.STATES: _StatesBack,
     Phase.Kind.LOOKUPS: _LookupsBack,
     Phase.Kind.GONE: _GoneBack,
@@ -209,3 +219,8 @@ BACK: Mapping[str, Callable[[Destination, str, Client], Message]] = {
     Phase.Kind.MEMBERS: _MembersBack,
     Phase.Kind.LEFT: _LeftBack,
 }
+
+
+def back_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
+    """What takes back what a late phase did. phase: the rollback's. client: of the application user that sends it, else the first one."""
+    return BACK[phase.kind](destination, phase.table, client or destination.client, phase.run.load.key)

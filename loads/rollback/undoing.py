@@ -16,11 +16,10 @@ from loads import bindings, carrying_out, staged
 from loads.destination import Destination
 from loads.flight import Job
 from loads.ledger import Settlement
-from loads.messaging import Message
 from loads.models import Chunk, Phase
 from loads.reasons import VERSION_MISMATCH, reason, refusal
 from loads.rollback.hanging import look_under
-from loads.rollback.late import BACK
+from loads.rollback.late import back_of
 from loads.rollback.rows import RowJudge, holds, runs_of
 from loads.rollback.standing import Carried
 from loads.rollback.verdicts import KEEP, REMOVE, RESTORE
@@ -47,7 +46,7 @@ def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow]) -> I
     if phase.kind not in Phase.LINKING:
         destination.table(phase.table)
     if phase.kind != Phase.Kind.ROWS:
-        for part in message_of(phase, destination).parts(rows):
+        for part in back_of(phase, destination).parts(rows):
             yield partial(_taken_back, destination, phase, part)
         return
     ground = _Ground(phase, destination, phase.undone, Carried(phase), bindings.late(destination.environment), runs_of(phase.run.load))
@@ -67,13 +66,8 @@ def _sizes(client: Client, table: Table) -> tuple[RowsPerCall, RowsPerCall]:
     return rows_per_call(client.base_url, table.name, DELETE), sizes(client, table)[1]
 
 
-def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
-    """What takes back what a late phase did. client: of the application user that sends it, else the first one."""
-    return BACK[phase.kind](destination, phase.table, client or destination.client)
-
-
 def _taken_back(destination: Destination, phase: Phase, rows: list[StagedRow], client: Client) -> list[Written]:
-    written = carrying_out.carry_out(message_of(phase, destination, client), rows)
+    written = carrying_out.carry_out(back_of(phase, destination, client), rows)
     return [replace(one, outcome=RESTORED) if one.outcome == "equal" else one for one in written]
 
 

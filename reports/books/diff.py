@@ -10,6 +10,7 @@ from reports.books.words import VERDICTS, counted, verdict
 LONGEST = 600  # characters of a value
 EQUAL_SHOWN = 5  # rows of a table that arrived as they should; all others are shown whatever their number
 COLUMNS = (Column("Column", 38), Column("At the source", 36), Column("Mapped", 36), Column("Read back", 36), Column("Verdict", 24))
+WITH_BEFORE = (*COLUMNS[:3], Column("Read back before", 36), *COLUMNS[3:])
 
 
 def book(told: Mapping[str, Any]) -> Book:
@@ -24,7 +25,7 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     counts = told["counts"]
     yield Part(
         "Result",
-        notes=[_said(counts)],
+        notes=[_said(counts), *_again(told)],
         figures=[Figure(counts[name], VERDICTS[name][0].lower()) for name in ("equal", "lossy", "edited", "wrong")],
         text=[
             "As planned, less: the row holds less than the source did, by a rule of the signed plan (a text shortened, a value that "
@@ -34,7 +35,13 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
         ],
     )
     for (name, table), rows in groupby(told["rows"], key=lambda row: (row["object"], row["table"])):
-        yield from _of_table(f"{name} to {table}", list(rows))
+        yield from _of_table(f"{name} to {table}", list(rows), again="again" in told)
+
+
+def _again(told: Mapping[str, Any]) -> Iterator[Note]:
+    if again := told.get("again"):
+        said = f"The records of the sample of run {again['run']}, loaded again after the plan was changed"
+        yield Note(f"{said}: {counted(again['equal'], 'row')} as before, the others below with what they held then.", Tone.GOOD)
 
 
 def _said(counts: Mapping[str, int]) -> Note:
@@ -45,18 +52,18 @@ def _said(counts: Mapping[str, int]) -> Note:
     return Note(f"{counted(counts['rows'], 'row')} read back, none with a wrong value.", Tone.GOOD)
 
 
-def _of_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
+def _of_table(title: str, rows: Sequence[Mapping[str, Any]], *, again: bool) -> Iterator[Part]:
+    names = ("source", "meant", "before", "found") if again else ("source", "meant", "found")
     equal = [row for row in rows if row["verdict"] == "equal"]
     told = ", ".join(f"{sum(row['verdict'] == name for row in rows):,} {words[0].lower()}" for name, words in VERDICTS.items())
     yield Part(title, text=[f"{counted(len(rows), 'row')}: {told}."])
     for row in [*(row for row in rows if row["verdict"] != "equal"), *equal[:EQUAL_SHOWN]]:
-        yield Part(
-            row["source_id"], level=3, text=[f"Row {row['row_id']}"], table=Table(COLUMNS, map(_field, row["fields"]), longest=LONGEST)
-        )
+        table = Table(WITH_BEFORE if again else COLUMNS, (_field(one, names) for one in row["fields"]), longest=LONGEST)
+        yield Part(row["source_id"], level=3, text=[f"Row {row['row_id']}"], table=table)
 
 
-def _field(one: Mapping[str, Any]) -> Sequence[Cell]:
-    values = [_value(one.get(name)) for name in ("source", "meant", "found")]
+def _field(one: Mapping[str, Any], names: Sequence[str]) -> Sequence[Cell]:
+    values = [_value(one.get(name)) for name in names]
     return [one.get("column"), *values, verdict(one.get("verdict", ""))]
 
 

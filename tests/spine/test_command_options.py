@@ -1,6 +1,9 @@
 """`manage.py demo` given what it can't use: told at once in words, before anything is made or moved."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +14,14 @@ from workbench.engagements.errors import BadInput
 from workbench.management.commands.demo import _read_endpoints, add
 from workbench.pipeline import demonstration
 
+SHOWN = Path(__file__).parents[2] / ".ci" / "shown.py"
+SUMMARY = {
+    "verified": {"rows": 3, "done": 1, "wrong": 0, "lookups_wrong": 0, "undone": 0},
+    "crash": {"chunks_in_flight": 1},
+    "delta": {"balanced": True, "new": 1, "changed": 1},
+    "rollback": {"proved": True, "removed": 2},
+    "tuning": [{"environment": "production", "users": [{}], "tables": [{}]}],
+}
 LINE = {
     "dataverse": "http://127.0.0.1:1",
     "dataverse_sandbox": "http://127.0.0.1:2",
@@ -79,3 +90,20 @@ def test_what_came_of_several_platforms_is_added_up():
     add(summary, told)
     add(summary, told)
     assert (len(summary["phases"]), summary["verified"], summary["assumptions"]) == (2, {"rows": 6, "wrong": 0}, ["One."])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ""),
+        ({"crash": None}, "crash: null"),
+        ({"rollback": None, "tuning": []}, "rollback: null"),
+        ({"verified": SUMMARY["verified"] | {"wrong": 1}}, '"wrong": 1'),
+        ({"delta": SUMMARY["delta"] | {"balanced": False}}, '"balanced": false'),
+    ],
+)
+def test_a_demonstration_that_does_not_show_all_that_it_should_fails_the_change(tmp_path, change, said):
+    path = tmp_path / "out.json"
+    path.write_text(json.dumps(SUMMARY | change))
+    done = subprocess.run([sys.executable, SHOWN, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stderr) == (1 if change else 0, True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loads.models import Chunk, Phase, Run
+from loads.staging.phases import CHUNK_ROWS
 from workbench.management.kill_bench import pid_of
 
 HELD = (Chunk.State.LEASED, Chunk.State.CHECKING)
@@ -18,6 +19,7 @@ class Crash:
         """Nothing is killed yet."""
         self._say = say
         self._content: dict[str, Any] | None = None
+        self._largest = 0  # rows
 
     def look(self, run: Run) -> None:
         """Kill the process that is sending a chunk of the run, if one of this machine is."""
@@ -25,6 +27,7 @@ class Crash:
             return
         largest = run.phases.filter(kind=Phase.Kind.ROWS).order_by("-planned", "number").first()
         here = f"{os.uname().nodename}:"
+        self._largest = largest.planned if largest else 0
         chunk = Chunk.objects.filter(phase=largest, state=Chunk.State.LEASED, worker__startswith=here).first() if largest else None
         if chunk:
             self._kill(chunk)
@@ -41,6 +44,12 @@ class Crash:
             "repeated_rows": repeated,
         }
         self._say(f"A worker is killed in mid-load, at {chunk.phase}: {len(held)} chunks were in flight, {repeated} rows are sent again")
+
+    def missed(self) -> str:
+        """What to say where the crash didn't come about though there was time for it; a load of a chunk may be over between two looks."""
+        if self._content or self._largest <= CHUNK_ROWS:
+            return ""
+        return f"No worker was killed in mid-load, though {self._largest} rows were to be sent: nothing is shown of what a kill leaves."
 
     def content(self) -> dict[str, Any] | None:
         """What was killed and what it cost: {"environment", "phase", "killed", "chunks_in_flight", "repeated_rows"}; None if none was."""

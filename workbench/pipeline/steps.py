@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django_q.tasks import async_task
 
-from loads.models import Run
+from loads.resampling import open_sample
 from loads.runs import open_run
 from mapping import plan
 from workbench.engagements import gates, history
@@ -36,7 +36,7 @@ GATES = {
     Step.Name.PURGE: "purge",
 }
 PER_ENVIRONMENT = (Step.Name.PROVISION, Step.Name.REMOVE, Step.Name.REFRESH, Step.Name.SAMPLE, Step.Name.LOAD)
-RUNS = {Step.Name.SAMPLE: Run.Kind.SAMPLE, Step.Name.LOAD: Run.Kind.LOAD}
+RUNS = {Step.Name.SAMPLE: open_sample, Step.Name.LOAD: open_run}
 
 
 class StepOpen(WorkbenchError):
@@ -62,7 +62,7 @@ def request(engagement: Engagement, name: str, *, environment: Environment | Non
     history.record(engagement, actor=user, action=f"{action} {name}", subject=str(environment or engagement))
     if name in RUNS and environment is not None:
         # The run has its own workers, progress and states; the step only says that it was asked for.
-        open_run(environment, user, kind=RUNS[Step.Name(name)])
+        RUNS[Step.Name(name)](environment, user)
         Step.objects.filter(pk=step.pk).update(state=Step.State.DONE, started_at=timezone.now(), finished_at=timezone.now())
     else:
         transaction.on_commit(partial(async_task, CARRY_OUT, step.pk, task_name=f"{name} {engagement.slug}"))

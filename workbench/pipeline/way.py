@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from loads import quality
+from loads import quality, resampling
 from loads.models import Run
 from mapping import plan
 from mapping.checks import gating
@@ -38,6 +38,7 @@ class Stage:
     run: Run | None = None
     signoff: SignOff | None = None
     after: Sequence[str] = field(default=())
+    again: str = ""  # what the button says where something that was done is overtaken
 
     @property
     def state_words(self) -> str:
@@ -151,8 +152,20 @@ def _sample_stage(environment: Environment, missing: Sequence[Missing], steps: M
     if run is None or stage.state == FAILED:
         return stage
     state = RUN_STATES.get(Run.State(run.state), RUNNING)
+    if overtaken := outdated_sample(environment):
+        return replace(stage, state=READY, says=overtaken, run=run, again="Load the same sample again")
     says = run.message or ("" if state == DONE else run.get_state_display())
     return replace(stage, state=state, says=says, run=run)
+
+
+def outdated_sample(environment: Environment) -> str:
+    """That the sample is outdated, in words; empty where it isn't, there is none, or all was loaded since by the plan as it is."""
+    run = resampling.newest(environment)
+    whole = environment.runs.loads().filter(pk__gt=run.pk, state=Run.State.DONE).first() if run else None
+    is_seen = whole is not None and not resampling.outdated(whole)
+    parts = ", ".join(resampling.outdated(run)) if run and not is_seen else ""
+    said = f"Outdated: these parts of the plan were changed after the sample was loaded: {parts}."
+    return f"{said} Loaded again, the same records show what they held before and what they hold then." if parts else ""
 
 
 def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing], steps: Mapping) -> Stage:
@@ -194,6 +207,9 @@ def _sandbox_signature(engagement: Engagement) -> Stage:
     changed = signoffs.uncovered(engagement, SignOff.Kind.SANDBOX, plan.hashes(engagement)) if signoff else []
     says = "The customer hasn't signed the sandbox run." if not signoff else f"Changed after it was signed: {', '.join(changed)}."
     before = gates.missing("sandbox signature", engagement)
+    sandbox = engagement.environments.filter(kind=Environment.Kind.SANDBOX).first()
+    if sandbox and outdated_sample(sandbox):
+        says = f"{says} The sample that shows the values is outdated."
     missing = [] if signoff and not changed else [*before, Missing("sandbox signed", says, Role.APPROVER)]
     return Stage("sandbox-signature", "Sign-off of the sandbox run", READY if missing else DONE, missing=missing, signoff=signoff)
 

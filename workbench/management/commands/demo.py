@@ -54,7 +54,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary here")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Play every platform asked for; the exit code is 0 where every phase balances."""
+        """Play every platform asked for; the exit code is 0 where every phase balances and all that the demonstration shows came about."""
         names = [name for name in SOURCES] if options["source"] == "all" else [options["source"]]
         if unsupported := [name for name in names if name not in SOURCES]:
             raise CommandError(f"There is no connector for {', '.join(unsupported)} yet; there is one for {', '.join(SOURCES)}.")
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             raise CommandError("--people can't be negative.")
         if options["json"] and not (options["json"].parent.is_dir() and not options["json"].is_dir()):
             raise CommandError(f"--json: {options['json']} can't be written: name a file in a folder that exists.")
-        self.started = time.monotonic()
+        self.started, self.missed = time.monotonic(), list[str]()
         try:
             self._play(names, options)
         except (WorkbenchError, NotStarted) as error:
@@ -104,6 +104,8 @@ class Command(BaseCommand):
             raise CommandError("A phase doesn't balance.")
         if not summary.get("rollback", {"proved": True})["proved"]:
             raise CommandError("After the rollback the destination isn't as it was before the load.")
+        if self.missed:
+            raise CommandError(" ".join(self.missed))
 
     def _play_one(
         self, name: str, addresses: Mapping[str, Any], chosen: Mapping[str, str], summary: dict[str, Any], *, rollback: bool
@@ -130,6 +132,7 @@ class Command(BaseCommand):
         finally:
             add(summary, summary_of(engagement))
             summary["crash"] = crash.content() or summary["crash"]
+        self.missed += filter(None, [crash.missed()])
         return cast
 
     def _simulators(self, stack: ExitStack, options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
