@@ -147,7 +147,7 @@ def _load(phase: Phase, destination: Destination, worker: str, deadline: float) 
         return not at_it.exists() and _alone(run, worker, budget.pause)
     if full and phase.chunks.exclude(state__in=claims[-1].after).exists():
         return False
-    return _alone(run, worker, lambda: _close(phase, run, destination, worker))
+    return _alone(run, worker, lambda: _close(phase, run, destination, worker, claims[-1].after))
 
 
 def _alone(run: Run, worker: str, act: Callable[[], None]) -> bool:
@@ -441,7 +441,10 @@ SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, RESER
 READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), read_back)
 
 
-def _close(phase: Phase, run: Run, destination: Destination, worker: str) -> None:
+def _close(phase: Phase, run: Run, destination: Destination, worker: str, after: Collection[str]) -> None:
+    """Close a phase, unless another worker did before the lease was had, or sent chunks back. after: states of chunks that are done."""
+    if not Phase.objects.filter(pk=phase.pk, state__in=Phase.OPEN).exists() or phase.chunks.exclude(state__in=after).exists():
+        return
     phase.run = run
     close = rollback.close if run.is_rollback else reconciliation.close
     close(phase, destination, beat=lambda: leases.keep(run, worker))
