@@ -145,7 +145,7 @@ def _staying(row: StagedRow, found: Values) -> set[str]:
     return theirs
 
 
-def _with_targets(row: Mapping[str, Any], names: Iterable[str]) -> Values:
+def _with_targets(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """These lookups of a row, in lower case, with the tables that they lead to."""
     found = {name: row[name].lower() if row.get(name) else None for name in names}
     return found | {f"{name}@{TARGET}": row.get(f"{name}@{TARGET}") for name, row_id in found.items() if row_id}

@@ -116,7 +116,7 @@ class OfTable(ABC):
         found = self._noted(rows, columns)
         return {row_id: {name: row.get(name) for name in columns} for row_id, row in found.items()}
 
-    def _noted(self, rows: Sequence[StagedRow], columns: Sequence[str], annotations: str | None = None) -> dict[str, Values]:
+    def _noted(self, rows: Sequence[StagedRow], columns: Sequence[str], annotations: str | None = None) -> dict[str, dict[str, Any]]:
         """Row id -> the row as it was read, of the rows that exist, with its version and who changed it last noted."""
         table, select = self.table, dict.fromkeys((*columns, EDITOR))
         ids = [row.row_id for row in rows]

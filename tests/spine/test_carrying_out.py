@@ -83,9 +83,9 @@ def parent(contact_id: str) -> dict[str, str]:
 
 
 def looking_up(row_id: str, contact_id: str, before: dict[str, object] | None = None) -> StagedRow:
-    """A lead of ours whose lookup leads to this contact, as it did when it was loaded last."""
-    values = {"ids": {PARENT: contact_id}, "binds": {PARENT: [*parent(contact_id).items()][0]}, "ours": True}
-    return staged(row_id, {**values, "last": {PARENT: contact_id} if before else {}}, "matched", before)
+    """A lead whose lookup leads to this contact; before: what it led to in one that was found there."""
+    values = {"ids": {PARENT: contact_id}, "binds": {PARENT: [*parent(contact_id).items()][0]}, "last": {}, "ours": before is None}
+    return staged(row_id, values, "matched", before)
 
 
 def deal(destination: Destination) -> StagedRow:
