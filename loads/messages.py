@@ -83,7 +83,7 @@ class States(OfTable):
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
-        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", self.body(row), self.as_seen(row))
+        return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", dict(self.body(row)), self.as_seen(row))
 
 
 class Lookups(States):
