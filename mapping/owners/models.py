@@ -141,6 +141,9 @@ class OwnerDirectory(models.Model):
     unit = models.CharField(max_length=160, blank=True)
     read_at = models.DateTimeField(default=timezone.now)
 
+    class Meta:
+        verbose_name_plural = "owner directories"
+
     def __str__(self) -> str:
         return f"users and teams of {self.environment}"
 

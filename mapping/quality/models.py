@@ -88,6 +88,7 @@ class Remedy(models.Model):
 
     class Meta:
         ordering = ["object_name", "source_id", "table", "column"]
+        verbose_name_plural = "remedies"
         constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "source_id", "table", "column"], name="remedy_once")]
 
     def __str__(self) -> str:
