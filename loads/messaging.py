@@ -121,7 +121,7 @@ class OfTable(ABC):
         table, select = self.table, dict.fromkeys((*columns, EDITOR))
         ids = [row.row_id for row in rows]
         read = self.client.retrieve(table.entity_set, table.primary_id, ids, [table.primary_id, *select], annotations=annotations)
-        found: dict[str, Values] = {row[table.primary_id].lower(): row for row in read}
+        found = {row[table.primary_id].lower(): row for row in read}
         self.seen |= {row_id: Seen(str(row.get("@odata.etag") or "*"), str(row.get(EDITOR) or "").lower()) for row_id, row in found.items()}
         return found
 

@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mapping", "0023_redacted_hash")]
+    dependencies = [("mapping", "0016_redacted_hash")]
     operations = [
         migrations.AlterModelOptions(name="ownerdirectory", options={"verbose_name_plural": "owner directories"}),
         migrations.AlterModelOptions(
