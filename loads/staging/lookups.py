@@ -25,16 +25,19 @@ from loads.verification import BIND
 KIND, OPEN = Phase.Kind.LOOKUPS, "lookup.open"
 TOGETHER = 50_000  # records whose lookups are put together at once
 NAMED = pa.schema([("position", pa.int64()), ("problem", pa.string()), ("parents", pa.list_(pa.list_(pa.string())))])
-WAYS = pa.schema([("table", pa.string()), ("number", pa.int32()), ("target", pa.string()), ("key", pa.string())])
+WAYS = pa.schema(
+    [("table", pa.string()), ("number", pa.int32()), ("target", pa.string()), ("column", pa.string()), ("key", pa.string())]
+)  # fmt: skip
 IDS = pa.schema([("row_id", pa.string())])
 
 
 class Way(NamedTuple):
-    """The property by which a rule's lookup of a table is bound to a row of another table. number: the rule's place, from 1."""
+    """How a rule's lookup leads from a table to another. number: the rule's place, from 1. column, key: as it is read, and bound."""
 
     table: str
     number: int
     target: str
+    column: str
     key: str
 
 
@@ -82,12 +85,14 @@ def _rules(context: StagingContext, object_name: str) -> list[tuple[int, Mapping
 
 
 def _ways(context: StagingContext, object_name: str) -> list[Way]:
+    rules = _rules(context, object_name)
+    tables = [context.destination.table(name) for name in context.tables_of(object_name)] if rules else []
     return [
-        Way(table, number, target, navigation + BIND)
-        for table in context.tables_of(object_name)
-        for number, rule in _rules(context, object_name)
+        Way(table.name, number, target, read_key(table, navigation + BIND), navigation + BIND)
+        for table in tables
+        for number, rule in rules
         for target in context.tables_of(rule["parent"])
-        if (navigation := navigation_of(context.destination.table(table), rule["column"], rule["columns"], target))
+        if (navigation := navigation_of(table, rule["column"], rule["columns"], target))
     ]
 
 
@@ -150,7 +155,7 @@ def _write(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name:
             cursor = con.cursor().execute(_TOGETHER, {"start": start, "stop": start + TOGETHER})
             while batch := cursor.fetchmany(store.ROWS_PER_GROUP):
                 for row in batch:
-                    _add(writer, context, table, Binding(*row))
+                    _add(writer, context, table, Binding._make(row))
         context.beat()
 
 
@@ -158,7 +163,7 @@ def _write(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name:
 _BINDING = """
     CREATE OR REPLACE TABLE binding AS
     SELECT s.position, s.row_id, s.source_id, s.role, s.action = 'create' AS new, s.origin, r.number, r."table" AS target,
-           r.row_id AS parent, w.key, m.row_id IS NOT NULL AS made
+           r.row_id AS parent, w."column", w.key, m.row_id IS NOT NULL AS made
     FROM read_parquet($paths) s JOIN resolved r USING (position)
     JOIN ways w ON w."table" = $table AND w.number = r.number AND w.target = r."table"
     LEFT JOIN made m ON m.row_id = r.row_id
@@ -166,7 +171,7 @@ _BINDING = """
 """
 _TOGETHER = """
     SELECT b.position, b.row_id, b.source_id, b.role, b.new, b.origin, any_value(l.said),
-           list({target: b.target, id: b.parent, key: b.key, made: b.made} ORDER BY b.number)
+           list({target: b.target, id: b.parent, "column": b."column", key: b.key, made: b.made} ORDER BY b.number)
     FROM binding b LEFT JOIN last l USING (row_id) WHERE b.position >= $start AND b.position < $stop
     GROUP BY b.position, b.row_id, b.source_id, b.role, b.new, b.origin ORDER BY b.position, b.role
 """
@@ -174,7 +179,7 @@ _TOGETHER = """
 
 def _add(writer: LateWriter, context: StagingContext, table: str, row: Binding) -> None:
     """One row's lookups; a column that two rules fill leads where the first one does that finds a row."""
-    parents = {read_key(context.destination.table(table), parent["key"]): parent for parent in reversed(row.parents)}
+    parents = {parent["column"]: parent for parent in reversed(row.parents)}
     last = orjson.loads(row.said)["ids"] if row.said and not row.new else {}
     values = {
         "ids": {column: parent["id"] for column, parent in parents.items()},

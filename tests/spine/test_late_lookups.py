@@ -27,7 +27,7 @@ from tests.spine.test_second_run import SELLER
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 BOSS = "northpine.example"  # a person whose id is the name of a company, which the company's rule looks for
-FRIEND, THERE, TAKEN = (f"00000000-0000-4000-8000-0000000000f{number}" for number in range(1, 4))
+FRIEND, THERE, TAKEN, TOUCHED = (f"00000000-0000-4000-8000-0000000000f{number}" for number in range(1, 5))
 LONG = "F" * 60
 NAME = "EntityDefinitions(LogicalName='account')/Attributes(LogicalName='name')"
 PARENTS = {
@@ -83,6 +83,7 @@ def people():
         user("u-new", "new@gmail.com", "lead", referrer=BOSS),
         user("u-there", "there@gmail.com", "lead", referrer=BOSS),
         user("u-taken", "taken@gmail.com", "lead", referrer=BOSS),
+        user("u-touched", "touched@gmail.com", "lead", referrer=BOSS),
         user("u-review", "review@gmail.com", "no stage"),
         user("u-of-held", "of.held@gmail.com", "lead", referrer="u-review"),
         user("u-of-lead", "of.lead@gmail.com", "lead", referrer="new@gmail.com"),
@@ -95,6 +96,7 @@ def folder(path):
     lead = {"lastname": "Original", "subject": "Old", "statecode": 0, "statuscode": 1}
     leads = [
         {"leadid": THERE, "emailaddress1": "there@gmail.com", **lead},
+        {"leadid": TOUCHED, "emailaddress1": "touched@gmail.com", **lead},
         {"leadid": TAKEN, "emailaddress1": "taken@gmail.com", **lead, "_parentcontactid_value": FRIEND},
     ]
     rows = {"systemuser": [seller], "lead": leads, "contact": [{"contactid": FRIEND, "lastname": "Friend"}]}
@@ -181,6 +183,7 @@ def play(circle):
     circle.take_back(second)
     between = circle.now()
     circle.edit("account", circle.row("account", "firm:f-6")["accountid"], {"telephone1": "1"})
+    circle.edit("lead", TOUCHED, {"parentcontactid@odata.bind": f"/contacts({FRIEND})"})
     circle.take_back(first)
     left = circle.now()
     third = circle.finish(circle.open())
@@ -235,7 +238,7 @@ def test_people_and_companies_look_up_to_people(played):
 
 def test_a_row_that_was_there_is_filled_where_it_is_empty(played):
     assert led_to(played.after[0], REFERRER, "user:u-there", "user:u-taken") == [f"user:{BOSS}", FRIEND]
-    assert counts(played.phases[0]["user", "lead"]) == (2, 1, 0, 0)
+    assert counts(played.phases[0]["user", "lead"]) == (3, 1, 0, 0)
 
 
 def test_a_lookup_without_a_row_to_lead_to_stays_open_and_its_record_says_why(played):
@@ -264,7 +267,7 @@ def test_a_second_run_finds_unchanged_lookups_equal_and_sets_changed_ones(played
     phases = played.phases[1]
     assert counts(phases["employee", "contact"]) == (3, 4, 1, 0)
     assert counts(phases["company", "account"]) == (0, 1, 0, 0)
-    assert counts(phases["user", "lead"]) == (0, 3, 0, 0)
+    assert counts(phases["user", "lead"]) == (0, 4, 0, 0)
     assert counts(phases["firm", "account"]) == (2, 2, 1, 0)
     assert led_to(played.after[1], PARENT, "firm:f-1", "firm:f-6") == ["firm:f-3", "firm:f-7"]
     assert played.after[1]["employee:e-2"][EMPLOYER] == "firm:f-7"
@@ -286,12 +289,13 @@ def test_a_rollback_puts_back_the_lookups_that_were_there(played):
     assert led_to(rows, PARENT, *FIRMS) == ["firm:f-3", "firm:f-3", None, None, "firm:f-2", "firm:f-1"]
     assert "firm:f-long" not in rows
     assert rows["employee:e-long"][EMPLOYER] is None
-    assert led_to(played.left, REFERRER, THERE, TAKEN) == [None, FRIEND]
+    assert led_to(played.left, REFERRER, THERE, TAKEN, "user:u-touched") == [None, FRIEND, FRIEND]
 
 
 def test_a_rollback_removes_rows_that_look_up_to_each_other_but_for_those_that_people_have_a_hand_in(played):
     edited, needed = {2, 5, 6}, {1}
     kept = {f"{kind}{number}" for kind in ("firm:f-", "employee:e-") for number in edited | needed}
+    kept |= {"user:u-touched", f"user:{BOSS}", f"company:domain:{BOSS}"}  # each is needed by the one before
     assert played.left.keys() == {FRIEND, THERE, TAKEN} | kept
     assert led_to(played.left, EMPLOYER, *(f"employee:e-{number}" for number in (1, 2, 5, 6))) == [FIRMS[n - 1] for n in (1, 2, 5, 6)]
 
