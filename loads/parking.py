@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from connectors import store
 from loads import staged
 from loads.models import Phase, Run
 from loads.staging.phases import LATE_KINDS
@@ -57,8 +58,17 @@ class _Order:
 
     def _parents(self, phase: Phase) -> set[str]:
         if phase.pk not in self._tables:
-            self._tables[phase.pk] = staged.parent_tables(phase)
+            self._tables[phase.pk] = _parent_tables(phase)
         return self._tables[phase.pk]
+
+
+def _parent_tables(phase: Phase) -> set[str]:
+    """The tables of the rows that a phase's rows look up to."""
+    if not (paths := [str(path) for path in staged.rows_of(phase)]):
+        return set()
+    with store.database() as con:
+        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [paths]).fetchall()
+        return {table for (table,) in found}
 
 
 def parked(run: Run) -> list[Phase]:

@@ -193,7 +193,8 @@ def staging(run: Run, now: datetime) -> Staging:
     first = run.staging_ranges.first()
     if first is None:
         return Staging(*counts)
-    done = {number: at for number, at in staged.ranges_done(run, first.object_name).items() if number not in left}
+    files = staged.parts(run, first.object_name, staged.DISPOSITIONS_KIND)
+    done = {number: path.stat().st_mtime for path in files if (number := int(path.name.split(".")[-2])) not in left}
     return Staging(*counts, first.object_name, len(done) + len(left), len(done), _left_of(len(left), done.values(), run, now))
 
 

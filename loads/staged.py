@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -139,17 +138,6 @@ def kind_of(table: str, kind: str = Phase.Kind.ROWS) -> str:
 def undoing(table: str, kind: str) -> str:
     """What stands in the names of the files that a rollback's phase carries out; those of states have files of their own."""
     return f"{table}-{kind}"
-
-
-def written_at(run: Run) -> datetime | None:
-    """When a file of the run was complete last; None where there is none yet."""
-    times = (path.stat().st_mtime for path in folder(run).glob("*.parquet"))
-    return max((datetime.fromtimestamp(moment, UTC) for moment in times), default=None)
-
-
-def ranges_done(run: Run, object_name: str) -> dict[int, float]:
-    """Number of each range of an object's records that is staged -> when it was, in seconds since 1970."""
-    return {int(path.name.split(".")[-2]): path.stat().st_mtime for path in parts(run, object_name, DISPOSITIONS_KIND)}
 
 
 def parts(run: Run, object_name: str, kind: str) -> list[Path]:
@@ -301,15 +289,6 @@ def looked_up_to(phases: Iterable[Phase], table: str, row_ids: Sequence[str]) ->
             [paths, [f"{table}:{row_id}" for row_id in row_ids]],
         )
         return frozenset(parent.removeprefix(f"{table}:") for (parent,) in found.fetchall())
-
-
-def parent_tables(phase: Phase) -> set[str]:
-    """The tables of the rows that a phase's rows need."""
-    if not (paths := [str(path) for path in rows_of(phase)]):
-        return set()
-    with store.database() as con:
-        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [paths]).fetchall()
-        return {table for (table,) in found}
 
 
 def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:

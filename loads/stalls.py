@@ -1,6 +1,6 @@
 """Why nothing moves though workers live: since when nothing was settled, and what it waits for."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import QuerySet
 
@@ -44,10 +44,16 @@ def _moved_at(run: Run, phases: list[Progress]) -> datetime:
     """When something was staged, settled, read back or closed last, or the run was taken up."""
     moments = [run.created_at, run.taken_up_at, run.measured_at]
     if run.state == Run.State.STAGING:
-        moments.append(staged.written_at(run))
+        moments.append(_written_at(run))
     else:
         moments += [moment for item in phases for moment in (item.moved_at, item.phase.started_at, item.phase.finished_at)]
     return max(moment for moment in moments if moment)
+
+
+def _written_at(run: Run) -> datetime | None:
+    """When a staged file was complete last."""
+    times = (path.stat().st_mtime for path in staged.folder(run).glob("*.parquet"))
+    return max((datetime.fromtimestamp(moment, UTC) for moment in times), default=None)
 
 
 def _why_loading(run: Run, now: datetime) -> str:
