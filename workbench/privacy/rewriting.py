@@ -20,7 +20,7 @@ STAYS = frozenset(
     {"action", "alias", "code", "codes", "column", "current", "disposition", "main_table", "number", "object", "origin", "outcome",
      "parents", "phase_id", "position", "role", "row", "row_id", "state", "table", "verdict"}
 )  # fmt: skip
-NAMES = ("source_id", "into", "into_id", "name", "email", "user_key", "user", "member", "company")
+OF_RECORD, OF_PERSON = ("source_id", "into", "into_id"), ("email", "user_key", "user", "member")
 JOURNAL = ("row_id", "before")
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?")
@@ -28,30 +28,47 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?")
 
 @dataclass(frozen=True)
 class Traces:
-    """What is a person's in the files of a run. positions: object -> places of their records in its dataset.
+    """What is a person's in the files of a run. positions: object -> places of their records in its dataset; ids: the ids of these.
 
-    names: ids and addresses, and ids of records that belong to them. row_ids: of rows that were staged for them.
+    names: the person's ids and addresses. companies: ids of companies that bear their name. row_ids: of rows that were staged for them.
     """
 
     positions: Mapping[str, Set[int]]
+    ids: Mapping[str, Set[str]]
     names: Set[str]
+    companies: Set[str]
     row_ids: Set[str]
 
     def rows_in(self, path: Path, object_name: str) -> set[int]:
         """The numbers of the rows of a file that are theirs. object_name: whose records the file is of, where the rows don't say so."""
         columns = columns_of(path)
-        wanted = [("row_id", self.row_ids), *((name, self.names) for name in NAMES)]
-        found: list[tuple[str, list[Any]]] = [
-            (f'"{name}" IN (SELECT unnest(?))', sorted(values)) for name, values in wanted if name in columns and values
-        ]
-        for name, places in self.positions.items() if "position" in columns else ():
-            within = f"object = '{name}'" if "object" in columns else f"{str(name == object_name).lower()}"  # a name of the playbook
-            found.append((f"({within} AND position IN (SELECT unnest(?)))", sorted(places)))
+        found = [(f'"{name}" IN (SELECT unnest(?))', sorted(values)) for name, values in self._by_text(object_name) if name in columns]
+        if "position" in columns:
+            found += [(f"({where} AND position IN (SELECT unnest(?)))", places) for where, places in self._by_place(object_name, columns)]
         if not found:
             return set()
         query = f"SELECT file_row_number FROM read_parquet(?, file_row_number = true) WHERE {' OR '.join(words for words, _ in found)}"  # noqa: S608
         with store.database() as con:
             return {number for (number,) in con.execute(query, [str(path), *(values for _, values in found)]).fetchall()}
+
+    def _by_text(self, object_name: str) -> Iterator[tuple[str, Set[str]]]:
+        """Columns with the texts in them that are the person's. An id tells only of records of its own object."""
+        own = self.ids.get(object_name, frozenset())
+        wanted = [
+            ("row_id", self.row_ids),
+            ("company", self.companies),
+            *((name, own) for name in OF_RECORD),
+            *((name, self.names) for name in OF_PERSON),
+        ]
+        return ((name, values) for name, values in wanted if values)
+
+    def _by_place(self, object_name: str, columns: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
+        """Which rows' places are meant, as SQL, and the places."""
+        for name, places in self.positions.items():
+            if "object" in columns:
+                yield f"object = '{name}'", sorted(places)  # a name of the playbook
+            elif name == object_name:
+                yield "true", sorted(places)
 
 
 def rewrite(path: Path, rows: Set[int], change: Change) -> int:

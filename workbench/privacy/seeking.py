@@ -24,8 +24,9 @@ LONGEST_VALUE, MOST_VALUES = 200, 50_000  # texts of records that are kept while
 LEAST_WORD, LEAST_DIGITS = 5, 7  # shorter ones stand in too many texts that are about something else
 _PHONE = re.compile(r"[+(]?[\d\s()./-]{7,}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-# Fields by which an entry of a list is about one record.
+# What an entry of a list is about one record by, and what lists records.
 ABOUT = frozenset({"source_id", "email", "row_id", "example"})
+LISTING = frozenset({"samples", "examples", "missed", "unfounded", "records"})
 ASKED = 500  # names of one statement
 
 
@@ -81,8 +82,14 @@ class Sought:
 
     @cached_property
     def exact(self) -> frozenset[str]:
-        """Texts that are the person's as a whole: names, their digests in the plan, words."""
-        return frozenset(self.names | self.words | self.companies | self.records | {digest(name) for name in self.names | self.records})
+        """Texts that are the person's as a whole: names, ids of records, their digests in the plan, words."""
+        known = self.names | self.records
+        return frozenset(known | self.words | self.companies | {digest(name) for name in known})
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Those of them that are nobody else's wherever they stand; a short one is the id of a list somewhere else."""
+        return frozenset(text for text in self.exact if _is_telling(text))
 
     @property
     def companies(self) -> set[str]:
@@ -102,24 +109,30 @@ class Sought:
 
     def is_in(self, text: str) -> bool:
         """Whether a text tells of the person."""
-        return text in self.exact or (self._within is not None and self._within.search(text) is not None)
+        return text in self.telling or (self._within is not None and self._within.search(text) is not None)
 
-    def struck(self, value: Any) -> Any:
-        """A text or JSON without the person: entries of lists that are about them go, elsewhere their names are replaced."""
+    def struck(self, value: Any, key: str) -> Any:
+        """A text or JSON without the person: entries of lists that are about them go, elsewhere their names are replaced.
+
+        key: what it stands under, the name of a field or of an entry.
+        """
         if isinstance(value, str):
-            return GONE if value in self.exact else self._within.sub(GONE, value) if self._within else value
+            return GONE if self._is_theirs(value, key) else self._within.sub(GONE, value) if self._within else value
         if isinstance(value, Mapping):
-            return {name: self.struck(one) for name, one in value.items()}
+            return {name: self.struck(one, name) for name, one in value.items()}
         if isinstance(value, list):
-            return [self.struck(one) for one in value if not self._is_about(one)]
+            return [self.struck(one, key) for one in value if not self._is_about(one, key)]
         return value
 
-    def _is_about(self, entry: Any) -> bool:
+    def _is_theirs(self, text: str, key: str) -> bool:
+        return text in self.telling or (key in ABOUT | LISTING and text in self.exact)
+
+    def _is_about(self, entry: Any, key: str) -> bool:
         """Whether an entry of a list is about the person: their name, a pair with it, or a record of theirs."""
         if isinstance(entry, str):
-            return entry in self.exact
+            return self._is_theirs(entry, key)
         if isinstance(entry, list):
-            return any(isinstance(one, str) and self.is_in(one) for one in entry)
+            return any(isinstance(one, str) and (self._is_theirs(one, key) or self.is_in(one)) for one in entry)
         return isinstance(entry, Mapping) and "count" not in entry and any(str(entry.get(name)) in self.exact for name in ABOUT)
 
 

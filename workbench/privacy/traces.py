@@ -19,7 +19,7 @@ from workbench.engagements.models import Engagement
 from workbench.engagements.pseudonyms import Pseudonyms, is_pseudonym, pseudonyms_of
 from workbench.privacy.rewriting import JOURNAL, Row, Traces, blanked, columns_of, rewrite
 from workbench.privacy.rules import Rule, rules
-from workbench.privacy.seeking import Sought
+from workbench.privacy.seeking import Sought, person_objects
 from workbench.privacy.treating import GONE, without
 
 AT_ONCE = 500  # ids or places of one statement
@@ -29,8 +29,10 @@ Found = Mapping[str, Mapping[int, Mapping[str, Any]]]  # object -> place in its 
 def clear_run(run: Run, found: Found, sought: Sought) -> dict[str, int]:
     """Blank the person's rows in a run's files, and clear what the database has of them. found: of the datasets that the run staged."""
     paths, row_ids = _files(run), _row_ids(run, found)
-    ids = frozenset(row["source_id"] for of_object in found.values() for row in of_object.values())
-    known = Traces({name: of_object.keys() for name, of_object in found.items()}, ids | sought.names, row_ids)
+    ids = {name: {row["source_id"] for row in of_object.values()} for name, of_object in found.items()}
+    for name in person_objects(run.engagement):
+        ids[name] = ids.get(name, set()) | sought.names
+    known = Traces({name: of_object.keys() for name, of_object in found.items()}, ids, sought.names, sought.companies, row_ids)
     pseudonyms, phases = pseudonyms_of(run.engagement), list(run.phases.all())
     rows = sum(_clear_file(path, run, known, found, pseudonyms) for path in paths if path.suffix == ".parquet")
     for path in paths:
@@ -79,7 +81,7 @@ def _becomes(row: Row, object_name: str, found: Found, pseudonyms: Pseudonyms) -
 def _clear_json(path: Path, sought: Sought) -> None:
     """A small file of a run without what names the person."""
     content = orjson.loads(path.read_bytes())
-    if (left := sought.struck(content)) != content:
+    if (left := sought.struck(content, path.stem)) != content:
         store.write(path, orjson.dumps(left))
 
 
@@ -166,7 +168,7 @@ def _struck(rule: Rule, row: models.Model, name: str, sought: Sought) -> Any:
     value = getattr(row, name)
     if isinstance(row, SourceField):
         value = _of_profile(row, value, sought)
-    left, longest = sought.struck(value), getattr(rule.model._meta.get_field(name), "max_length", None)
+    left, longest = sought.struck(value, name), getattr(rule.model._meta.get_field(name), "max_length", None)
     return left[:longest] if isinstance(left, str) and longest else left
 
 
