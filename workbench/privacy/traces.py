@@ -13,6 +13,8 @@ from django.db import models, transaction
 from connectors import store
 from loads import staged
 from loads.models import Crosswalk, Departed, LedgerEntry, Phase, Run, VerifiedRow
+from loads.rehearsal import taken
+from loads.scans import reading
 from mapping.models import SourceField
 from workbench.engagements import redaction
 from workbench.engagements.models import Engagement
@@ -28,6 +30,8 @@ Found = Mapping[str, Mapping[int, Mapping[str, Any]]]  # object -> place in its 
 
 def clear_run(run: Run, found: Found, sought: Sought) -> dict[str, int]:
     """Blank the person's rows in a run's files, and clear what the database has of them. found: of the datasets that the run staged."""
+    taken.begin(run)  # what was read of the destination's rows: who wants it again reads anew
+    reading.forget(run)
     paths, row_ids = _files(run), _row_ids(run, found)
     ids = {name: {row["source_id"] for row in of_object.values()} for name, of_object in found.items()}
     for name in person_objects(run.engagement):
