@@ -121,7 +121,8 @@ def play(engagement: Any, cast: Any, servers: Any) -> SimpleNamespace:
     told.again, told.summary = collect(engagement, servers), summary(engagement)
 
     told.signed = dict(SignOff.objects.values_list("pk", "content_sha256"))
-    told.row_ids = [str(row_id) for row_id in Crosswalk.objects.values_list("row_id", flat=True)]
+    row_ids = Crosswalk.objects.values_list("row_id", flat=True)
+    told.row_ids = [form for row_id in row_ids for form in (str(row_id), row_id.hex)]  # as PostgreSQL and as SQLite have them
     told.codes = sorted(LedgerEntry.objects.values_list("code", "outcome"))
     call_command("purge_engagement", engagement.slug, yes=True, **as_engineer)
     told.purged, told.breaks_after_purge = looking.found([*THEIRS, *OTHERS, *OWNERS]), list(history.breaks(engagement))
