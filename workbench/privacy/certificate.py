@@ -12,7 +12,7 @@ from reports.printable import moment
 from workbench.engagements.models import AuditEntry
 from workbench.engagements.redaction import told
 from workbench.privacy.models import Purge
-from workbench.privacy.rules import KEPT, REMOVED, WORDS, Rule, rules
+from workbench.privacy.rules import KEPT, REMOVED, WORDS, rules
 
 KIND = "purge"
 
@@ -40,11 +40,7 @@ def _models(purge: Purge, *, of_kept: bool) -> Iterator[dict[str, Any]]:
     for rule in rules().of_engagements:
         if (rule.fate == KEPT) == of_kept:
             rows = rule.of(purge.engagement).count() if of_kept else purge.counts.get(rule.name, 0)
-            yield {"name": _words(rule), "holds": rule.holds, "fate": rule.fate, "rows": rows, "why": rule.why}
-
-
-def _words(rule: Rule) -> str:
-    return str(rule.model._meta.verbose_name_plural).capitalize()
+            yield {"name": rule.words, "holds": rule.holds, "fate": rule.fate, "rows": rows, "why": rule.why}
 
 
 def _files(purge: Purge) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from reports.book import Book, Code, Column, Figure, Kind, Part, Table, number
 from reports.documents import write_book, write_json
 from reports.models import Document
 from workbench.privacy.models import Erasure
+from workbench.privacy.rules import rules
 
 KIND = "erasure"
 Rows = Sequence[Mapping[str, str]]
@@ -54,7 +55,9 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
         ("Ids and addresses on the register", told["names"]),
         ("Entry of the history", told["entry"]),
     ]
-    table = Table([Column("Where", 110), number("Changed or removed", 60)], ([name, count] for name, count in sorted(counts.items())))
+    table = Table(
+        [Column("Where", 110), number("Changed or removed", 60)], ([_words(name), count] for name, count in sorted(counts.items()))
+    )
     figures = [Figure(sum(counts.values()), "traces removed or blanked"), Figure(len(rows), "rows at the destination")]
     yield Part("What was done", figures=figures, facts=facts, table=table)
     text = [
@@ -64,3 +67,9 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
     columns = [Column("Environment", 30), Column("Table", 50), Column("Row id", 90, Kind.CODE)]
     listed = ([row["environment"], row["table"], row["row_id"]] for row in rows)
     yield Part("Rows at the destination", text=text, table=Table(columns, listed, "None.", kept_in="the JSON beside this record"))
+
+
+def _words(name: str) -> str:
+    """What was counted, as people call it: rows of a model, or what the erasure names itself."""
+    models = {rule.name: rule.words for rule in rules().models}
+    return models.get(name) or name.capitalize()

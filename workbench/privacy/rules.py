@@ -44,6 +44,11 @@ class Rule:
         return self.model._meta.label
 
     @property
+    def words(self) -> str:
+        """The rows as people call them: Exceptions."""
+        return str(self.model._meta.verbose_name_plural).capitalize()
+
+    @property
     def fate(self) -> str:
         """What becomes of the rows in a word."""
         if self.removed:

@@ -51,17 +51,12 @@ class Survey:
 
 def survey(engagement: Engagement) -> Survey:
     """Count what there is."""
-    lines = [Line(_words(rule.name), rule.holds, rule.fate, rule.of(engagement).count(), ROWS, rule.why) for rule in rules().of_engagements]
+    lines = [Line(rule.words, rule.holds, rule.fate, rule.of(engagement).count(), ROWS, rule.why) for rule in rules().of_engagements]
     lines += [_folder(engagement, rule.folder, rule.holds, rule.why) for rule in rules().folders if rule.removed]
     known = [rule.folder for rule in rules().folders]
     lines += [_folder(engagement, name, "", "no rule names it") for name in files.unlisted_folders(engagement, known)]
     lines += _documents(engagement)
     return Survey(lines, gates.missing("purge", engagement))
-
-
-def _words(name: str) -> str:
-    """A model's name for people: `loads.LedgerEntry` as 'exceptions'."""
-    return str(rules().of(name).model._meta.verbose_name_plural).capitalize()
 
 
 def _folder(engagement: Engagement, name: str, holds: str, why: str) -> Line:
