@@ -232,11 +232,8 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
         for client in destination.clients:
             client.governor.begin_with(_at_once(phase, destination))
 
-    def renew(ids: Sequence[int]) -> int:
-        held = Chunk.objects.filter(pk__in=ids, worker=worker, state=claim.during)
-        return held.update(lease_until=timezone.now() + LEASE)
-
-    return _fly(phase.run, destination, worker, _Work(begin_next, renew, partial(budget.give_back, worker)), deadline)
+    work = _Work(begin_next, partial(renew, worker=worker, claim=claim), partial(budget.give_back, worker))
+    return _fly(phase.run, destination, worker, work, deadline)
 
 
 def _at_once(phase: Phase, destination: Destination) -> int:
@@ -339,6 +336,11 @@ def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
         if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
+
+
+def renew(ids: Sequence[int], worker: str, claim: Claim) -> int:
+    """Keep a worker's chunks; how many of them are still its own."""
+    return Chunk.objects.filter(pk__in=ids, worker=worker, state=claim.during).update(lease_until=Now() + LEASE)
 
 
 def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from connectors import store
 from connectors.dataverse.client import Client
@@ -157,12 +157,11 @@ def are_open(run: Run, phase: Phase | None = None) -> bool:
 def claim_next(run: Run, worker: str, phase: Phase | None = None) -> Scan | None:
     """Lease the next scan that nobody reads, see `are_open`; None where there is none."""
     while True:
-        now = timezone.now()
-        free = Q(done=False) & (Q(lease_until=None) | Q(lease_until__lt=now))
+        free = Q(done=False) & (Q(lease_until=None) | Q(lease_until__lt=Now()))
         scan = Scan.objects.filter(free, run=run, phase=phase).order_by("pk").first()
         if scan is None:
             return None
-        if Scan.objects.filter(free, pk=scan.pk).update(worker=worker, lease_until=now + LEASE):
+        if Scan.objects.filter(free, pk=scan.pk).update(worker=worker, lease_until=Now() + LEASE):
             scan.refresh_from_db()
             scan.run = run
             return scan
@@ -170,7 +169,7 @@ def claim_next(run: Run, worker: str, phase: Phase | None = None) -> Scan | None
 
 def renew(ids: Collection[int], worker: str) -> int:
     """Keep a worker's scans; how many of them are still its own."""
-    return Scan.objects.filter(pk__in=ids, worker=worker, done=False).update(lease_until=timezone.now() + LEASE)
+    return Scan.objects.filter(pk__in=ids, worker=worker, done=False).update(lease_until=Now() + LEASE)
 
 
 def give_back(worker: str) -> None:

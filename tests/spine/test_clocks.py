@@ -10,7 +10,10 @@ from django.utils import timezone
 from loads import callers, engine
 from loads import leases as run_leases
 from loads.destination import Destination
-from loads.models import Caller, Chunk, Phase, Run
+from loads.models import Caller, Chunk, Phase, Run, StagingRange
+from loads.scans import reading
+from loads.scans.models import Scan
+from loads.staging import ranges
 from tests.pages import cast
 from workbench.engagements import clock
 from workbench.pipeline import leases as step_leases
@@ -22,10 +25,12 @@ NEARLY = timedelta(seconds=10)
 
 @pytest.fixture
 def run():
-    """A run that loads, with one chunk to send."""
+    """A run that loads, with one chunk to send, one range to stage and one scan to read."""
     run = cast.make_run(cast.make_engagement(), cast.make_user("engineer"), state="loading")
     run.phases.update(state=Phase.State.LOADING)
     Chunk.objects.create(phase=run.phases.get(table="contact"), number=1, start=0, stop=10)
+    StagingRange.objects.create(run=run, object_name="user", number=0)
+    Scan.objects.create(run=run, name="there", wanted={})
     return run
 
 
@@ -41,9 +46,20 @@ def machine(off: timedelta):
 
 
 def taken(run: Run, step: Step, worker: str) -> list[bool]:
-    """Whether a worker gets the chunk, the run and the step."""
+    """Whether a worker gets the chunk, the range, the scan, the run and the step."""
     chunk = engine.claim_next(run.phases.get(table="contact"), worker, engine.SENDING)
-    return [chunk is not None, run_leases.take(run, worker), step_leases.take(step.pk, worker) is not None]
+    parts = [chunk, ranges.take(run, worker), reading.claim_next(run, worker)]
+    whole = [run_leases.take(run, worker), step_leases.take(step.pk, worker) is not None]
+    return [*(part is not None for part in parts), *whole]
+
+
+def keep(run: Run, worker: str) -> None:
+    """Renew all that a worker holds."""
+    [chunk], [scan] = Chunk.objects.all(), Scan.objects.all()
+    assert engine.renew([chunk.pk], worker, engine.SENDING) == reading.renew([scan.pk], worker) == 1
+    ranges.keep(StagingRange.objects.get(), worker)
+    run_leases.keep(run, worker)
+    step_leases.keep(Step.objects.get(worker=worker))
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=-5), timedelta(minutes=5)])
@@ -52,20 +68,19 @@ def test_a_machine_with_a_wrong_clock_takes_and_keeps_what_is_free_and_nothing_e
     step = Step.objects.create(engagement=run.engagement, name=Step.Name.HANDOFF, requested_by="ada")
     first, second = (off, timedelta()) if wrong_first else (timedelta(), off)
     with machine(first):
-        assert taken(run, step, "first") == [True] * 3
-        run_leases.keep(run, "first")
-        step_leases.keep(Step.objects.get(worker="first"))
+        assert taken(run, step, "first") == [True] * 5
+        keep(run, "first")
     with machine(second):
-        assert taken(run, step, "second") == [False] * 3
+        assert taken(run, step, "second") == [False] * 5
         assert not step_leases.take_back(Step.objects.get())
-    ends = [Chunk.objects.get().lease_until, Run.objects.get().lease_until]
+    ends = [held.objects.get().lease_until for held in (Chunk, StagingRange, Scan, Run)]
     assert all(abs(end - timezone.now() - run_leases.LEASE) < NEARLY for end in ends)
     assert abs(Step.objects.get().heartbeat_at - timezone.now()) < NEARLY
     with machine(first):
         engine.release("first")
     Step.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=61))
     with machine(second):
-        assert taken(run, step, "second") == [True] * 3
+        assert taken(run, step, "second") == [True] * 5
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=-5), timedelta(minutes=5)])
