@@ -1,6 +1,6 @@
 """What is done with rows once they are there, by the service's messages: states, late lookups, products published.
 
-Deals are closed by `loads.closing`, links and members of lists are those of `loads.membership`; how all are sent stands in `loads.carrying_out`.
+Deals are closed by `loads.closing`, links and lists' members are those of `loads.membership`; all are sent by `loads.carrying_out`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,6 @@ from loads.staging.rows import TARGET
 from loads.tuning import BATCH, rows_per_call
 from loads.writer import ON_SALE, RETIRED, UNDER_REVISION, answered, parts
 
-ASKED_AT_ONCE = 500
 # Of products: in which states publishing is done, by whether the source sells them, and why those in others' hands aren't published.
 DONE_AT = {True: (ON_SALE["statecode"],), False: (ON_SALE["statecode"], RETIRED)}
 THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.under_revision"}
