@@ -171,8 +171,7 @@ def load(bench: Bench, rows: int, cluster: TaskCluster) -> dict[str, Any]:
     bench.control("stats", {})
     cpu, began = _cpu_s(cluster.pid), time.monotonic()
     runs.queue_work(run)
-    sent = read = 0.0
-    peak = 0.0
+    sent = read = sending_cpu_s = peak = 0.0
     while True:
         time.sleep(LOOK_S)
         close_old_connections()
@@ -180,7 +179,7 @@ def load(bench: Bench, rows: int, cluster: TaskCluster) -> dict[str, Any]:
         now = time.monotonic() - began
         peak = max(peak, *(_status(pid, "VmRSS") for pid in _tree(cluster.pid)))
         if not sent and not phase.chunks.exclude(state__in=Chunk.SENT).exists():
-            sent = now
+            sent, sending_cpu_s = now, _cpu_s(cluster.pid) - cpu
         if not read and not phase.chunks.exclude(state=Chunk.State.CHECKED).exists():
             read = now
         if run.state not in runs.GOING:
@@ -200,6 +199,7 @@ def load(bench: Bench, rows: int, cluster: TaskCluster) -> dict[str, Any]:
         "rows_a_second": round(rows / sent),
         "us_per_row": round(now / rows * 1e6, 1),
         "cpu_us_per_row": round(cpu_s / rows * 1e6, 1),
+        "sending_cpu_us_per_row": round(sending_cpu_s / rows * 1e6, 1),
         "peak_mb": round(peak, 1),
         **spent,
         "statuses": stats["statuses"],
