@@ -12,10 +12,12 @@ from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
 from loads import tuning
+from loads.delta import conflicts
+from loads.delta.models import KEEP
 from loads.destination import EDITOR, Destination
 from loads.endings import CLOSINGS, NAME, Closing, Ending
 from loads.membership import Associate, Left, Members, Ties
-from loads.messaging import Message, OfTable, Values
+from loads.messaging import Decided, Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
 from loads.staging.rows import TARGET
@@ -31,27 +33,37 @@ THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.un
 LINES = ("opportunityproduct", "salesorderdetail")  # they take products that are on sale only
 
 
-def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
-    """The message that a phase's kind needs. client: of the application user that sends it, else the first one."""
-    return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key)
+def message_of(phase: Phase, destination: Destination, client: Client | None = None, decided: Decided | None = None) -> Message:
+    """The message that a phase's kind needs. client: of the application user that sends it, else the first one.
+
+    decided: about edited rows, where it is read already; else it is read here.
+    """
+    known = conflicts.decided(phase) if decided is None else decided
+    return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key, known)
 
 
 class States(OfTable):
     """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart.
 
-    A row that somebody else changed last keeps the state that it has. Rows that this run didn't make are changed one by one, in the version
-    that was looked at: people may have them open.
+    A row that somebody else changed last keeps the state that it has, unless somebody decided otherwise. Rows that this run didn't make
+    are changed one by one, in the version that was looked at: people may have them open.
     """
 
     kind = Phase.Kind.STATES
+    as_one = True
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state and its reason."""
+        return self.as_decided(row, self.disputed(row, found), found)
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """The same, whatever was decided."""
         return {name: row.values[name] for name in self.columns}
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows whose state is somebody else's."""
-        return dict.fromkeys((row.row_id for row in rows if self.is_changed_by_others(row)), "conflict.edited")
+        theirs = (row for row in rows if self.is_changed_by_others(row) and not self.may_overwrite(row, self.held.get(row.row_id, {})))
+        return dict.fromkeys((row.row_id for row in theirs), "conflict.edited")
 
     @property
     def first(self) -> int:  # type: ignore[override]
@@ -91,10 +103,11 @@ class Lookups(States):
 
     values: {"ids": column as it is read -> row id, "binds": the same column -> [property, address], "last": what an earlier run set columns
     to, "ours": whether the row is one that we made}. What somebody else put there stays: silently where the source still says what it
-    said then, and where the row was found there; else the row is refused, for a person to look at.
+    said then, and where the row was found there; else the row is refused, for a person to decide about.
     """
 
     kind = Phase.Kind.LOOKUPS
+    as_one = False
     _found: Mapping[str, Values] = {}  # by row id, what was read last
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
@@ -113,7 +126,13 @@ class Lookups(States):
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The ids, but for what stays as it is."""
-        return row.values["ids"] | {name: found.get(name) for name in _staying(row, found)}
+        staying = {name: found.get(name) for name in _staying(row, found)}
+        return self.as_decided(row, row.values["ids"], found) | staying
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """The ids of what doesn't stay by itself."""
+        staying = _staying(row, found)
+        return {name: row_id for name, row_id in row.values["ids"].items() if name not in staying}
 
     def did(self, row: StagedRow, before: Values, found: Values) -> bool:
         """Whether all is found that this made of what was there."""
@@ -121,7 +140,7 @@ class Lookups(States):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows of ours that somebody else changed last, or of which somebody set a lookup that the source changed too."""
-        ours = [row for row in rows if row.values["ours"]]
+        ours = [row for row in rows if row.values["ours"] and not self.may_overwrite(row, self._found.get(row.row_id, {}))]
         changed = [row.row_id for row in ours if row.row_id in self._found and self._is_on_both_sides(row, self._found[row.row_id])]
         return {**super().barred(ours), **dict.fromkeys(changed, "conflict.edited")}
 
@@ -131,7 +150,8 @@ class Lookups(States):
 
     def body(self, row: StagedRow) -> Values:
         """What is written: all but what stays, by what was read last."""
-        stays = _staying(row, self._found.get(row.row_id, {}))
+        found = self._found.get(row.row_id, {})
+        stays = _staying(row, found) | {name for name, choice in self.chosen(row, found).items() if choice == KEEP}
         return {key: address for name, (key, address) in row.values["binds"].items() if name not in stays}
 
 
@@ -190,6 +210,10 @@ class Gone(States):
         """All that is changed."""
         return row.values
 
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """Nothing: the row is listed with those that no record stands for any more."""
+        return {}
+
 
 def _refusals(row: StagedRow) -> dict[str, Any]:
     return {name: value for name, value in row.values.items() if name not in States.columns}
@@ -244,11 +268,13 @@ class Close(OfTable):
     Each adds an activity, so none is sent twice. Which ending a row has its values say, see `Closing.ending`. The day is read back, and put
     right where the service took another (*assumed*: a closed deal takes it).
     One that this run changed and that was closed otherwise before is reopened, closed anew, and loses our earlier close, all or nothing.
-    One that somebody reopened since it was closed stays open.
+    One that somebody reopened since it was closed stays open, and one that somebody closed stays as it is, unless somebody decided
+    otherwise.
     """
 
     kind = Phase.Kind.CLOSE
-    _again: Mapping[str, list[str]] = {}
+    as_one = True
+    _again: Mapping[str, Sequence[str]] = {}
 
     @property
     def how(self) -> Closing:
@@ -304,9 +330,19 @@ class Close(OfTable):
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state; of a row that this run changed, which is closed by this run or as this run would, also all that the close sets."""
         ending = self.ending(row)
+        if self._is_kept(row, found):
+            return {"statecode": found["statecode"]}
         if not self._is_of_this_run(found):
             return {"statecode": ending.state}
         return {"statecode": ending.state, "statuscode": ending.status, **self._told(row), **self._of_close(row)}
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """The state and its reason."""
+        ending = self.ending(row)
+        return {"statecode": ending.state, "statuscode": ending.status}
+
+    def _is_kept(self, row: StagedRow, found: Values) -> bool:
+        return KEEP in self.chosen(row, found).values()
 
     def _told(self, row: StagedRow) -> Values:
         """What the row is to hold once it is closed."""
@@ -325,14 +361,16 @@ class Close(OfTable):
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
-        return bool(found["statecode"] == self.ending(row).state) and not self._is_otherwise(row, found)
+        as_wanted = bool(found["statecode"] == self.ending(row).state) and not self._is_otherwise(row, found)
+        return as_wanted or self._is_kept(row, found)
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Deals and orders that somebody reopened, or closed while the run loads; others that are closed otherwise are closed anew."""
         found = self.look(rows, self.columns) if rows else {}
-        theirs = {row.row_id for row in rows if row.row_id in found and self._is_closed_by_others(row, found[row.row_id])}
-        otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))} - theirs
-        self._again = self._closes(sorted(otherwise))
+        decided = {row.row_id for row in rows if self.may_overwrite(row, found.get(row.row_id, {}))}
+        theirs = {row.row_id for row in rows if row.row_id in found and self._is_closed_by_others(row, found[row.row_id])} - decided
+        otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))} - theirs | decided
+        self._again = {**dict.fromkeys(decided, ()), **self._closes(sorted(otherwise))}
         before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
         return dict.fromkeys({*self._closes(before), *theirs}, "conflict.edited")
 
@@ -386,8 +424,8 @@ class Close(OfTable):
         return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, self.as_seen(row)))
 
     def _is_closed_by_others(self, row: StagedRow, there: Values) -> bool:
-        """Whether somebody else closed a row that this run changed."""
-        return self._is_of_this_run(there) and there["statecode"] != OPEN and self.is_changed_by_others(row)
+        """Whether somebody else closed a row."""
+        return bool(there["statecode"] != OPEN and self.is_changed_by_others(row))
 
     def _is_of_this_run(self, there: Values) -> bool:
         return all(there.get(column) == value for column, value in self._stamp.items())
@@ -419,7 +457,7 @@ class Close(OfTable):
         return found
 
 
-MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
+MESSAGES: Mapping[str, Callable[[Destination, str, Client, str, Decided], Message]] = {
     Phase.Kind.STATES: States,
     Phase.Kind.LOOKUPS: Lookups,
     Phase.Kind.GONE: Gone,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from loads import quality
 from loads.desk import groups
@@ -59,8 +59,8 @@ class Scope:
         if self.run.rerun_of_id is None:
             return {}
         wanted = [row for row in rows if row[2] != "equal"]
-        before = self._before(phase.object_name, wanted)
-        of_rows = {str(entry.row_id): entry for entry in before if entry.row_id}
+        before = self._before(phase, wanted)
+        of_rows = {str(entry.row_id): entry for entry in before if entry.row_id and entry.kind == phase.kind}  # type: ignore[attr-defined]
         going = {entry.source_id for entry in before if self._goes(entry)}
         found: dict[str, tuple[str, dict[str, Any]]] = {}
         for row_id, source_id, _ in wanted:
@@ -71,11 +71,11 @@ class Scope:
                 found[row_id] = _as_before(of_row)
         return found
 
-    def _before(self, object_name: str, rows: Sequence[tuple[str, str, str]]) -> list[LedgerEntry]:
+    def _before(self, phase: Phase, rows: Sequence[tuple[str, str, str]]) -> list[LedgerEntry]:
         """What came of these rows in the run before, and of their records' other rows: a row may have another id by now."""
         by_row = Q(row_id__in=[UUID(row_id) for row_id, _, _ in rows])
-        by_record = Q(object_name=object_name, source_id__in=[source_id for _, source_id, _ in rows])
-        return list(groups.told(self.run.rerun_of_id or 0).filter(by_row | by_record))
+        by_record = Q(object_name=phase.object_name, source_id__in=[source_id for _, source_id, _ in rows])
+        return list(groups.told(self.run.rerun_of_id or 0).annotate(kind=F("phase__kind")).filter(by_row | by_record))
 
     def _goes(self, entry: LedgerEntry) -> bool:
         follows = entry.outcome == LedgerEntry.Outcome.WAITING or entry.code in FOLLOWERS
