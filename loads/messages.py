@@ -224,7 +224,8 @@ class Publish(OfTable):
 
     What others retired or have under revision is theirs; our own revisions end in the change set that begins them.
     Each by its state: PublishProductHierarchy is for families alone (learn.microsoft.com/dynamics365/sales/developer,
-    publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
+    publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made, "again":
+    whether somebody said that one which others retired goes on sale again}.
     """
 
     kind = Phase.Kind.PUBLISH
@@ -251,7 +252,9 @@ class Publish(OfTable):
         """Products that others retired or have under revision."""
         found = self.look(rows, ["statecode"]) if rows else {}
         theirs = [row for row in rows if row.row_id in found and not (row.values["ours"] and not self.is_changed_by_others(row))]
-        return {row.row_id: THEIRS[state] for row in theirs if (state := found[row.row_id]["statecode"]) in THEIRS}
+        states = {row.row_id: found[row.row_id]["statecode"] for row in theirs}
+        again = {row.row_id for row in theirs if row.values.get("again") and states[row.row_id] == RETIRED}
+        return {row_id: THEIRS[state] for row_id, state in states.items() if state in THEIRS and row_id not in again}
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""

@@ -21,9 +21,11 @@ TOGETHER = 500  # rows that are read at once
 def ask(phase: Phase, destination: Destination) -> None:
     """Ask about the rows that a phase left to whoever edited them, column by column, their values proposed to stand; safe to repeat.
 
-    What was asked or decided about the same values stays so.
+    What was asked or decided about the same values stays so; of all else that was decided the phase has made what it is to be.
     """
     message, left = message_of(phase, destination), LedgerEntry.objects.filter(phase=phase, code=EDITED, row_id__isnull=False)
+    done = conflicts.of(phase).filter(state=Conflict.State.DECIDED).exclude(row_id__in=left.values("row_id"))
+    done.update(run=phase.run)
     for ids in batched(left.values_list("row_id", flat=True).iterator(), TOGETHER):
         found = list(_asked(phase, message, list(_rows(phase, ids))))
         known = {one.row_id: one for one in conflicts.of(phase).filter(row_id__in=ids, state__in=conflicts.PENDING)}

@@ -17,7 +17,7 @@ from mapping import plan
 from mapping.models import Remedy
 from mapping.objects import has_placeholders
 from mapping.quality import remedies
-from mapping.quality.remedies import ASKED, PLACEHOLDER, ROW
+from mapping.quality.remedies import ASKED, PLACEHOLDER, ROW, WHICH
 from mapping.quality.rules import Choice
 from mapping.transforms import ColumnLike
 from mapping.workshop.tables import Known
@@ -77,6 +77,11 @@ class Group:
     def asks(self) -> bool:
         """Whether its records wait for an answer about themselves, which can be given record by record."""
         return self.code in ASKED and self.table != MEMBERS
+
+    @property
+    def is_about_rows(self) -> bool:
+        """Whether what is asked is about rows of one environment."""
+        return self.asks and ASKED[self.code][0] == WHICH
 
     @property
     def asks_for_rows(self) -> bool:

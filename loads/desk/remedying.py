@@ -92,6 +92,18 @@ def give(run: Run, found: Sequence[Given], *, user: User, subject: str, comment:
     return count
 
 
+def answer(run: Run, group: Group, answers: Mapping[int, tuple[str, str]], *, user: User, comment: str = "") -> int:
+    """Keep what single records of a group are answered anew; of how many. Raises BadInput."""
+    names = ("source_id", "choice", "value", "environment")
+    asked = for_records(run, group, answers)
+    same = groups.standing(run).filter(object_name=group.object_name, source_id__in=[one.source_id for one in asked])
+    had = set(same.values_list(*names))
+    found = [one for one in asked if tuple(getattr(one, name) for name in names) not in had]
+    if not found:
+        raise BadInput("No record has a new answer.", remedy="Choose an answer for at least one of them.")
+    return give(run, found, user=user, subject=subject_of(run, group), comment=comment)
+
+
 @transaction.atomic
 def take_back(run: Run, group: Group, *, user: User) -> int:
     """Forget the remedies of a group's records."""

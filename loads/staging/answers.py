@@ -11,7 +11,7 @@ from connectors.store import batched, fill
 from loads import crosswalk
 from loads.models import Crosswalk, LedgerEntry, Phase, Run
 from mapping.models import Remedy
-from mapping.quality.remedies import AGAIN, LEAVE, NEW, SEVERAL_ROWS, SHARED_ROW, WHICH
+from mapping.quality.remedies import AGAIN, LEAVE, NEW, RETIRED, SEVERAL_ROWS, SHARED_ROW, WHICH
 
 BATCH = 500
 # named: the row, "table:id", of ROW. fresh: no run has made the record's row since it was answered.
@@ -37,9 +37,19 @@ def _of(run: Run, object_name: str) -> "QuerySet[Remedy]":
     ).order_by("source_id")
 
 
-def left(run: Run, object_name: str) -> frozenset[str]:
-    """Ids of the records that are left without their row in the run's environment."""
-    return frozenset(_of(run, object_name).filter(choice=LEAVE).values_list("source_id", flat=True))
+def left(run: Run, object_name: str, code: str) -> frozenset[str]:
+    """Ids of the records whose rows are left as somebody has them: gone, or retired. code: the reason that was answered."""
+    return frozenset(_of(run, object_name).filter(choice=LEAVE, code=code).values_list("source_id", flat=True))
+
+
+def sold_again(run: Run, object_name: str) -> frozenset[str]:
+    """Ids of the records whose products, which somebody retired, go on sale again: once, by the first run that gets to it."""
+    asked = _of(run, object_name).filter(choice=AGAIN, code=RETIRED).values_list("source_id", "decided_at").iterator()
+    found = set[str]()
+    for some in batched(asked, BATCH):
+        answered = dict(some)
+        found |= answered.keys() - _balanced_since(run, object_name, Phase.Kind.PUBLISH, answered)
+    return frozenset(found)
 
 
 def _made_since(run: Run, object_name: str, answered: Mapping[str, datetime]) -> set[str]:
@@ -51,11 +61,16 @@ def _made_since(run: Run, object_name: str, answered: Mapping[str, datetime]) ->
             environment=run.environment, object_name=object_name, source_id__in=list(answered), alias=False, applied_run__isnull=False
         )
         return {name for name, at in known.values_list("source_id", "applied_run__created_at") if at > answered[name]}
-    done = Phase.objects.filter(run__environment=run.environment, object_name=object_name, kind=Phase.Kind.ROWS, state=Phase.State.BALANCED)
+    return _balanced_since(run, object_name, Phase.Kind.ROWS, answered)
+
+
+def _balanced_since(run: Run, object_name: str, kind: str, answered: Mapping[str, datetime]) -> set[str]:
+    """Those of records with which a phase of this kind did what it does in a run that was opened after they were answered about."""
+    done = Phase.objects.filter(run__environment=run.environment, object_name=object_name, kind=kind, state=Phase.State.BALANCED)
     phase = done.filter(undoes=None, run__created_at__gt=min(answered.values())).select_related("run").order_by("run_id").last()
     if phase is None:
         return set()
-    held = LedgerEntry.objects.filter(run=phase.run, object_name=object_name, source_id__in=list(answered))
+    held = LedgerEntry.objects.filter(run=phase.run_id, object_name=object_name, source_id__in=list(answered))
     return {name for name, at in answered.items() if phase.run.created_at > at} - set(held.values_list("source_id", flat=True))
 
 

@@ -31,7 +31,7 @@ class Remedies:
         for entry in mine:
             for record in entry["records"]:
                 self._of.setdefault(record, []).append(entry)
-        self._left = answers.left(context.run, object_name)
+        self._left = answers.left(context.run, object_name, REMOVED)
         self._standing = {one.key: f"{one.parent}:{one.source_id}" for one in placeholders.of_run(context.run, object_name)}
         for table in dict.fromkeys(entry["table"] for entry in mine if entry["table"]):
             context.destination.read_anew(table)

@@ -90,7 +90,7 @@ def play(played: Played) -> SimpleNamespace:
     found.phases = {(phase.table, phase.kind): phase for phase in run.phases.all()}
     found.edited = {(row.phase.table, row.phase.kind, row.source_id) for row in VerifiedRow.objects.filter(run=run, verdict="edited")}
     found.wrong, found.everything = VerifiedRow.objects.filter(run=run, verdict="wrong").count(), everything_content([run])
-    found.conflicts = {one.source_id: one for one in Conflict.objects.all()}
+    found.conflicts = {one.source_id: one for one in Conflict.objects.filter(kind=Phase.Kind.ROWS)}
     found.deals = {row["mwb_sourceid"]: row["statecode"] for row in played.dump("opportunity")}
     found.tasks = [(row["statecode"], row["statuscode"]) for row in played.dump("task")]
     found.held = {name: lookup(run, "user", name)[0] for name in PEOPLE}
@@ -98,7 +98,7 @@ def play(played: Played) -> SimpleNamespace:
     conflicts.decide_many(played.engagement, chosen, "overwrite", user=played.cast.engineer)
     found.second = played.load()
     found.contacts = {row["mwb_sourceid"].partition(":")[2]: row["lastname"] for row in played.dump("contact")}
-    found.states = {one.source_id: one.state for one in Conflict.objects.all()}
+    found.states = {one.source_id: one.state for one in Conflict.objects.filter(kind=Phase.Kind.ROWS)}
     found.again = {name: lookup(found.second, "user", name)[0] for name in PEOPLE}
     answer_and_load_again(played, found)
     return found
