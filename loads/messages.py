@@ -224,8 +224,8 @@ class Publish(OfTable):
 
     What others retired or have under revision is theirs; our own revisions end in the change set that begins them.
     Each by its state: PublishProductHierarchy is for families alone (learn.microsoft.com/dynamics365/sales/developer,
-    publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made, "again":
-    whether somebody said that one which others retired goes on sale again}.
+    publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made,
+    "again": whether somebody said that it goes on sale again though others retired it}.
     """
 
     kind = Phase.Kind.PUBLISH

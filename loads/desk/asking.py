@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
+from django.db.models.fields.json import KT
 
 from loads.desk import candidates, groups
 from loads.desk.candidates import Candidate
@@ -60,8 +61,9 @@ def asked(run: Run) -> list[Group]:
 
 
 def page_of(run: Run, group: Group, number: str | None) -> Asked:
-    """A page of a group's records; the rows that may be theirs are read from the destination."""
-    page = Paginator(groups.entries(run, [group.place]), PER_PAGE).get_page(number)
+    """A page of a group's records, those that are asked about together beside each other; rows are read from the destination."""
+    alike = groups.entries(run, [group.place]).annotate(detail=KT("reasons__0__detail")).order_by("detail", "position", "pk")
+    page = Paginator(alike, PER_PAGE).get_page(number)
     entries, silent = list(page), ""
     rows: Mapping[int, Sequence[Candidate]] = {}
     if group.asks_for_rows:

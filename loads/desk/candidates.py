@@ -103,7 +103,7 @@ def at_the_source(run: Run, entries: Iterable[LedgerEntry]) -> dict[int, str]:
 def _telling(run: Run) -> list[str]:
     """The fields by which people and companies are told apart."""
     identity = load_playbook(run.engagement.platform).identity
-    person = (identity.first_name, identity.last_name, *identity.full_names, identity.email, identity.updated)
+    person = (identity.first_name, identity.last_name, *identity.full_names, identity.email)
     return list(dict.fromkeys([*person, "name", "domain"]))
 
 

@@ -97,6 +97,7 @@ class Group:
 def groups(run: Run) -> list[Group]:
     """All groups of a run, those with the most records first. One query, however many exceptions there are."""
     given = standing(run).filter(object_name=OuterRef("object_name"), source_id=OuterRef("source_id"))
+    given = given.filter(Q(question="") | Q(code=OuterRef("code")))
     counts = {"records": Count("pk"), "remedied": Count("pk", filter=Exists(given)), "example": Min("source_id")}
     rows = told(run.pk).order_by().values(*NAMES).annotate(**counts)
     columns = _predicted_columns(run)

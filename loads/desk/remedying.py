@@ -108,8 +108,8 @@ def answer(run: Run, group: Group, answers: Mapping[int, tuple[str, str]], *, us
 def take_back(run: Run, group: Group, *, user: User) -> int:
     """Forget the remedies of a group's records."""
     of_group = groups.entries(run, [group.place]).values_list("object_name", "source_id")
-    environment, subject = run.environment.kind, subject_of(run, group)
-    count = remedies.take_back(run.engagement, of_group.iterator(chunk_size=2_000), user=user, subject=subject, environment=environment)
+    records, place = of_group.iterator(chunk_size=2_000), {"code": group.code, "environment": run.environment.kind}
+    count = remedies.take_back(run.engagement, records, user=user, subject=subject_of(run, group), **place)
     plan.confirm(run.engagement, ["quality"], user=user)
     return count
 

@@ -11,7 +11,7 @@ from connectors.store import batched, fill
 from loads import crosswalk
 from loads.models import Crosswalk, LedgerEntry, Phase, Run
 from mapping.models import Remedy
-from mapping.quality.remedies import AGAIN, LEAVE, NEW, RETIRED, SEVERAL_ROWS, SHARED_ROW, WHICH
+from mapping.quality.remedies import AGAIN, LEAVE, NAMES_DIFFER, NEW, RETIRED, SEVERAL_ROWS, SHARED_ROW, WHICH
 
 BATCH = 500
 # named: the row, "table:id", of ROW. fresh: no run has made the record's row since it was answered.
@@ -75,5 +75,8 @@ def _balanced_since(run: Run, object_name: str, kind: str, answered: Mapping[str
 
 
 def told(code: str, rows: Sequence[str], problem: str = "") -> str:
-    """The detail of a reason: of one about rows at the destination which ones they are, "table:id", else what is wrong with the record."""
-    return ", ".join(rows[:SEVERAL_SHOWN]) if code in (SEVERAL_ROWS, SHARED_ROW) else problem
+    """The detail of a reason: which rows at the destination it is about, "table:id", or which record stands for several; else the problem.
+
+    rows: what staging found of either.
+    """
+    return ", ".join(rows[:SEVERAL_SHOWN]) if code in (SEVERAL_ROWS, SHARED_ROW, NAMES_DIFFER) else problem

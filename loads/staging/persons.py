@@ -58,7 +58,7 @@ class Decision(NamedTuple):
     no_mail: bool
     consent_noted: bool
     consent: list[int]
-    fitting: list[str]
+    fitting: list[str]  # rows at the destination, or the record that stands for those with other last names
 
 
 class Persons(InRanges):

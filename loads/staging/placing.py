@@ -142,7 +142,8 @@ _DECISIONS = f"""
            CASE WHEN j."table" = 'contact' AND e.row_id IS NULL THEN j.lead END AS untouched_lead,
            j.company_row, j.company_name, j.ambiguous_company, j.owner, coalesce(j.email, '') AS email, j.created,
            coalesce(j.suppressed, false) AS suppressed, coalesce(j.no_mail, false) AS no_mail, j.consent_noted,
-           [{", ".join(f"j.consent_{medium}" for medium in MEDIA)}] AS consent, coalesce(j.fitting, []) AS fitting
+           [{", ".join(f"j.consent_{medium}" for medium in MEDIA)}] AS consent,
+           coalesce(j.fitting, CASE WHEN j.disposition = 'held' AND j.into_id IS NOT NULL THEN [j.into_id] END, []) AS fitting
     FROM judged j LEFT JOIN placed s ON s.cluster = j.cluster
     LEFT JOIN xw g ON g.source_id = j.source_id AND g."table" = j."table" AND g.role = '' AND NOT g.alias AND g.origin = 'created'
     LEFT JOIN everyone e ON e."table" = 'lead' AND e.open AND j."table" = 'contact' AND j.contact IS NULL

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from mapping.likeness.evidence import labels_of
@@ -59,8 +59,12 @@ REMEDIES: Mapping[str, Choice] = {
         Choice(
             LEAVE, "Leave it so", "What somebody did to the row stands in this environment; a record whose row is gone isn't loaded there."
         ),
-        Choice(ONE, "One person", "The records are one person, whatever the last names: the newest stands, the others are merged."),
-        Choice(SEVERAL, "Different persons", "Each last name is a person with a row of their own."),
+        Choice(
+            ONE,
+            "One person",
+            "All records of the address are one person, whatever the last names: the newest stands, the others are merged.",
+        ),
+        Choice(SEVERAL, "Different persons", "Each last name of the address is a person with a row of their own."),
         Choice(MATRIX, "As the matrix says", "The address is a person's like any other; the signed matrix says where it goes."),
         Choice(CONTACT, "Contact", "The person becomes a contact."),
         Choice(LEAD, "Lead", "The person becomes a lead."),
@@ -69,6 +73,7 @@ REMEDIES: Mapping[str, Choice] = {
 }
 TOO_LONG, NO_PARENT = "0x80044331", "parent.not_in_source"
 SHARED_ROW, SEVERAL_ROWS, REMOVED, RETIRED = "match.shared", "match.several", "match.removed", "conflict.retired"
+NAMES_DIFFER = "cluster.last_names_differ"
 WHICH, WHO, WHERE = QUESTIONS = "row", "person", "table"
 # What staging asks about whole records: reason code -> the question, and its answers. Leaving a record out is an answer to any.
 ASKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -76,7 +81,7 @@ ASKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     SHARED_ROW: (WHICH, (ROW, NEW)),
     REMOVED: (WHICH, (AGAIN, LEAVE)),
     RETIRED: (WHICH, (AGAIN, LEAVE)),
-    "cluster.last_names_differ": (WHO, (ONE, SEVERAL)),
+    NAMES_DIFFER: (WHO, (ONE, SEVERAL)),
     "email.role_address": (WHERE, (MATRIX, CONTACT, LEAD)),
     "split.review": (WHERE, (CONTACT, LEAD)),
     "split.stage_blank": (WHERE, (CONTACT, LEAD)),
@@ -173,7 +178,7 @@ def content(engagement: Engagement) -> list[dict[str, Any]]:
 def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subject: str, detail: Mapping[str, Any] | None = None) -> int:
     """Let each record have its remedy, in place of one given before for the same column or question, as one entry of the history.
 
-    Who is answered about is no longer left out.
+    Who is answered about is no longer left out, and of who is left out no answer is kept.
     """
     Engagement.objects.select_for_update().get(pk=engagement.pk)
     now, by = timezone.now(), str(user)[:150]
@@ -184,9 +189,10 @@ def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subje
         )
         for one in remedies
     ]  # fmt: skip
-    answered = [(one.object_name, one.source_id) for one in remedies if one.question]
-    for of_records in _of(engagement, answered):
-        of_records.filter(choice=SKIP, environment="").delete()
+    for of_records in _of(engagement, ((one.object_name, one.source_id) for one in remedies if one.question)):
+        of_records.filter(choice=SKIP).delete()
+    for of_records in _of(engagement, ((one.object_name, one.source_id) for one in remedies if one.choice == SKIP)):
+        of_records.exclude(question="").delete()
     Remedy.objects.bulk_create(
         rows,
         batch_size=500,
@@ -201,9 +207,16 @@ def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subje
 
 
 @transaction.atomic
-def take_back(engagement: Engagement, records: Iterable[tuple[str, str]], *, user: User, subject: str, environment: str = "") -> int:
-    """Forget the remedies of records, (object, source id); how many there were. Of answers about rows those of this kind of environment."""
-    taken = sum(found.filter(environment__in=("", environment)).delete()[0] for found in _of(engagement, records))
+def take_back(
+    engagement: Engagement, records: Iterable[tuple[str, str]], *, user: User, subject: str, code: str = "", environment: str = ""
+) -> int:
+    """Forget the remedies of records, (object, source id); how many there were.
+
+    code: the reason that they were for; answers to other questions stay. environment: its kind, of answers about rows.
+    """
+    question, _ = ASKED.get(code, ("", ()))
+    mine = Q(environment__in=("", environment), question__in=("", question))
+    taken = sum(found.filter(mine).delete()[0] for found in _of(engagement, records))
     if taken:
         history.record(engagement, actor=user, action="took remedies back", subject=subject, detail={"remedies": taken})
     return taken
