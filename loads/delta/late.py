@@ -26,7 +26,8 @@ def ask(phase: Phase, destination: Destination) -> None:
     message, left = message_of(phase, destination), LedgerEntry.objects.filter(phase=phase, code=EDITED, row_id__isnull=False)
     done = conflicts.of(phase).filter(state=Conflict.State.DECIDED).exclude(row_id__in=left.values("row_id"))
     done.update(run=phase.run)
-    for ids in batched(left.values_list("row_id", flat=True).iterator(), TOGETHER):
+    for some in batched(left.values_list("row_id", flat=True).iterator(), TOGETHER):
+        ids = [row_id for row_id in some if row_id]
         found = list(_asked(phase, message, list(_rows(phase, ids))))
         known = {one.row_id: one for one in conflicts.of(phase).filter(row_id__in=ids, state__in=conflicts.PENDING)}
         same = [known[one.row_id].pk for one in found if one.row_id in known and known[one.row_id].fields == one.fields]
@@ -34,7 +35,7 @@ def ask(phase: Phase, destination: Destination) -> None:
         conflicts.keep([one for one in found if one.row_id not in known or known[one.row_id].pk not in same])
 
 
-def _rows(phase: Phase, ids: Sequence[UUID | None]) -> Iterator[StagedRow]:
+def _rows(phase: Phase, ids: Sequence[UUID]) -> Iterator[StagedRow]:
     wanted, late = {str(row_id) for row_id in ids}, bindings.late(phase.run.environment)
     if phase.kind == Phase.Kind.STATES:
         yield from staged.with_states(phase, sorted(wanted))

@@ -76,9 +76,16 @@ def _read(destination: Destination, name: str, ids: Sequence[str]) -> Iterable[C
 def _candidate(destination: Destination, table: Table, row: Mapping[str, Any]) -> Candidate:
     row_id = str(row[table.primary_id]).lower()
     owner = row.get(f"{OWNER}{FORMATTED}") or row.get(OWNER)
-    texts = [str(row.get(name) or "") for name in (table.primary_name, EMAIL)]
-    moments = [str(row.get(name) or "") for name in (CREATED_ON, CHANGED_ON)]
-    return Candidate(table.name, row_id, page_of(destination.environment, table.name, row_id), *texts, str(owner or ""), *moments)
+    return Candidate(
+        table.name,
+        row_id,
+        page_of(destination.environment, table.name, row_id),
+        name=str(row.get(table.primary_name) or ""),
+        email=str(row.get(EMAIL) or ""),
+        owner=str(owner or ""),
+        created_on=str(row.get(CREATED_ON) or ""),
+        changed_on=str(row.get(CHANGED_ON) or ""),
+    )
 
 
 def pick(rule: str, found: Sequence[Candidate]) -> Candidate | None:
