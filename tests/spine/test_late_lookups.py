@@ -329,5 +329,5 @@ def test_a_lookup_that_an_edit_kept_from_being_set_is_asked_about_and_a_re_run_a
     assert played.asked == {"f-5": [(PARENT, "keep")], "f-6": [(PARENT, "keep")]}
     assert led_to(played.decided, PARENT, "firm:f-5", "firm:f-6") == ["firm:f-2", "firm:f-7"]
     assert played.fourth.state == Run.State.DONE
-    assert counts(played.fourth.phases.get(object_name="firm", kind="lookups")) == (1, 5, 0, 0)
+    assert counts(played.fourth.phases.get(object_name="firm", kind="lookups")) == (1, 4, 0, 0)
     assert set(Conflict.objects.filter(kind="lookups", source_id__in=played.asked).values_list("state", flat=True)) == {"applied"}
