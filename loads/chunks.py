@@ -99,7 +99,7 @@ def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, in
     if phase.kind == Phase.Kind.ROWS:
         used = (rollback.used if phase.run.is_rollback else writer.used)(destination, phase.table, counts)
     else:
-        message = (rollback.back_of if phase.run.is_rollback else message_of)(phase, destination)
+        message = rollback.back_of(phase, destination) if phase.run.is_rollback else message_of(phase, destination, decided={})
         used = {phase.kind: message.size} if counts[message.outcome] else {}
     told = phase.tuning | {kind: size.content() for kind, size in used.items()}
     if told != phase.tuning:

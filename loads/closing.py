@@ -8,6 +8,7 @@ from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Operation, Outcome
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
+from loads.delta.models import KEEP
 from loads.destination import EDITOR
 from loads.endings import CLOSINGS, NAME, OPEN, Closing, Ending
 from loads.messaging import OfTable, Values
@@ -27,11 +28,13 @@ class Close(OfTable):
     Each adds an activity, so none is sent twice. Which ending a row has its values say, see `Closing.ending`. The day is read back, and put
     right where the service took another (*assumed*: a closed deal takes it).
     One that this run changed and that was closed otherwise before is reopened, closed anew, and loses our earlier close, all or nothing.
-    One that somebody reopened since it was closed stays open.
+    One that somebody reopened since it was closed stays open, and one that somebody closed stays as it is, unless somebody decided
+    otherwise.
     """
 
     kind = Phase.Kind.CLOSE
-    _again: Mapping[str, list[str]] = {}
+    as_one = True
+    _again: Mapping[str, Sequence[str]] = {}
 
     @property
     def how(self) -> Closing:
@@ -87,9 +90,19 @@ class Close(OfTable):
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state; of a row that this run changed, which is closed by this run or as this run would, also all that the close sets."""
         ending = self.ending(row)
+        if self._is_kept(row, found):
+            return {"statecode": found["statecode"]}
         if not self._is_of_this_run(found):
             return {"statecode": ending.state}
         return {"statecode": ending.state, "statuscode": ending.status, **self._told(row), **self._of_close(row)}
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """The state and its reason."""
+        ending = self.ending(row)
+        return {"statecode": ending.state, "statuscode": ending.status}
+
+    def _is_kept(self, row: StagedRow, found: Values) -> bool:
+        return KEEP in self.chosen(row, found).values()
 
     def _told(self, row: StagedRow) -> Values:
         """What the row is to hold once it is closed."""
@@ -108,14 +121,16 @@ class Close(OfTable):
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""
-        return bool(found["statecode"] == self.ending(row).state) and not self._is_otherwise(row, found)
+        as_wanted = bool(found["statecode"] == self.ending(row).state) and not self._is_otherwise(row, found)
+        return as_wanted or self._is_kept(row, found)
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Deals and orders that somebody reopened, or closed while the run loads; others that are closed otherwise are closed anew."""
         found = self.look(rows, self.columns) if rows else {}
-        theirs = {row.row_id for row in rows if row.row_id in found and self._is_closed_by_others(row, found[row.row_id])}
-        otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))} - theirs
-        self._again = self._closes(sorted(otherwise))
+        decided = {row.row_id for row in rows if self.may_overwrite(row, found.get(row.row_id, {}))}
+        theirs = {row.row_id for row in rows if row.row_id in found and self._is_closed_by_others(row, found[row.row_id])} - decided
+        otherwise = {row.row_id for row in rows if self._is_otherwise(row, found.get(row.row_id, {}))} - theirs | decided
+        self._again = {**dict.fromkeys(decided, ()), **self._closes(sorted(otherwise))}
         before = [row.row_id for row in rows if row.row_id not in otherwise and not self._is_of_this_run(found.get(row.row_id, {}))]
         return dict.fromkeys({*self._closes(before), *theirs}, "conflict.edited")
 
@@ -169,8 +184,8 @@ class Close(OfTable):
         return (*earlier, Operation("PATCH", f"{self.table.entity_set}({row.row_id})", values, self.as_seen(row)))
 
     def _is_closed_by_others(self, row: StagedRow, there: Values) -> bool:
-        """Whether somebody else closed a row that this run changed."""
-        return self._is_of_this_run(there) and there["statecode"] != OPEN and self.is_changed_by_others(row)
+        """Whether somebody else closed a row."""
+        return bool(there["statecode"] != OPEN and self.is_changed_by_others(row))
 
     def _is_of_this_run(self, there: Values) -> bool:
         return all(there.get(column) == value for column, value in self._stamp.items())

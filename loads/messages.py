@@ -9,9 +9,11 @@ from typing import Any
 from connectors.dataverse.client import Client, Operation, Outcome
 from loads import tuning
 from loads.closing import Close
+from loads.delta import conflicts
+from loads.delta.models import KEEP
 from loads.destination import EDITOR, Destination
 from loads.membership import Associate, Left, Members, Ties
-from loads.messaging import Message, OfTable, Values
+from loads.messaging import Decided, Message, OfTable, Values
 from loads.models import Crosswalk, Phase
 from loads.staged import StagedRow, looked_up_to
 from loads.staging.rows import TARGET
@@ -24,27 +26,37 @@ THEIRS = {RETIRED: "conflict.retired", UNDER_REVISION["statecode"]: "conflict.un
 LINES = ("opportunityproduct", "salesorderdetail")  # they take products that are on sale only
 
 
-def message_of(phase: Phase, destination: Destination, client: Client | None = None) -> Message:
-    """The message that a phase's kind needs. client: of the application user that sends it, else the first one."""
-    return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key)
+def message_of(phase: Phase, destination: Destination, client: Client | None = None, decided: Decided | None = None) -> Message:
+    """The message that a phase's kind needs. client: of the application user that sends it, else the first one.
+
+    decided: about edited rows, where it is read already; else it is read here.
+    """
+    known = conflicts.decided(phase) if decided is None else decided
+    return MESSAGES[phase.kind](destination, phase.table, client or destination.client, phase.run.key, known)
 
 
 class States(OfTable):
     """States by UpdateMultiple, which takes statecode as an update of one row does (*assumed*); a refused call is taken apart.
 
-    A row that somebody else changed last keeps the state that it has. Rows that this run didn't make are changed one by one, in the version
-    that was looked at: people may have them open.
+    A row that somebody else changed last keeps the state that it has, unless somebody decided otherwise. Rows that this run didn't make
+    are changed one by one, in the version that was looked at: people may have them open.
     """
 
     kind = Phase.Kind.STATES
+    as_one = True
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The state and its reason."""
+        return self.as_decided(row, self.disputed(row, found), found)
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """The same, whatever was decided."""
         return {name: row.values[name] for name in self.columns}
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows whose state is somebody else's."""
-        return dict.fromkeys((row.row_id for row in rows if self.is_changed_by_others(row)), "conflict.edited")
+        theirs = (row for row in rows if self.is_changed_by_others(row) and not self.may_overwrite(row, self.held.get(row.row_id, {})))
+        return dict.fromkeys((row.row_id for row in theirs), "conflict.edited")
 
     @property
     def first(self) -> int:  # type: ignore[override]
@@ -84,10 +96,11 @@ class Lookups(States):
 
     values: {"ids": column as it is read -> row id, "binds": the same column -> [property, address], "last": what an earlier run set columns
     to, "ours": whether the row is one that we made}. What somebody else put there stays: silently where the source still says what it
-    said then, and where the row was found there; else the row is refused, for a person to look at.
+    said then, and where the row was found there; else the row is refused, for a person to decide about.
     """
 
     kind = Phase.Kind.LOOKUPS
+    as_one = False
     _found: Mapping[str, Values] = {}  # by row id, what was read last
 
     def read(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
@@ -106,7 +119,13 @@ class Lookups(States):
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The ids, but for what stays as it is."""
-        return row.values["ids"] | {name: found.get(name) for name in _staying(row, found)}
+        staying = {name: found.get(name) for name in _staying(row, found)}
+        return self.as_decided(row, row.values["ids"], found) | staying
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """The ids of what doesn't stay by itself."""
+        staying = _staying(row, found)
+        return {name: row_id for name, row_id in row.values["ids"].items() if name not in staying}
 
     def did(self, row: StagedRow, before: Values, found: Values) -> bool:
         """Whether all is found that this made of what was there."""
@@ -114,7 +133,7 @@ class Lookups(States):
 
     def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
         """Rows of ours that somebody else changed last, or of which somebody set a lookup that the source changed too."""
-        ours = [row for row in rows if row.values["ours"]]
+        ours = [row for row in rows if row.values["ours"] and not self.may_overwrite(row, self._found.get(row.row_id, {}))]
         changed = [row.row_id for row in ours if row.row_id in self._found and self._is_on_both_sides(row, self._found[row.row_id])]
         return {**super().barred(ours), **dict.fromkeys(changed, "conflict.edited")}
 
@@ -124,7 +143,8 @@ class Lookups(States):
 
     def body(self, row: StagedRow) -> Values:
         """What is written: all but what stays, by what was read last."""
-        stays = _staying(row, self._found.get(row.row_id, {}))
+        found = self._found.get(row.row_id, {})
+        stays = _staying(row, found) | {name for name, choice in self.chosen(row, found).items() if choice == KEEP}
         return {key: address for name, (key, address) in row.values["binds"].items() if name not in stays}
 
 
@@ -183,6 +203,10 @@ class Gone(States):
         """All that is changed."""
         return row.values
 
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """Nothing: the row is listed with those that no record stands for any more."""
+        return {}
+
 
 def _refusals(row: StagedRow) -> dict[str, Any]:
     return {name: value for name, value in row.values.items() if name not in States.columns}
@@ -193,7 +217,8 @@ class Publish(OfTable):
 
     What others retired or have under revision is theirs; our own revisions end in the change set that begins them.
     Each by its state: PublishProductHierarchy is for families alone (learn.microsoft.com/dynamics365/sales/developer,
-    publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made}.
+    publish-revise-revert-retire-activate-products). values: {"for_sale": by the source, "ours": whether the row is one that we made,
+    "again": whether somebody said that it goes on sale again though others retired it}.
     """
 
     kind = Phase.Kind.PUBLISH
@@ -220,14 +245,16 @@ class Publish(OfTable):
         """Products that others retired or have under revision."""
         found = self.look(rows, ["statecode"]) if rows else {}
         theirs = [row for row in rows if row.row_id in found and not (row.values["ours"] and not self.is_changed_by_others(row))]
-        return {row.row_id: THEIRS[state] for row in theirs if (state := found[row.row_id]["statecode"]) in THEIRS}
+        states = {row.row_id: found[row.row_id]["statecode"] for row in theirs}
+        again = {row.row_id for row in theirs if row.values.get("again") and states[row.row_id] == RETIRED}
+        return {row_id: THEIRS[state] for row_id, state in states.items() if state in THEIRS and row_id not in again}
 
     def operation(self, row: StagedRow) -> Operation:
         """What a batch does for one row."""
         return Operation("PATCH", f"{self.table.entity_set}({row.row_id})", ON_SALE, self.as_seen(row))
 
 
-MESSAGES: Mapping[str, Callable[[Destination, str, Client, str], Message]] = {
+MESSAGES: Mapping[str, Callable[[Destination, str, Client, str, Decided], Message]] = {
     Phase.Kind.STATES: States,
     Phase.Kind.LOOKUPS: Lookups,
     Phase.Kind.GONE: Gone,

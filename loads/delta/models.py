@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
+from loads.models.runs import Phase
 from workbench.engagements.models import Environment
 
 KEEP, OVERWRITE = "keep", "overwrite"
@@ -14,6 +15,7 @@ KEEP, OVERWRITE = "keep", "overwrite"
 class Conflict(models.Model):
     """A row of ours that a person edited: since it was loaded, where the source would change it, or while the run that wrote it loaded.
 
+    kind: of Phase.Kind, what the run would do with the row: write it, or set its state or lookups, or close it, once all rows are there.
     fields: [{"column", "last", "now", "new", "proposed"}], as the Web API reads them: what was applied last, what is there, what the source
     says; proposed: `keep` where only the person changed it, `overwrite` where only the source did, else ''. choices: column -> keep or
     overwrite; without them what is there stands. A decision holds for the values that it was taken on; where one of them changes, the row
@@ -31,6 +33,7 @@ class Conflict(models.Model):
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
     table = models.CharField(max_length=60)
+    kind = models.CharField("what for", max_length=8, default=Phase.Kind.ROWS.value)
     row_id = models.UUIDField()
     fields = models.JSONField(default=list)
     edited_by = models.CharField(max_length=40, blank=True, help_text="The user who changed the row last.")
@@ -44,11 +47,12 @@ class Conflict(models.Model):
 
     class Meta:
         ordering = ["-run", "table", "source_id", "pk"]
-        constraints = [models.UniqueConstraint(fields=["environment", "table", "row_id"], name="conflict_once")]
+        constraints = [models.UniqueConstraint(fields=["environment", "table", "row_id", "kind"], name="conflict_once")]
         indexes = [models.Index(fields=["environment", "state"])]
 
     def __str__(self) -> str:
-        return f"{self.object_name}:{self.source_id} as {self.table}"
+        late = "" if self.kind == Phase.Kind.ROWS else f" ({Phase.Kind(self.kind).label.lower()})"
+        return f"{self.object_name}:{self.source_id} as {self.table}{late}"
 
     @property
     def is_clear(self) -> bool:

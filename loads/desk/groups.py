@@ -17,13 +17,14 @@ from mapping import plan
 from mapping.models import Remedy
 from mapping.objects import has_placeholders
 from mapping.quality import remedies
-from mapping.quality.remedies import PLACEHOLDER
+from mapping.quality.remedies import ASKED, PLACEHOLDER, ROW, WHICH
 from mapping.quality.rules import Choice
 from mapping.transforms import ColumnLike
 from mapping.workshop.tables import Known
 from workbench.engagements.models import Engagement
 
 NAMES = ("object_name", "table", "outcome", "code", "field", "cause")
+MEMBERS = "listmember"  # of lists: they have no rows of their own that could be made again
 # Codes of records that wait for others, and go along with those.
 FOLLOWERS = frozenset({"parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped"})
 
@@ -73,6 +74,21 @@ class Group:
         return self.outcome == LedgerEntry.Outcome.WAITING or self.code in FOLLOWERS
 
     @property
+    def asks(self) -> bool:
+        """Whether its records wait for an answer about themselves, which can be given record by record."""
+        return self.code in ASKED and self.table != MEMBERS
+
+    @property
+    def is_about_rows(self) -> bool:
+        """Whether what is asked is about rows of one environment."""
+        return self.asks and ASKED[self.code][0] == WHICH
+
+    @property
+    def asks_for_rows(self) -> bool:
+        """Whether it is asked which of several rows a record is."""
+        return self.asks and ROW in ASKED[self.code][1]
+
+    @property
     def needs_no_remedy(self) -> bool:
         """Whether a further run may settle it as it is."""
         return self.code in SETTLED_LATER or self.code.startswith("http.")
@@ -80,12 +96,18 @@ class Group:
 
 def groups(run: Run) -> list[Group]:
     """All groups of a run, those with the most records first. One query, however many exceptions there are."""
-    given = Remedy.objects.filter(engagement=run.engagement_id, object_name=OuterRef("object_name"), source_id=OuterRef("source_id"))
+    given = standing(run).filter(object_name=OuterRef("object_name"), source_id=OuterRef("source_id"))
+    given = given.filter(Q(question="") | Q(code=OuterRef("code")))
     counts = {"records": Count("pk"), "remedied": Count("pk", filter=Exists(given)), "example": Min("source_id")}
     rows = told(run.pk).order_by().values(*NAMES).annotate(**counts)
     columns = _predicted_columns(run)
     found = [_group(row, columns) for row in rows]
     return sorted(found, key=lambda group: (group.follows, -group.records, group.object_name, group.code, group.cause))
+
+
+def standing(run: Run) -> QuerySet[Remedy]:
+    """The remedies that a run of the same environment would follow."""
+    return Remedy.objects.filter(engagement=run.engagement_id, environment__in=("", run.environment.kind))
 
 
 def find(run: Run, key: str) -> Group | None:
@@ -134,7 +156,7 @@ def offered(group: Group, known: Known) -> list[Choice]:
     """The remedies that fit a group, the likeliest first; none for records that only wait for others."""
     if group.follows:
         return []
-    found = remedies.offered(column_of(group, known), group.code)
+    found = remedies.offered(column_of(group, known), group.code if group.asks or group.code not in ASKED else "")
     return [one for one in found if one.name != PLACEHOLDER or _may_be_stood_for(known.engagement, group.object_name)]
 
 

@@ -40,7 +40,7 @@ class Parent(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What staging decided of one record, before its rows are built."""
+    """What staging decided of one record, before its rows are built. fitting: rows that were there and fit it, "table:id"."""
 
     position: int
     source_id: str
@@ -51,6 +51,7 @@ class Decision(NamedTuple):
     owner: str
     rows: list[Row]
     parents: list[Parent]
+    fitting: list[str]
 
     def parent(self, column: str) -> Parent | None:
         """What a lookup leads to."""
@@ -128,11 +129,11 @@ class Kind:
 
 def read_decisions(context: StagingContext, object_name: str, start: int = 0, stop: int | None = None) -> Iterator[Decision]:
     """The decisions of records at positions `start` to `stop` (not included), in order."""
-    within = """SELECT position, source_id, disposition, into_id, codes, created, owner, rows, parents FROM read_parquet(?)
+    within = """SELECT position, source_id, disposition, into_id, codes, created, owner, fitting, rows, parents FROM read_parquet(?)
                 WHERE position >= ? AND position < ? ORDER BY position"""
     with database() as con:
         cursor = con.execute(within, [str(context.decisions(object_name)), start, 2**62 if stop is None else stop])
         while batch := cursor.fetchmany(2_000):
-            for *plain, rows, parents in batch:
+            for *plain, fitting, rows, parents in batch:
                 of_rows, of_parents = [Row(*row.values()) for row in rows], [Parent(*parent.values()) for parent in parents]
-                yield Decision._make([*plain, of_rows, of_parents])
+                yield Decision._make([*plain, of_rows, of_parents, fitting])

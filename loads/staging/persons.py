@@ -17,7 +17,7 @@ from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
 from loads.scans.reading import Wanted
-from loads.staging import companies, deciding, departed, existing, phases, placing
+from loads.staging import answers, companies, deciding, departed, existing, phases, placing
 from loads.staging.context import StagingContext
 from loads.staging.people_rows import PersonRows
 from loads.staging.quality import Quality
@@ -58,6 +58,7 @@ class Decision(NamedTuple):
     no_mail: bool
     consent_noted: bool
     consent: list[int]
+    fitting: list[str]  # rows at the destination, or the record that stands for those with other last names
 
 
 class Persons(InRanges):
@@ -104,6 +105,7 @@ def _decide(context: StagingContext, there: Sequence[Wanted]) -> None:
         existing.load_people(con, context.run, there)
         context.beat()
         _load_companies(con, context)
+        answers.load(con, context.run, OBJECT)
         placing.place(con, context)
         context.beat()
         copy(con, placing.IDS, context.path(IDS))
@@ -167,7 +169,7 @@ def _write_one(
     dispositions: phases.Dispositions,
     writers: Mapping[str, TableWriter],
 ) -> None:
-    reasons = [reason(code, detail=problem or "") for code in decision.codes]
+    reasons = [reason(code, detail=answers.told(code, decision.fitting, problem or "")) for code in decision.codes]
     judged = record is not None and decision.disposition in ("planned", "held", "rejected")
     drafts, issues = list[tuple[str, Draft]](), list[Issue]()
     if record is not None and judged:
