@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from connectors import store
 from loads import bindings, counting, crosswalk, ledger, parking, staged
-from loads.delta import conflicts
+from loads.delta import conflicts, unlinked
 from loads.destination import Destination
 from loads.losses import measuring
 from loads.models import Chunk, LedgerEntry, Phase, Run
@@ -61,6 +61,8 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         _bind_late(phase, destination)
         conflicts.close(phase)
         measuring.measure(phase, destination)
+    if not said and phase.kind in unlinked.KINDS:
+        unlinked.close(phase)
     record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 
