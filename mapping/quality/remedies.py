@@ -22,7 +22,7 @@ from workbench.engagements import history
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Engagement
 
-SKIP, BLANK, TRUNCATE, VALUE, OWNER, PLACEHOLDER = "skip", "blank", "truncate", "value", "owner", "parent"
+SKIP, BLANK, TRUNCATE, VALUE, OWNER, PLACEHOLDER, APART = "skip", "blank", "truncate", "value", "owner", "parent", "apart"
 REMEDIES: Mapping[str, Choice] = {
     choice.name: choice
     for choice in (
@@ -40,11 +40,13 @@ REMEDIES: Mapping[str, Choice] = {
             "Placeholder parent",
             "A marked row stands for the missing parent, one for all records that name it; when the parent comes, it takes that row over.",
         ),
+        Choice(APART, "Without the parent", "The record loads without the lookup to the row that was removed."),
         Choice(SKIP, "Leave out", "The record isn't loaded; what can't be without it isn't either."),
     )
 }
 TOO_LONG, NO_PARENT = "0x80044331", "parent.not_in_source"
-OF_RECORDS = (SKIP, PLACEHOLDER)  # remedies of the whole record
+OF_RECORDS = (SKIP, PLACEHOLDER, APART)  # remedies of the whole record
+OF_PARENTS: Mapping[str, Sequence[str]] = {NO_PARENT: (PLACEHOLDER,), "parent.removed": (PLACEHOLDER, APART)}
 WITH_VALUE = (VALUE, TEXT)  # remedies with which something is written: the value, or the column that keeps it
 TRANSFORM_OF: Mapping[str, str] = {
     "String": "text", "Memo": "memo", "Integer": "integer", "BigInt": "integer", "Decimal": "decimal", "Double": "decimal",
@@ -70,7 +72,7 @@ class Given:
 def offered(column: ColumnLike | None, code: str) -> list[Choice]:
     """The remedies that fit a refusal, the likeliest first. column: the one that it is about, None where it is about the record."""
     kind = column.kind if column else ""
-    names = [PLACEHOLDER, SKIP] if code == NO_PARENT else [SKIP]
+    names = [*OF_PARENTS.get(code, ()), SKIP]
     if kind == "Owner":
         names = [OWNER, SKIP]
     elif kind in LOOKUPS:
@@ -101,6 +103,12 @@ def fallback_for(column: ColumnLike, name: str, columns: Mapping[str, ColumnLike
     if found is None or found.kind not in TEXTS or found.name == column.name:
         raise BadInput(f"There is no other text column {name.strip()[:100]!r}.", remedy="Write a text column's name, or leave it empty.")
     return found
+
+
+def records_with(choice: str, object_name: str, quality: Mapping[str, Any]) -> list[str]:
+    """The digests of an object's records that have a remedy. quality: the plan part."""
+    entries = (one for one in quality.get("remedies", ()) if (one["object_name"], one["choice"]) == (object_name, choice))
+    return [record for one in entries for record in one["records"]]
 
 
 def digest(source_id: str) -> str:
