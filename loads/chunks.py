@@ -16,7 +16,7 @@ from loads.flight import COUNTED, Underway
 from loads.leases import LEASE
 from loads.messages import message_of
 from loads.models import Chunk, Phase
-from loads.reasons import reason
+from loads.reasons import PARENT_REMOVED, REMOVED, reason
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settle
     for row, parents in zip(rows, needed, strict=True):
         parent = next((parent for parent in parents if parent in blocked), None)
         if parent:
-            settlement.add(chunk, row, "waiting", reason("parent.not_loaded", detail=parent))
+            settlement.add(chunk, row, "waiting", reason(_waits_for(chunk.phase, blocked[parent]), detail=parent))
         elif row.row_id in left:
             settlement.add(chunk, row, *left[row.row_id])
         elif row.action == "equal":
@@ -125,6 +125,11 @@ def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settle
         else:
             ready.append(row)
     return ready
+
+
+def _waits_for(phase: Phase, code: str) -> str:
+    """Why a row waits for its parent, by the code of that: what to do about a row whose parent was removed is asked of each."""
+    return PARENT_REMOVED if phase.kind == Phase.Kind.ROWS and code == REMOVED else "parent.not_loaded"
 
 
 def _needed(phase: Phase, row: staged.StagedRow) -> tuple[str, ...]:

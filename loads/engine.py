@@ -40,7 +40,7 @@ from loads.models import Chunk, Phase, Run
 from loads.rehearsal import predicting, scoring
 from loads.scans import reading
 from loads.signals import run_finished
-from loads.staging import ranges, stage_next, stage_range, take_sums
+from loads.staging import NotStaged, ranges, stage_next, stage_range, take_sums
 from loads.sums import are_whole, differences
 from mapping import plan
 from workbench.engagements.errors import place_of
@@ -87,7 +87,9 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
     """
     destination.left_out = callers.left_out(run)
     if run.state in (Run.State.QUEUED, Run.State.STAGING):
-        return _alone(run, worker, lambda: runs.stop_here(run)) if run.stop_asked else _stage(run, destination, worker, deadline)
+        if run.stop_asked:
+            return _alone(run, worker, lambda: runs.stop_here(run))
+        return _stage(run, destination, worker, deadline, last_try=last_try)
     if phases := parking.going(run):
         return any(_took_part(phase, destination, worker, deadline, last_try=last_try) for phase in phases)
     if run.stop_asked and run.phases.filter(state__in=(*Phase.OPEN, *Phase.PARKED)).exists():
@@ -107,14 +109,25 @@ def _took_part(phase: Phase, destination: Destination, worker: str, deadline: fl
         return True
 
 
-def _stage(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
-    """Read on or stage a range beside other workers, or do what one does alone once none is left; False where others are at it."""
+def _stage(run: Run, destination: Destination, worker: str, deadline: float, *, last_try: bool) -> bool:
+    """Read on or stage a range beside other workers, or do what one does alone once none is left; False where others are at it.
+
+    An object that can't be staged is parked.
+    """
     if run.state == Run.State.STAGING and reading.are_open(run):
         return _read_on(run, None, destination, worker, deadline)
-    if run.state == Run.State.STAGING and stage_range(run, destination, worker):
+    try:
+        if run.state == Run.State.STAGING and stage_range(run, destination, worker):
+            return True
+        at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
+        return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
+    except NotStaged as stopped:
+        error = stopped.__cause__
+        if not isinstance(error, Exception) or not causes.concerns_phase(error, last_try=last_try):
+            raise error or stopped from None
+        logger.error("run %s: %s can't be staged: %s at %s", run.pk, stopped, type(error).__name__, place_of(error))
+        parking.park_object(run, stopped.places, causes.told(error))
         return True
-    at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
-    return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
 
 
 def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
@@ -161,6 +174,9 @@ def _prepare(run: Run, destination: Destination, worker: str) -> None:
     run.state = Run.State.STAGING
     prepare = rollback.plan_next if run.is_rollback else stage_next
     if not prepare(run, destination, worker):
+        if parking.parked(run):
+            parking.stand_still(run)
+            return
         if not (run.is_rollback or _foreseen(run, destination, worker)):
             return  # goes on in the next step
         waits = rollback.waits(run) if run.is_rollback else _waits(run)

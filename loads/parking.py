@@ -1,10 +1,11 @@
 """Which phases of a run can go on, at the same time too, and which can't: each of those is parked with what needs its rows.
 
-In the end a run with parked phases stands still and says which they are; resuming takes them up again.
+Objects that can't be staged are parked likewise; then the rest is staged, and nothing is sent. In the end a run with parked phases stands
+still and says which they are; resuming takes them up again.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from django.db import transaction
@@ -12,12 +13,19 @@ from django.db import transaction
 from connectors import store
 from loads import staged
 from loads.models import Phase, Run
+from loads.staging import phases
 from loads.staging.phases import LATE_KINDS
 from mapping import plan
 from mapping.objects import comes_after
 
 logger = logging.getLogger(__name__)
-STANDS = "All that needs no row of {them} is loaded. {whys} Mend the cause, then resume: the run takes {them} up again."
+STANDS = (
+    "{count} can't go on. All that needs no row of {them} is loaded. {whys} Mend the cause, then resume: the run takes {them} up again."
+)
+UNSTAGED = (
+    "{count} can't be staged. All that needs nothing of {them} is, and nothing is sent before the rest is, since the customer decides "
+    "about all of the data. {whys} Mend the cause, then resume: the run stages {them} again."
+)
 
 
 def park(phase: Phase, message: str, *, state: str = Phase.State.BLOCKED) -> None:
@@ -31,6 +39,12 @@ def park(phase: Phase, message: str, *, state: str = Phase.State.BLOCKED) -> Non
             return
         Phase.objects.filter(pk__in=behind, behind=None).update(behind=phase)
     logger.warning("run %s: phase %s is parked, %d wait behind it", phase.run_id, phase.number, len(behind))
+
+
+def park_object(run: Run, places: Sequence[tuple[str, str]], message: str) -> None:
+    """Part an object that can't be staged from those that can. places: object and table of it, and of those that need it. message: why."""
+    if phases.block(run, places, message):
+        logger.warning("run %s: %s can't be staged, %d wait behind it", run.pk, places[0][0], len(places) - 1)
 
 
 def _behind(phase: Phase) -> list[Phase]:
@@ -97,11 +111,10 @@ def parked(run: Run) -> list[Phase]:
 
 def stand_still(run: Run) -> None:
     """Nothing is left but what is parked and what waits behind it: the run pauses and says so."""
-    phases = parked(run)
-    whys = " ".join(_why(phase) for phase in phases)
-    message = STANDS.format(them="it" if len(phases) == 1 else "them", whys=whys)
-    going = Run.objects.filter(pk=run.pk, state=Run.State.LOADING)
-    going.update(state=Run.State.PAUSED, message=f"{_counted(phases)} can't go on. {message}")
+    stuck = parked(run)
+    whys, them = " ".join(_why(phase) for phase in stuck), "it" if len(stuck) == 1 else "them"
+    message = (UNSTAGED if run.state == Run.State.STAGING else STANDS).format(count=_counted(stuck), them=them, whys=whys)
+    Run.objects.filter(pk=run.pk, state=run.state).update(state=Run.State.PAUSED, message=message)
 
 
 def _why(phase: Phase) -> str:

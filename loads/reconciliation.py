@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from connectors import store
 from loads import bindings, counting, crosswalk, ledger, parking, staged
-from loads.delta import conflicts, late
+from loads.delta import conflicts, late, unlinked
 from loads.destination import Destination
 from loads.losses import measuring
 from loads.models import Chunk, LedgerEntry, Phase, Run
@@ -64,6 +64,8 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     if phase.table and not said and phase.kind in late.KINDS:
         late.ask(phase, destination)
         conflicts.close(phase)
+    if not said and phase.kind in unlinked.KINDS:
+        unlinked.close(phase)
     record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 

@@ -15,7 +15,7 @@ KEEP, OVERWRITE = "keep", "overwrite"
 class Conflict(models.Model):
     """A row of ours that a person edited: since it was loaded, where the source would change it, or while the run that wrote it loaded.
 
-    kind: of Phase.Kind, what the run would do with the row: write it, or set its state or lookups, or close it, once all rows are there.
+    kind: of Phase.Kind, what the run would do with the row: write it, set its state or lookups, close or link it once all rows are there.
     fields: [{"column", "last", "now", "new", "proposed"}], as the Web API reads them: what was applied last, what is there, what the source
     says; proposed: `keep` where only the person changed it, `overwrite` where only the source did, else ''. choices: column -> keep or
     overwrite; without them what is there stands. A decision holds for the values that it was taken on; where one of them changes, the row

@@ -12,7 +12,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
 from loads.models import LedgerEntry, Rehearsal, Run
-from loads.reasons import SETTLED_LATER, explained
+from loads.reasons import PARENT_REMOVED, SETTLED_LATER, explained
 from mapping import plan
 from mapping.models import Remedy
 from mapping.objects import has_placeholders
@@ -71,7 +71,7 @@ class Group:
     @property
     def follows(self) -> bool:
         """Whether its records only wait for others."""
-        return self.outcome == LedgerEntry.Outcome.WAITING or self.code in FOLLOWERS
+        return self.code != PARENT_REMOVED and (self.outcome == LedgerEntry.Outcome.WAITING or self.code in FOLLOWERS)
 
     @property
     def asks(self) -> bool:

@@ -67,8 +67,9 @@ class Scope:
         found: dict[str, tuple[str, dict[str, Any]]] = {}
         unheard_of = dict[str, str]()
         for row_id, source_id, _ in wanted:
-            of_row = of_rows.get(row_id)
-            shared = source_id.startswith(SHARED)
+            of_row, shared = of_rows.get(row_id), source_id.startswith(SHARED)
+            if of_row and shared and of_row.source_id != source_id:  # it stands in the place of a row that somebody removed
+                of_row = None
             goes = self._goes(of_row) if of_row else source_id in going or shared or phase.kind != Phase.Kind.ROWS
             if not goes:
                 found[row_id] = _as_before(of_row)

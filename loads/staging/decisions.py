@@ -90,16 +90,21 @@ class Builder(Protocol):
 class Money:
     """What an object's records are worth, and the rows that hold it; see `loads.staging.sums`.
 
-    name: as reports call it. table, columns: a row is worth the product of these columns. read: of a raw record the currency's code and as
-    many numbers as there are columns, None for what can't be read as one. told: (severity, field or column) of the reasons that say why a
-    row is worth something else than its record.
+    name: as reports call it, unique within the object. tables: table -> columns, of which a row is worth the product; of a record whose
+    main table is among them that one alone counts, and where the maps give it no column, the record's worth stays behind. read: of a raw
+    record the currency's code and as many numbers as there are columns, None for what can't be read as one. told: (severity, field or
+    column) of the reasons that say why a row is worth something else than its record.
     """
 
     name: str
-    table: str
-    columns: Sequence[str]
+    tables: Mapping[str, Sequence[str]]
     read: Callable[[Mapping[str, Any]], tuple[str, Sequence[Decimal | None]]]
     told: frozenset[tuple[str, str]]
+
+    @property
+    def factors(self) -> int:
+        """How many numbers a worth is the product of."""
+        return max(map(len, self.tables.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,11 @@ class Kind:
     shared: Callable[[StagingContext, str], Iterator[tuple[str, Draft]]] | None = None
     gone: Callable[[duckdb.DuckDBPyConnection, StagingContext, str], None] | None = None
     money: Callable[[StagingContext, str], Money | None] | None = None
+
+    def moneys(self, context: StagingContext, object_name: str) -> list[Money]:
+        """What the records of an object are worth; nothing where it has no money."""
+        money = self.money(context, object_name) if self.money else None
+        return [money] if money else []
 
 
 def read_decisions(context: StagingContext, object_name: str, start: int = 0, stop: int | None = None) -> Iterator[Decision]:

@@ -80,7 +80,10 @@ def _write_keys(context: StagingContext, object_name: str, kind: Kind, dataset: 
     read_parents = [names_reader(context, parent["keys"]) for parent in rules["parents"]]
     created = [reader(name) for name in rules["record"]["created"]]
     moment, match = moments_reader(context.time), kind.match(context, object_name) if kind.match else lambda record: ""
-    with store.ParquetFile(context.path(f"{object_name}-keys.parquet"), KEYS) as file, sums.Worths(context, object_name, kind) as worths:
+    with (
+        store.ParquetFile(context.path(f"{object_name}-keys.parquet"), KEYS) as file,
+        sums.Worths(context, object_name, kind.moneys(context, object_name)) as worths,
+    ):
         for landed in landing.scan(dataset):
             record, problem = landing.parse(landed.raw) if landed.problem is None else (None, landed.problem)
             worths.add(landed.position, record)
@@ -132,7 +135,8 @@ def resolve_parents(con: duckdb.DuckDBPyConnection, context: StagingContext, obj
     """
     con.execute("""
         CREATE TABLE resolved (position BIGINT, number INTEGER, "column" VARCHAR, absent VARCHAR, named BOOLEAN, found BOOLEAN,
-            source_id VARCHAR, disposition VARCHAR, "table" VARCHAR, row_id VARCHAR, owner VARCHAR, company_row VARCHAR)
+            source_id VARCHAR, disposition VARCHAR, "table" VARCHAR, row_id VARCHAR, owner VARCHAR, company_row VARCHAR,
+            removed BOOLEAN)
     """)
     loaded: set[str] = set()
     for number, rule in enumerate(context.objects[object_name]["parents"], start=1):
@@ -150,7 +154,7 @@ _RESOLVED = """
          each AS (SELECT position, unnest(names) AS name, generate_subscripts(names, 1) AS place FROM named),
          found AS (SELECT e.position, arg_min(x, e.place) AS x FROM each e JOIN {table} x ON x.name = e.name GROUP BY e.position)
     SELECT n.position, $n, $column, $absent, len(n.names) > 0, f.x IS NOT NULL, f.x.source_id, f.x.disposition, f.x."table", f.x.row_id,
-           f.x.owner, f.x.company_row
+           f.x.owner, f.x.company_row, coalesce(f.x.removed, false)
     FROM named n LEFT JOIN found f USING (position)
 """
 
@@ -160,7 +164,8 @@ _JUDGED = """
     WITH wanting AS (
         SELECT position, CASE WHEN NOT named THEN 'parent.unnamed' WHEN NOT found THEN 'parent.not_in_source'
                               WHEN disposition = 'skipped' THEN 'parent.skipped' WHEN disposition = 'rejected' THEN 'parent.rejected'
-                              WHEN disposition = 'held' THEN 'parent.held' WHEN row_id IS NULL THEN 'parent.held' END AS code
+                              WHEN removed THEN 'parent.removed' WHEN disposition = 'held' THEN 'parent.held'
+                              WHEN row_id IS NULL THEN 'parent.held' END AS code
         FROM resolved WHERE absent = 'hold'),
     all_codes AS (
         SELECT position, code, CASE code WHEN 'parent.skipped' THEN 'skipped' ELSE 'held' END AS disposition

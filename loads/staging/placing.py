@@ -115,7 +115,8 @@ _DECISIONS = f"""
         SELECT d.*, p."table", p.fitting, k.owner, k.email, k.created, k.consent_noted,
                CASE WHEN d.disposition = 'planned' THEN list_filter([
                         p.problem,
-                        CASE a.disposition WHEN 'held' THEN 'parent.held' WHEN 'rejected' THEN 'parent.rejected' END
+                        CASE WHEN a.removed THEN 'parent.removed' WHEN a.disposition = 'held' THEN 'parent.held'
+                             WHEN a.disposition = 'rejected' THEN 'parent.rejected' END
                     ], lambda code: code IS NOT NULL) ELSE d.codes END AS reasons,
                p.own_contact, p.own_lead, p.contact, p.lead, a.row_id AS company_row, a.name AS company_name,
                coalesce(a.ambiguous, false) AS ambiguous_company,

@@ -250,7 +250,7 @@ def _money(context: StagingContext, object_name: str) -> Money:
         return currency_code(currency(record)), [number(price(record))]
 
     told = frozenset({("loss", "price"), ("loss", "amount"), ("note", "currency")})
-    return Money("price", "productpricelevel", ["amount"], read, told)
+    return Money("price", {"productpricelevel": ["amount"]}, read, told)
 
 
 PRODUCTS = Kind(

@@ -27,7 +27,7 @@ from workbench.engagements import history
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Engagement
 
-SKIP, BLANK, TRUNCATE, VALUE, OWNER, PLACEHOLDER = "skip", "blank", "truncate", "value", "owner", "parent"
+SKIP, BLANK, TRUNCATE, VALUE, OWNER, PLACEHOLDER, APART = "skip", "blank", "truncate", "value", "owner", "parent", "apart"
 ROW, OLDEST, NEWEST, NEW, AGAIN, LEAVE = "row", "oldest", "newest", "new", "again", "leave"
 ONE, SEVERAL, MATRIX, CONTACT, LEAD = "one", "several", "matrix", "contact", "lead"
 REMEDIES: Mapping[str, Choice] = {
@@ -68,6 +68,7 @@ REMEDIES: Mapping[str, Choice] = {
         Choice(MATRIX, "As the matrix says", "The address is a person's like any other; the signed matrix says where it goes."),
         Choice(CONTACT, "Contact", "The person becomes a contact."),
         Choice(LEAD, "Lead", "The person becomes a lead."),
+        Choice(APART, "Without the parent", "The record loads without the lookup to the row that was removed."),
         Choice(SKIP, "Leave out", "The record isn't loaded; what can't be without it isn't either."),
     )
 }
@@ -88,7 +89,8 @@ ASKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 QUESTION_OF: Mapping[str, str] = {choice: question for question, choices in ASKED.values() for choice in choices}
 PICKED = (OLDEST, NEWEST)  # they become the row that they pick
-OF_RECORDS = (SKIP, PLACEHOLDER, *QUESTION_OF)  # remedies of the whole record
+OF_RECORDS = (SKIP, PLACEHOLDER, APART, *QUESTION_OF)  # remedies of the whole record
+OF_PARENTS: Mapping[str, Sequence[str]] = {NO_PARENT: (PLACEHOLDER,), "parent.removed": (PLACEHOLDER, APART)}
 WITH_VALUE = (VALUE, TEXT, ROW)  # remedies with which something is written: the value, the column that keeps it, or the row
 TRANSFORM_OF: Mapping[str, str] = {
     "String": "text", "Memo": "memo", "Integer": "integer", "BigInt": "integer", "Decimal": "decimal", "Double": "decimal",
@@ -126,7 +128,7 @@ def offered(column: ColumnLike | None, code: str) -> list[Choice]:
     if code in ASKED:
         _, answers = ASKED[code]
         return [REMEDIES[name] for name in (*answers, *([] if LEAVE in answers else [SKIP]))]
-    names = [PLACEHOLDER, SKIP] if code == NO_PARENT else [SKIP]
+    names = [*OF_PARENTS.get(code, ()), SKIP]
     if kind == "Owner":
         names = [OWNER, SKIP]
     elif kind in LOOKUPS:
@@ -157,6 +159,12 @@ def fallback_for(column: ColumnLike, name: str, columns: Mapping[str, ColumnLike
     if found is None or found.kind not in TEXTS or found.name == column.name:
         raise BadInput(f"There is no other text column {name.strip()[:100]!r}.", remedy="Write a text column's name, or leave it empty.")
     return found
+
+
+def records_with(choice: str, object_name: str, quality: Mapping[str, Any]) -> list[str]:
+    """The digests of an object's records that have a remedy. quality: the plan part."""
+    entries = (one for one in quality.get("remedies", ()) if (one["object_name"], one["choice"]) == (object_name, choice))
+    return [record for one in entries for record in one["records"]]
 
 
 def digest(source_id: str) -> str:

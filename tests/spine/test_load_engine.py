@@ -69,7 +69,10 @@ class Prepared:
 
     def opened_and_staged(self, object_name: str) -> Run:
         """A run of which this object and those before it are staged, and nothing after it."""
-        run = self.open()
+        return self.staged_up_to(self.open(), object_name)
+
+    def staged_up_to(self, run: Run, object_name: str) -> Run:
+        """The same of a run that is open already."""
         while object_name not in run.staged:
             engine.step(run, engine.Destination(run.environment), "tests")
             run.refresh_from_db()
