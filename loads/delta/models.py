@@ -26,7 +26,7 @@ class Conflict(models.Model):
         APPLIED = "applied", "Applied"
         GONE = "gone", "No longer a conflict"
 
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conflicts")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conflicts", db_index=False)
     run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="conflicts", help_text="The newest run that met it.")
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
@@ -45,7 +45,11 @@ class Conflict(models.Model):
     class Meta:
         ordering = ["-run", "table", "source_id", "pk"]
         constraints = [models.UniqueConstraint(fields=["environment", "table", "row_id"], name="conflict_once")]
-        indexes = [models.Index(fields=["environment", "state"])]
+        indexes = [
+            models.Index(fields=["environment", "id"]),
+            models.Index(fields=["environment", "source_id"]),
+            models.Index(fields=["environment", "state"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.object_name}:{self.source_id} as {self.table}"
@@ -79,7 +83,7 @@ class Departed(models.Model):
         OPTED_OUT = "opted_out", "Opted out of everything"
         REMOVED = "removed", "Taken from the list"
 
-    run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed")
+    run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed", db_index=False)
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
     table = models.CharField(max_length=60)
@@ -90,6 +94,7 @@ class Departed(models.Model):
     class Meta:
         ordering = ["-run", "table", "source_id", "pk"]
         constraints = [models.UniqueConstraint(fields=["run", "table", "row_id"], name="departed_once")]
+        indexes = [models.Index(fields=["run", "id"]), models.Index(fields=["run", "source_id"])]
         verbose_name = "row without a source record"
         verbose_name_plural = "rows without a source record"
 
