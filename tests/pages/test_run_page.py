@@ -65,7 +65,7 @@ def test_rate_and_time_left_follow_the_last_minute_where_it_tells_them(client, r
 
 def test_live_figures_cost_the_same_however_many_chunks_there_are(client, run, django_assert_max_num_queries):
     loading(run, done=30, waiting=30)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         live(client, run)
 
 

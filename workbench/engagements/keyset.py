@@ -95,4 +95,5 @@ def _keys(rows: QuerySet, order: str, limit: int) -> list[int]:
 
 
 def _in_order(rows: QuerySet, keys: Sequence[int]) -> list[Any]:
-    return list(rows.filter(pk__in=keys).order_by("-pk")) if keys else []
+    found = rows.order_by().in_bulk(keys)
+    return [found[key] for key in sorted(found, reverse=True)]
