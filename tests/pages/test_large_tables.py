@@ -114,7 +114,7 @@ def test_a_list_of_one_engagement_never_shows_rows_of_another(client, run, peopl
 def queries_of(model, run) -> list[str]:
     """Addresses' queries: the first page, others, each filter, and a search."""
     page = PAGES[model]
-    part = f"?{page.part_parameter}={ {'run': run, 'environment': run.environment, 'engagement': run.engagement}[page.part].pk}"
+    part = f"?{page.part_parameter}={ {'run': run, 'environment': run.environment, 'engagement': run.engagement}[page.part].pk }"
     names = [spec if isinstance(spec, str) else spec[0] for spec in page.list_filter if isinstance(spec, str | tuple)]
     fields: dict[str, Field] = {name: model._meta.get_field(name) for name in names}
     values = {name: field.choices[0][0] if field.choices else "1" for name, field in fields.items() if not field.is_relation}
