@@ -19,6 +19,6 @@ def round_trip_ms(ask: Callable[[], object]) -> float:
     return statistics.median(took)
 
 
-def told(milliseconds: float) -> str:
+def in_words(milliseconds: float) -> str:
     """The round trip in words."""
     return f"A request takes {max(1, round(milliseconds)):,} ms there and back, the median of {ASKED}."

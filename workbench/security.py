@@ -18,7 +18,7 @@ MOST_SENT = 25_000_000  # bytes of a request: the largest file that a page takes
 
 
 class LimitedRequests:
-    """Middleware that refuses what is too large before any of it is read, whoever sent it. What comes without a length isn't read at all."""
+    """Middleware that refuses what is too large before any of it is read, whoever sent it. What has no length isn't read at all."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         """Keep the next handler."""

@@ -1,4 +1,4 @@
-"""Checks of what an environment is: does it answer and how fast, who is there, which money, which tables, which settings bear on what loads."""
+"""Checks of what an environment is: whether and how fast it answers, who is there, which money, tables and settings bear on the load."""
 
 import math
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connectors.base import Finding
 from connectors.dataverse import directory
-from connectors.latency import FAR_MS, round_trip_ms, told
+from connectors.latency import FAR_MS, in_words, round_trip_ms
 from mapping import estimates
 from mapping.checks.look import Look
 from mapping.checks.registry import check
@@ -27,8 +27,9 @@ def latency(look: Look) -> Iterator[Finding]:
     ms, rows_per_call = round_trip_ms(look.client.who_am_i), estimates.volume().rows_per_call
     rows = sum(sum(tables.values()) for tables in rows_per_table(look.engagement).values())
     calls = 2 * math.ceil(rows / rows_per_call)  # written, and read back
-    waits = f"{calls:,} requests of {rows_per_call} rows write and read back the plan's {rows:,} rows: {_duration(calls * ms / 1000)} on the way"
-    evidence = f"{told(ms)} {waits}, one after the other; a share of that where several go at once." if rows else told(ms)
+    way = _duration(calls * ms / 1000)
+    waits = f"{calls:,} requests of {rows_per_call} rows write and read back the plan's {rows:,} rows: {way} on the way"
+    evidence = f"{in_words(ms)} {waits}, one after the other; a share of that where several go at once." if rows else in_words(ms)
     remedy = "Run the workers on a machine in the environment's region." if ms >= FAR_MS else ""
     yield Finding("latency", "warning" if remedy else "info", evidence, remedy)
 
