@@ -1,7 +1,8 @@
 """How far the destination is read through, for who looks at a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Min, Q, Sum
 
@@ -68,7 +69,7 @@ def readings(run: Run) -> Sequence[Reading]:
     return [_reading(run, place, scan, counts[scan.pk]) for place, scan in enumerate(firsts)]
 
 
-def _reading(run: Run, place: int, scan: Scan, counts: dict[str, int]) -> Reading:
+def _reading(run: Run, place: int, scan: Scan, counts: Mapping[str, Any]) -> Reading:
     table, why = scan.wanted["table"], WHY[scan.wanted["form"]]
     return Reading(f"read-{place}", table, why, counts["read"], _expected(run, scan), counts["parts"], counts["over"])
 

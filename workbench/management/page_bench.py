@@ -51,7 +51,7 @@ def _filled(rows: int) -> tuple[Run, User]:
     )
     counts = {"extracted": rows, "rejected": rows}
     phase = Phase.objects.create(run=run, number=1, object_name="user", table="contact", state=Phase.State.BALANCED, **counts)
-    given = {"rows": rows, "environment": environment.pk, "run": run.pk, "phase": phase.pk, "now": timezone.now()}
+    given: dict[str, Any] = {"rows": rows, "environment": environment.pk, "run": run.pk, "phase": phase.pk, "now": timezone.now()}
     with connection.cursor() as cursor:
         for statement in (CROSSWALK, EXCEPTIONS):
             cursor.execute(_as_spoken(statement), given)

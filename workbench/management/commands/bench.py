@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and print."""
-        figures = {"sizes": [self._measure(int(size)) for size in options["people"].split(",") if size]}
+        figures: dict[str, Any] = {"sizes": [self._measure(int(size)) for size in options["people"].split(",") if size]}
         if options["inventories"]:
             figures["inventories"] = self._inventories(options["inventories"])
         if options["pages"]:
