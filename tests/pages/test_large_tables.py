@@ -136,7 +136,8 @@ def test_no_page_counts_sorts_or_skips_through_a_large_table(client, run, model)
             assert "OFFSET" not in sql
             assert "COUNT(" not in sql or "LIMIT 10001" in sql
             assert f'SELECT DISTINCT "{table}"' not in sql
-            if re.match(rf'SELECT [^(]* FROM "{table}"', sql):
+            few = "q=" in query and PAGES[model].search_is_indexed  # rows of one source id may be sorted
+            if not few and re.match(rf'SELECT [^(]* FROM "{table}"', sql):
                 assert not re.search(rf"TEMP B-TREE FOR ORDER BY|Sort Key: {table}", plan), f"{query}\n{sql}\n{plan}"
 
 
