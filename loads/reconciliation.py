@@ -47,7 +47,8 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         if at_destination is None:
             return
         wrong = tally.wrong_rows
-        Phase.objects.filter(pk=phase.pk).update(at_destination=at_destination, verified=tally.content())
+        verified = tally.content(destination.decimals if tally.has_money else None)
+        Phase.objects.filter(pk=phase.pk).update(at_destination=at_destination, verified=verified)
         beat()
     phase.refresh_from_db()
     if phase.table and phase.kind == Phase.Kind.ROWS and (phase.at_destination or 0) < phase.expected and _is_read_once(phase):

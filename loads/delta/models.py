@@ -28,7 +28,7 @@ class Conflict(models.Model):
         APPLIED = "applied", "Applied"
         GONE = "gone", "No longer a conflict"
 
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conflicts")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conflicts", db_index=False)
     run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="conflicts", help_text="The newest run that met it.")
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
@@ -48,7 +48,11 @@ class Conflict(models.Model):
     class Meta:
         ordering = ["-run", "table", "source_id", "pk"]
         constraints = [models.UniqueConstraint(fields=["environment", "table", "row_id", "kind"], name="conflict_once")]
-        indexes = [models.Index(fields=["environment", "state"])]
+        indexes = [
+            models.Index(fields=["environment", "id"]),
+            models.Index(fields=["environment", "source_id"]),
+            models.Index(fields=["environment", "state"]),
+        ]
 
     def __str__(self) -> str:
         late = "" if self.kind == Phase.Kind.ROWS else f" ({Phase.Kind(self.kind).label.lower()})"
@@ -83,7 +87,7 @@ class Departed(models.Model):
         OPTED_OUT = "opted_out", "Opted out of everything"
         REMOVED = "removed", "Taken from the list"
 
-    run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed")
+    run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed", db_index=False)
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
     table = models.CharField(max_length=60)
@@ -94,6 +98,7 @@ class Departed(models.Model):
     class Meta:
         ordering = ["-run", "table", "source_id", "pk"]
         constraints = [models.UniqueConstraint(fields=["run", "table", "row_id"], name="departed_once")]
+        indexes = [models.Index(fields=["run", "id"]), models.Index(fields=["run", "source_id"])]
         verbose_name = "row without a source record"
         verbose_name_plural = "rows without a source record"
 

@@ -95,19 +95,27 @@ class Group:
 
 
 def groups(run: Run) -> list[Group]:
-    """All groups of a run, those with the most records first. One query, however many exceptions there are."""
-    given = standing(run).filter(object_name=OuterRef("object_name"), source_id=OuterRef("source_id"))
-    given = given.filter(Q(question="") | Q(code=OuterRef("code")))
-    counts = {"records": Count("pk"), "remedied": Count("pk", filter=Exists(given)), "example": Min("source_id")}
+    """All groups of a run, those with the most records first. Two queries, however many exceptions there are."""
+    counts, columns = {"records": Count("pk"), "example": Min("source_id")}, _predicted_columns(run)
+    remedied = _remedied(run)
     rows = told(run.pk).order_by().values(*NAMES).annotate(**counts)
-    columns = _predicted_columns(run)
-    found = [_group(row, columns) for row in rows]
+    found = [_group({**row, "remedied": remedied.get(tuple(row[name] for name in NAMES), 0)}, columns) for row in rows]
     return sorted(found, key=lambda group: (group.follows, -group.records, group.object_name, group.code, group.cause))
 
 
 def standing(run: Run) -> QuerySet[Remedy]:
     """The remedies that a run of the same environment would follow."""
     return Remedy.objects.filter(engagement=run.engagement_id, environment__in=("", run.environment.kind))
+
+
+def _remedied(run: Run) -> dict[tuple[str, ...], int]:
+    """NAMES of a group -> how many of its records have a remedy. It begins with the remedies, which are few beside the exceptions."""
+    given = standing(run)
+    of_record = given.filter(
+        Q(question="") | Q(code=OuterRef("code")), object_name=OuterRef("object_name"), source_id=OuterRef("source_id")
+    )
+    entries = told(run.pk).filter(Exists(of_record), source_id__in=given.order_by().values("source_id"))
+    return {tuple(names): count for *names, count in entries.order_by().values_list(*NAMES).annotate(count=Count("pk"))}
 
 
 def find(run: Run, key: str) -> Group | None:
