@@ -1,0 +1,356 @@
+"""Workers killed in every kind of step: provisioning, staging, a load, a delta and a rollback end as where nobody is killed.
+
+One engagement and two destinations that begin alike. Into the sandbox everything goes undisturbed. For production the test is the task
+queue: it begins each queued task in a process of its own, and kills whoever waits for one of the answers that FAULTS withhold, though the
+work was done. What stands in both is compared after each stage.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from django_q.conf import Conf
+from django_q.models import OrmQ
+
+from loads import engine, rollback, runs, tasks
+from loads.acceptance import sandbox_content
+from loads.models import Chunk, Run
+from loads.rollback.scope import Scope
+from mapping import playbooks
+from tests.folders import user
+from tests.playing import engagement_on
+from tests.spine import test_lost_deals
+from tests.spine.test_delta import LATER
+from tests.spine.test_load_engine import Prepared
+from tests.spine.test_objects_again import purchase
+from tests.spine.test_rollback import changing, held
+from tests.spine.workers import Nursery, Worker, nursery, wait_until
+from workbench.engagements.models import Environment, SignOff
+from workbench.management.proof import canonical_dumps
+from workbench.pipeline import demonstration, steps
+from workbench.pipeline import tasks as pipeline_tasks
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+SERVER = "dataverse"
+HELD = {Chunk.State.LEASED: "sending", Chunk.State.CHECKING: "reading"}
+CONSTANTS = {
+    "loads.staging.ranges.RANGE": 16,
+    "loads.staging.sums.RANGE": 16,
+    "loads.staging.phases.CHUNK_ROWS": 12,
+    "loads.rollback.planning.CHUNK_ROWS": 12,
+    "loads.budget.CHUNK_ROWS": 12,
+}
+PROVISIONING: list[dict[str, Any]] = [
+    {"method": "POST", "path": "/solutions"},
+    {"method": "POST", "path": "/Attributes", "after": 5},
+    {"method": "POST", "path": "PublishAllXml"},
+]
+
+
+def batched(within: str, **fault: Any) -> dict[str, Any]:
+    return {"method": "POST", "path": "[$]batch", "within": within, **fault}
+
+
+LOADING = [
+    {"method": "GET", "path": "/contacts[?]"},
+    {"method": "POST", "path": "contacts/.*CreateMultiple", "after": 1},
+    {"method": "GET", "path": "/contacts[?].*lastname.*PropertyValues"},
+    batched("PATCH [^ ]*/products"),
+    batched("WinOpportunity|LoseOpportunity"),
+    {"method": "GET", "path": "/opportunityclos"},
+    {"method": "POST", "path": "AddListMembersList"},
+    batched("AddItemCampaign"),
+    batched("PATCH [^ ]*/campaigns"),
+]
+UPDATING = [
+    batched("PATCH [^ ]*/contacts", after=1),
+    {"method": "GET", "path": "/contacts[?].*lastname.*PropertyValues", "after": 1},
+    batched("PATCH [^ ]*/products"),
+    batched("DELETE [^ ]*/opportunitycloses"),
+    batched("AddItemCampaign"),
+    {"method": "POST", "path": "AddListMembersList"},
+    batched("RemoveMemberList"),
+]
+TAKING_BACK = [
+    batched("DELETE [^ ]*/contacts"),
+    batched("PATCH [^ ]*/contacts"),
+    batched("PATCH [^ ]*/products"),
+    batched("PATCH [^ ]*/opportunities"),
+    batched("RemoveMemberList"),
+    batched("AddMemberList"),
+    batched("DELETE [^ ]*/campaignlist_association"),
+]
+
+
+def source(path: Path) -> Path:
+    """Companies, some forty people, lists, a campaign, products, events and deals; later much of it is otherwise, and some are gone."""
+    changing(path)
+    for folder, later in ((path, False), (path / "later", True)):
+        export = folder / "iterable" / "export"
+        purchases = [json.loads(line) for line in (export / "purchase.ndjson").read_text().splitlines()]
+        with (export / "user.ndjson").open("a") as file:
+            file.writelines(json.dumps(one) + "\n" for one in people(later=later))
+        lines = [{"outcome": "Won", **one} for one in (*purchases, *deals(later=later))]
+        (export / "purchase.ndjson").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    return path
+
+
+def people(*, later: bool) -> Iterator[dict[str, Any]]:
+    """Customers and leads by turns, on the list by turns. Later some have another job, some left the list, one is gone, others are new."""
+    for number in range(1 if later else 0, 40 if later else 36):
+        lists = [7] if number % 3 == (1 if later else 0) else []
+        changed = {"jobTitle": "Head clerk", "profileUpdatedAt": LATER} if later and number % 2 == 0 else {}
+        stage = ("customer", "customer", "lead")[number % 3]
+        yield user(f"p-{number}", f"p{number}@company{number % 5}.example", stage, lastName=f"Name {number}", emailListIds=lists, **changed)
+
+
+def deals(*, later: bool) -> Iterator[dict[str, Any]]:
+    """Deals that are won, lost and open. Later some end otherwise, or for another value, and others are new."""
+    for number in range(20, 44 if later else 36):
+        outcome = ("Won", "Lost", "open")[(number + (later and number % 8 == 0)) % 3]
+        value = {"total": 45} if later and number % 5 == 0 else {}
+        yield purchase(number, userId=f"p-{number - 19}", outcome=outcome, **value)
+
+
+@dataclass
+class Stage:
+    """What came of one stage: where workers were killed, and what isn't in production as it is in the sandbox."""
+
+    killed: set[tuple[str, str, str]] = field(default_factory=set)  # table, kind of phase, "sending" or "reading"
+    kills: int = 0
+    unmet: int = 0  # faults that no request met
+    differences: list[tuple[str, str]] = field(default_factory=list)  # table and row id
+    repeated: list[tuple[str, int, int, int]] = field(default_factory=list)  # chunk, how often it was taken, undisturbed, and killed at
+
+
+class Story:
+    """The engagement as it goes on, on both sides."""
+
+    def __init__(self, prepared: Prepared, workers: Nursery, log: Path) -> None:
+        self.prepared, self.workers, self.log = prepared, workers, log
+        self.engagement, self.cast, self.servers = prepared.engagement, prepared.cast, prepared.servers
+        self.production = self.engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+        self.stages: dict[str, Stage] = {}
+        self.in_flight: Counter[int] = Counter()  # chunk -> how often somebody was killed at it
+        self.stage = Stage()
+
+    @contextmanager
+    def disturbed(self, name: str, faults: list[dict[str, Any]]) -> Iterator[None]:
+        """A stage in production, each of the faults met once; afterwards both destinations are compared."""
+        self.stage = self.stages[name] = Stage()
+        self.servers.fault(SERVER, *({"do": "hang", "times": 1, **fault} for fault in faults))
+        before, Conf.SYNC = self._struck, False
+        try:
+            yield
+        finally:
+            Conf.SYNC = True
+        self.stage.unmet = len(faults) - (self._struck - before)
+        self.servers.fault(SERVER)
+        self.compare(canonical_dumps(self.prepared.sandbox))
+
+    def compare(self, sandbox: Mapping[str, Mapping[str, bytes]]) -> None:
+        """What production holds beside what the sandbox holds, or held when it was so far."""
+        self.stage.differences = differences(sandbox, canonical_dumps(self.production))
+
+    @property
+    def _struck(self) -> int:
+        return self.servers.stats(SERVER)["faults"].get("hang", 0)
+
+    def begun(self) -> Worker | None:
+        """The next queued task, begun; None where none is queued."""
+        queued = OrmQ.objects.order_by("pk").first()
+        if queued is None:
+            return None
+        task, args = queued.func(), queued.args()
+        queued.delete()
+        return self.workers.begin(task, *args)
+
+    def work(self) -> None:
+        """Carry out what is queued, and whatever that queues; who waits for an answer that doesn't come is killed and taken over."""
+        while worker := self.begun():
+            self.follow(worker)
+
+    def follow(self, worker: Worker) -> None:
+        """See a worker to its end."""
+        before = self._struck
+        wait_until(lambda: not worker.lives or self._struck > before, 60)
+        if worker.lives:
+            self.kill(worker)
+
+    def kill(self, worker: Worker) -> None:
+        """Kill it, keep at what it was, and do what the next process of the machine does, and the look after silent steps."""
+        worker.kill()
+        self.stage.kills += 1
+        for chunk in Chunk.objects.filter(state__in=HELD, worker__contains=f":{worker.pid}:").select_related("phase"):
+            self.stage.killed.add((chunk.phase.table, chunk.phase.kind, HELD[chunk.state]))
+            self.in_flight[chunk.pk] += 1
+        tasks.take_up()
+        Step.objects.filter(state=Step.State.RUNNING).update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+        pipeline_tasks.take_up_silent()
+
+    def load(self, run: Run) -> Run:
+        """A run of production to its end, the data-quality report answered as proposed; resumed where workers died too often."""
+        self.through(run)
+        if demonstration.decide_quality(run, self.cast):
+            self.through(run)
+        return run
+
+    def through(self, run: Run) -> None:
+        self.work()
+        run.refresh_from_db()
+        while run.state == Run.State.PAUSED and run.message == tasks.KILLED:
+            runs.resume(run, self.cast.engineer)
+            self.work()
+            run.refresh_from_db()
+
+    def stage_badly(self) -> None:
+        """Two workers that come to stage a range of records: one is killed in it, and for the other the disk is full."""
+        first = self.begun()
+        with self._in_a_range(first):
+            self.kill(first)
+        second = self.begun()
+        with self._in_a_range(second):
+            second.may_write(0)
+        wait_until(lambda: "failure 1 of" in self.log.read_text())
+        second.may_write(-1)
+        self.follow(second)
+
+    @contextmanager
+    def _in_a_range(self, worker: Worker) -> Iterator[None]:
+        """The worker stopped while it stages a range."""
+        while True:
+            wait_until(lambda: self._stages(worker))
+            with worker.stopped():
+                if self._stages(worker):
+                    yield
+                    return
+
+    def _stages(self, worker: Worker) -> bool:
+        return Run.objects.filter(staging_ranges__worker__contains=f":{worker.pid}:", staging_ranges__lease_until__isnull=False).exists()
+
+    def compare_chunks(self, calm: Run, run: Run) -> None:
+        """Which chunks were taken more often than in the undisturbed run, beside how often somebody was killed at them."""
+        wanted = {_place(chunk): chunk.attempts for chunk in _chunks(calm)}
+        for chunk in _chunks(run):
+            self.stage.repeated.append((str(chunk), chunk.attempts, wanted[_place(chunk)], self.in_flight[chunk.pk]))
+
+
+def _chunks(run: Run) -> Iterator[Chunk]:
+    return Chunk.objects.filter(phase__run=run).select_related("phase__run").iterator()
+
+
+def _place(chunk: Chunk) -> tuple[str, str, str, int]:
+    return (chunk.phase.object_name, chunk.phase.table, chunk.phase.kind, chunk.number)
+
+
+def differences(one: Mapping[str, Mapping[str, bytes]], other: Mapping[str, Mapping[str, bytes]]) -> list[tuple[str, str]]:
+    """Table and row id of all that isn't the same."""
+    rows = [{(table, row_id): digest for table, found in dumps.items() for row_id, digest in found.items()} for dumps in (one, other)]
+    return sorted(key for key in rows[0].keys() | rows[1].keys() if rows[0].get(key) != rows[1].get(key))
+
+
+def play(story: Story) -> None:
+    prepared, cast = story.prepared, story.cast
+    provisioned = canonical_dumps(prepared.sandbox)
+    calm = loaded_calmly(prepared)
+    demonstration.sign(story.engagement, SignOff.Kind.SANDBOX, sandbox_content(story.engagement), cast)
+    demonstration._answer_findings(story.engagement, cast)
+    with story.disturbed("provisioning", PROVISIONING):
+        step = steps.request(story.engagement, Step.Name.PROVISION, environment=story.production, user=cast.engineer)
+        story.work()
+        step.refresh_from_db()
+        assert step.state == Step.State.DONE, step.message
+    story.compare(provisioned)
+    with story.disturbed("load", LOADING):
+        run = runs.open_run(story.production, cast.engineer)
+        story.stage_badly()
+        done(story.load(run))
+        story.compare_chunks(calm, run)
+    story.servers.advance("iterable")
+    demonstration._step(story.engagement, Step.Name.DELTA, None, cast, lambda said: None)
+    demonstration._answer_findings(story.engagement, cast)
+    calm = loaded_calmly(prepared)
+    with story.disturbed("delta", UPDATING):
+        run = done(story.load(runs.open_run(story.production, cast.engineer)))
+        story.compare_chunks(calm, run)
+    with held():
+        back = rollback.open_rollback(calm, cast.engineer, Scope())
+        prepared.work(back)
+        rollback.agree(back, cast.engineer)
+    calm = done(prepared.work(back))
+    with story.disturbed("rollback", TAKING_BACK):
+        back = rollback.open_rollback(run, cast.engineer, Scope())
+        story.through(back)
+        rollback.agree(back, cast.engineer)
+        story.through(back)
+        story.compare_chunks(calm, done(back))
+
+
+def loaded_calmly(prepared: Prepared) -> Run:
+    return done(prepared.finish(prepared.open()))
+
+
+def done(run: Run) -> Run:
+    assert run.state == Run.State.DONE, run.message
+    return run
+
+
+@pytest.fixture(scope="module")
+def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Story]:
+    work = tmp_path_factory.mktemp("work")
+    constants = {**CONSTANTS, "mapping.playbooks.FOLDER": test_lost_deals.playbooks_in(work)}
+    options = {"purchasing_leads": "contact", "departed": "deactivate"}
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        playbooks.load_playbook.cache_clear()
+        for name, value in constants.items():
+            patch.setattr(name, value)
+        patch.setattr(Conf, "SYNC", True)
+        try:
+            with engagement_on(source(work / "source"), work, **options) as (engagement, cast, servers), nursery(work / "log", constants) as workers:
+                told = Story(Prepared(engagement, cast, servers, leave=()), workers, work / "log")
+                play(told)
+                yield told
+        finally:
+            playbooks.load_playbook.cache_clear()
+            call_command("flush", verbosity=0, interactive=False)
+
+
+MET: Mapping[str, set[tuple[str, str, str]]] = {
+    "provisioning": set(),
+    "load": {
+        ("contact", "rows", "sending"), ("contact", "rows", "reading"), ("product", "publish", "sending"),
+        ("opportunity", "close", "sending"), ("listmember", "members", "sending"), ("campaignitem", "ties", "sending"),
+        ("campaign", "states", "sending"),
+    },
+    "delta": {
+        ("contact", "rows", "sending"), ("contact", "rows", "reading"), ("product", "rows", "sending"), ("opportunity", "close", "sending"),
+        ("listmember", "members", "sending"), ("listmember", "left", "sending"), ("campaignitem", "ties", "sending"),
+    },
+    "rollback": {
+        ("contact", "rows", "sending"), ("product", "rows", "sending"), ("opportunity", "close", "sending"),
+        ("listmember", "members", "sending"), ("listmember", "left", "sending"), ("campaignitem", "ties", "sending"),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MET)
+def test_a_stage_whose_workers_are_killed_at_each_kind_of_request_ends_as_one_that_nobody_disturbs(story, name):
+    stage = story.stages[name]
+    assert (stage.differences, stage.unmet) == ([], 0)
+    assert stage.killed >= MET[name]
+
+
+@pytest.mark.parametrize("name", ["load", "delta", "rollback"])
+def test_only_chunks_at_which_somebody_was_killed_are_taken_again(story, name):
+    stage = story.stages[name]
+    assert [chunk for chunk, attempts, calm, killed in stage.repeated if attempts != calm + killed] == []
+    assert sum(killed for *_, killed in stage.repeated) >= len(MET[name])
