@@ -29,8 +29,8 @@ from typing import Any
 DEEDS = ("status", "delay", "drop", "lose", "hang", "cut", "call")
 PASSING = ("delay", "call")  # the request is answered all the same
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "method": (str,), "path": (str,), "within": (str,), "do": (str,), "status": (int,), "code": (str,), "retry_after_s": (int, float), "ms": (int, float),
-    "rate": (int, float), "times": (int,), "after": (int,), "burst": (int,), "call": (str,), "body": (dict,),
+    "method": (str,), "path": (str,), "within": (str,), "do": (str,), "status": (int,), "code": (str,), "retry_after_s": (int, float),
+    "ms": (int, float), "rate": (int, float), "times": (int,), "after": (int,), "burst": (int,), "call": (str,), "body": (dict,),
 }  # fmt: skip
 
 

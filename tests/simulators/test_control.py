@@ -139,8 +139,8 @@ def test_faults_are_cleared_by_an_empty_list_and_a_wrong_one_is_refused(server):
     set_faults(base, {"path": ".", "do": "status", "status": 500})
     set_faults(base)
     assert requests.get(f"{base}/things/1", timeout=5).ok
-    for wrong in ({"path": "(", "do": "drop"}, {"within": "(", "do": "drop"}, {"path": ".", "do": "explode"}, {"do": "drop", "time": 1}, {"do": "drop", "times": "1"},
-                  {"do": "call"}):  # fmt: skip
+    for wrong in ({"path": "(", "do": "drop"}, {"within": "(", "do": "drop"}, {"path": ".", "do": "explode"}, {"do": "drop", "time": 1},
+                  {"do": "drop", "times": "1"}, {"do": "call"}):  # fmt: skip
         assert requests.post(f"{base}/_simulator/faults", json={"faults": [wrong]}, timeout=5).status_code == 400
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ
 
-from loads import engine, rollback, runs, tasks
+from loads import rollback, runs, tasks
 from loads.acceptance import sandbox_content
 from loads.models import Chunk, Run
 from loads.rollback.scope import Scope
@@ -315,7 +315,10 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
             patch.setattr(name, value)
         patch.setattr(Conf, "SYNC", True)
         try:
-            with engagement_on(source(work / "source"), work, **options) as (engagement, cast, servers), nursery(work / "log", constants) as workers:
+            with (
+                engagement_on(source(work / "source"), work, **options) as (engagement, cast, servers),
+                nursery(work / "log", constants) as workers,
+            ):
                 told = Story(Prepared(engagement, cast, servers, leave=()), workers, work / "log")
                 play(told)
                 yield told

@@ -14,7 +14,7 @@ from django.urls import reverse
 from connectors.dataverse.metadata import read_tables
 from loads import engine, rollback, runs
 from loads.dispositions import lookup
-from loads.models import Chunk, Crosswalk, LedgerEntry, Run
+from loads.models import Crosswalk, LedgerEntry, Run
 from loads.rollback.scope import Scope
 from tests import simulated
 from tests.folders import user

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -136,34 +135,29 @@ def _main() -> None:
         pid = os.fork()
         if not pid:
             _carry_out(order)
+            return
         print(pid, flush=True)
 
 
 def _next_order() -> dict[str, Any] | None:
     try:
-        return pickle.load(sys.stdin.buffer)  # noqa: S301 - the test's own
+        return pickle.load(sys.stdin.buffer)
     except EOFError:
         return None
 
 
 def _carry_out(order: Mapping[str, Any]) -> None:
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.dup2(2, 1)
-        for name, value in order["settings"].items():
-            setattr(settings, name, value)
-        for name, value in order["constants"].items():
-            module, _, constant = name.rpartition(".")
-            setattr(importlib.import_module(module), constant, value)
-        if order["node"]:
-            os.uname = partial(SimpleNamespace, nodename=order["node"])
-        module, _, function = order["task"].rpartition(".")
-        getattr(importlib.import_module(module), function)(*order["args"])
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(0)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for name, value in order["settings"].items():
+        setattr(settings, name, value)
+    for name, value in order["constants"].items():
+        module, _, constant = name.rpartition(".")
+        setattr(importlib.import_module(module), constant, value)
+    if order["node"]:
+        os.uname = partial(SimpleNamespace, nodename=order["node"])
+    module, _, function = order["task"].rpartition(".")
+    getattr(importlib.import_module(module), function)(*order["args"])
 
 
 if __name__ == "__main__":
