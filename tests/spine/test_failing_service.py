@@ -1,7 +1,8 @@
 """A service that loses one answer in ten and refuses one request in twenty, over a whole load of all objects."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -14,7 +15,7 @@ from tests.playing import engagement_on
 from tests.spine import test_killed_steps, test_lost_deals
 from tests.spine.test_load_engine import Prepared
 from workbench.engagements.models import Environment, SignOff
-from workbench.management.commands.bench_load import FAILING
+from workbench.management.commands.bench_load import FAILING, UNFAILING
 from workbench.management.proof import canonical_dumps
 from workbench.pipeline import demonstration
 from workbench.pipeline.models import Step
@@ -29,7 +30,7 @@ class Loaded:
     """What came of a load. requests: that the service got, in vain too."""
 
     run: Run
-    rows: dict[str, dict[str, bytes]]
+    rows: test_killed_steps.Rows
     requests: int
     faults: dict[str, int]
 
@@ -58,17 +59,19 @@ def load_both(prepared: Prepared, patch: pytest.MonkeyPatch) -> tuple[Loaded, Lo
     demonstration._step(engagement, Step.Name.PROVISION, production, cast, lambda said: None)
     for name, value in CONSTANTS.items():
         patch.setattr(name, value)
-    prepared.servers.control("dataverse", "faults", FAILING)
-    return calm, loaded(prepared, production, "dataverse")
+    return calm, loaded(prepared, production, "dataverse", FAILING)
 
 
-def loaded(prepared: Prepared, environment: Environment, server: str) -> Loaded:
+def loaded(prepared: Prepared, environment: Environment, server: str, faults: Mapping[str, Any] = UNFAILING) -> Loaded:
+    before = canonical_dumps(environment)
     prepared.servers.control(server, "stats", {})
+    prepared.servers.control(server, "faults", dict(faults))
     run = runs.open_run(environment, prepared.cast.engineer)
     demonstration.decide_quality(run, prepared.cast)
     run.refresh_from_db()
     stats = prepared.servers.stats(server)
-    return Loaded(run, canonical_dumps(environment), sum(stats["requests"].values()), stats["faults"])
+    prepared.servers.fault(server)
+    return Loaded(run, test_killed_steps.changed(before, canonical_dumps(environment)), sum(stats["requests"].values()), stats["faults"])
 
 
 def test_everything_loads_nothing_is_doubled_and_little_more_is_asked_for(loads):

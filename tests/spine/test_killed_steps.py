@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ
 
-from loads import rollback, runs, tasks
+from loads import provisioning, rollback, runs, tasks
 from loads.acceptance import sandbox_content
 from loads.models import Chunk, Run
 from loads.rollback.scope import Scope
@@ -34,13 +34,14 @@ from tests.spine.test_objects_again import purchase
 from tests.spine.test_rollback import changing, held
 from tests.spine.workers import Nursery, Worker, nursery, wait_until
 from workbench.engagements.models import Environment, SignOff
-from workbench.management.proof import canonical_dumps
+from workbench.management.proof import Dumps, canonical_dumps
 from workbench.pipeline import demonstration, steps
 from workbench.pipeline import tasks as pipeline_tasks
 from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 SERVER = "dataverse"
+Rows = dict[tuple[str, str], bytes | None]  # table and row id -> SHA-256 of the row
 HELD = {Chunk.State.LEASED: "sending", Chunk.State.CHECKING: "reading"}
 CONSTANTS = {
     "loads.staging.ranges.RANGE": 16,
@@ -140,8 +141,10 @@ class Story:
         self.engagement, self.cast, self.servers = prepared.engagement, prepared.cast, prepared.servers
         self.production = self.engagement.environments.get(kind=Environment.Kind.PRODUCTION)
         self.stages: dict[str, Stage] = {}
+        self.before = {prepared.sandbox: canonical_dumps(prepared.sandbox)}
         self.in_flight: Counter[int] = Counter()  # chunk -> how often somebody was killed at it
         self.stage = Stage()
+        self.schemas: list[list[dict[str, Any]]] = []  # of the sandbox and of production, as the plan finds them
 
     @contextmanager
     def disturbed(self, name: str, faults: list[dict[str, Any]]) -> Iterator[None]:
@@ -155,11 +158,13 @@ class Story:
             Conf.SYNC = True
         self.stage.unmet = len(faults) - (self._struck - before)
         self.servers.fault(SERVER)
-        self.compare(canonical_dumps(self.prepared.sandbox))
+        if self.production in self.before:
+            self.compare()
 
-    def compare(self, sandbox: Mapping[str, Mapping[str, bytes]]) -> None:
-        """What production holds beside what the sandbox holds, or held when it was so far."""
-        self.stage.differences = differences(sandbox, canonical_dumps(self.production))
+    def compare(self) -> None:
+        """What either side has got since it was provisioned."""
+        one, other = (changed(before, canonical_dumps(environment)) for environment, before in self.before.items())
+        self.stage.differences = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
 
     @property
     def _struck(self) -> int:
@@ -252,15 +257,18 @@ def _place(chunk: Chunk) -> tuple[str, str, str, int]:
     return (chunk.phase.object_name, chunk.phase.table, chunk.phase.kind, chunk.number)
 
 
-def differences(one: Mapping[str, Mapping[str, bytes]], other: Mapping[str, Mapping[str, bytes]]) -> list[tuple[str, str]]:
-    """Table and row id of all that isn't the same."""
-    rows = [{(table, row_id): digest for table, found in dumps.items() for row_id, digest in found.items()} for dumps in (one, other)]
-    return sorted(key for key in rows[0].keys() | rows[1].keys() if rows[0].get(key) != rows[1].get(key))
+def changed(before: Dumps, after: Dumps) -> Rows:
+    """What isn't as it was, by table and row id; two destinations differ in rows that nobody loads."""
+    one, other = flat(before), flat(after)
+    return {key: other.get(key) for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+
+
+def flat(dumps: Dumps) -> Rows:
+    return {(table, row_id): digest for table, found in dumps.items() for row_id, digest in found.items()}
 
 
 def play(story: Story) -> None:
     prepared, cast = story.prepared, story.cast
-    provisioned = canonical_dumps(prepared.sandbox)
     calm = loaded_calmly(prepared)
     demonstration.sign(story.engagement, SignOff.Kind.SANDBOX, sandbox_content(story.engagement), cast)
     demonstration._answer_findings(story.engagement, cast)
@@ -269,7 +277,8 @@ def play(story: Story) -> None:
         story.work()
         step.refresh_from_db()
         assert step.state == Step.State.DONE, step.message
-    story.compare(provisioned)
+    story.schemas = [provisioning.propose(environment).steps for environment in (prepared.sandbox, story.production)]
+    story.before[story.production] = canonical_dumps(story.production)
     with story.disturbed("load", LOADING):
         run = runs.open_run(story.production, cast.engineer)
         story.stage_badly()
@@ -350,6 +359,13 @@ def test_a_stage_whose_workers_are_killed_at_each_kind_of_request_ends_as_one_th
     stage = story.stages[name]
     assert (stage.differences, stage.unmet) == ([], 0)
     assert stage.killed >= MET[name]
+    assert stage.kills >= 3
+
+
+def test_a_schema_whose_makers_are_killed_is_made_whole_and_once(story):
+    sandbox, production = story.schemas
+    assert production == sandbox
+    assert {step["action"] for step in production} == {"exists"}
 
 
 @pytest.mark.parametrize("name", ["load", "delta", "rollback"])

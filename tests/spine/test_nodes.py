@@ -18,13 +18,14 @@ from loads import leases, runs, tasks
 from loads.acceptance import sandbox_content
 from loads.models import Chunk, Run
 from tests.playing import engagement_on
+from tests.spine.test_killed_steps import changed
 from tests.spine.test_load_engine import Prepared, northpine
 from tests.spine.workers import Worker, database_url, nursery, wait_until
 from workbench.engagements.models import Environment, SignOff
 from workbench.management.cluster import task_cluster
 from workbench.management.crash import HELD
 from workbench.management.kill_bench import pid_of
-from workbench.management.proof import canonical_dumps
+from workbench.management.proof import Dumps, canonical_dumps
 from workbench.pipeline import demonstration
 from workbench.pipeline.models import Step
 
@@ -44,6 +45,7 @@ class Shared:
     prepared: Prepared
     work: Path
     run: Run
+    before: Dumps  # what the sandbox held
     left: set[str]  # states of the lost worker's chunks once the other machine looked after its own dead
     state: str  # of the run then
 
@@ -65,6 +67,7 @@ def shared(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Sha
 
 
 def share(prepared: Prepared, work: Path) -> Shared:
+    before = canonical_dumps(prepared.sandbox)
     run = prepared.finish_staging()
     prepared.servers.control("dataverse_sandbox", "capacity", {"hint": 2})
     slow = {"method": "POST", "path": "Multiple|batch", "do": "delay", "ms": 20}
@@ -78,7 +81,7 @@ def share(prepared: Prepared, work: Path) -> Shared:
             patch.setattr(configured, "VAR_DIR", work / other)
             tasks.take_up()
         run.refresh_from_db()
-        found = Shared(prepared, work, run, set(held_by(run, lost).values_list("state", flat=True)), run.state)
+        found = Shared(prepared, work, run, before, set(held_by(run, lost).values_list("state", flat=True)), run.state)
         held_by(run, lost).update(lease_until=Now() - leases.LEASE)
         at[other].wait(60)
     run.refresh_from_db()
@@ -139,13 +142,14 @@ def test_a_worker_that_is_killed_with_a_task_of_redis_is_taken_over_though_redis
     servers.fault("dataverse", UNANSWERED)
     with task_cluster():
         demonstration._step(engagement, Step.Name.PROVISION, production, cast, lambda said: None)
+        before = canonical_dumps(production)
         run = runs.open_run(production, cast.engineer)
         killed = wait_for_the_unanswered(run, servers)
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: Run.objects.filter(pk=run.pk, state__in=(Run.State.DONE, Run.State.PAUSED)).exists(), 60)
     run.refresh_from_db()
     assert (run.state, run.message) == (Run.State.DONE, "")
-    assert canonical_dumps(production) == canonical_dumps(shared.prepared.sandbox)
+    assert changed(before, canonical_dumps(production)) == changed(shared.before, canonical_dumps(shared.prepared.sandbox))
 
 
 def wait_for_the_unanswered(run: Run, servers) -> int:
