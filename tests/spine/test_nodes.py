@@ -89,10 +89,10 @@ def share(prepared: Prepared, work: Path) -> Shared:
 
 
 def lose_one(run: Run, at: dict[str, Worker]) -> str:
-    """Kill the worker that waits for the answer that doesn't come, once all other contacts are sent; its machine's name."""
+    """Kill the worker that waits for the answer that doesn't come, once nobody else sends contacts; its machine's name."""
     left = Chunk.objects.filter(phase__run=run, phase__table="contact").exclude(state__in=Chunk.SENT)
-    wait_until(lambda: left.count() == 1)
-    lost = node_of(left.get())
+    wait_until(lambda: len({(chunk.state == Chunk.State.LEASED, node_of(chunk)) for chunk in left}) == 1)
+    lost = node_of(left[0])
     at[lost].kill()
     return lost
 

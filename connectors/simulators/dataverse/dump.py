@@ -7,7 +7,7 @@ import orjson
 
 from . import files
 from .columns import LOGICAL_NAME_ANNOTATION, Column
-from .organisation import Organisation
+from .organisation import ACTIVITIES, Organisation
 from .reading import columns_by_read_name, read_names, target_of
 from .store import Row
 from .tables import Table
@@ -54,5 +54,7 @@ def _skipped(name: str) -> bool:
 
 
 def _stable(org: Organisation, table: str, row_id: Any) -> Any:
-    natural = org.store.made.get(table, {}).get(row_id)
-    return row_id if natural is None else f"{table}:{natural}"
+    for name in ACTIVITIES if table == "activitypointer" else (table,):
+        if natural := org.store.made.get(name, {}).get(row_id):
+            return f"{name}:{natural}"
+    return row_id
