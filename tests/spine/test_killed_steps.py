@@ -136,8 +136,8 @@ class Stage:
 class Story:
     """The engagement as it goes on, on both sides."""
 
-    def __init__(self, prepared: Prepared, workers: Nursery, log: Path) -> None:
-        self.prepared, self.workers, self.log = prepared, workers, log
+    def __init__(self, prepared: Prepared, workers: Nursery) -> None:
+        self.prepared, self.workers = prepared, workers
         self.engagement, self.cast, self.servers = prepared.engagement, prepared.cast, prepared.servers
         self.production = self.engagement.environments.get(kind=Environment.Kind.PRODUCTION)
         self.stages: dict[str, Stage] = {}
@@ -225,7 +225,7 @@ class Story:
         second = self.begun()
         with self._in_a_range(second):
             second.may_write(0)
-        wait_until(lambda: "failure 1 of" in self.log.read_text())
+        wait_until(lambda: any("failure 1 of" in line for line in self.workers.log))
         second.may_write(-1)
         self.follow(second)
 
@@ -326,9 +326,9 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
         try:
             with (
                 engagement_on(source(work / "source"), work, **options) as (engagement, cast, servers),
-                nursery(work / "log", constants) as workers,
+                nursery(constants) as workers,
             ):
-                told = Story(Prepared(engagement, cast, servers, leave=()), workers, work / "log")
+                told = Story(Prepared(engagement, cast, servers, leave=()), workers)
                 play(told)
                 yield told
         finally:

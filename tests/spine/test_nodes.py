@@ -72,7 +72,7 @@ def share(prepared: Prepared, work: Path) -> Shared:
     prepared.servers.control("dataverse_sandbox", "capacity", {"hint": 2})
     slow = {"method": "POST", "path": "Multiple|batch", "do": "delay", "ms": 20}
     prepared.servers.fault("dataverse_sandbox", slow, {**UNANSWERED, "after": 3})
-    with nursery(work / "log") as workers:
+    with nursery() as workers:
         at = {node: workers.begin("loads.tasks.work", run.pk, node=node, VAR_DIR=work / node) for node in NODES}
         wait_until(lambda: prepared.servers.stats("dataverse_sandbox")["faults"].get("hang"))
         lost = lose_one(run, at)

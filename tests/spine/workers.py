@@ -2,7 +2,7 @@
 
 For instance:
 
-    with nursery(BASE_DIR) as workers:
+    with nursery() as workers:
         worker = workers.begin("loads.tasks.work", run.pk)
         worker.kill()
 """
@@ -14,12 +14,12 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,17 +89,25 @@ class Worker:
 
 
 class Nursery:
-    """The process that workers are forked from. constants: "module.NAME" -> a value that each worker has in its place."""
+    """The process that workers are forked from. constants: "module.NAME" -> a value that each worker has in its place.
 
-    def __init__(self, log: Path, constants: Mapping[str, Any]) -> None:
-        """log: what workers log."""
-        self.constants = constants
+    log: what they log, which comes through a pipe, so that a full disk doesn't silence them.
+    """
+
+    def __init__(self, constants: Mapping[str, Any]) -> None:
+        """Start it."""
+        self.constants, self.log = constants, list[str]()
         environment = {**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "workbench.settings", "REDIS_URL": ""}
-        with log.open("w") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__],
-                env=environment, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file,
-            )  # fmt: skip
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            env=environment, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        for line in self._process.stderr:
+            self.log.append(line.decode())
 
     def begin(self, task: str, *args: Any, node: str = "", **own: Any) -> Worker:
         """Begin a task by its dotted name. node: the name of another machine. own: settings of that one, in place of the test's."""
@@ -109,16 +117,18 @@ class Nursery:
         return Worker(int(self._process.stdout.readline()))
 
     def end(self) -> None:
-        """End it; workers that live go on."""
+        """End it, and wait for its workers."""
         self._process.stdin.close()
         self._process.wait()
-        self._process.stdout.close()
+        self._listener.join()
+        for pipe in (self._process.stdout, self._process.stderr):
+            pipe.close()
 
 
 @contextmanager
-def nursery(log: Path, constants: Mapping[str, Any] | None = None) -> Iterator[Nursery]:
+def nursery(constants: Mapping[str, Any] | None = None) -> Iterator[Nursery]:
     """A nursery for as long as the block runs."""
-    workers = Nursery(log, constants or {})
+    workers = Nursery(constants or {})
     try:
         yield workers
     finally:
