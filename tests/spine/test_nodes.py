@@ -91,7 +91,7 @@ def share(prepared: Prepared, work: Path) -> Shared:
 def lose_one(run: Run, at: dict[str, Worker]) -> str:
     """Kill the worker that waits for the answer that doesn't come, once nobody else sends contacts; its machine's name."""
     left = Chunk.objects.filter(phase__run=run, phase__table="contact").exclude(state__in=Chunk.SENT)
-    wait_until(lambda: len({(chunk.state == Chunk.State.LEASED, node_of(chunk)) for chunk in left}) == 1)
+    wait_until(lambda: len({(chunk.state == Chunk.State.LEASED, node_of(chunk)) for chunk in left.all()}) == 1)
     lost = node_of(left[0])
     at[lost].kill()
     return lost
