@@ -31,7 +31,6 @@ from workbench.pipeline.models import Step
 
 pytestmark = [
     pytest.mark.database,
-    pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
 NODES = ("north", "south")
@@ -101,6 +100,7 @@ def held_by(run: Run, node: str):
     return Chunk.objects.filter(phase__run=run, state__in=HELD, worker__startswith=f"{node}:")
 
 
+@pytest.mark.django_db
 def test_another_machine_ends_a_run_only_once_the_leases_of_a_lost_one_ran_out(shared):
     assert (shared.left, shared.state) == ({Chunk.State.LEASED}, Run.State.LOADING)
     assert (shared.run.state, shared.run.message) == (Run.State.DONE, "")
@@ -134,6 +134,7 @@ def is_empty(address: str) -> bool:
         return False
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_that_is_killed_with_a_task_of_redis_is_taken_over_though_redis_delivers_it_no_second_time(shared, queue_on_redis):
     engagement, cast, servers = shared.prepared.engagement, shared.prepared.cast, shared.prepared.servers
     production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
