@@ -40,7 +40,7 @@ from workbench.pipeline import demonstration, steps
 from workbench.pipeline import tasks as pipeline_tasks
 from workbench.pipeline.models import Step
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 SERVER = "dataverse"
 Rows = dict[tuple[str, str], bytes | None]  # table and row id -> SHA-256 of the row
 HELD = {Chunk.State.LEASED: "sending", Chunk.State.CHECKING: "reading"}
