@@ -67,14 +67,14 @@ UPDATING = [
     {"method": "GET", "path": "/contacts[?]"},
     {"method": "POST", "path": "contacts/.*CreateMultiple"},
     batched("PATCH [^ ]*/contacts"),
-    {"method": "GET", "path": "/contacts[?].*runid.*PropertyValues"},
+    {"method": "GET", "path": "/opportunities[?](?=.*runid)(?=.*modifiedby)(?!.*statecode)"},  # reading back
     batched("PATCH [^ ]*/products"),
     {"method": "POST", "path": "opportunities/.*CreateMultiple"},
     batched("WinOpportunity|LoseOpportunity"),
     {"method": "POST", "path": "AddListMembersList"},
     batched("RemoveMemberList"),
     batched("AddItemCampaign"),
-    batched("PATCH [^ ]*/tasks"),
+    {"method": "POST", "path": "tasks/.*UpdateMultiple"},
     batched('PATCH [^ ]*/contacts(?s:.*)"statecode"'),
 ]
 TAKING_BACK = [
@@ -369,8 +369,8 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
 MET: Mapping[str, set[tuple[str, str, str]]] = {
     "provisioning": set(),
     "delta": {
-        ("contact", "rows", "sending"), ("contact", "rows", "reading"), ("product", "rows", "sending"), ("opportunity", "rows", "sending"),
-        ("opportunity", "close", "sending"), ("listmember", "members", "sending"), ("listmember", "left", "sending"),
+        ("contact", "rows", "sending"), ("product", "rows", "sending"), ("opportunity", "rows", "sending"),
+        ("opportunity", "rows", "reading"), ("opportunity", "close", "sending"), ("listmember", "members", "sending"), ("listmember", "left", "sending"),
         ("campaignitem", "ties", "sending"), ("task", "states", "sending"), ("contact", "gone", "sending"),
     },
     "rollback": {
@@ -383,8 +383,7 @@ MET: Mapping[str, set[tuple[str, str, str]]] = {
 @pytest.mark.parametrize("name", MET)
 def test_a_stage_whose_workers_are_killed_at_each_kind_of_request_ends_as_one_that_nobody_disturbs(story, name):
     stage = story.stages[name]
-    assert (stage.differences, stage.unmet) == ([], 0)
-    assert stage.killed >= MET[name]
+    assert (stage.differences, MET[name] - stage.killed, stage.unmet) == ([], set(), 0)
     assert stage.kills >= max(3, len(MET[name]))
 
 
