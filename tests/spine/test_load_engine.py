@@ -1,9 +1,5 @@
 """The engine under disturbance: what a kill, a lost answer or a refusal leaves behind, read at the destination."""
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -11,9 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -202,34 +196,6 @@ def test_what_discovery_landed_is_never_staged(prepared):
     assert run.state == Run.State.PAUSED
     assert "user (discovery" in run.message
     assert not run.phases.filter(object_name="user").exists()
-
-
-def database_url() -> str:
-    """The test's own database, for other processes."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{database['NAME']}"
-    password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
-    return f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-
-
-def worker_process(run: Run) -> subprocess.Popen:
-    """A worker in a process of its own, on the test's database and store."""
-    environment = {**os.environ, "DATABASE_URL": database_url(), "STORE_URL": settings.STORE_URL, "VAR_DIR": str(settings.VAR_DIR)}
-    code = f"import django; django.setup(); from loads.engine import work; work({run.pk}, 'killed', 60)"
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**environment, "DJANGO_SETTINGS_MODULE": "workbench.settings"},
-        cwd=settings.BASE_DIR,
-        start_new_session=True,
-    )
-
-
-def wait_until(true, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.02)
 
 
 def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
