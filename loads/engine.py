@@ -86,22 +86,23 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
     deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one. last_try: see `work`.
     """
     destination.left_out = callers.left_out(run)
-    before_rows = run.state in (Run.State.QUEUED, Run.State.STAGING)
-    phase = None if before_rows else run.phases.filter(state__in=Phase.OPEN, behind=None).order_by("number").first()
-    at_rest = before_rows or (phase.state == Phase.State.WAITING if phase else bool(parking.parked(run)))
-    if run.stop_asked and at_rest:
+    if run.state in (Run.State.QUEUED, Run.State.STAGING):
+        return _alone(run, worker, lambda: runs.stop_here(run)) if run.stop_asked else _stage(run, destination, worker, deadline)
+    if phases := parking.going(run):
+        return any(_took_part(phase, destination, worker, deadline, last_try=last_try) for phase in phases)
+    if run.stop_asked and run.phases.filter(state__in=(*Phase.OPEN, *Phase.PARKED)).exists():
         return _alone(run, worker, lambda: runs.stop_here(run))
-    if before_rows:
-        return _stage(run, destination, worker, deadline)
-    if phase is None:
-        return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
-    phase.run = run
+    return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
+
+
+def _took_part(phase: Phase, destination: Destination, worker: str, deadline: float, *, last_try: bool) -> bool:
+    """Take part in a phase; False where there is nothing to do in it but wait. One that can't go on is parked."""
     try:
         return _load(phase, destination, worker, deadline)
     except Exception as error:  # the edge of a phase: whatever it was, others may go on
         if not causes.concerns_phase(error, last_try=last_try):
             raise
-        logger.error("run %s: phase %s can't go on: %s at %s", run.pk, phase.number, type(error).__name__, place_of(error))
+        logger.error("run %s: phase %s can't go on: %s at %s", phase.run_id, phase.number, type(error).__name__, place_of(error))
         parking.park(phase, causes.told(error))
         return True
 
@@ -132,7 +133,7 @@ def _load(phase: Phase, destination: Destination, worker: str, deadline: float) 
             return False
     if full and phase.chunks.exclude(state__in=Chunk.SENT).exists():
         # What was sent is read back first: people may change it before there is room again.
-        at_it = phase.chunks.filter(state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
+        at_it = Chunk.objects.filter(phase__run=run, state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
         return not at_it.exists() and _alone(run, worker, budget.pause)
     if full and phase.chunks.exclude(state__in=claims[-1].after).exists():
         return False

@@ -170,7 +170,7 @@ def rows_of(phase: Phase) -> list[Path]:
 def _across(
     paths: Sequence[Path], start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Rows `start` to `stop` (not included) of files that follow each other; files outside the range aren't opened."""
+    """Rows `start` to `stop` (not included) of files that follow each other; files outside the range aren't read."""
     for table in _tables(paths, start, stop, columns):
         yield from table.to_pylist()
 
@@ -178,8 +178,10 @@ def _across(
 def _tables(paths: Sequence[Path], start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     first = 0
     for path in paths:
+        if stop is not None and first >= stop:
+            return
         size = store.row_count(path)
-        if first + size > start and (stop is None or first < stop):
+        if first + size > start:
             yield from store.read_tables(path, start=max(start - first, 0), stop=None if stop is None else stop - first, columns=columns)
         first += size
 
