@@ -236,6 +236,7 @@ def test_a_rollback_puts_members_on_the_lists_again(played):
 def test_a_member_whom_a_person_took_off_and_a_tie_that_a_person_cut_stay_away_and_are_listed(played):
     assert (str(NEWS), "contact", "u-stays") not in played.second
     assert played.tied == {(f"list:{NEWS}", 4), (f"list:{GONE}", 2)}
-    conflicts = {(one.table, one.source_id): (one.state, one.fields[0]["proposed"]) for one in Conflict.objects.filter(kind__in=unlinked.KINDS)}
+    asked = Conflict.objects.filter(kind__in=unlinked.KINDS)
+    conflicts = {(one.table, one.source_id): (one.state, one.fields[0]["proposed"]) for one in asked}
     assert conflicts == {("listmember", f"{NEWS}:u-stays"): ("open", "keep"), ("campaignitem", str(NEWS)): ("open", "keep")}
     assert played.refused == {(Phase.Kind.MEMBERS, f"{NEWS}:u-stays"), (Phase.Kind.TIES, str(NEWS))}
