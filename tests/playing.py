@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from django.core.management import call_command
 from django.test import override_settings
 from django_q.conf import Conf
 
@@ -19,7 +18,7 @@ from loads import staged
 from loads.dispositions import lookup
 from loads.models import LedgerEntry, Run
 from mapping.playbooks import load_playbook
-from tests import simulated
+from tests import database, simulated
 from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline import demonstration
 from workbench.pipeline.summary import summary as summary_of
@@ -157,7 +156,7 @@ def play(
                 demonstration.hand_off(engagement, cast, said.append)
             played = collect(engagement, servers, ask)
     finally:
-        call_command("flush", verbosity=0, interactive=False)
+        database.empty()
     played.said, played.logged = said, logged
     return played
 

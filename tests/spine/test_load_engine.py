@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import requests
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 from django.utils import timezone
@@ -23,7 +22,7 @@ from loads.dispositions import lookup
 from loads.ledger import LeaseLost
 from loads.models import Chunk, Crosswalk, LedgerEntry, Run
 from loads.staging import ranges
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import OTHERS, dump, engagement_on
 from workbench.engagements import gates
@@ -145,7 +144,7 @@ def undisturbed(tmp_path: Path, transactional_db) -> dict[str, list[dict]]:
         alone = Prepared(engagement, cast, servers)
         assert alone.finish(alone.open()).state == Run.State.DONE
         rows = alone.rows()
-    call_command("flush", verbosity=0, interactive=False)
+    database.empty()
     return rows
 
 

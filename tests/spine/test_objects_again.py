@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 
 from loads.models import Crosswalk, Run
 from loads.signals import phase_closed
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, dump, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -107,7 +106,7 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 after = collect(engagement, servers)
                 yield SimpleNamespace(before=before, after=after, run=second, phases=phases, kept=kept, states=states)
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 @contextmanager
