@@ -5,16 +5,19 @@ import hashlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import django
 from django.apps import apps
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 FOLDER = Path(tempfile.gettempdir())
-KEPT = "as_migrated"  # the schema of PostgreSQL that holds the rows of a database that is only migrated
+# SQLite's rows are kept in memory, PostgreSQL's in schemas of the database itself; by name, MIGRATED those of one that is only migrated.
+MIGRATED = "migrated"
+_in_memory: dict[str, sqlite3.Connection] = {}
 
 
 @contextmanager
@@ -31,7 +34,7 @@ def made() -> Iterator[None]:
         connection.creation.clone_test_db(suffix, verbosity=0)
     migrated = connection.settings_dict["NAME"]
     connection.settings_dict.update(connection.creation.get_test_db_clone_settings(suffix))
-    _keep()
+    keep(MIGRATED)
     try:
         yield
     finally:
@@ -41,11 +44,41 @@ def made() -> Iterator[None]:
 
 def empty() -> None:
     """Take the database back to what it held when it was only migrated, whatever was committed since."""
+    put_back(MIGRATED)
+
+
+def keep(name: str) -> None:
+    """Keep the rows that the database holds now for `put_back`."""
     connection.ensure_connection()
     if connection.vendor == "sqlite":
-        _in_memory.backup(connection.connection)
-    else:
-        _truncate()
+        _in_memory[name] = sqlite3.connect(":memory:", check_same_thread=False)
+        connection.connection.backup(_in_memory[name])
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {name}")
+        for table in _filled(cursor):
+            cursor.execute(f"CREATE TABLE {name}.{table} AS TABLE {table}")
+
+
+def put_back(name: str) -> None:
+    """Have the database hold the rows that were kept, and no others."""
+    connection.ensure_connection()
+    if connection.vendor == "sqlite":
+        _in_memory[name].backup(connection.connection)
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        if filled := _filled(cursor):
+            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [name])
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"INSERT INTO {table} SELECT * FROM {name}.{table}")
+
+
+def _filled(cursor: CursorWrapper) -> list[str]:
+    """The tables that have rows."""
+    tables = connection.introspection.django_table_names(include_views=False)
+    cursor.execute(" UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables))
+    return [table for (table,) in cursor.fetchall()]
 
 
 def _key() -> str:
@@ -63,33 +96,3 @@ def _alone() -> Iterator[None]:
     with (FOLDER / f"workbench-migrated-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-_in_memory = sqlite3.connect(":memory:", check_same_thread=False)
-
-
-def _keep() -> None:
-    """Keep what the database holds now for `empty`."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            connection.connection.backup(_in_memory)
-            return
-        cursor.execute(f"CREATE SCHEMA {KEPT}")
-        for table in _filled(connection.introspection.django_table_names(only_existing=True, include_views=False)):
-            cursor.execute(f"CREATE TABLE {KEPT}.{table} AS TABLE {table}")
-
-
-def _truncate() -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        if filled := _filled(connection.introspection.django_table_names(include_views=False)):
-            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [KEPT])
-        for (table,) in cursor.fetchall():
-            cursor.execute(f"INSERT INTO {table} SELECT * FROM {KEPT}.{table}")
-
-
-def _filled(tables: Sequence[str]) -> list[str]:
-    """Those of the tables that have rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables))
-        return [table for (table,) in cursor.fetchall()]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from typing import Self
 
 import pytest
 import requests
@@ -21,7 +22,7 @@ from loads import engine, rollback, runs
 from loads.dispositions import lookup
 from loads.models import Chunk, Crosswalk, LedgerEntry, Run
 from loads.rollback.scope import Scope
-from tests import simulated
+from tests import simulated, snapshots
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine import test_existing_rows, test_objects_again
@@ -43,6 +44,11 @@ class Loaded(Prepared):
         super().__init__(engagement, cast, servers, leave=leave)
         self.before = self.everything()
         self.run = self.load()
+
+    def back(self, engagement, servers) -> Self:
+        other = super().back(engagement, servers)
+        other.run = Run.objects.get(pk=self.run.pk)
+        return other
 
     def load(self) -> Run:
         run = self.finish(self.open())
@@ -107,16 +113,22 @@ def held():
         runs.queue_work = queue
 
 
+class Small(Loaded):
+    """One that was loaded with all objects."""
+
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, leave=())
+
+
 @contextmanager
 def loaded_from(folder: Path, work: Path, leave=()):
     with engagement_on(folder, work, purchasing_leads="contact") as (engagement, cast, servers):
         yield Loaded(engagement, cast, servers, leave)
 
 
-@pytest.fixture
-def small(tmp_path):
+def small_folder(path: Path) -> Path:
     """Three people, two products, a purchase, events, a list and a campaign; later there are more, and it has sent to the list."""
-    source = test_objects_again.folder(tmp_path / "source")
+    source = test_objects_again.folder(path)
     for folder, state, lists in ((source, "Draft", []), (source / "later", "Archived", [7])):
         campaign = {"id": 71, "name": "Spring", "type": "Blast", "campaignState": state, "messageMedium": "Email", "listIds": lists}
         answer = {"campaigns": [{**campaign, "createdAt": 1_700_000_000_000, "labels": []}], "totalCampaignsCount": 1}
@@ -125,7 +137,12 @@ def small(tmp_path):
             users.write(json.dumps(user("u-4", "ivy@gmail.com", emailListIds=lists)) + "\n")
             consent = {"subscribedMessageTypeIds": [902, 903], "unsubscribedChannelIds": [31] if lists else []}
             users.write(json.dumps(user("u-5", "noa@gmail.com", firstName=state, **consent)) + "\n")
-    with loaded_from(source, tmp_path) as loaded:
+    return source
+
+
+@pytest.fixture
+def small(tmp_path):
+    with snapshots.put_back(Small, small_folder, tmp_path, purchasing_leads="contact") as loaded:
         yield loaded
 
 
