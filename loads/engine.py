@@ -216,12 +216,20 @@ class Claim:
     begin: Callable[[Chunk, Phase, Destination, str], Underway]
     reserves: Mapping[str, Combinable] = field(default_factory=dict)  # what is written down of a chunk that is taken
 
+    @property
+    def free(self) -> Q:
+        """Chunks that wait for it, and those whose lease ran out."""
+        return Q(state=self.before) | Q(state=self.during, lease_until__lt=Now())
+
 
 def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float, budget: Budget) -> bool:
     """Take the phase's chunks one after the other, as fast as the service takes them; False where there is none to take.
 
     Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
     """
+
+    if not phase.chunks.filter(claim.free).exists():
+        return False
 
     def begin_next() -> Underway | None:
         take = partial(claim_next, phase, worker, claim)
@@ -328,12 +336,11 @@ class _Watch:
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
     """Lease the next chunk that waits for it, or whose lease ran out; None where there is none, or another worker parked the phase."""
     while True:
-        free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=Now())
-        chunk = phase.chunks.filter(free, phase__state__in=Phase.OPEN).order_by("number").first()
+        chunk = phase.chunks.filter(claim.free, phase__state__in=Phase.OPEN).order_by("number").first()
         if chunk is None:
             return None
         lease = {"state": claim.during, "worker": worker, "lease_until": Now() + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
-        if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
+        if Chunk.objects.filter(claim.free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
 
