@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 from django_q.conf import Conf
 
 from tests import database
@@ -17,6 +17,13 @@ def django_db_setup(django_test_environment, django_db_blocker) -> Iterator[None
         patched.setattr(TransactionTestCase, "_fixture_teardown", lambda test: database.empty())
         with django_db_blocker.block():
             yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """A password hash that costs nothing."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(autouse=True)

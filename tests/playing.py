@@ -30,7 +30,6 @@ TABLES = (
     "account", "contact", "lead", "campaign", "campaignitem", "list", "listmember", "task", "product", "pricelevel", "productpricelevel",
     "opportunity", "opportunityproduct", "opportunityclose", "salesorder", "salesorderdetail", "orderclose", "mwb_iterable_event",
 )  # fmt: skip
-QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @dataclass
@@ -90,7 +89,7 @@ def served(folder: Path, work: Path, *, application_users: int = 1, state: Path 
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with (
-            override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK, DOCUMENTS_AT_ONCE=False),
+            override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), DOCUMENTS_AT_ONCE=False),
             simulated.start(folder, application_users=application_users, state=state) as servers,
         ):
             yield servers
