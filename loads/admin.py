@@ -5,16 +5,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from loads import run_admin, schema_admin  # noqa: F401 - they register their pages
 from loads.delta import admin as delta_admin  # noqa: F401 - the same
-from loads.models import Binding, Crosswalk, LedgerEntry, Phase, Run, VerifiedRow
+from loads.models import Binding, Crosswalk, LedgerEntry, Phase, VerifiedRow
 from loads.removal import admin as removal_admin  # noqa: F401 - the same
-from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
+from workbench.engagements.large_tables import ExactFilter, LargeTable, PartFilter
+from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
 
 OUTCOMES = {"rejected": "danger", "held": "warning", "refused": "danger", "waiting": "info", "kept": "warning"}
 VERDICTS = {"equal": "success", "lossy": "warning", "edited": "info", "wrong": "danger"}
@@ -26,27 +26,13 @@ def first_reasons(reasons: list[dict], limit: int = 3) -> str:
     return "; ".join(texts[:limit]) + (f" and {len(texts) - limit} more" if len(texts) > limit else "")
 
 
-class OfOneRun(LargeTable, WorkbenchAdmin):
-    """A list that opens on the newest run: sorting the rows of many runs together takes seconds where there are millions."""
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list of a run; of the newest one where none was asked for."""
-        if request.method == "GET" and not {"run__id__exact", "q"} & set(request.GET):
-            newest = admin.site.get_model_admin(Run).get_queryset(request).order_by("-pk").values_list("pk", flat=True).first()
-            if newest is not None:
-                query = request.GET.copy()
-                query["run__id__exact"] = str(newest)
-                return redirect(f"{request.path}?{query.urlencode()}")
-        return super().changelist_view(request, extra_context)
-
-
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnly, OfOneRun):
+class LedgerEntryAdmin(ReadOnly, LargeTable):
     """Records and rows whose outcome isn't as planned, with every reason."""
 
     engagement_path = "run__engagement"
     list_display = ("record", "run", "table", "shown_outcome", "code", "shown_reasons")
-    list_filter = (("run", AutocompleteSelectFilter), "outcome", ("code", FieldTextFilter))
+    list_filter = (("run", AutocompleteSelectFilter), "outcome", ("code", ExactFilter))
     list_select_related = ("run__environment__engagement", "phase")
     list_filter_submit = True
     search_fields = ("source_id__exact",)
@@ -57,7 +43,7 @@ class LedgerEntryAdmin(ReadOnly, OfOneRun):
         """The reasons as a table."""
         return {"entry": obj}
 
-    @display(description="record", ordering="source_id")
+    @display(description="record")
     def record(self, entry: LedgerEntry) -> str:
         """Object and source id."""
         return f"{entry.object_name}:{entry.source_id}"
@@ -67,7 +53,7 @@ class LedgerEntryAdmin(ReadOnly, OfOneRun):
         """The phase's table."""
         return entry.phase.table or "none decided"
 
-    @display(description="outcome", label=OUTCOMES, ordering="outcome")
+    @display(description="outcome", label=OUTCOMES)
     def shown_outcome(self, entry: LedgerEntry) -> tuple[str, str]:
         """Outcome, coloured."""
         return entry.outcome, entry.get_outcome_display()
@@ -79,37 +65,34 @@ class LedgerEntryAdmin(ReadOnly, OfOneRun):
 
 
 @admin.register(Crosswalk)
-class CrosswalkAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+class CrosswalkAdmin(ReadOnly, LargeTable):
     """Which row each source record became."""
 
     engagement_path = "environment__engagement"
+    part = "environment"
     list_display = ("object_name", "source_id", "table", "role", "row_id", "shown_origin", "state", "alias", "environment")
-    list_filter = (EngagementFilter, "origin", "state", "alias")
+    list_filter = (PartFilter, "origin", "state", "alias")
     list_select_related = ("environment__engagement",)
     list_filter_submit = True
     search_fields = ("source_id__exact", "row_id__exact")
     search_help_text = "A source id or a row id, written whole"
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """A row id is compared as one, all else as a source id: either way an index answers."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
+    def search(self, rows: QuerySet, text: str) -> QuerySet:
+        """A row id is compared as one, all else as a source id. Objects and tables are named, so that either way an index answers."""
+        phases = Phase.objects.order_by()
         try:
-            return queryset.filter(row_id=uuid.UUID(term)), False
+            return rows.filter(table__in=list(phases.values_list("table", flat=True).distinct()), row_id=uuid.UUID(text))
         except ValueError:
-            # Named objects let the unique index answer; without them every id of the environment would be read.
-            objects = Phase.objects.order_by().values_list("object_name", flat=True).distinct()
-            return queryset.filter(object_name__in=list(objects), source_id=term), False
+            return rows.filter(object_name__in=list(phases.values_list("object_name", flat=True).distinct()), source_id=text)
 
-    @display(description="origin", label={"created": "success", "matched": "info"}, ordering="origin")
+    @display(description="origin", label={"created": "success", "matched": "info"})
     def shown_origin(self, row: Crosswalk) -> tuple[str, str]:
         """Created or matched, coloured."""
         return row.origin, row.get_origin_display()
 
 
 @admin.register(VerifiedRow)
-class VerifiedRowAdmin(ReadOnly, OfOneRun):
+class VerifiedRowAdmin(ReadOnly, LargeTable):
     """Rows that were read back and compared value by value."""
 
     engagement_path = "run__engagement"
@@ -125,7 +108,7 @@ class VerifiedRowAdmin(ReadOnly, OfOneRun):
         """The fields as a table."""
         return {"row": obj}
 
-    @display(description="verdict", label=VERDICTS, ordering="verdict")
+    @display(description="verdict", label=VERDICTS)
     def shown_verdict(self, row: VerifiedRow) -> tuple[str, str]:
         """Verdict, coloured."""
         return row.verdict, row.get_verdict_display()

@@ -17,7 +17,7 @@ from loads import staged
 from loads.destination import Destination
 from loads.flight import Job
 from loads.messages import message_of
-from loads.messaging import Message, Values, done
+from loads.messaging import Decided, Message, Values, done
 from loads.models import Crosswalk, Phase
 from loads.reasons import VERSION_MISMATCH, reason, refusal
 from loads.staged import StagedRow
@@ -28,12 +28,13 @@ TRIES = 3
 
 def jobs(destination: Destination, phase: Phase, rows: Sequence[StagedRow], chunk: int) -> Iterator[Job]:
     """The calls that do it for a chunk's rows."""
-    for number, part in enumerate(message_of(phase, destination).parts(rows)):
-        yield partial(_sent, phase, destination, part, staged.journal_of(phase, chunk, number))
+    message = message_of(phase, destination)
+    for number, part in enumerate(message.parts(rows)):
+        yield partial(_sent, phase, destination, message.decided, part, staged.journal_of(phase, chunk, number))
 
 
-def _sent(phase: Phase, destination: Destination, rows: list[StagedRow], journal: Path, client: Client) -> list[Written]:
-    message = message_of(phase, destination, client)
+def _sent(phase: Phase, destination: Destination, decided: Decided, rows: list[StagedRow], journal: Path, client: Client) -> list[Written]:
+    message = message_of(phase, destination, client, decided)
     return carry_out(message, rows, partial(_keep, journal, rows) if any(_was_there(row) for row in rows) else None)
 
 

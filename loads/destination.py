@@ -19,6 +19,14 @@ KEPT_S = 300.0  # for so long what was read of a table serves the tasks of a pro
 _read: dict[tuple[str, str, int, str], tuple[float, Table]] = {}
 
 
+def page_of(environment: Environment, table: str, row_id: object) -> str:
+    """The address of a row's page in Dynamics 365.
+
+    Source: learn.microsoft.com/power-apps/developer/model-driven-apps/open-forms-views-dialogs-reports-url
+    """
+    return f"{environment.connection.base_url.rstrip('/')}/main.aspx?etn={table}&pagetype=entityrecord&id={row_id}"
+
+
 class Destination:
     """A Dataverse environment, with the stems of our own columns resolved to this engagement's prefix."""
 

@@ -46,6 +46,7 @@ class Closing:
         return there.get("statecode") in {one.state for one in self.endings}
 
 
+OPEN = 0  # statecode of what was made and isn't closed, completed or deactivated yet; products have states of their own
 NAME = "subject"
 OF_DEAL, OF_ORDER = (NAME, "actualrevenue", "actualend"), (NAME, "actualend")
 OF_DEALS = {"actualvalue": "actualrevenue", "actualclosedate": "day"}

@@ -6,52 +6,41 @@ no task lasts long; what a dead worker held is taken over when its machine notic
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from django.db import Error as DatabaseLost
-from django.db.models import F, Q
-from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from loads import (
-    bindings,
     callers,
-    carrying_out,
     causes,
-    contents,
     leases,
     ledger,
-    opting_out,
     parking,
     quality,
-    reading_back,
     reconciliation,
     rollback,
     runs,
     sampling,
-    staged,
     tuning,
-    weights,
-    writer,
 )
-from loads.budget import RESERVED, Budget
+from loads.budget import Budget
+from loads.chunks import READING, SENDING, Claim, claim_next, renew
 from loads.delta import changes
-from loads.desk.reruns import Scope, look_first
+from loads.desk.reruns import look_first
 from loads.destination import Destination
-from loads.flight import COUNTED, Flight, Underway
+from loads.flight import Flight, Underway
 from loads.learned import Learned
 from loads.leases import LEASE
-from loads.messages import message_of
 from loads.models import Chunk, Phase, Run
-from loads.reasons import reason
 from loads.rehearsal import predicting, scoring
 from loads.scans import reading
 from loads.signals import run_finished
-from loads.staging import ranges, stage_next, stage_range, take_sums
+from loads.staging import NotStaged, ranges, stage_next, stage_range, take_sums
 from loads.sums import are_whole, differences
 from mapping import plan
 from workbench.engagements.errors import place_of
@@ -97,34 +86,48 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
     deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one. last_try: see `work`.
     """
     destination.left_out = callers.left_out(run)
-    before_rows = run.state in (Run.State.QUEUED, Run.State.STAGING)
-    phase = None if before_rows else run.phases.filter(state__in=Phase.OPEN, behind=None).order_by("number").first()
-    at_rest = before_rows or (phase.state == Phase.State.WAITING if phase else bool(parking.parked(run)))
-    if run.stop_asked and at_rest:
+    if run.state in (Run.State.QUEUED, Run.State.STAGING):
+        if run.stop_asked:
+            return _alone(run, worker, lambda: runs.stop_here(run))
+        return _stage(run, destination, worker, deadline, last_try=last_try)
+    if phases := parking.going(run):
+        return any(_took_part(phase, destination, worker, deadline, last_try=last_try) for phase in phases)
+    if run.stop_asked and run.phases.filter(state__in=(*Phase.OPEN, *Phase.PARKED)).exists():
         return _alone(run, worker, lambda: runs.stop_here(run))
-    if before_rows:
-        return _stage(run, destination, worker, deadline)
-    if phase is None:
-        return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
-    phase.run = run
+    return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
+
+
+def _took_part(phase: Phase, destination: Destination, worker: str, deadline: float, *, last_try: bool) -> bool:
+    """Take part in a phase; False where there is nothing to do in it but wait. One that can't go on is parked."""
     try:
         return _load(phase, destination, worker, deadline)
     except Exception as error:  # the edge of a phase: whatever it was, others may go on
         if not causes.concerns_phase(error, last_try=last_try):
             raise
-        logger.error("run %s: phase %s can't go on: %s at %s", run.pk, phase.number, type(error).__name__, place_of(error))
+        logger.error("run %s: phase %s can't go on: %s at %s", phase.run_id, phase.number, type(error).__name__, place_of(error))
         parking.park(phase, causes.told(error))
         return True
 
 
-def _stage(run: Run, destination: Destination, worker: str, deadline: float) -> bool:
-    """Read on or stage a range beside other workers, or do what one does alone once none is left; False where others are at it."""
+def _stage(run: Run, destination: Destination, worker: str, deadline: float, *, last_try: bool) -> bool:
+    """Read on or stage a range beside other workers, or do what one does alone once none is left; False where others are at it.
+
+    An object that can't be staged is parked.
+    """
     if run.state == Run.State.STAGING and reading.are_open(run):
         return _read_on(run, None, destination, worker, deadline)
-    if run.state == Run.State.STAGING and stage_range(run, destination, worker):
+    try:
+        if run.state == Run.State.STAGING and stage_range(run, destination, worker):
+            return True
+        at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
+        return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
+    except NotStaged as stopped:
+        error = stopped.__cause__
+        if not isinstance(error, Exception) or not causes.concerns_phase(error, last_try=last_try):
+            raise error or stopped from None
+        logger.error("run %s: %s can't be staged: %s at %s", run.pk, stopped, type(error).__name__, place_of(error))
+        parking.park_object(run, stopped.places, causes.told(error))
         return True
-    at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
-    return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
 
 
 def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
@@ -143,7 +146,7 @@ def _load(phase: Phase, destination: Destination, worker: str, deadline: float) 
             return False
     if full and phase.chunks.exclude(state__in=Chunk.SENT).exists():
         # What was sent is read back first: people may change it before there is room again.
-        at_it = phase.chunks.filter(state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
+        at_it = Chunk.objects.filter(phase__run=run, state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
         return not at_it.exists() and _alone(run, worker, budget.pause)
     if full and phase.chunks.exclude(state__in=claims[-1].after).exists():
         return False
@@ -171,6 +174,9 @@ def _prepare(run: Run, destination: Destination, worker: str) -> None:
     run.state = Run.State.STAGING
     prepare = rollback.plan_next if run.is_rollback else stage_next
     if not prepare(run, destination, worker):
+        if parking.parked(run):
+            parking.stand_still(run)
+            return
         if not (run.is_rollback or _foreseen(run, destination, worker)):
             return  # goes on in the next step
         waits = rollback.waits(run) if run.is_rollback else _waits(run)
@@ -204,22 +210,6 @@ def _waits(run: Run) -> str:
     """What a staged load waits for, in words; empty where nothing is open."""
     waiting = 0 if run.is_sample else len(quality.open_lines(run))
     return WAITS.format(count=waiting) if waiting else look_first(run)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something to do with each chunk: the state in which it waits for it, the one under lease, and those in which it is done."""
-
-    before: str
-    during: str
-    after: Collection[str]
-    begin: Callable[[Chunk, Phase, Destination, str], Underway]
-    reserves: Mapping[str, Combinable] = field(default_factory=dict)  # what is written down of a chunk that is taken
-
-    @property
-    def free(self) -> Q:
-        """Chunks that wait for it, and those whose lease ran out."""
-        return Q(state=self.before) | Q(state=self.during, lease_until__lt=Now())
 
 
 def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float, budget: Budget) -> bool:
@@ -333,105 +323,6 @@ class _Watch:
                 raise ledger.LeaseLost(f"A part of {self._run} belongs to another worker now.")
 
 
-def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
-    """Lease the next chunk that waits for it, or whose lease ran out; None where there is none, or another worker parked the phase."""
-    while True:
-        chunk = phase.chunks.filter(claim.free, phase__state__in=Phase.OPEN).order_by("number").first()
-        if chunk is None:
-            return None
-        lease = {"state": claim.during, "worker": worker, "lease_until": Now() + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
-        if Chunk.objects.filter(claim.free, pk=chunk.pk).update(**lease):
-            chunk.refresh_from_db()
-            return chunk
-
-
-def renew(ids: Sequence[int], worker: str, claim: Claim) -> int:
-    """Keep a worker's chunks; how many of them are still its own."""
-    return Chunk.objects.filter(pk__in=ids, worker=worker, state=claim.during).update(lease_until=Now() + LEASE)
-
-
-def send(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
-    """Send a chunk's rows, or take them back. Rows whose parent was refused wait; equal ones, and those to be kept, aren't sent.
-
-    Settling raises LeaseLost where another worker took the chunk over.
-    """
-    chunk.phase = phase
-    Phase.objects.filter(pk=phase.pk, state=Phase.State.WAITING).update(state=Phase.State.LOADING, started_at=Now())
-    settlement = ledger.Settlement()
-    bound, only = bindings.late(destination.environment), () if phase.run.is_rollback else staged.TO_SEND
-    rows = list(staged.read_phase(phase, chunk.start, chunk.stop, late=bound, only=only))
-    ready, again = staged.apart((rollback.ready if phase.run.is_rollback else _ready)(chunk, rows, settlement))
-    if phase.run.is_rollback:
-        jobs = list(rollback.jobs(destination, phase, ready))
-    elif phase.kind == Phase.Kind.ROWS:
-        taken_over = chunk.attempts > 1
-        filed, plain = weights.apart(phase, ready)
-        jobs = [*writer.jobs(destination, phase, plain, again=taken_over), *contents.jobs(destination, phase, filed, again=taken_over)]
-        jobs += opting_out.jobs(destination, phase, rows)
-    else:
-        jobs = list(carrying_out.jobs(destination, phase, ready, chunk.number))
-
-    def settle(underway: Underway) -> None:
-        for written in underway.results:
-            _take_in(settlement, chunk, written, again.get(written.row.row_id, ()))
-        spent = {name: getattr(underway, name) for name in (*COUNTED, "seconds")}
-        ledger.settle(chunk, worker, settlement, **spent)
-        _keep_tuning(phase, destination, settlement.counts)
-        log = logging.LoggerAdapter(logger, {"run": phase.run_id, "table": phase.table, "chunk": chunk.number})
-        log.info("chunk settled: %s", settlement.counts)
-
-    return Underway(chunk, jobs, settle)
-
-
-def _take_in(settlement: ledger.Settlement, chunk: Chunk, written: writer.Written, again: Sequence[staged.StagedRow]) -> None:
-    """Count what came of a row. again: the same row, staged more than once, of which one was sent: the others are as it is."""
-    if written.outcome == writer.BESIDE and written.reason:
-        settlement.beside(written.row, written.reason)
-        return
-    settlement.add(chunk, written.row, written.outcome, written.reason)
-    outcome = written.outcome if written.reason or chunk.phase.run.is_rollback else "equal"
-    for row in again:
-        settlement.add(chunk, row, outcome, written.reason)
-
-
-def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, int]) -> None:
-    """Rows per call as they stand now, and why, of the kinds of calls that were made."""
-    if phase.kind == Phase.Kind.ROWS:
-        used = (rollback.used if phase.run.is_rollback else writer.used)(destination, phase.table, counts)
-    else:
-        message = (rollback.back_of if phase.run.is_rollback else message_of)(phase, destination)
-        used = {phase.kind: message.size} if counts[message.outcome] else {}
-    told = phase.tuning | {kind: size.content() for kind, size in used.items()}
-    if told != phase.tuning:
-        phase.tuning = told
-        Phase.objects.filter(pk=phase.pk).update(tuning=told)
-
-
-def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:
-    left = Scope(chunk.phase.run).left(chunk.phase, ((row.row_id, row.source_id, row.action) for row in rows))
-    needed = [_needed(chunk.phase, row) for row in rows]
-    blocked = ledger.blocked_parents(chunk.phase.run_id, {parent for parents in needed for parent in parents})
-    ready = []
-    for row, parents in zip(rows, needed, strict=True):
-        parent = next((parent for parent in parents if parent in blocked), None)
-        if parent:
-            settlement.add(chunk, row, "waiting", reason("parent.not_loaded", detail=parent))
-        elif row.row_id in left:
-            settlement.add(chunk, row, *left[row.row_id])
-        elif row.action == "equal":
-            settlement.add(chunk, row, "equal")
-        elif row.action == "conflict":
-            settlement.add(chunk, row, "refused", reason("conflict.edited"))
-        else:
-            ready.append(row)
-    return ready
-
-
-def _needed(phase: Phase, row: staged.StagedRow) -> tuple[str, ...]:
-    """The rows that must be there before this one is sent; what is done with a row needs the row itself."""
-    return row.parents if phase.kind == Phase.Kind.ROWS else (*row.parents, f"{phase.table}:{row.row_id}")
-
-
 def release(worker: str) -> None:
     """Give back what this worker holds, so that others need not wait for its leases."""
     held = (Chunk.State.LEASED, Chunk.State.CHECKING)
@@ -439,15 +330,6 @@ def release(worker: str) -> None:
     Run.objects.filter(worker=worker).update(lease_until=None)
     ranges.give_back(worker)
     reading.give_back(worker)
-
-
-def read_back(chunk: Chunk, phase: Phase, destination: Destination, worker: str) -> Underway:
-    """Read back what a chunk did, or took back."""
-    return (rollback.read if phase.run.is_rollback else reading_back.read)(chunk, phase, destination, worker)
-
-
-SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, RESERVED)
-READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), read_back)
 
 
 def _close(phase: Phase, run: Run, destination: Destination, worker: str, after: Collection[str]) -> None:

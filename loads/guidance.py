@@ -48,7 +48,9 @@ def _staging(run: Run, phases: list[Progress], now: datetime) -> Guidance:
 def _loading(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     here = next((item for item in phases if item.phase.state == Phase.State.LOADING), None)
     happened = " ".join(filter(None, (_complete(phases), _at(here), _parked(phases))))
-    buttons = "Nothing while it moves. Pause stops after the chunks in hand; Stop ends the run when this phase is complete and balanced."
+    buttons = (
+        "Nothing while it moves. Pause stops after the chunks in hand; Stop ends the run when the phases in hand are complete and balanced."
+    )
     return Guidance(happened, KILLED, _silent(run, now) or _asked(run) or buttons, _waits(run, phases, now))
 
 

@@ -11,11 +11,10 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Now
 
 from loads.models import Chunk, LedgerEntry, Phase
-from loads.reasons import reason
+from loads.reasons import REMOVED, reason
 from loads.staged import StagedRow
 from workbench.engagements.errors import WorkbenchError
 
-GONE = "match.removed"  # of a row that was written and isn't there any more
 OPTED_OUT = ("consent.written", "consent.not_written")  # what came of a refusal, beside its row's own outcome
 COUNTED = ("created", "updated", "equal", "refused", "waiting", "removed", "restored", "kept")
 
@@ -91,7 +90,7 @@ def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any], gone: Sequen
     """
     settlement = Settlement()
     for row in gone:
-        settlement.add(chunk, row, LedgerEntry.Outcome.REFUSED, reason(GONE))
+        settlement.add(chunk, row, LedgerEntry.Outcome.REFUSED, reason(REMOVED))
     counts = {name: F(name) - count for name, count in _outcomes_of(chunk, gone).items() if count} if gone else {}
     if gone:
         counts["refused"] = F("refused") + len(gone)
@@ -115,14 +114,14 @@ def _outcomes_of(chunk: Chunk, rows: Sequence[StagedRow]) -> dict[str, int]:
     return found
 
 
-def blocked_parents(run_id: int, parents: Iterable[str]) -> set[str]:
-    """Of "table:row id" parents, those whose row was refused or waits itself."""
+def blocked_parents(run_id: int, parents: Iterable[str]) -> dict[str, str]:
+    """Of "table:row id" parents, those whose row was refused or waits itself, with the code that says why."""
     blocked = (LedgerEntry.Outcome.REFUSED, LedgerEntry.Outcome.WAITING)
     if not LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__isnull=False).exists():
-        return set()
+        return {}
     wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}
-    found = LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__in=list(wanted)).values_list("row_id", flat=True)
-    return {wanted[row_id] for row_id in found if row_id}
+    found = LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__in=list(wanted)).values_list("row_id", "code")
+    return {wanted[row_id]: code for row_id, code in found if row_id}
 
 
 def absent(phase: Phase, row_ids: Iterable[UUID]) -> set[UUID]:
@@ -133,7 +132,7 @@ def absent(phase: Phase, row_ids: Iterable[UUID]) -> set[UUID]:
 
 def never_there(phase: Phase) -> QuerySet[LedgerEntry]:
     """The entries of rows that the phase didn't write. Those that it wrote and somebody removed aren't among them: a further run asks."""
-    return LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).exclude(code=GONE)
+    return LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).exclude(code=REMOVED)
 
 
 def totals(phase: Phase) -> dict[str, int]:

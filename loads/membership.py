@@ -9,6 +9,7 @@ from connectors.dataverse.client import NS, Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column
 from connectors.store import batched
+from loads.delta import unlinked
 from loads.destination import EDITOR
 from loads.messaging import OfTable, Values
 from loads.models import Phase
@@ -39,6 +40,10 @@ class Links(OfTable):
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """The link."""
         return {THERE: True}
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """Links that an earlier run made and somebody took away."""
+        return unlinked.barred(self.run_key, self.name, self.kind, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,10 @@ class Left(Members):
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """No link any more."""
         return {THERE: False}
+
+    def barred(self, rows: Sequence[StagedRow]) -> Mapping[str, str]:
+        """None."""
+        return {}
 
     def there(self, rows: Sequence[StagedRow]) -> dict[str, Values]:
         """Whether there is a link, and who made it, of each row."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from connectors.dataverse.batch import ChangeSet
@@ -9,6 +10,7 @@ from connectors.dataverse.client import Client, Operation, Outcome
 from connectors.dataverse.errors import DataverseRefused
 from connectors.dataverse.metadata import Column, Table
 from connectors.http import ServerFailed
+from loads.delta.models import KEEP
 from loads.destination import EDITOR, Destination
 from loads.staged import StagedRow
 from loads.tuning import BATCH, RowsPerCall, rows_per_call
@@ -16,6 +18,10 @@ from loads.writer import answered, parts
 from workbench.engagements.errors import Retryable
 
 Values = Mapping[str, Any]
+
+
+Decided = Mapping[str, Mapping[str, Values]]  # row id -> column -> what was decided, see `loads.delta.conflicts.decided`
+NOTHING: Decided = MappingProxyType({})
 
 
 class Seen(NamedTuple):
@@ -30,6 +36,7 @@ class Message(Protocol):
 
     outcome: str
     outcome_of_barred: str
+    decided: Decided
 
     @property
     def size(self) -> RowsPerCall:
@@ -55,6 +62,9 @@ class Message(Protocol):
 
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """What is to be found of a row after the message, by column; found: what the service holds."""
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """What of it somebody may decide about column by column, where somebody else's edit keeps it from being done."""
 
     @property
     def types(self) -> Mapping[str, Column]:
@@ -83,11 +93,16 @@ class OfTable(ABC):
     columns: tuple[str, ...] = ("statecode", "statuscode")
     kind = ""  # of its calls, whose size is learned by it; of its phases, as a rule
     first = BATCH  # rows of a call to begin with
+    as_one = False  # whether what is decided about one of its columns holds for all
 
-    def __init__(self, destination: Destination, table: str, client: Client, run_key: str = "") -> None:
-        """table: whose rows it is about. client: of the application user that sends it. run_key: of the run that does it."""
-        self.destination, self.client, self.name, self.run_key = destination, client, table, run_key
+    def __init__(self, destination: Destination, table: str, client: Client, run_key: str = "", decided: Decided = NOTHING) -> None:
+        """table: whose rows it is about. client: of the application user that sends it. run_key: of the run that does it.
+
+        decided: about rows that somebody edited.
+        """
+        self.destination, self.client, self.name, self.run_key, self.decided = destination, client, table, run_key, decided
         self.seen: dict[str, Seen] = {}  # by row id
+        self.held: dict[str, Values] = {}  # the same: what was read last
 
     @property
     def table(self) -> Table:
@@ -122,6 +137,7 @@ class OfTable(ABC):
         ids = [row.row_id for row in rows]
         read = self.client.retrieve(table.entity_set, table.primary_id, ids, [table.primary_id, *select], annotations=annotations)
         found = {row[table.primary_id].lower(): row for row in read}
+        self.held |= found
         self.seen |= {row_id: Seen(str(row.get("@odata.etag") or "*"), str(row.get(EDITOR) or "").lower()) for row_id, row in found.items()}
         return found
 
@@ -145,6 +161,30 @@ class OfTable(ABC):
     @abstractmethod
     def wanted(self, row: StagedRow, found: Values) -> Values:
         """What is to be found of a row after the message."""
+
+    def disputed(self, row: StagedRow, found: Values) -> Values:
+        """Nothing, as a rule."""
+        return {}
+
+    def chosen(self, row: StagedRow, found: Values) -> Mapping[str, str]:
+        """Column -> keep or overwrite, of what is disputed and was decided about just these values."""
+        known = self.decided.get(row.row_id)
+        if not known:
+            return {}
+        differing = {name: value for name, value in self.disputed(row, found).items() if found.get(name) != value}
+        about = {name: known[name] for name in differing if name in known}
+        choices = {name: one["choice"] for name, one in about.items() if (one["now"], one["new"]) == (found.get(name), differing[name])}
+        return dict.fromkeys(differing, KEEP) if self.as_one and KEEP in choices.values() else choices
+
+    def as_decided(self, row: StagedRow, wanted: Values, found: Values) -> dict[str, Any]:
+        """What is wanted, and in columns that were to be kept what is found."""
+        choices = self.chosen(row, found)
+        return {name: found.get(name) if choices.get(name) == KEEP else value for name, value in wanted.items()}
+
+    def may_overwrite(self, row: StagedRow, found: Values) -> bool:
+        """Whether somebody decided about all of it, so that what they didn't keep is written over."""
+        choices = self.chosen(row, found)
+        return bool(choices) and all(name in choices or found.get(name) == value for name, value in self.disputed(row, found).items())
 
     def is_done(self, row: StagedRow, found: Values) -> bool:
         """Whether that is what is wanted."""

@@ -1,20 +1,31 @@
-"""Phases that can't go on: each is parked with what it needs, those that need its rows wait behind it, and the rest of the run goes on.
+"""Which phases of a run can go on, at the same time too, and which can't: each of those is parked with what needs its rows.
 
-In the end the run stands still and says which they are; resuming takes them up again.
+Objects that can't be staged are parked likewise; then the rest is staged, and nothing is sent. In the end a run with parked phases stands
+still and says which they are; resuming takes them up again.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from django.db import transaction
 
 from connectors import store
 from loads import staged
 from loads.models import Phase, Run
+from loads.staging import phases
 from loads.staging.phases import LATE_KINDS
+from mapping import plan
+from mapping.objects import comes_after
 
 logger = logging.getLogger(__name__)
-STANDS = "All that needs no row of {them} is loaded. {whys} Mend the cause, then resume: the run takes {them} up again."
+STANDS = (
+    "{count} can't go on. All that needs no row of {them} is loaded. {whys} Mend the cause, then resume: the run takes {them} up again."
+)
+UNSTAGED = (
+    "{count} can't be staged. All that needs nothing of {them} is, and nothing is sent before the rest is, since the customer decides "
+    "about all of the data. {whys} Mend the cause, then resume: the run stages {them} again."
+)
 
 
 def park(phase: Phase, message: str, *, state: str = Phase.State.BLOCKED) -> None:
@@ -30,45 +41,67 @@ def park(phase: Phase, message: str, *, state: str = Phase.State.BLOCKED) -> Non
     logger.warning("run %s: phase %s is parked, %d wait behind it", phase.run_id, phase.number, len(behind))
 
 
+def park_object(run: Run, places: Sequence[tuple[str, str]], message: str) -> None:
+    """Part an object that can't be staged from those that can. places: object and table of it, and of those that need it. message: why."""
+    if phases.block(run, places, message):
+        logger.warning("run %s: %s can't be staged, %d wait behind it", run.pk, places[0][0], len(places) - 1)
+
+
 def _behind(phase: Phase) -> list[Phase]:
     """The open phases that need the rows of a phase, or those of one that does; in load order."""
-    order, stuck = _Order(), [phase]
+    stuck = [phase]
     for other in phase.run.phases.filter(number__gt=phase.number, state__in=Phase.OPEN).order_by("number"):
         other.run = phase.run
-        if any(order.needs(other, earlier) for earlier in stuck):
+        if any(_needs(other, earlier) for earlier in stuck):
             stuck.append(other)
     return stuck[1:]
 
 
-class _Order:
-    """Which phases of a run come after which, by the rows that they need; what was read of the staged files is kept."""
+def going(run: Run) -> list[Phase]:
+    """The open phases that workers may take part in now, in load order: those that need no other open one.
 
-    def __init__(self) -> None:
-        self._tables: dict[int, set[str]] = {}
+    Phases of one object, and all of a rollback, go one after the other; an object waits for those that the plan has it come after. A run
+    that is asked to stop begins none.
+    """
+    still_open = list(run.phases.filter(state__in=Phase.OPEN, behind=None).order_by("number"))
+    for phase in still_open:
+        phase.run = run
+    if run.stop_asked:
+        return [phase for phase in still_open if phase.state == Phase.State.LOADING]
+    if run.is_rollback or len(still_open) < 2:
+        return still_open[:1]
+    before = comes_after(plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"])
 
-    def needs(self, phase: Phase, earlier: Phase) -> bool:
-        """Whether a phase can't be carried out before an earlier one of its run is complete; in a rollback the load's order is reversed."""
-        return self._follows(earlier.undone, phase.undone) if phase.run.is_rollback else self._follows(phase, earlier)
+    def waits_for(phase: Phase, earlier: Phase) -> bool:
+        return earlier.object_name in {phase.object_name, *before.get(phase.object_name, ())} or _needs(phase, earlier)
 
-    def _follows(self, phase: Phase, other: Phase) -> bool:
-        """Whether the rows of a phase look up to the other one's; what is done with rows comes after them, and after what is added."""
-        is_late = phase.kind in LATE_KINDS
-        of_its_own = phase.kind != Phase.Kind.ROWS and (phase.object_name, phase.table) == (other.object_name, other.table)
-        return of_its_own or other.table in self._parents(phase) or (is_late and phase.table in self._parents(other))
-
-    def _parents(self, phase: Phase) -> set[str]:
-        if phase.pk not in self._tables:
-            self._tables[phase.pk] = _parent_tables(phase)
-        return self._tables[phase.pk]
+    return [phase for place, phase in enumerate(still_open) if not any(waits_for(phase, other) for other in still_open[:place])]
 
 
-def _parent_tables(phase: Phase) -> set[str]:
-    """The tables of the rows that a phase's rows look up to."""
-    if not (paths := [str(path) for path in staged.rows_of(phase)]):
-        return set()
+def _needs(phase: Phase, earlier: Phase) -> bool:
+    """Whether a phase can't be carried out before an earlier one of its run is complete; in a rollback the load's order is reversed."""
+    return _follows(earlier.undone, phase.undone) if phase.run.is_rollback else _follows(phase, earlier)
+
+
+def _follows(phase: Phase, other: Phase) -> bool:
+    """Whether the rows of a phase look up to the other one's; what is done with rows comes after them, and after what is added."""
+    is_late = phase.kind in LATE_KINDS
+    of_its_own = phase.kind != Phase.Kind.ROWS and (phase.object_name, phase.table) == (other.object_name, other.table)
+    return of_its_own or other.table in _parents(phase) or (is_late and phase.table in _parents(other))
+
+
+def _parents(phase: Phase) -> frozenset[str]:
+    return _parent_tables(tuple(map(str, staged.rows_of(phase))))
+
+
+@lru_cache(maxsize=512)  # a run's staged files don't change once it loads, and each worker asks for them again and again
+def _parent_tables(paths: tuple[str, ...]) -> frozenset[str]:
+    """The tables of the rows that staged rows look up to."""
+    if not paths:
+        return frozenset()
     with store.database() as con:
-        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [paths]).fetchall()
-        return {table for (table,) in found}
+        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [list(paths)]).fetchall()
+        return frozenset(table for (table,) in found)
 
 
 def parked(run: Run) -> list[Phase]:
@@ -78,11 +111,10 @@ def parked(run: Run) -> list[Phase]:
 
 def stand_still(run: Run) -> None:
     """Nothing is left but what is parked and what waits behind it: the run pauses and says so."""
-    phases = parked(run)
-    whys = " ".join(_why(phase) for phase in phases)
-    message = STANDS.format(them="it" if len(phases) == 1 else "them", whys=whys)
-    going = Run.objects.filter(pk=run.pk, state=Run.State.LOADING)
-    going.update(state=Run.State.PAUSED, message=f"{_counted(phases)} can't go on. {message}")
+    stuck = parked(run)
+    whys, them = " ".join(_why(phase) for phase in stuck), "it" if len(stuck) == 1 else "them"
+    message = (UNSTAGED if run.state == Run.State.STAGING else STANDS).format(count=_counted(stuck), them=them, whys=whys)
+    Run.objects.filter(pk=run.pk, state=run.state).update(state=Run.State.PAUSED, message=message)
 
 
 def _why(phase: Phase) -> str:

@@ -1,6 +1,6 @@
 """Provisioning: the plan's schema against an environment, shown as a difference first, then created, and safe to repeat."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -8,17 +8,22 @@ from django.utils import timezone
 
 from connectors.dataverse import directory
 from connectors.dataverse.client import Client
-from connectors.dataverse.errors import DataverseRefused
+from connectors.dataverse.errors import DataverseRefused, RowMissing
+from connectors.dataverse.keys import ACTIVE, FAILED, AlternateKey, build_again, create_key, keys_of
 from connectors.dataverse.metadata import base_language, create_column, create_table, ensure_solution, has_table, publish_all, read_table
 from connectors.dataverse.solutions import find_publisher, find_solution, publisher_name
-from loads.destination import Destination
+from loads.destination import SOURCE_ID, Destination
 from loads.models import SchemaPlan
 from mapping import plan, schema
 from workbench.engagements import gates, history
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Environment
 
-TABLE, SOLUTION, PUBLISHER = "Table", "Solution", "Publisher"  # kinds of steps that make something else than a column
+TABLE, KEY, SOLUTION, PUBLISHER = "Table", "Key", "Solution", "Publisher"  # kinds of steps that make something else than a column
+SHARED_IDS = ("list", "productpricelevel")  # tables in which several rows have one source id
+YES = ("yes", "true", "1")
+BUILDING = "The service is building its index: compare again to see that it is active. Loads go by row ids, with or without it."
+CLASHING = "Its index couldn't be built: rows have the same source id. Find the rows that another tool made, then provision again."
 
 
 class RightsMissing(WorkbenchError):
@@ -64,7 +69,31 @@ def propose(environment: Environment) -> SchemaPlan:
         }
         for found in schema.compare(planned, existing, made)
     ]
+    steps += _keys(environment, client, list(planned))
     return SchemaPlan.objects.create(environment=environment, maps=maps, steps=steps)
+
+
+def _keys(environment: Environment, client: Client, tables: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The steps of alternate keys on the source id, by which the service lets no other tool write a record twice.
+
+    Only where the engagement's option `source_id_key` says yes: each write costs one index more.
+    """
+    names = plan.names_of(environment.engagement)
+    if names["source_id_key"].strip().casefold() not in YES:
+        return
+    column = f"{names['prefix']}_{SOURCE_ID}"
+    for table in (name for name in tables if name not in SHARED_IDS):
+        found = next((key for key in _keys_there(client, table) if key.columns == (column,)), None)
+        name, is_there = found.name if found else f"{column}_key", found is not None and found.status != FAILED
+        reason = "" if found is None or found.status == ACTIVE else CLASHING if found.status == FAILED else BUILDING
+        yield {**_step(KEY, table, name, there=is_there), "reason": reason}
+
+
+def _keys_there(client: Client, table: str) -> list[AlternateKey]:
+    try:
+        return keys_of(client, table)
+    except RowMissing:
+        return []
 
 
 def _holders(environment: Environment, client: Client) -> list[dict[str, Any]]:
@@ -113,6 +142,10 @@ def _create(environment: Environment, proposed: SchemaPlan) -> None:
         try:
             if step["kind"] == TABLE:
                 create_table(client, tables[step["table"]], solution, language=language)
+            elif step["kind"] == KEY and _is_there(client, step):
+                build_again(client, step["table"], step["column"])
+            elif step["kind"] == KEY:
+                create_key(client, step["table"], step["column"], [f"{prefix}_{SOURCE_ID}"], "Source ID", solution, language)
             else:
                 create_column(client, step["table"], schema.spec_from_dict(step["spec"]), solution, language=language)
         except DataverseRefused:
@@ -126,6 +159,8 @@ def _create(environment: Environment, proposed: SchemaPlan) -> None:
 def _is_there(client: Client, step: Mapping[str, Any]) -> bool:
     if step["kind"] == TABLE:
         return has_table(client, step["table"])
+    if step["kind"] == KEY:
+        return any(key.name == step["column"] for key in _keys_there(client, step["table"]))
     return step["column"] in read_table(client, step["table"]).columns
 
 

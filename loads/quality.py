@@ -20,7 +20,7 @@ from loads.signals import measured
 from mapping import plan
 from mapping.quality import deciding, duties, rules
 from mapping.quality.deciding import Subject
-from mapping.quality.models import QualityDecision, QualityDuty
+from mapping.quality.models import QualityDecision, QualityDuty, Remedy
 from workbench.engagements.models import Engagement, Environment
 
 SAMPLES = 5
@@ -219,8 +219,9 @@ def has_begun(run: Run) -> bool:
 
 
 def is_outdated(run: Run) -> bool:
-    """Whether decisions since the run was opened change what staging does."""
-    return plan.hashes(run.engagement, ["quality"])["quality"] != run.parts["quality"]["sha256"]
+    """Whether decisions since the run was opened change what staging does, or answers about rows of its environment."""
+    later = Remedy.objects.filter(engagement=run.engagement_id, environment=run.environment.kind, decided_at__gt=run.created_at)
+    return plan.hashes(run.engagement, ["quality"])["quality"] != run.parts["quality"]["sha256"] or later.exists()
 
 
 def waiting(environment: Environment) -> list[Line]:

@@ -60,7 +60,8 @@ class DoneBack(Comparison):
 
     def by(self, client: Client) -> "DoneBack":
         """The same, read by another application user."""
-        return DoneBack(self._phase, self._destination, message_of(self._phase, self._destination, client))
+        message = message_of(self._phase, self._destination, client, self._message.decided)
+        return DoneBack(self._phase, self._destination, message)
 
     def compared(self, rows: Sequence[StagedRow]) -> Iterator[Compared]:
         """Each row with what its message makes of it and what there is."""

@@ -9,6 +9,7 @@ from connectors.storable import storable
 from mapping.issues import EXPLANATIONS, Severity
 
 VERSION_MISMATCH = "0x80060882"
+REMOVED, PARENT_REMOVED = "match.removed", "parent.removed"  # of a row of ours that isn't there any more, and of what belongs to it
 CAUSE_LIMIT = 200
 REFUSAL_LIMIT = 500  # characters kept of the service's own words
 OF_OWNER, DISABLED = "ownerid", ("0x8004022b", "0x80040225")
@@ -35,6 +36,8 @@ OF_THE_LOAD: dict[str, str] = {
     "conflict.retired": "Someone retired the product at the destination, and the source still sells it; a person must say which holds.",
     "conflict.under_revision": "Someone has the product under revision; publishing it would put their unfinished changes on sale.",
     "conflict.edited": "A person edited the row since it was loaded; nothing was written over it.",
+    "conflict.removed": "A person took the link away since it was made; it stays away until somebody decides that it is made again.",
+    "conflict.stays_removed": "A person took the link away since it was made, and somebody decided that it stays away.",
     "email.role_address": "The address belongs to a function, such as info@, and not to a person.",
     "match.lead_untouched": "An open lead has this e-mail address too; the contact is the person's row and the lead was left as it is.",
     "match.removed": "The row was removed at the destination since it was loaded; a person must say whether it is made again.",
@@ -74,6 +77,7 @@ OF_THE_LOAD: dict[str, str] = {
     "parent.not_loaded": "A row that this one looks up to was refused or waits itself.",
     "parent.not_in_source": "The record belongs to one that the source doesn't have.",
     "parent.rejected": "A record that this one belongs to can't load, so that it waits with it.",
+    "parent.removed": "A row that this one looks up to was removed at the destination; a person must say what stands in its place.",
     "parent.skipped": "A record that this one belongs to is left out, and this one with it.",
     "parent.unnamed": "The record doesn't say to which other one it belongs.",
     "quality.default_unfit": "This environment's column doesn't take the default that the customer decided on; it needs another decision.",
@@ -117,6 +121,7 @@ WORDS = EXPLANATIONS | OF_THE_LOAD | SETTLED_LATER
 SEVERITIES: dict[str, Severity] = {
     "cluster.with_survivor": "note",
     "company.name_blank": "reject",
+    "conflict.stays_removed": "reject",
     "consent.written": "note",
     "email.too_long": "reject",
     "record.unreadable": "reject",
@@ -178,6 +183,7 @@ _SETTLED = frozenset(
         "parent.held",
         "parent.not_loaded",
         "parent.rejected",
+        "parent.removed",
         "parent.skipped",
         "purchase.of_lead",
     }  # fmt: skip

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from connectors import store
 from loads import bindings, counting, crosswalk, ledger, parking, staged
-from loads.delta import conflicts
+from loads.delta import conflicts, late, unlinked
 from loads.destination import Destination
 from loads.losses import measuring
 from loads.models import Chunk, LedgerEntry, Phase, Run
@@ -47,7 +47,8 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         if at_destination is None:
             return
         wrong = tally.wrong_rows
-        Phase.objects.filter(pk=phase.pk).update(at_destination=at_destination, verified=tally.content())
+        verified = tally.content(destination.decimals if tally.has_money else None)
+        Phase.objects.filter(pk=phase.pk).update(at_destination=at_destination, verified=verified)
         beat()
     phase.refresh_from_db()
     if phase.table and phase.kind == Phase.Kind.ROWS and (phase.at_destination or 0) < phase.expected and _is_read_once(phase):
@@ -61,6 +62,11 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         _bind_late(phase, destination)
         conflicts.close(phase)
         measuring.measure(phase, destination)
+    if phase.table and not said and phase.kind in late.KINDS:
+        late.ask(phase, destination)
+        conflicts.close(phase)
+    if not said and phase.kind in unlinked.KINDS:
+        unlinked.close(phase)
     record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
 

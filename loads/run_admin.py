@@ -21,6 +21,7 @@ from loads.guidance import guidance
 from loads.losses import recording
 from loads.models import Run, VerifiedRow
 from loads.rehearsal import scoring
+from loads.scans import watching
 from loads.sums import AMOUNTS, differences
 from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError
@@ -218,6 +219,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
     return {
         "run": run,
         "phases": phases,
+        "readings": watching.readings(run),
         "totals": totals,
         "record_totals": [totals[name] for name in ("extracted", *progress.RECORD_COUNTS)],
         "row_totals": [totals[name] for name in ("planned", *progress.ROW_COUNTS)],
@@ -329,7 +331,12 @@ def live(run: Run) -> dict[str, Any]:
         texts |= {f"{name}-{count}": f"{value:,}" for count, value in item.rows.items()}
         texts |= {f"{name}-done": f"{item.done:,} of {item.planned:,}", f"{name}-rate": item.rate_text, f"{name}-read": item.read_text}
         texts |= {f"{name}-left": item.pace.left_text, f"{name}-tuning": item.tuning_text}
-    stamp = "|".join([run.state, run.stop_asked, str(len(users)), *(phase.phase.state for phase in phases)])
+    reads = watching.readings(run)
+    for reading in reads:
+        bars[reading.name] = reading.percent
+        texts |= {f"{reading.name}-rows": reading.text, f"{reading.name}-parts": reading.parts_text}
+    states = (*(phase.phase.state for phase in phases), *(reading.table for reading in reads))
+    stamp = "|".join([run.state, run.stop_asked, str(len(users)), *states])
     pace = progress.of_run(phases if run.state == Run.State.LOADING else [], now)
     left = progress.staging(run, now).left_text if run.state == Run.State.STAGING else pace.left_text
     texts |= {"rate": pace.rate_text, "left": left}

@@ -170,7 +170,7 @@ def stop(run: Run, user: User) -> None:
 def stop_here(run: Run) -> None:
     """End a run that was asked to stop, between two phases."""
     phases = list(run.phases.order_by("number"))
-    done, parked = sum(phase.balanced for phase in phases), [str(phase) for phase in phases if phase.is_parked]
+    done, parked = sum(phase.balanced for phase in phases), [str(phase) for phase in phases if phase.is_parked and phase.started_at]
     complete = f"{done} of {len(phases)} phases are complete and balanced, and no row of another was sent"
     if parked:
         complete += f" but for what was sent of {', '.join(parked)} before it couldn't go on"
@@ -220,7 +220,12 @@ def resume(run: Run, user: User | str) -> None:
 
 
 def _take_up_parked(run: Run) -> None:
-    """What doesn't balance is read back again, what couldn't go on does with its next chunk, and nothing waits behind either."""
+    """What doesn't balance is read back again, what couldn't go on does with its next chunk, and nothing waits behind either.
+
+    What couldn't be staged is staged.
+    """
+    if not run.is_rollback:
+        run.phases.exclude(object_name__in=Run.objects.values_list("staged", flat=True).get(pk=run.pk)).delete()
     unbalanced = run.phases.filter(state=Phase.State.UNBALANCED)
     Chunk.objects.filter(phase__in=unbalanced, state=Chunk.State.CHECKED).update(state=Chunk.State.DONE)
     for begun, state in ((False, Phase.State.LOADING), (True, Phase.State.WAITING)):

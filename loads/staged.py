@@ -170,7 +170,7 @@ def rows_of(phase: Phase) -> list[Path]:
 def _across(
     paths: Sequence[Path], start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Rows `start` to `stop` (not included) of files that follow each other; files outside the range aren't opened."""
+    """Rows `start` to `stop` (not included) of files that follow each other; files outside the range aren't read."""
     for table in _tables(paths, start, stop, columns):
         yield from table.to_pylist()
 
@@ -178,8 +178,10 @@ def _across(
 def _tables(paths: Sequence[Path], start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     first = 0
     for path in paths:
+        if stop is not None and first >= stop:
+            return
         size = store.row_count(path)
-        if first + size > start and (stop is None or first < stop):
+        if first + size > start:
             yield from store.read_tables(path, start=max(start - first, 0), stop=None if stop is None else stop - first, columns=columns)
         first += size
 
@@ -374,13 +376,32 @@ def read_phase(
 
 def _states(paths: Sequence[Path], start: int, stop: int | None) -> Iterator[StagedRow]:
     """A row per state to set: its values are the state, whatever is done with the row itself."""
-    for row in _across(paths, start, stop, columns=["row_id", "source_id", "position", "role", "main_table", "action", "state"]):
+    for row in _across(paths, start, stop, columns=OF_STATES):
         if row["state"] is not None:
-            values = dict(zip(("statecode", "statuscode"), row.pop("state"), strict=True))
-            origin = "created" if row.pop("action") == "create" else "matched"
-            unused: dict[str, Any] = {"parents": (), "etag": None, "applied_hash": "", "lossy": (), "literal": ()}
-            unused |= {"sample": None, "before": None}
-            yield StagedRow(**row, action="update", origin=origin, values=values, **unused)
+            yield _of_state(row)
+
+
+OF_STATES = ("row_id", "source_id", "position", "role", "main_table", "action", "state")
+
+
+def _of_state(row: dict[str, Any]) -> StagedRow:
+    values = dict(zip(("statecode", "statuscode"), row.pop("state"), strict=True))
+    origin = "created" if row.pop("action") == "create" else "matched"
+    unused: dict[str, Any] = {"parents": (), "etag": None, "applied_hash": "", "lossy": (), "literal": ()}
+    unused |= {"sample": None, "before": None}
+    return StagedRow(**row, action="update", origin=origin, values=values, **unused)
+
+
+def with_states(phase: Phase, row_ids: Sequence[str]) -> Iterator[StagedRow]:
+    """What a phase of states sends, of the rows with these ids."""
+    if not ((paths := rows_of(phase)) and row_ids):
+        return
+    with store.database() as con:
+        found = con.execute(
+            f"SELECT {', '.join(OF_STATES)} FROM read_parquet(?) WHERE state IS NOT NULL AND row_id IN (SELECT unnest(?))",  # noqa: S608 - our own
+            [[str(path) for path in paths], list(row_ids)],
+        ).fetchall()
+    yield from (_of_state(dict(zip(OF_STATES, row, strict=True))) for row in found)
 
 
 def states(paths: Sequence[Path]) -> int:

@@ -246,9 +246,18 @@ class Tally:
         least, most, total = of_column.get(currency, (low, high, Decimal(0)))
         of_column[currency] = [min(least, low), max(most, high), total + added]
 
-    def content(self) -> dict[str, Any]:
-        """As a chunk and a phase keep it; numbers as text, so that none loses digits."""
-        ranges = {name: {code: [str(number) for number in numbers] for code, numbers in of.items()} for name, of in self.ranges.items()}
+    @property
+    def has_money(self) -> bool:
+        """Whether a number is of a currency."""
+        return any(set(of) - {""} for of in self.ranges.values())
+
+    def content(self, decimals: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """As a chunk and a phase keep it; numbers as text, so that none loses digits. decimals: of currencies by row id, see `as_text`."""
+        known = decimals or {}
+        ranges = {
+            name: {code: [as_text(number, known.get(code.lower())) for number in numbers] for code, numbers in of.items()}
+            for name, of in self.ranges.items()
+        }
         rows = {"rows": self.rows, "wrong_rows": self.wrong_rows, "edited_rows": self.edited_rows, "unmarked": self.unmarked}
         return {**rows, "columns": self.columns, "ranges": ranges, "filled": dict(self.filled), "lookups": self.lookups}
 
@@ -269,6 +278,14 @@ class Tally:
     def values(self) -> dict[str, int]:
         """Values by verdict, over all columns."""
         return {verdict: sum(counts[place] for counts in self.columns.values()) for place, verdict in enumerate(VERDICTS)}
+
+
+def as_text(number: Decimal, decimals: int | None) -> str:
+    """A number in full; an amount with the decimals that its currency has, and with more where it holds more."""
+    if decimals is None:
+        return str(number)
+    held = len(f"{number:f}".partition(".")[2].rstrip("0"))
+    return f"{number:.{max(decimals, held)}f}"
 
 
 def by_currency(kept: Mapping[str, Sequence[str]] | Sequence[str]) -> Mapping[str, Sequence[str]]:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from loads import callers, ledger, staged
+from loads import callers, causes, ledger, staged
 from loads.destination import RUN_ID, Destination
 from loads.flight import Flight, Underway
 from loads.models import Chunk, Phase, Run
 from loads.reading_back import Seen, comparison, jobs, seen, verdicts_of, written
 from loads.verification import Tally, column_name
 from mapping import plan
+from workbench.engagements.errors import WorkbenchError
 
 SHOWN = 20
 LOOK_S = 1.0
@@ -20,15 +21,19 @@ LOOK_S = 1.0
 class Found:
     """What was read of one phase. missing: what isn't there; later: rows in which a later run had a hand since, which aren't compared.
 
-    differing: (source id, columns that hold something else than was sent), the first few; no columns where there is nothing. What somebody
-    else changed is among them, and counted as edited.
+    unread: rows that couldn't be read, and the problem that kept them from it.
+    differing: (source id, columns that hold something else than was sent), the first few; no columns where there is nothing. edited: the
+    same of rows that somebody else changed.
     """
 
     phase: Phase
     tally: Tally = field(default_factory=Tally)
     missing: int = 0
     later: int = 0
+    unread: int = 0
+    problem: str = ""
     differing: list[tuple[str, list[str]]] = field(default_factory=list)
+    edited: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def take(self, rows: Sequence[Seen], own: str) -> None:
         """Count rows that were read. own: the read form of the column that holds the key of the run that wrote a row last."""
@@ -40,8 +45,9 @@ class Found:
                 continue
             self.tally.take_rows(1, verdicts_of(one.shape))
             self.missing += there is None
-            if one.differing and len(self.differing) < SHOWN:
-                self.differing.append((one.row.source_id, [] if there is None else sorted(map(column_name, one.differing))))
+            into = self.edited if one.edited else self.differing
+            if one.differing and len(into) < SHOWN:
+                into.append((one.row.source_id, [] if there is None else sorted(map(column_name, one.differing))))
 
 
 def _done_since(phase: Phase, row_ids: Sequence[str]) -> set[str]:
@@ -56,7 +62,10 @@ def _done_since(phase: Phase, row_ids: Sequence[str]) -> set[str]:
 
 
 def read_again(run: Run, said: Callable[[Found], None] = lambda found: None) -> Iterator[Found]:
-    """What stands at the destination now of each phase that wrote or did something. Raises what the service or the store raises."""
+    """What stands at the destination now of each phase that wrote or did something.
+
+    A phase that can't be read, or only in part, says so. Raises what all of them would meet, see `loads.causes`.
+    """
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass")
     destination.left_out = callers.left_out(run)
@@ -73,12 +82,24 @@ def _read(phase: Phase, destination: Destination, said: Callable[[Found], None])
         found.take(seen(back, underway.results, destination), own)
         said(found)
 
-    with Flight(destination.clients) as flight:
-        for chunk in phase.chunks.filter(state__in=Chunk.SENT).order_by("number").iterator():
-            while not flight.has_room:
+    try:
+        with Flight(destination.clients) as flight:
+            for chunk in phase.chunks.filter(state__in=Chunk.SENT).order_by("number").iterator():
+                while not flight.has_room:
+                    flight.land(LOOK_S)
+                chunk.phase = phase
+                flight.start(Underway(chunk, jobs(back, written(chunk, phase)), settle))
+            while flight.underway:
                 flight.land(LOOK_S)
-            chunk.phase = phase
-            flight.start(Underway(chunk, jobs(back, written(chunk, phase)), settle))
-        while flight.underway:
-            flight.land(LOOK_S)
+    except WorkbenchError as error:
+        if not causes.concerns_phase(error, last_try=True):
+            raise
+        found.problem, found.unread = causes.told(error), max(0, _sent(phase) - found.tally.rows - found.later)
     return found
+
+
+def _sent(phase: Phase) -> int:
+    """The rows of a phase that are to be read: what was written, and what was done or found done."""
+    names = ("created", "updated") if phase.kind == Phase.Kind.ROWS else ("created", "updated", "equal")
+    counts = ledger.totals(phase)
+    return sum(counts[name] for name in names)

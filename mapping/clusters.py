@@ -58,12 +58,13 @@ def load_buyers(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """)
 
 
-def cluster(con: duckdb.DuckDBPyConnection) -> None:
+def cluster(con: duckdb.DuckDBPyConnection, *, one: Collection[str] = (), several: Collection[str] = ()) -> None:
     """Tables `members` (position, cluster) and `clusters`, one row per person.
 
     Records with an equal e-mail or user id are one person, also through a third record; a user id that is another record's e-mail
     is equal to it, since both would be the same source id. The survivor is the most recently updated one (ties: the later row of
     the export). Forgotten and unreadable records are nobody's.
+    one, several: of records with different last names, digests of those that somebody said are one person, and of those that are several.
     clusters: cluster, survivor (position), size, names (distinct last names), lists (of all members), the strictest consents.
     """
     con.execute("""
@@ -77,6 +78,8 @@ def cluster(con: duckdb.DuckDBPyConnection) -> None:
     """)
     while _join(con):
         pass
+    if several:
+        _part(con, several)
     strictest = ", ".join(f"max(consent_{medium}) AS consent_{medium}" for medium in MEDIA)
     con.execute(f"""
         CREATE TABLE clusters AS
@@ -86,6 +89,34 @@ def cluster(con: duckdb.DuckDBPyConnection) -> None:
                {strictest}, bool_or(k.suppressed) AS suppressed, bool_or(k.no_mail) AS no_mail
         FROM members m JOIN keys k USING (position) GROUP BY m.cluster
     """)  # noqa: S608 - names of our own
+    if one:
+        fill(con, "said_one", DIGESTS, ((record,) for record in one))
+        con.execute(f"UPDATE clusters SET names = 1 WHERE cluster IN ({_SAID.format(table='said_one')})")  # noqa: S608 - the same
+
+
+DIGESTS = pa.schema([("record", pa.string())])
+_SAID = """
+    SELECT m.cluster FROM members m JOIN keys k USING (position) WHERE left(sha256(k.source_id), 24) IN (SELECT record FROM {table})
+"""
+
+
+def _part(con: duckdb.DuckDBPyConnection, several: Collection[str]) -> None:
+    """Make a person of each last name in clusters that somebody said are several; who has none goes with the newest that has one.
+
+    Records with one id can't be told apart by it: where they have different last names, the cluster stays whole.
+    """
+    fill(con, "said_several", DIGESTS, ((record,) for record in several))
+    con.execute(f"""
+        CREATE TABLE parts AS
+        WITH named AS (
+            SELECT m.cluster, k.position, k.source_id, coalesce(nullif(k.last_name, ''), arg_max(nullif(k.last_name, ''),
+                   (k.updated, k.position)) OVER (PARTITION BY m.cluster), '') AS name
+            FROM members m JOIN keys k USING (position) WHERE m.cluster IN ({_SAID.format(table="said_several")})),
+        whole AS (SELECT cluster FROM named GROUP BY cluster, source_id HAVING count(DISTINCT name) > 1)
+        SELECT position, min(position) OVER (PARTITION BY cluster, name) AS cluster FROM named
+        WHERE cluster NOT IN (SELECT cluster FROM whole)
+    """)  # noqa: S608 - names of our own
+    con.execute("UPDATE members SET cluster = parts.cluster FROM parts WHERE members.position = parts.position")
 
 
 def _join(con: duckdb.DuckDBPyConnection) -> int:

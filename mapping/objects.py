@@ -84,6 +84,16 @@ def load_order(objects: Mapping[str, Mapping[str, Any]], required: Required = la
     return LoadOrder(tuple(order), frozenset(late))
 
 
+def comes_after(objects: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Object -> those that load before it since it looks up to them, at once or late, or comes `after` them, or after one that does.
+
+    objects: of the `maps` part.
+    """
+    loaded = {name: one for name, one in objects.items() if one["tables"]}
+    first = {name: _needs(name, loaded, ()) for name in loaded}
+    return {name: _reached(first, name) for name in loaded}
+
+
 def _needs(name: str, loaded: Mapping[str, Mapping[str, Any]], late: Collection[Edge]) -> set[str]:
     parents = {rule["parent"] for rule in loaded[name]["parents"] if (name, rule["parent"]) not in late}
     return (parents | set(loaded[name]["after"])) & loaded.keys() - {name}

@@ -15,15 +15,18 @@ from reports.xlsx import Cell, Sheet
 KIND = "diff"
 VALUES = (("source", "At the source", 44), ("meant", "Mapped", 44), ("found", "Read back", 44))  # of a field: name, title, width
 BEFORE = "before"
+UNCHOSEN, LISTED = ("wrong", "edited"), 100  # verdicts of rows that nobody chose, and how many of each a document shows of a table
 _AT_ONCE = 500
 
 
 def content(run: Run) -> dict[str, Any]:
     """The rows that were read back, in load order and of each table the worst first: wrong, changed by others, lossy.
 
-    rows: [{"object", "table", "source_id", "row_id", "verdict", "fields": [{"column", "source", "meant", "found", "verdict"}]}].
-    They are a sample: some dozens of each object and table. again: where the same sample was loaded before, {"run", "equal"}: the run, and
-    how many rows weren't sent again since they are as they were; the fields of the others have what was found `before`.
+    rows: [{"object", "table", "pass", "source_id", "row_id", "verdict", "fields": [{"column", "source", "meant", "found", "verdict"}]}].
+    They are a sample, some dozens of each object and table, and of those that were changed by others or are wrong the first LISTED of each
+    pass; the workbook has all. tables: [{"object", "table", "pass", and rows by verdict}], of all of them. again: where the same sample was
+    loaded before, {"run", "equal"}: the run, and how many rows weren't sent again since they are as they were; the fields of the others
+    have what was found `before`.
     """
     rows = VerifiedRow.objects.filter(run=run)
     counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
@@ -35,19 +38,42 @@ def content(run: Run) -> dict[str, Any]:
         "run": run.key,
         **({"again": {"run": earlier.key, "equal": equal}} if earlier else {}),
         "counts": {"rows": sum(counts.values()), **{verdict: counts.get(verdict, 0) for verdict in VerifiedRow.WORST}},
-        "rows": [_row(row) for row in _in_order(run)],
+        "tables": list(_tables(run)),
+        "rows": [_row(row) for row in resampling.with_before(run, _listed(run))],
     }
 
 
-def _in_order(run: Run) -> Iterable[VerifiedRow]:
+def _tables(run: Run) -> Iterator[dict[str, Any]]:
+    """Of each object, table and pass how many rows there are by verdict, in load order."""
+    found = VerifiedRow.objects.filter(run=run).values_list("phase", "verdict").annotate(n=Count("pk")).order_by()
+    counts = {(phase, verdict): n for phase, verdict, n in found}
+    for phase in run.phases.order_by("number"):
+        of_phase = {verdict: counts.get((phase.pk, verdict), 0) for verdict in VerifiedRow.WORST}
+        if any(of_phase.values()):
+            yield {**_place(phase), **of_phase}
+
+
+def _place(phase: Phase) -> dict[str, Any]:
+    return {"object": phase.object_name, "table": phase.table, "pass": phase.get_kind_display()}
+
+
+def _listed(run: Run) -> Iterator[VerifiedRow]:
+    """The rows that documents show one by one; of what isn't chosen as a sample, which may be any number, the first few."""
+    for phase in run.phases.order_by("number"):
+        for verdict in VerifiedRow.WORST:
+            rows = VerifiedRow.objects.filter(phase=phase, verdict=verdict).select_related("phase").order_by("pk")
+            yield from rows[:LISTED] if verdict in UNCHOSEN else rows
+
+
+def _all(run: Run) -> Iterator[dict[str, Any]]:
+    """Every row, streamed."""
     rows = VerifiedRow.objects.filter(run=run).select_related("phase").worst_first("phase__number")
-    return resampling.with_before(run, rows.iterator(_AT_ONCE))
+    return map(_row, resampling.with_before(run, rows.iterator(_AT_ONCE)))
 
 
 def _row(row: VerifiedRow) -> dict[str, Any]:
     return {
-        "object": row.phase.object_name,
-        "table": row.phase.table,
+        **_place(row.phase),
         "source_id": row.source_id,
         "row_id": str(row.row_id),
         "verdict": row.verdict,
@@ -62,7 +88,7 @@ def write(run: Run) -> Document:
 
 def write_workbook(run: Run) -> Document:
     """The diff as a workbook: the rows, then every value of them."""
-    return write_sheets(run.engagement, KIND, sheets(content(run)), run)
+    return write_sheets(run.engagement, KIND, sheets(run), run)
 
 
 def write_pdf(run: Run) -> Document:
@@ -71,14 +97,14 @@ def write_pdf(run: Run) -> Document:
     return write_book(write_json(run.engagement, KIND, told, run), book(told))
 
 
-def sheets(told: Mapping[str, Any]) -> Iterator[Sheet]:
-    """A line per row that was read back, and one per value."""
+def sheets(run: Run) -> Iterator[Sheet]:
+    """A line per row that was read back, and one per value; all of them."""
     header = ["Object", "Table", "Source id", "Row id", "Columns", "Verdict"]
-    yield Sheet("Rows", header, (_line(row) for row in told["rows"]), [18, 24, 40, 38, 10, 12])
-    before = [(BEFORE, "Read back before", 44)] if "again" in told else []
+    yield Sheet("Rows", header, map(_line, _all(run)), [18, 24, 40, 38, 10, 12])
+    before = [(BEFORE, "Read back before", 44)] if resampling.before(run) else []
     names, titles, widths = zip(*[*VALUES[:2], *before, *VALUES[2:]], strict=True)
     header = ["Object", "Table", "Source id", "Row id", "Column", *titles, "Verdict"]
-    yield Sheet("Values", header, _values(told["rows"], names), [18, 24, 40, 38, 30, *widths, 12])
+    yield Sheet("Values", header, _values(_all(run), names), [18, 24, 40, 38, 30, *widths, 12])
 
 
 def _line(row: Mapping[str, Any]) -> Sequence[Cell]:

@@ -1,7 +1,7 @@
 """The exceptions of a run as a workbook: every record with its group, value and reason, and columns to say what is done about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -10,20 +10,19 @@ from django.db import transaction
 
 from connectors import store
 from loads import staged
-from loads.desk import groups, remedying
+from loads.desk import candidates, groups, remedying
 from loads.desk.groups import Group
 from loads.models import LedgerEntry, Phase, Run
 from loads.reasons import explained
 from loads.verification import BIND
-from mapping.models import Remedy
-from mapping.quality.remedies import REMEDIES, VALUE, WITH_VALUE, Given
+from mapping.quality.remedies import ASKED, PICKED, REMEDIES, VALUE, WITH_VALUE, Given
 from mapping.workshop.tables import Known
 from reports import sent_book
 from reports.documents import write_sheets
 from reports.models import Document
 from reports.sent_book import document_file
 from reports.xlsx import Cell, Sheet
-from workbench.engagements.errors import BadInput
+from workbench.engagements.errors import BadInput, WorkbenchError
 
 KIND, SENT_KIND = "exceptions", "exceptions_sent"
 RECORDS, ABOUT = "Exceptions", "About"
@@ -33,11 +32,13 @@ HEADER = (
 )  # fmt: skip
 HOW = (
     "Write into 'remedy' what is to be done about a record, one of the words that stand in 'offered'; into 'new value' for 'Another value' "
-    "the value, and for 'Keep as text' the name of the column that keeps it, if it isn't to be the column of original values.",
+    "the value, for 'Load into this row' the id of one of the rows in 'value', and for 'Keep as text' the name of the column that keeps "
+    "it, if it isn't to be the column of original values.",
     "Rows without a remedy stay as they are. Rows may be sorted, filtered and left out; leave the column 'id' as it is.",
     "Send the file back: the workbench names each line that can't be taken, and takes none before all of them can.",
 )
 TOGETHER = 2_000
+NO_ROW = "None of the rows that fitted is there any more. A re-run looks for them again."
 WORDS = {choice.label.casefold(): name for name, choice in REMEDIES.items()}
 
 
@@ -59,23 +60,32 @@ def _about(run: Run) -> Iterator[Sequence[Cell]]:
 def _rows(run: Run) -> Iterator[Sequence[Cell]]:
     """Group by group, ids as text."""
     known = Known(run.engagement, run.environment)
-    given = {
-        (one.object_name, one.source_id, one.table, one.column): one for one in Remedy.objects.filter(engagement=run.engagement).iterator()
-    }
+    given = {(one.object_name, one.source_id, one.table, one.column, one.question): one for one in groups.standing(run).iterator()}
     for group in groups.groups(run):
         labels = ", ".join(choice.label for choice in groups.offered(group, known))
         for batch in store.batched(groups.records(groups.entries(run, [group.place])), TOGETHER):
-            values = _values(run, group, batch)
+            values = _rows_that_fit(run, group, batch) or _values(run, group, batch)
             for entry in batch:
                 reason = entry.reasons[0] if entry.reasons else {}
-                had = given.get((entry.object_name, entry.source_id, group.table, group.column)) or given.get(
-                    (entry.object_name, entry.source_id, "", "")
-                )
+                record, question = (entry.object_name, entry.source_id), ASKED[group.code][0] if group.asks else ""
+                had = given.get((*record, group.table, group.column, "")) or given.get((*record, "", "", question))
+                had = had or given.get((*record, "", "", ""))
                 yield (
                     str(entry.pk), group.key, entry.object_name, entry.source_id, group.table, group.column or group.field,
-                    values.get(str(entry.row_id)), entry.get_outcome_display(), entry.code, explained(entry.code),
+                    values.get(str(entry.row_id or entry.pk)), entry.get_outcome_display(), entry.code, explained(entry.code),
                     reason.get("detail", ""), labels, REMEDIES[had.choice].label if had else "", had.value if had else "",
                 )  # fmt: skip
+
+
+def _rows_that_fit(run: Run, group: Group, entries: Sequence[LedgerEntry]) -> dict[str, str]:
+    """Entry -> the rows that may be the record's, in lines; those alone that staging named where the service doesn't answer."""
+    if not group.asks_for_rows:
+        return {}
+    try:
+        found = {pk: [row.words for row in rows] for pk, rows in candidates.of(run, entries).items()}
+    except WorkbenchError:
+        found = {entry.pk: candidates.named(entry) for entry in entries}
+    return {str(pk): "\n".join(rows) for pk, rows in found.items()}
 
 
 def _values(run: Run, group: Group, entries: Sequence[LedgerEntry]) -> dict[str, str]:
@@ -105,12 +115,13 @@ def _value(body: Mapping[str, Any], column: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of a workbook that was sent back, with the remedy that it asks for, or why it can't be taken."""
+    """A row of a workbook that was sent back, with the remedy that it asks for, or why it can't be taken. entry: the exception's id."""
 
     number: int
     record: str
     given: Given | None
     why_not: str = ""
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +169,9 @@ def read(document: Document) -> Sent:
     entries = _entries(run, [cells["id"] for _, cells in asked])
     known, of_key = Known(run.engagement, run.environment), {tuple(group.place): group for group in groups.groups(run)}
     seen: set[int] = set()
-    lines = [_line(number, cells, entries, of_key, known, seen) for number, cells in asked]
-    names = ("object_name", "source_id", "table", "column", "choice", "value")
-    had = set(Remedy.objects.filter(engagement=run.engagement).values_list(*names).iterator())
+    lines = _picked(run, [_line(run, number, cells, entries, of_key, known, seen) for number, cells in asked], entries, of_key)
+    names = ("object_name", "source_id", "table", "column", "choice", "value", "environment")
+    had = set(groups.standing(run).values_list(*names).iterator())
     new = [line for line in lines if line.given is None or tuple(getattr(line.given, name) for name in names) not in had]
     return Sent(new, len(lines) - len(new))
 
@@ -173,7 +184,23 @@ def _entries(run: Run, ids: Sequence[str]) -> dict[str, LedgerEntry]:
     return found
 
 
+def _picked(run: Run, lines: Sequence["Line"], entries: Mapping[str, LedgerEntry], of_key: Mapping[tuple[str, ...], Group]) -> list["Line"]:
+    """The lines, those with a rule by which the row is picked with that row. Raises what the service raises."""
+    by_rule = [line for line in lines if line.given and line.given.choice in PICKED]
+    asked = [(_group(entries[line.entry], of_key), entries[line.entry], line.given.choice) for line in by_rule if line.given]
+    rows = dict(zip((line.number for line in by_rule), remedying.picked(run, asked), strict=True))
+    return [
+        line if line.number not in rows else replace(line, given=rows[line.number], why_not="" if rows[line.number] else NO_ROW)
+        for line in lines
+    ]
+
+
+def _group(entry: LedgerEntry, of_key: Mapping[tuple[str, ...], Group]) -> Group:
+    return of_key[tuple(getattr(entry, name) for name in groups.NAMES)]
+
+
 def _line(
+    run: Run,
     number: int,
     cells: Mapping[str, str],
     entries: Mapping[str, LedgerEntry],
@@ -185,7 +212,7 @@ def _line(
     if entry is None or entry.pk in seen:
         return Line(number, cells["record"], None, "The workbook has this row twice." if entry else "This run has no such exception.")
     seen.add(entry.pk)
-    group = of_key[tuple(getattr(entry, name) for name in groups.NAMES)]
+    group = _group(entry, of_key)
     choice = WORDS.get(word.casefold())
     try:
         if choice is None:
@@ -193,9 +220,10 @@ def _line(
         if cells["new value"].strip() and choice not in WITH_VALUE:
             raise BadInput(f"'{word}' takes no new value.", remedy=f"Write '{REMEDIES[VALUE].label}', or leave the value out.")
         remedying.require_possible(group, choice, cells["new value"], known)
+        asked = remedying.given(run, group, entry, choice, cells["new value"])
     except BadInput as error:
         return Line(number, cells["record"], None, f"{error} {error.remedy}")
-    return Line(number, entry.source_id, remedying.given(group, entry, choice, cells["new value"]))
+    return Line(number, entry.source_id, asked, entry=cells["id"])
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 
-from loads.desk import groups, remedying, reruns
+from loads.desk import asking, groups, remedying, reruns
 from loads.desk.groups import Group
 from loads.models import Run
 from mapping.quality.rules import TEXT
@@ -102,16 +102,18 @@ class ExceptionPages(ModelAdmin):
             except WorkbenchError as error:
                 messages.error(request, f"Nothing was changed. {error} {error.remedy}")
         found = groups.entries(run, [group.place])
+        page = asking.page_of(run, group, request.GET.get("page")) if group.asks else None
         return self._desk_page(
             request,
             "exceptions_group",
             "A remedy for a group",
             run=run,
             group=group,
-            choices=groups.offered(group, known),
+            asked=page,
+            choices=page.for_all if page else groups.offered(group, known),
             fallbacks=groups.fallbacks(group, known),
             given={"remedy": choice, "value": value},
-            entries=[(entry, entry.reasons[0] if entry.reasons else {}) for entry in found[:SHOWN]],
+            entries=[] if page else [(entry, entry.reasons[0] if entry.reasons else {}) for entry in found[:SHOWN]],
             links=_mending(run, group),
         )
 
@@ -119,7 +121,11 @@ class ExceptionPages(ModelAdmin):
         user = cast(User, request.user)
         if "take_back" in request.POST:
             return f"{remedying.take_back(run, group, user=user):,} remedies were taken back."
-        found, comment = remedying.for_group(run, group, choice, value), request.POST.get("comment", "")
+        comment = request.POST.get("comment", "")
+        if "each" in request.POST:
+            count = remedying.answer(run, group, asking.answers(request.POST.dict()), user=user, comment=comment)
+            return f"{count:,} records have an answer; a re-run carries it out."
+        found = remedying.for_group(run, group, choice, value)
         count = remedying.give(run, found, user=user, subject=remedying.subject_of(run, group), comment=comment)
         return f"{count:,} records have a remedy; a re-run carries it out. The plan's quality part has a new version."
 
@@ -197,8 +203,10 @@ def _mending(run: Run, group: Group) -> list[tuple[str, str]]:
         "ownermatch": ("Owners", {} if named == "ownerid" or group.code.startswith("owner.") else None),
         "splitrule": ("Split matrix", {} if group.code.startswith("split.") else None),
     }
-    return [
+    found = [
         (label, f"{reverse(f'admin:mapping_{page}_changelist')}?{urlencode({'engagement': str(run.engagement_id), **query})}")
         for page, (label, query) in wanted.items()
         if query is not None
     ]
+    edited = ("Edited rows, field by field", f"{reverse('admin:loads_conflict_changelist')}?run__id__exact={run.pk}")
+    return [edited, *found] if group.code == "conflict.edited" else found

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FIRST_HINT = 4  # requests at once until the service has said its own number
 MOST = 52  # the service refuses more of one user at once, whatever it hints
 WINDOW_S = 300.0
-PUBLISHED_REQUESTS, PUBLISHED_WORK = 6000, 1200 / WINDOW_S  # per window; seconds of work per second
+PUBLISHED_REQUESTS, PUBLISHED_WORK = 6000 / WINDOW_S, 1200 / WINDOW_S  # per second; seconds of work per second
 ENOUGH = 1 / 8  # of what is published: processes share a user
 KEPT_BELOW = 0.98  # of what was learned: refused requests would lengthen the pause
 RISE = 1.02  # of what was learned, after a window without a refusal
@@ -369,7 +369,7 @@ class Governor(Pace):
         """Where we used far less than is published, somebody else uses the rest: that says nothing of what a window holds."""
         self._listen()
         requests, seconds = len(self._log), self._used_s
-        if code == REQUESTS and requests > PUBLISHED_REQUESTS * ENOUGH:
+        if code == REQUESTS and requests > PUBLISHED_REQUESTS * self._window_s * ENOUGH:
             self._tell(ALL_REQUESTS, self._clock(), requests)
         elif code == SECONDS and seconds > PUBLISHED_WORK * self._window_s * ENOUGH:
             self._tell(ALL_SECONDS, self._clock(), seconds)

@@ -30,7 +30,7 @@ _WHOLE = 0
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Metadata ids of a table, of its columns by name, and of the relationship of each of its lookups as (schema name, id).
+    """Metadata ids of a table, of its columns and keys by name, and of the relationship of each of its lookups as (schema name, id).
 
     parts: all ids that go with the table.
     """
@@ -38,6 +38,7 @@ class Ids:
     table: str
     columns: Mapping[str, str]
     ties: Mapping[str, tuple[str, str]]
+    keys: Mapping[str, str] = field(default_factory=dict)
     parts: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -60,9 +61,9 @@ def ids_of(client: Client, table: str) -> Ids:
     found = client.get(f"EntityDefinitions(LogicalName='{table}')", params={"$select": "LogicalName", "$expand": expand})
     columns = {entry["LogicalName"]: entry["MetadataId"] for entry in found["Attributes"]}
     ties = {entry["ReferencingAttribute"]: (entry["SchemaName"], entry["MetadataId"]) for entry in found["ManyToOneRelationships"]}
-    keys = (entry["MetadataId"] for entry in found["Keys"])
-    parts = frozenset((found["MetadataId"], *columns.values(), *keys, *(tie for _, tie in ties.values())))
-    return Ids(found["MetadataId"], columns, ties, parts)
+    keys = {entry["LogicalName"]: entry["MetadataId"] for entry in found["Keys"]}
+    parts = frozenset((found["MetadataId"], *columns.values(), *keys.values(), *(tie for _, tie in ties.values())))
+    return Ids(found["MetadataId"], columns, ties, keys, parts)
 
 
 def rows_with(client: Client, table: Table, columns: Sequence[Column]) -> list[int]:

@@ -9,6 +9,7 @@ from connectors import rawjson
 from connectors.base import Finding
 from connectors.http import HttpRefused, HttpSession, Unauthorized, Unreachable
 from connectors.http_errors import NotConnected
+from connectors.latency import FAR_MS, in_words, round_trip_ms
 from workbench.engagements.errors import BadInput
 
 DATA_CENTRES: Mapping[str, str] = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
@@ -50,6 +51,13 @@ def answers_as_iterable(session: HttpSession) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(parsed, dict) and "channels" in parsed
+
+
+def latency_finding(session: HttpSession) -> Finding:
+    """How long a request takes, by the probe."""
+    ms = round_trip_ms(lambda: session.request("GET", PROBE))
+    remedy = "Run the workers on a machine in the region of the project's data centre." if ms >= FAR_MS else ""
+    return Finding("source_latency", "warning" if remedy else "info", in_words(ms), remedy)
 
 
 def field_findings(fields: Mapping[str, str]) -> Iterator[Finding]:

@@ -50,20 +50,26 @@ class Exported:
         """
         jobs, data_type, window = Jobs(reading.memory.setdefault("jobs", {}), reading.fields), self._type_of(piece), _window(piece, reading)
         with self._lock:
-            try:
-                self._exports.begin(data_type, window, jobs)
-            except HttpRefused as refused:
-                if refused.status != HTTPStatus.BAD_REQUEST or not window.is_odd:
-                    raise
+            if not self._begun(data_type, window, jobs):
                 evidence = f"Iterable exports no {data_type} from {window.start.date()} to {window.end.date()}."
                 reading.findings.append(
                     Finding("years that aren't exported", "warning", evidence, REFUSED, subject=f"{data_type} {piece.name}")
                 )
                 return
             for each in _ahead(self._order, piece):
-                self._exports.begin(self._type_of(each), _window(each, reading), jobs)
+                self._begun(self._type_of(each), _window(each, reading), jobs)
         lines = self._exports.lines(data_type, window, jobs, until=reading.until) if window.start < window.end else iter(())
         yield from lines if len(self._data_types) == 1 else (named(line, data_type) for line in lines)
+
+    def _begun(self, data_type: str, window: Window, jobs: Jobs) -> bool:
+        """Begin a window's job, unless it runs; False where it is of odd dates and the source takes no export of them."""
+        try:
+            self._exports.begin(data_type, window, jobs)
+        except HttpRefused as refused:
+            if refused.status != HTTPStatus.BAD_REQUEST or not window.is_odd:
+                raise
+            return False
+        return True
 
     def _slice(self, data_type: str, name: str, window: Window, now: datetime | None = None) -> Slice:
         params = {**window.as_params(), **({"read_until": now.replace(microsecond=0).isoformat()} if now and name == OPEN else {})}
@@ -98,9 +104,8 @@ def _window(piece: Slice, reading: Reading) -> Window:
 
 
 def _ahead(order: Sequence[Slice], piece: Slice) -> list[Slice]:
-    """The next slices, whose jobs run while this one is read; one of odd dates, which may be refused, is begun for itself."""
+    """The next slices, whose jobs run while this one is read; the open one is begun for itself."""
     if piece not in order:
         return []
     position = order.index(piece)
-    ahead = order[position + 1 : position + JOBS_AT_ONCE]
-    return [each for each in ahead if not (each.name.endswith(OPEN) or Window.of(each).is_odd)]
+    return [each for each in order[position + 1 : position + JOBS_AT_ONCE] if not each.name.endswith(OPEN)]

@@ -87,7 +87,7 @@ class IterableSource:
     def check(self) -> list[Finding]:
         """Data centre and key confirmed, fields counted, forgotten people counted. Raises BadInput or Unauthorized."""
         others = self._other_data_centres()
-        findings = [checks.confirm_data_centre(self.session, others)]
+        findings = [checks.confirm_data_centre(self.session, others), checks.latency_finding(self.session)]
         findings += checks.field_findings(self.reference("fields"))
         findings += checks.forgotten_findings(self.reference("forgotten"), self.reference("forgottenUserIds"))
         return [*findings, *checks.pace_findings(self.session.stats["throttled"])]

@@ -149,7 +149,10 @@ class Control:
         self.in_flight += 1
         self.counters.in_flight_peak = max(self.counters.in_flight_peak, self.in_flight)
         try:
-            fault = await self._meet(controlled, scope)
+            sent = ""
+            if any(fault.within for fault in self._faults):
+                sent, receive = await _read_ahead(receive)
+            fault = await self._meet(controlled, scope, sent)
             counted = self._counting(kind, send)
             if fault is None:
                 await app(scope, receive, counted)
@@ -161,10 +164,10 @@ class Control:
         finally:
             self.in_flight -= 1
 
-    async def _meet(self, controlled: ASGIApp, scope: Scope) -> Fault | None:
+    async def _meet(self, controlled: ASGIApp, scope: Scope, sent: str) -> Fault | None:
         """Wait and call as latency and faults say; the first fault that does more, or None."""
         query = scope.get("query_string", b"").decode("latin-1")
-        hit = [f for f in self._faults if f.strikes(scope["method"], scope["path"], query)] if self._faults else []
+        hit = [f for f in self._faults if f.strikes(scope["method"], scope["path"], query, sent)]
         final = next((fault for fault in hit if fault.do not in PASSING), None)
         met = [fault for fault in hit if fault.do in PASSING] + ([final] if final else [])
         for fault in met:
@@ -246,6 +249,17 @@ async def _body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if message["type"] == "http.disconnect" or not message.get("more_body"):
             return b"".join(parts)
+
+
+async def _read_ahead(receive: Receive) -> tuple[str, Receive]:
+    """What was sent, and what gives it to the application once more."""
+    body = await _body(receive)
+    given: list[Message] = [{"type": "http.request", "body": body}]
+
+    async def again() -> Message:
+        return given.pop() if given else await receive()
+
+    return body.decode("latin-1"), again
 
 
 async def _hang_up(send: Send, *, reset: bool = True) -> None:

@@ -1,8 +1,9 @@
 """Faults as a test describes them: which requests they strike, how often, and what is done then.
 
-    {"method", "path", "do", "status", "code", "retry_after_s", "ms", "rate", "times", "after", "burst", "call", "body"}
+    {"method", "path", "within", "do", "status", "code", "retry_after_s", "ms", "rate", "times", "after", "burst", "call", "body"}
 
-`path` is a regular expression, searched in the path and in path?query; all but `do` may be left out. `do`:
+`path` is a regular expression, searched in the path and in path?query, and `within` one that is searched in what is sent, such as a message
+in a batch; all but `do` may be left out. `do`:
 
     status  an answer with `status` (503), the service's error `code` and Retry-After, before any work
     delay   the answer comes `ms` later
@@ -28,8 +29,8 @@ from typing import Any
 DEEDS = ("status", "delay", "drop", "lose", "hang", "cut", "call")
 PASSING = ("delay", "call")  # the request is answered all the same
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "method": (str,), "path": (str,), "do": (str,), "status": (int,), "code": (str,), "retry_after_s": (int, float), "ms": (int, float),
-    "rate": (int, float), "times": (int,), "after": (int,), "burst": (int,), "call": (str,), "body": (dict,),
+    "method": (str,), "path": (str,), "within": (str,), "do": (str,), "status": (int,), "code": (str,), "retry_after_s": (int, float),
+    "ms": (int, float), "rate": (int, float), "times": (int,), "after": (int,), "burst": (int,), "call": (str,), "body": (dict,),
 }  # fmt: skip
 
 
@@ -44,6 +45,7 @@ class Fault:
     path: re.Pattern[str]
     do: str
     method: str | None = None
+    within: re.Pattern[str] | None = None
     status: int = 503
     code: str | None = None
     retry_after_s: float | None = None
@@ -57,9 +59,9 @@ class Fault:
     dice: random.Random = field(default_factory=lambda: random.Random(0))
     following: int = 0  # how many more the running burst strikes
 
-    def strikes(self, method: str, path: str, query: str) -> bool:
-        """Whether it hits this request; a hit uses up one of its times."""
-        if self.times == 0 or not self._matches(method, path, query):
+    def strikes(self, method: str, path: str, query: str, sent: str = "") -> bool:
+        """Whether it hits this request; a hit uses up one of its times. sent: the body, which only faults with `within` look at."""
+        if self.times == 0 or not self._matches(method, path, query, sent):
             return False
         if self.after > 0:
             self.after -= 1
@@ -74,8 +76,8 @@ class Fault:
             self.times -= 1
         return True
 
-    def _matches(self, method: str, path: str, query: str) -> bool:
-        if self.method and self.method != method:
+    def _matches(self, method: str, path: str, query: str, sent: str) -> bool:
+        if (self.method and self.method != method) or (self.within and not self.within.search(sent)):
             return False
         return bool(self.path.search(path) or (query and self.path.search(f"{path}?{query}")))
 
@@ -106,10 +108,16 @@ def read_fault(given: Any) -> Fault:
         raise BadFault(f"do must be one of {', '.join(DEEDS)}")
     if (known["do"] == "call") != ("call" in known):
         raise BadFault('"do": "call" and the name of a control path in "call" go together')
-    try:
-        known["path"] = re.compile(known.get("path", ""))
-    except re.error as error:
-        raise BadFault(f"path is no regular expression: {error}") from error
+    for name, pattern in {"path": "", **known}.items():
+        if name in ("path", "within"):
+            known[name] = _pattern(name, pattern)
     if "method" in known:
         known["method"] = known["method"].upper()
     return Fault(**known)
+
+
+def _pattern(name: str, pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise BadFault(f"{name} is no regular expression: {error}") from error

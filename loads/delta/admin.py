@@ -17,20 +17,22 @@ from loads.delta import conflicts
 from loads.delta.models import KEEP, OVERWRITE, Conflict, Departed
 from mapping.owners.models import Principal
 from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.large_tables import ExactFilter, LargeTable, PartFilter
 from workbench.engagements.models import Engagement
-from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, WorkbenchAdmin
+from workbench.engagements.scoped_admin import ReadOnly
 
 SHOWN = 20  # rows of a batch that the page names
 STATES = {"open": "warning", "decided": "info", "applied": "success", "gone": "info"}
 
 
 @admin.register(Conflict)
-class ConflictAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+class ConflictAdmin(ReadOnly, LargeTable):
     """Rows that a person edited since they were loaded, or while they were, to be decided on."""
 
     engagement_path = "environment__engagement"
+    part = "environment"
     list_display = ("__str__", "environment", "shown_fields", "shown_state", "decided")
-    list_filter = (EngagementFilter, "environment__kind", "state", "table", ("run", AutocompleteSelectFilter))
+    list_filter = (PartFilter, "state", ("table", ExactFilter), ("run", AutocompleteSelectFilter))
     list_select_related = ("environment__engagement",)
     list_filter_submit = True
     search_fields = ("source_id__exact",)
@@ -116,12 +118,12 @@ class ConflictAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
         rest = [field["column"] for field in conflict.fields if field["proposed"]]
         return "; ".join(filter(None, [f"both: {', '.join(both)}" if both else "", f"one side: {', '.join(rest)}" if rest else ""]))
 
-    @display(description="state", label=STATES, ordering="state")
+    @display(description="state", label=STATES)
     def shown_state(self, conflict: Conflict) -> tuple[str, str]:
         """State, coloured."""
         return conflict.state, conflict.get_state_display()
 
-    @display(description="decided", ordering="decided_at")
+    @display(description="decided")
     def decided(self, conflict: Conflict) -> str:
         """What, by whom and when."""
         if conflict.decided_at is None:
@@ -135,18 +137,18 @@ def _engagements(chosen: QuerySet[Conflict]) -> list[Engagement]:
 
 
 @admin.register(Departed)
-class DepartedAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+class DepartedAdmin(ReadOnly, LargeTable):
     """Rows of ours whose source records were deleted, merged or forgotten, and members who left lists."""
 
     engagement_path = "run__engagement"
     list_display = ("__str__", "run", "shown_cause", "deed", "row_id")
-    list_filter = (EngagementFilter, ("run", AutocompleteSelectFilter), "cause", "deed", "table")
+    list_filter = (("run", AutocompleteSelectFilter), "cause", "deed", ("table", ExactFilter))
     list_select_related = ("run__environment__engagement",)
     list_filter_submit = True
     search_fields = ("source_id__exact",)
     search_help_text = "A source id, written whole"
 
-    @display(description="cause", label={"deleted": "warning", "merged": "info", "forgotten": "danger", "left": "info"}, ordering="cause")
+    @display(description="cause", label={"deleted": "warning", "merged": "info", "forgotten": "danger", "left": "info"})
     def shown_cause(self, row: Departed) -> tuple[str, str]:
         """Why no record stands for it, coloured."""
         return row.cause, row.get_cause_display()

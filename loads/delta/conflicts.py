@@ -114,7 +114,7 @@ def keep(found: Sequence[Conflict]) -> None:
         found,
         batch_size=AT_ONCE,
         update_conflicts=True,
-        unique_fields=["environment", "table", "row_id"],
+        unique_fields=["environment", "table", "row_id", "kind"],
         update_fields=[
             "run", "object_name", "source_id", "fields", "edited_by", "edited_at", "state", "choices", "comment", "decided_by",
             "decided_at", "found_at",
@@ -122,10 +122,30 @@ def keep(found: Sequence[Conflict]) -> None:
     )  # fmt: skip
 
 
+def of(phase: Phase) -> QuerySet[Conflict]:
+    """What is known of edited rows with which the phase does the same."""
+    return Conflict.objects.filter(
+        environment_id=phase.run.environment_id, object_name=phase.object_name, table=phase.table, kind=phase.kind
+    )
+
+
+def decided(phase: Phase) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Row id -> column -> {"now", "new", "choice"} as they were decided for what is done late: to be done by this run, or to be kept.
+
+    What was kept holds on until one of the values changes. What was written over once is asked about again when somebody edits it again.
+    """
+    known = of(phase).filter(state__in=(Conflict.State.DECIDED, Conflict.State.APPLIED))
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row_id, state, fields, choices in known.values_list("row_id", "state", "fields", "choices").iterator():
+        holds = (KEEP, OVERWRITE) if state == Conflict.State.DECIDED else (KEEP,)
+        told = {one["column"]: {**one, "choice": choices.get(one["column"])} for one in fields}
+        found[str(row_id)] = {column: one for column, one in told.items() if one["choice"] in holds}
+    return found
+
+
 def close(phase: Phase) -> None:
     """A phase that balanced took what was decided; what it didn't meet as a conflict any more is none."""
-    of_phase = Conflict.objects.filter(environment_id=phase.run.environment_id, object_name=phase.object_name, table=phase.table)
     refused = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values("row_id")
-    taken = of_phase.filter(run=phase.run, state=Conflict.State.DECIDED).exclude(row_id__in=refused)
+    taken = of(phase).filter(run=phase.run, state=Conflict.State.DECIDED).exclude(row_id__in=refused)
     taken.update(state=Conflict.State.APPLIED)
-    of_phase.filter(state__in=PENDING).exclude(run=phase.run).update(state=Conflict.State.GONE)
+    of(phase).filter(state__in=PENDING).exclude(run=phase.run).update(state=Conflict.State.GONE)

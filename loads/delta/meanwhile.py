@@ -29,7 +29,7 @@ def open_conflicts(phase: Phase, destination: Destination, edited: Sequence[Edit
     leaves what was decided on the same values.
     """
     found = [one for one in (_conflict(phase, destination, each) for each in edited) if one.fields]
-    known = Conflict.objects.filter(run=phase.run, table=phase.table, row_id__in=[one.row_id for one in found], state__in=conflicts.PENDING)
+    known = conflicts.of(phase).filter(run=phase.run, row_id__in=[one.row_id for one in found], state__in=conflicts.PENDING)
     asked = {one.row_id: one.fields for one in known}
     conflicts.keep([one for one in found if asked.get(one.row_id) != one.fields])
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
+from loads.models.runs import Phase
 from workbench.engagements.models import Environment
 
 KEEP, OVERWRITE = "keep", "overwrite"
@@ -14,6 +15,7 @@ KEEP, OVERWRITE = "keep", "overwrite"
 class Conflict(models.Model):
     """A row of ours that a person edited: since it was loaded, where the source would change it, or while the run that wrote it loaded.
 
+    kind: of Phase.Kind, what the run would do with the row: write it, set its state or lookups, close or link it once all rows are there.
     fields: [{"column", "last", "now", "new", "proposed"}], as the Web API reads them: what was applied last, what is there, what the source
     says; proposed: `keep` where only the person changed it, `overwrite` where only the source did, else ''. choices: column -> keep or
     overwrite; without them what is there stands. A decision holds for the values that it was taken on; where one of them changes, the row
@@ -26,11 +28,12 @@ class Conflict(models.Model):
         APPLIED = "applied", "Applied"
         GONE = "gone", "No longer a conflict"
 
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conflicts")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="conflicts", db_index=False)
     run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="conflicts", help_text="The newest run that met it.")
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
     table = models.CharField(max_length=60)
+    kind = models.CharField("what for", max_length=8, default=Phase.Kind.ROWS.value)
     row_id = models.UUIDField()
     fields = models.JSONField(default=list)
     edited_by = models.CharField(max_length=40, blank=True, help_text="The user who changed the row last.")
@@ -44,11 +47,16 @@ class Conflict(models.Model):
 
     class Meta:
         ordering = ["-run", "table", "source_id", "pk"]
-        constraints = [models.UniqueConstraint(fields=["environment", "table", "row_id"], name="conflict_once")]
-        indexes = [models.Index(fields=["environment", "state"])]
+        constraints = [models.UniqueConstraint(fields=["environment", "table", "row_id", "kind"], name="conflict_once")]
+        indexes = [
+            models.Index(fields=["environment", "id"]),
+            models.Index(fields=["environment", "source_id"]),
+            models.Index(fields=["environment", "state"]),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.object_name}:{self.source_id} as {self.table}"
+        late = "" if self.kind == Phase.Kind.ROWS else f" ({Phase.Kind(self.kind).label.lower()})"
+        return f"{self.object_name}:{self.source_id} as {self.table}{late}"
 
     @property
     def is_clear(self) -> bool:
@@ -79,7 +87,7 @@ class Departed(models.Model):
         OPTED_OUT = "opted_out", "Opted out of everything"
         REMOVED = "removed", "Taken from the list"
 
-    run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed")
+    run = models.ForeignKey("loads.Run", on_delete=models.CASCADE, related_name="departed", db_index=False)
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
     table = models.CharField(max_length=60)
@@ -90,6 +98,7 @@ class Departed(models.Model):
     class Meta:
         ordering = ["-run", "table", "source_id", "pk"]
         constraints = [models.UniqueConstraint(fields=["run", "table", "row_id"], name="departed_once")]
+        indexes = [models.Index(fields=["run", "id"]), models.Index(fields=["run", "source_id"])]
         verbose_name = "row without a source record"
         verbose_name_plural = "rows without a source record"
 

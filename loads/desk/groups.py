@@ -12,18 +12,19 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
 from loads.models import LedgerEntry, Rehearsal, Run
-from loads.reasons import SETTLED_LATER, explained
+from loads.reasons import PARENT_REMOVED, SETTLED_LATER, explained
 from mapping import plan
 from mapping.models import Remedy
 from mapping.objects import has_placeholders
 from mapping.quality import remedies
-from mapping.quality.remedies import PLACEHOLDER
+from mapping.quality.remedies import ASKED, PLACEHOLDER, ROW, WHICH
 from mapping.quality.rules import Choice
 from mapping.transforms import ColumnLike
 from mapping.workshop.tables import Known
 from workbench.engagements.models import Engagement
 
 NAMES = ("object_name", "table", "outcome", "code", "field", "cause")
+MEMBERS = "listmember"  # of lists: they have no rows of their own that could be made again
 # Codes of records that wait for others, and go along with those.
 FOLLOWERS = frozenset({"parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped"})
 
@@ -70,7 +71,22 @@ class Group:
     @property
     def follows(self) -> bool:
         """Whether its records only wait for others."""
-        return self.outcome == LedgerEntry.Outcome.WAITING or self.code in FOLLOWERS
+        return self.code != PARENT_REMOVED and (self.outcome == LedgerEntry.Outcome.WAITING or self.code in FOLLOWERS)
+
+    @property
+    def asks(self) -> bool:
+        """Whether its records wait for an answer about themselves, which can be given record by record."""
+        return self.code in ASKED and self.table != MEMBERS
+
+    @property
+    def is_about_rows(self) -> bool:
+        """Whether what is asked is about rows of one environment."""
+        return self.asks and ASKED[self.code][0] == WHICH
+
+    @property
+    def asks_for_rows(self) -> bool:
+        """Whether it is asked which of several rows a record is."""
+        return self.asks and ROW in ASKED[self.code][1]
 
     @property
     def needs_no_remedy(self) -> bool:
@@ -79,13 +95,27 @@ class Group:
 
 
 def groups(run: Run) -> list[Group]:
-    """All groups of a run, those with the most records first. One query, however many exceptions there are."""
-    given = Remedy.objects.filter(engagement=run.engagement_id, object_name=OuterRef("object_name"), source_id=OuterRef("source_id"))
-    counts = {"records": Count("pk"), "remedied": Count("pk", filter=Exists(given)), "example": Min("source_id")}
+    """All groups of a run, those with the most records first. Two queries, however many exceptions there are."""
+    counts, columns = {"records": Count("pk"), "example": Min("source_id")}, _predicted_columns(run)
+    remedied = _remedied(run)
     rows = told(run.pk).order_by().values(*NAMES).annotate(**counts)
-    columns = _predicted_columns(run)
-    found = [_group(row, columns) for row in rows]
+    found = [_group({**row, "remedied": remedied.get(tuple(row[name] for name in NAMES), 0)}, columns) for row in rows]
     return sorted(found, key=lambda group: (group.follows, -group.records, group.object_name, group.code, group.cause))
+
+
+def standing(run: Run) -> QuerySet[Remedy]:
+    """The remedies that a run of the same environment would follow."""
+    return Remedy.objects.filter(engagement=run.engagement_id, environment__in=("", run.environment.kind))
+
+
+def _remedied(run: Run) -> dict[tuple[str, ...], int]:
+    """NAMES of a group -> how many of its records have a remedy. It begins with the remedies, which are few beside the exceptions."""
+    given = standing(run)
+    of_record = given.filter(
+        Q(question="") | Q(code=OuterRef("code")), object_name=OuterRef("object_name"), source_id=OuterRef("source_id")
+    )
+    entries = told(run.pk).filter(Exists(of_record), source_id__in=given.order_by().values("source_id"))
+    return {tuple(names): count for *names, count in entries.order_by().values_list(*NAMES).annotate(count=Count("pk"))}
 
 
 def find(run: Run, key: str) -> Group | None:
@@ -134,7 +164,7 @@ def offered(group: Group, known: Known) -> list[Choice]:
     """The remedies that fit a group, the likeliest first; none for records that only wait for others."""
     if group.follows:
         return []
-    found = remedies.offered(column_of(group, known), group.code)
+    found = remedies.offered(column_of(group, known), group.code if group.asks or group.code not in ASKED else "")
     return [one for one in found if one.name != PLACEHOLDER or _may_be_stood_for(known.engagement, group.object_name)]
 
 

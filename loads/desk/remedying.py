@@ -1,26 +1,45 @@
 """A remedy for all records of a group, or for single ones: checked first, all or none, then part of a confirmed plan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from loads.desk import groups
+from connectors.store import batched
+from loads.desk import candidates, groups
 from loads.desk.groups import Group
 from loads.models import LedgerEntry, Run
 from mapping import plan
 from mapping.quality import remedies
-from mapping.quality.remedies import OF_RECORDS, VALUE, WITH_VALUE, Given
+from mapping.quality.remedies import OF_RECORDS, PICKED, QUESTION_OF, ROW, VALUE, WHICH, WITH_VALUE, Given
 from mapping.quality.rules import TEXT
 from mapping.workshop.tables import Known
 from workbench.engagements.errors import BadInput
 
+TOGETHER = 500  # records whose rows are read together
+
 
 def for_group(run: Run, group: Group, choice: str, value: str = "") -> list[Given]:
-    """A remedy for each record of a group. Raises BadInput where the group doesn't offer it, or the value doesn't fit."""
+    """A remedy for each record of a group. Raises BadInput where the group doesn't offer it, or the value doesn't fit.
+
+    Where a rule picks the row of each, the rows are read, and it raises what the service raises.
+    """
+    require_possible(group, choice, value, Known(run.engagement, run.environment))
+    if choice == ROW and group.records > 1:
+        raise BadInput("The records can't all be one row.", remedy="Choose the row of each record, or a rule by which it is picked.")
+    entries = groups.records(groups.entries(run, [group.place]))
+    if choice in PICKED:
+        return [one for one in picked(run, ((group, entry, choice) for entry in entries)) if one]
+    return [given(run, group, entry, choice, value) for entry in entries]
+
+
+def for_records(run: Run, group: Group, answers: Mapping[int, tuple[str, str]]) -> list[Given]:
+    """What single records of a group are answered. answers: the entry's id -> (choice, value). Raises BadInput."""
     known = Known(run.engagement, run.environment)
-    require_possible(group, choice, value, known)
-    return [given(group, entry, choice, value) for entry in groups.records(groups.entries(run, [group.place]))]
+    for choice, value in set(answers.values()):
+        require_possible(group, choice, value, known)
+    entries = groups.entries(run, [group.place]).filter(pk__in=list(answers))
+    return [given(run, group, entry, *answers[entry.pk]) for entry in entries]
 
 
 def require_possible(group: Group, choice: str, value: str, known: Known) -> None:
@@ -36,25 +55,61 @@ def require_possible(group: Group, choice: str, value: str, known: Known) -> Non
         remedies.fallback_for(column, value, known(group.table))
 
 
-def given(group: Group, entry: LedgerEntry, choice: str, value: str = "") -> Given:
-    """The remedy for one record of a group."""
+def given(run: Run, group: Group, entry: LedgerEntry, choice: str, value: str = "") -> Given:
+    """The remedy for one record of a group. Raises BadInput for a row that isn't one of those that fit the record."""
     table, column = ("", "") if choice in OF_RECORDS else (group.table, group.column)
-    return Given(entry.object_name, entry.source_id, table, column, group.code, choice, value.strip() if choice in WITH_VALUE else "")
+    text = _row(entry, value) if choice == ROW else value.strip() if choice in WITH_VALUE else ""
+    environment = run.environment.kind if QUESTION_OF.get(choice) == WHICH else ""
+    return Given(entry.object_name, entry.source_id, table, column, group.code, choice, text, environment)
+
+
+def _row(entry: LedgerEntry, value: str) -> str:
+    """A row that fits the record, named by its id alone or with its table before it."""
+    text = value.strip().lower()
+    found = [key for key in candidates.named(entry) if text and text in (key, key.partition(":")[2])]
+    if not found:
+        raise BadInput(f"No row of that id fits {entry.source_id}.", remedy="Take one of those that stand beside the record.")
+    return found[0]
+
+
+def picked(run: Run, asked: Iterable[tuple[Group, LedgerEntry, str]]) -> Iterator[Given | None]:
+    """Of each record the row that its rule picks, in the order given; None where none of its rows is there any more."""
+    for some in batched(asked, TOGETHER):
+        rows = candidates.of(run, [entry for _, entry, _ in some])
+        for group, entry, rule in some:
+            row = candidates.pick(rule, rows[entry.pk])
+            yield given(run, group, entry, ROW, row.key) if row else None
 
 
 @transaction.atomic
 def give(run: Run, found: Sequence[Given], *, user: User, subject: str, comment: str = "") -> int:
     """Take remedies into the plan and confirm it: a run that is opened now follows them. How many records have one."""
-    count = remedies.give(run.engagement, found, user=user, subject=subject, detail={"run": run.key, "comment": comment.strip()})
+    detail = {"run": run.key, "comment": comment.strip()}
+    if any(one.environment for one in found):
+        detail["environment"] = run.environment.kind
+    count = remedies.give(run.engagement, found, user=user, subject=subject, detail=detail)
     plan.confirm(run.engagement, ["quality"], user=user)
     return count
+
+
+def answer(run: Run, group: Group, answers: Mapping[int, tuple[str, str]], *, user: User, comment: str = "") -> int:
+    """Keep what single records of a group are answered anew; of how many. Raises BadInput."""
+    names = ("source_id", "choice", "value", "environment")
+    asked = for_records(run, group, answers)
+    same = groups.standing(run).filter(object_name=group.object_name, source_id__in=[one.source_id for one in asked])
+    had = set(same.values_list(*names))
+    found = [one for one in asked if tuple(getattr(one, name) for name in names) not in had]
+    if not found:
+        raise BadInput("No record has a new answer.", remedy="Choose an answer for at least one of them.")
+    return give(run, found, user=user, subject=subject_of(run, group), comment=comment)
 
 
 @transaction.atomic
 def take_back(run: Run, group: Group, *, user: User) -> int:
     """Forget the remedies of a group's records."""
     of_group = groups.entries(run, [group.place]).values_list("object_name", "source_id")
-    count = remedies.take_back(run.engagement, of_group.iterator(chunk_size=2_000), user=user, subject=subject_of(run, group))
+    records, place = of_group.iterator(chunk_size=2_000), {"code": group.code, "environment": run.environment.kind}
+    count = remedies.take_back(run.engagement, records, user=user, subject=subject_of(run, group), **place)
     plan.confirm(run.engagement, ["quality"], user=user)
     return count
 

@@ -1,17 +1,19 @@
 """A run of some exceptions alone: everything is staged and balances as in any run, and only rows of the chosen groups are sent.
 
-What loaded before is found equal. A row that didn't load and isn't chosen keeps what came of it. Rows that wait for others go along.
+What loaded before is found equal. A row that didn't load and isn't chosen keeps what came of it. Rows that wait for others go along, and so
+do companies that staging derives anew since somebody of theirs loads.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
-from loads import quality
+from connectors import store
+from loads import quality, staged
 from loads.desk import groups
 from loads.desk.groups import FOLLOWERS, Group
 from loads.models import LedgerEntry, Phase, Rehearsal, Run
@@ -59,23 +61,40 @@ class Scope:
         if self.run.rerun_of_id is None:
             return {}
         wanted = [row for row in rows if row[2] != "equal"]
-        before = self._before(phase.object_name, wanted)
-        of_rows = {str(entry.row_id): entry for entry in before if entry.row_id}
+        before = self._before(phase, wanted)
+        of_rows = {str(entry.row_id): entry for entry in before if entry.row_id and entry.kind == phase.kind}  # type: ignore[attr-defined]
         going = {entry.source_id for entry in before if self._goes(entry)}
         found: dict[str, tuple[str, dict[str, Any]]] = {}
+        unheard_of = dict[str, str]()
         for row_id, source_id, _ in wanted:
-            of_row = of_rows.get(row_id)
-            shared = source_id.startswith(SHARED)
+            of_row, shared = of_rows.get(row_id), source_id.startswith(SHARED)
+            if of_row and shared and of_row.source_id != source_id:  # it stands in the place of a row that somebody removed
+                of_row = None
             goes = self._goes(of_row) if of_row else source_id in going or shared or phase.kind != Phase.Kind.ROWS
             if not goes:
                 found[row_id] = _as_before(of_row)
-        return found
+                unheard_of |= {} if of_row else {row_id: source_id}
+        new = self._new(phase.object_name, unheard_of.values())
+        return {row_id: left for row_id, left in found.items() if unheard_of.get(row_id) not in new}
 
-    def _before(self, object_name: str, rows: Sequence[tuple[str, str, str]]) -> list[LedgerEntry]:
+    def _new(self, object_name: str, source_ids: Collection[str]) -> set[str]:
+        """Those of records that the run before didn't have: of the same datasets it is only what staging derives."""
+        if not (self.run.rerun_of and source_ids):
+            return set()
+        paths = [str(path) for path in staged.parts(self.run.rerun_of, object_name, staged.DISPOSITIONS_KIND)]
+        if not paths:
+            return set()
+        with store.database() as con:
+            known = con.execute(
+                "SELECT source_id FROM read_parquet(?) WHERE source_id IN (SELECT unnest(?))", [paths, list(source_ids)]
+            ).fetchall()
+        return set(source_ids) - {source_id for (source_id,) in known}
+
+    def _before(self, phase: Phase, rows: Sequence[tuple[str, str, str]]) -> list[LedgerEntry]:
         """What came of these rows in the run before, and of their records' other rows: a row may have another id by now."""
         by_row = Q(row_id__in=[UUID(row_id) for row_id, _, _ in rows])
-        by_record = Q(object_name=object_name, source_id__in=[source_id for _, source_id, _ in rows])
-        return list(groups.told(self.run.rerun_of_id or 0).filter(by_row | by_record))
+        by_record = Q(object_name=phase.object_name, source_id__in=[source_id for _, source_id, _ in rows])
+        return list(groups.told(self.run.rerun_of_id or 0).annotate(kind=F("phase__kind")).filter(by_row | by_record))
 
     def _goes(self, entry: LedgerEntry) -> bool:
         follows = entry.outcome == LedgerEntry.Outcome.WAITING or entry.code in FOLLOWERS

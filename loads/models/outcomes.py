@@ -23,7 +23,7 @@ class Crosswalk(models.Model):
         REMOVED = "removed", "Removed"
         KEPT = "kept", "Kept by a person"
 
-    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="crosswalk")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="crosswalk", db_index=False)
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
     table = models.CharField(max_length=60)
@@ -40,7 +40,7 @@ class Crosswalk(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["environment", "object_name", "source_id", "table", "role"], name="crosswalk_once"),
         ]
-        indexes = [models.Index(fields=["environment", "table", "row_id"])]
+        indexes = [models.Index(fields=["environment", "table", "row_id"]), models.Index(fields=["environment", "id"])]
         verbose_name_plural = "crosswalk"
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class LedgerEntry(models.Model):
         WAITING = "waiting", "Waiting for another row"
         KEPT = "kept", "Kept by a rollback"
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="ledger")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="ledger", db_index=False)
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="ledger")
     object_name = models.CharField("object", max_length=60)
     source_id = models.CharField(max_length=330)
@@ -89,7 +89,8 @@ class LedgerEntry(models.Model):
         ]
         indexes = [
             models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),
-            models.Index(fields=["run", "code"]),
+            models.Index(fields=["run", "id"]),
+            models.Index(fields=["run", "code", "outcome"]),
             models.Index(fields=["phase", "outcome"]),
             models.Index(fields=["run", "source_id"]),
         ]
@@ -116,7 +117,7 @@ class VerifiedRow(models.Model):
 
     WORST = ("wrong", "edited", "lossy", "equal")
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verified_rows")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="verified_rows", db_index=False)
     phase = models.ForeignKey(Phase, on_delete=models.CASCADE, related_name="verified_rows")
     source_id = models.CharField(max_length=330)
     row_id = models.UUIDField()
@@ -128,6 +129,7 @@ class VerifiedRow(models.Model):
     class Meta:
         ordering = ["phase", "verdict", "source_id"]
         constraints = [models.UniqueConstraint(fields=["phase", "row_id"], name="verified_row_once")]
+        indexes = [models.Index(fields=["run", "id"]), models.Index(fields=["run", "source_id"])]
 
     def __str__(self) -> str:
         return f"{self.source_id}: {self.verdict}"

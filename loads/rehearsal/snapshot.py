@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.dataverse import directory
 from connectors.dataverse.files import FileRules
+from connectors.dataverse.keys import ACTIVE, keys_of
 from connectors.dataverse.metadata import Table
 from connectors.dataverse.ownership import owned_tables
 from loads.destination import Destination
@@ -70,12 +71,7 @@ class Snapshot:
 
     def keys(self, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Name and columns of a table's alternate keys that are active."""
-        answer = self.client.get(
-            f"EntityDefinitions(LogicalName='{table}')/Keys", params={"$select": "LogicalName,KeyAttributes,EntityKeyIndexStatus"}
-        )
-        for one in answer["value"]:
-            if one.get("EntityKeyIndexStatus") == "Active":
-                yield one["LogicalName"], tuple(one["KeyAttributes"])
+        yield from ((key.name, key.columns) for key in keys_of(self.client, table) if key.status == ACTIVE)
 
     def rows(self, table: str, ids: Collection[str]) -> dict[str, Row]:
         """Of these rows those that exist, by id, with what is asked of such tables; each is read once."""

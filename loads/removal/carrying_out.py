@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from connectors.dataverse import directory, removing
 from connectors.dataverse.errors import DataverseRefused, PrivilegeMissing
+from connectors.dataverse.keys import delete_key
 from connectors.dataverse.metadata import publish_all
 from loads.destination import Destination
 from loads.models import SchemaPlan
-from loads.provisioning import PUBLISHER, SOLUTION, TABLE, RightsMissing
+from loads.provisioning import KEY, PUBLISHER, SOLUTION, TABLE, RightsMissing
 from loads.removal.models import SchemaRemoval
 from loads.removal.survey import LOOKUP, Component, Found, Survey, judged, name_of
 from workbench.engagements import history
@@ -52,6 +53,8 @@ def _delete(survey: Survey, found: Found) -> str:
     try:
         if component.kind == TABLE:
             removing.delete_table(client, component.table)
+        elif component.kind == KEY:
+            delete_key(client, component.table, component.column)
         elif component.kind == SOLUTION:
             removing.delete_solution(client, found.address)
         elif component.kind == PUBLISHER:

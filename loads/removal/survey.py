@@ -12,13 +12,14 @@ from connectors.dataverse.metadata import read_table
 from connectors.dataverse.removing import Dependent, Ids
 from loads.destination import Destination
 from loads.models import SchemaPlan
-from loads.provisioning import PUBLISHER, SOLUTION, TABLE, solution_name
+from loads.provisioning import KEY, PUBLISHER, SOLUTION, TABLE, solution_name
 from loads.removal.models import SchemaRemoval
 from workbench.engagements.models import Environment
 
 LOOKUP, YES_NO = "Lookup", "Boolean"
-# What must be gone before what: a lookup before the table that it leads to, columns before their table, all before their solution.
-ORDER = {LOOKUP: 0, TABLE: 2, SOLUTION: 3, PUBLISHER: 4}
+# What must be gone before what: a key before its column, a lookup before the table that it leads to, columns before their table, all before
+# their solution.
+ORDER = {KEY: 0, LOOKUP: 0, TABLE: 2, SOLUTION: 3, PUBLISHER: 4}
 COLUMNS = 1
 
 
@@ -94,12 +95,14 @@ class Survey:
         except RowMissing:
             return
         for component in named:
-            if component.kind == TABLE or component.column in ids.columns:
+            if component.kind == TABLE or component.column in (ids.keys if component.kind == KEY else ids.columns):
                 yield self._placed(component, ids)
 
     def _placed(self, component: Component, ids: Ids) -> Found:
         if component.kind == TABLE:
             return Found(component, ids.table in self.held, ids=ids.parts)
+        if component.kind == KEY:
+            return Found(component, bool(self.held & {ids.table, ids.keys[component.column]}), ids=frozenset((ids.keys[component.column],)))
         schema_name, tie = ids.ties.get(component.column, ("", "")) if component.kind == LOOKUP else ("", "")
         own = frozenset(filter(None, (ids.columns[component.column], tie)))
         # *assumed*: a solution that holds a whole table holds its columns without naming them.
@@ -127,21 +130,23 @@ class Survey:
 
     def _measured(self, name: str, found: Sequence[Found]) -> Iterator[Found]:
         """Of one table."""
-        table = read_table(self.client, name)
-        columns = [one for one in found if one.component.kind != TABLE]
+        table, ids = read_table(self.client, name), removing.ids_of(self.client, name)
+        columns = [one for one in found if one.component.kind not in (TABLE, KEY)]
         counts = removing.rows_with(self.client, table, [table.columns[one.component.column] for one in columns])
         rows = {one.component.column: count for one, count in zip(columns, counts, strict=True)}
-        ids = removing.ids_of(self.client, name)
+        asked = [one for one in found if one.component.kind != KEY]  # nothing is built upon a key
         upon = removing.dependents(
             self.client,
             [
                 (removing.TABLE, ids.table) if one.component.kind == TABLE else (removing.COLUMN, ids.columns[one.component.column])
-                for one in found
+                for one in asked
             ],
         )
-        for one, dependents in zip(found, upon, strict=True):
-            count = removing.rows_of(self.client, table) if one.component.kind == TABLE else rows[one.component.column]
-            yield replace(one, rows=count, dependents=[other for other in dependents if other.id not in one.ids])
+        dependents = dict(zip((one.component for one in asked), upon, strict=True))
+        for one in found:
+            count = removing.rows_of(self.client, table) if one.component.kind == TABLE else rows.get(one.component.column)
+            others = [other for other in dependents.get(one.component, ()) if other.id not in one.ids]
+            yield replace(one, rows=count, dependents=others)
 
 
 def recorded(environment: Environment) -> list[Component]:

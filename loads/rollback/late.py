@@ -12,9 +12,10 @@ from connectors import store
 from connectors.dataverse.batch import ChangeSet
 from connectors.dataverse.client import NS, Client, Operation, Outcome
 from loads import staged
+from loads.closing import CLOSES, Close
 from loads.destination import Destination
 from loads.membership import Associate, Left, Members, Ties
-from loads.messages import CLOSES, Close, Gone, Lookups, Publish, States, message_of
+from loads.messages import Gone, Lookups, Publish, States, message_of
 from loads.messaging import Message, OfTable, Values
 from loads.models import Chunk, Phase, Run
 from loads.rollback.rows import DRAFT, put_back

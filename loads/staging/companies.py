@@ -18,7 +18,7 @@ from loads.destination import SOURCE_ID
 from loads.models import Phase
 from loads.reasons import reason
 from loads.scans import reading
-from loads.staging import deciding, departed, existing, phases
+from loads.staging import answers, deciding, departed, existing, phases
 from loads.staging.context import StagingContext
 from loads.staging.quality import Quality
 from loads.staging.rows import Draft, TableWriter
@@ -55,6 +55,7 @@ def stage(context: StagingContext) -> None:
         context.beat()
         existing.load_crosswalk(con, context.crosswalk_rows(OBJECT))
         existing.load_accounts(con, context.run)
+        answers.load(con, context.run, OBJECT)
         _match(con, context)
         departed.keep(con, context, OBJECT, named=_NAMED, given=_GIVEN, there="SELECT 'account' AS \"table\", row_id FROM everyone")
         crosswalk.follow(context.run.environment, OBJECT, _given(con), context.beat)
@@ -128,7 +129,8 @@ def _match(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     """Table `rows`: per company its id, where it comes from, and what keeps it from loading.
 
     An organisation's own account is that of any of its lists, the one whose id isn't an alias first. Organisations are sought by
-    name, companies of a domain by the domain of the website. Several hits, or two companies on one row, are held.
+    name, companies of a domain by the domain of the website. Several hits, or two companies on one row, are held until somebody has said
+    which row it is (`answers`).
     """
     new_id = row_ids(context.engagement.slug, OBJECT, TABLE)
     con.create_function("new_id", lambda source_id, ms: new_id(source_id, ms), ["VARCHAR", "BIGINT"], "VARCHAR")
@@ -160,22 +162,28 @@ _ROWS = """
     WITH matched AS (
         SELECT l.*, o.row_id AS own_id, o.origin AS own_origin, o.applied_hash, g.row_id AS given_id,
                x.row_id IS NOT NULL AND o.row_id IS NULL AS gone,
-               CASE WHEN o.row_id IS NULL THEN coalesce(len(h.ids), 0) ELSE 0 END AS hits,
-               CASE WHEN o.row_id IS NULL THEN h.ids[1] END AS hit
-        FROM landed l LEFT JOIN own o ON o.company = l.source_id LEFT JOIN hits h ON h.company = l.source_id
+               CASE WHEN o.row_id IS NULL THEN coalesce(h.ids, []) ELSE [] END AS ids,
+               coalesce(a.choice = 'new' OR (a.choice = 'row' AND list_contains(h.ids, replace(a.named, 'account:', ''))), false) AS firm,
+               coalesce(a.choice IN ('again', 'new') AND a.fresh, false) AS again, a.named
+        FROM landed l LEFT JOIN answers a ON a.source_id = l.source_id
+        LEFT JOIN own o ON o.company = l.source_id LEFT JOIN hits h ON h.company = l.source_id
         LEFT JOIN xw g ON g.source_id = l.source_id AND g."table" = 'account' AND g.role = '' AND NOT g.alias AND g.origin = 'created'
         LEFT JOIN xw x ON x.source_id = l.source_id AND x."table" = 'account' AND x.role = '' AND NOT x.alias
-             AND x.state IN ('present', 'kept'))
+             AND x.state IN ('present', 'kept')),
+    settled AS (
+        SELECT *, len(left_over) AS hits, left_over[1] AS hit
+        FROM (SELECT *, CASE WHEN firm THEN list_filter(ids, lambda id: named = 'account:' || id) ELSE ids END AS left_over FROM matched))
     SELECT position, source_id, company, name, domain, created_ms,
            coalesce(own_id, CASE WHEN hits = 1 THEN hit END, given_id, new_id(source_id, created_ms)) AS row_id,
            coalesce(own_origin, CASE WHEN hits = 1 THEN 'matched' ELSE 'created' END) AS origin,
            own_id IS NOT NULL AS present, coalesce(applied_hash, '') AS applied_hash,
            CASE WHEN company = '' THEN 'company.name_blank'
                 WHEN hits > 1 THEN 'match.several'
-                WHEN hits = 1 AND (count(*) FILTER (hits = 1) OVER (PARTITION BY hit) > 1 OR hit IN (SELECT row_id FROM own))
-                THEN 'match.shared'
-                WHEN gone AND hits = 0 AND source_id = company THEN 'match.removed' END AS problem
-    FROM matched ORDER BY position
+                WHEN hits = 1 AND (count(*) FILTER (hits = 1 AND firm) OVER (PARTITION BY hit) > 1 OR hit IN (SELECT row_id FROM own)
+                     OR (NOT firm AND count(*) FILTER (hits = 1) OVER (PARTITION BY hit) > 1)) THEN 'match.shared'
+                WHEN gone AND hits = 0 AND source_id = company AND NOT again THEN 'match.removed' END AS problem,
+           list_transform(ids, lambda id: 'account:' || id) AS fitting
+    FROM settled ORDER BY position
 """
 
 
@@ -200,16 +208,17 @@ def _given(con: duckdb.DuckDBPyConnection) -> Iterator[Given]:
 def _decided(con: duckdb.DuckDBPyConnection) -> Iterator[tuple]:
     cursor = con.cursor()
     cursor.execute(
-        "SELECT position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem FROM rows ORDER BY position"
+        """SELECT position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem, fitting
+           FROM rows ORDER BY position"""
     )
     while batch := cursor.fetchmany(2_000):
         yield from batch
 
 
 def _stage_one(context: StagingContext, quality: Quality, row: tuple, dispositions: phases.Dispositions, writer: TableWriter) -> None:
-    position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem = row
+    position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem, fitting = row
     if problem:
-        why = reason(problem, field="name")
+        why = reason(problem, field="name", detail=answers.told(problem, fitting))
         disposition = "rejected" if why["severity"] == "reject" else "held"
         disposition, reasons, _ = quality.settle(source_id, disposition, [why], [], [])
         dispositions.add(position, source_id, disposition, TABLE, "", reasons)

@@ -10,11 +10,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from connectors.dataverse.metadata import Table
 from loads.delta import conflicts
 from loads.delta.models import KEEP, OVERWRITE, Conflict
 from loads.destination import EDITED_ON, EDITOR
-from loads.models import Crosswalk
+from loads.models import Crosswalk, Phase
 from loads.staging.applied import LastApplied
 from loads.staging.context import StagingContext
 from loads.staging.merging import BOTH, OURS, SAME, THEIRS, Applied, Change, changeable, changes
@@ -47,8 +49,10 @@ class Conflicts:
     @cached_property
     def pending(self) -> frozenset[str]:
         """Ids of the rows of the table about which somebody is asked, or has decided what no run has done yet."""
-        of_table = Conflict.objects.filter(environment=self.context.run.environment, table=self.table.name, state__in=conflicts.PENDING)
-        return frozenset(str(row_id) for row_id in of_table.values_list("row_id", flat=True))
+        return frozenset(str(row_id) for row_id in self._of_table().filter(state__in=conflicts.PENDING).values_list("row_id", flat=True))
+
+    def _of_table(self) -> QuerySet[Conflict]:
+        return Conflict.objects.filter(environment=self.context.run.environment, table=self.table.name, kind=Phase.Kind.ROWS)
 
     def last(self, row_ids: Sequence[str]) -> Mapping[str, Applied]:
         """What rows got last."""
@@ -96,8 +100,7 @@ class Conflicts:
 
     def _known(self, row_ids: Sequence[str]) -> dict[str, Conflict]:
         """What is asked or was decided of rows; what an earlier run took holds on as long as the values are the same."""
-        of_table = Conflict.objects.filter(environment=self.context.run.environment, table=self.table.name)
-        known = of_table.exclude(state=Conflict.State.GONE)
+        known = self._of_table().exclude(state=Conflict.State.GONE)
         return {str(one.row_id): one for one in known.filter(row_id__in=[UUID(row_id) for row_id in row_ids])}
 
     def _conflict(self, draft: "Draft", differing: Sequence[Change], now: Mapping[str, Any]) -> Conflict:

@@ -106,6 +106,15 @@ class StagingContext:
         columns = self.destination.table(self.tables_of(object_name)[0]).columns
         return {columns[name].required for name in (rule["column"], *rule["columns"].values()) if name in columns}
 
+    def needed_by(self, object_name: str) -> list[str]:
+        """The objects that can't be staged before one is, be it by way of others, in load order."""
+        reached = {object_name}
+        for name in self.order.names:
+            parents = {rule["parent"] for rule in self.objects[name]["parents"] if not self.order.is_late(name, rule)}
+            if reached & (parents | set(self.objects[name]["after"])):
+                reached.add(name)
+        return [name for name in self.order.names if name in reached - {object_name}]
+
     def kind_of(self, object_name: str) -> str:
         """An object's kind."""
         return str(self.objects[object_name]["kind"])
@@ -113,6 +122,10 @@ class StagingContext:
     def tables_of(self, object_name: str) -> list[str]:
         """The tables that an object becomes, its main table first."""
         return list(self.objects[object_name]["tables"])
+
+    def main_table(self, object_name: str) -> str:
+        """The first of them; '' of what is documented only."""
+        return next(iter(self.objects[object_name]["tables"]), "") if object_name in self.objects else ""
 
     def decisions(self, object_name: str) -> Path:
         """The file of what staging decided of each record, set-based, before any row is built."""

@@ -1,7 +1,8 @@
 """Who loads: each person's record gets its disposition by the signed plan, before anything is looked up at the destination."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -10,6 +11,7 @@ from connectors.store import fill
 from loads.staging.context import StagingContext
 from mapping import clusters, plan
 from mapping.people import keys_of
+from mapping.quality.remedies import CONTACT, LEAD, MATRIX, ONE, QUESTION_OF, SEVERAL
 from mapping.side_keys import members_of, purchases_of
 from mapping.split import matrix_from_content
 
@@ -22,7 +24,17 @@ def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
             members = members_of(context.dataset(rule.object), rule)
             clusters.add_memberships(con, members, context.contents["companies"]["lists"])
     split = context.contents["split"]
-    judge(con, matrix_from_content(split), context.contents["owners"]["answers"], _purchases(context, split["purchasers"]["leads"]))
+    owners, purchases = context.contents["owners"]["answers"], _purchases(context, split["purchasers"]["leads"])
+    judge(con, matrix_from_content(split), owners, purchases, answers=_answers(context))
+
+
+def _answers(context: StagingContext) -> dict[str, list[str]]:
+    """Answer -> digests of the people whom it was given about, as the plan has them."""
+    found: dict[str, list[str]] = {}
+    for entry in context.contents["quality"].get("remedies", ()):
+        if context.kind_of(entry["object_name"]) == "person" and entry["choice"] in QUESTION_OF:
+            found.setdefault(entry["choice"], []).extend(entry["records"])
+    return found
 
 
 def _purchases(context: StagingContext, rule: str) -> Path | None:
@@ -33,50 +45,74 @@ def _purchases(context: StagingContext, rule: str) -> Path | None:
     return None
 
 
-def judge(con: duckdb.DuckDBPyConnection, matrix: Mapping[str, str], owners: Iterable[str], purchases: Path | None = None) -> None:
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    matrix: Mapping[str, str],
+    owners: Iterable[str],
+    purchases: Path | None = None,
+    *,
+    answers: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Tables `members`, `clusters` and `decided`, one row per record of `keys`. owners: those that were answered.
 
-    purchases: a file of mapping.side_keys.PURCHASES; who is in it and would be a lead becomes a contact.
+    purchases: a file of mapping.side_keys.PURCHASES; who is in it and would be a lead becomes a contact. answers: to what is asked about
+    people, see `mapping.quality.remedies`, with digests of the records; what was said of one of a person's records holds for the person.
 
     decided: position, source_id, cluster, survives, into_id, disposition (planned, merged, skipped, rejected, held), outcome
     (lead, contact or '' where the matrix doesn't place the record), codes (why, the deciding one first).
     """
-    clusters.cluster(con)
+    clusters.cluster(con, one=answers.get(ONE, ()), several=answers.get(SEVERAL, ()))
     if purchases is None:
         con.execute("CREATE TABLE bought (number BIGINT, cluster BIGINT)")
     else:
         clusters.load_buyers(con, purchases)
-    fill(con, "matrix", MATRIX, matrix.items())
+    fill(con, "matrix", STAGES, matrix.items())
     fill(con, "owners", OWNERS, ((owner,) for owner in owners))
+    fill(con, "answers_where", WHERE_TO, ((record, choice) for choice in (CONTACT, LEAD, MATRIX) for record in answers.get(choice, ())))
+    con.execute(_SAID)
     con.execute(_REASONED)
     con.execute(_DECIDED)
 
 
-MATRIX = pa.schema([("stage", pa.string()), ("outcome", pa.string())])
+STAGES = pa.schema([("stage", pa.string()), ("outcome", pa.string())])
 OWNERS = pa.schema([("owner", pa.string())])
+WHERE_TO = pa.schema([("record", pa.string()), ("choice", pa.string())])
+
+# Where people go of whom the matrix, or their address, left it to somebody; what was said of the surviving record comes first.
+_SAID = """
+    CREATE TABLE said AS
+    SELECT m.cluster, arg_min(a.choice, (c.survivor <> m.position, m.position)) AS choice
+    FROM (SELECT position, left(sha256(source_id), 24) AS record FROM keys WHERE (SELECT count(*) FROM answers_where) > 0) k
+    JOIN answers_where a USING (record) JOIN members m USING (position) JOIN clusters c USING (cluster) GROUP BY m.cluster
+"""
 
 # The order of codes is the order in which they decide; their words stand in `loads.reasons`.
 _REASONED = """
     CREATE TABLE reasoned AS
-    SELECT k.position, k.source_id, k.problem, m.cluster, c.survivor = k.position AS survives, s.source_id AS into_id, k.forgotten,
-           coalesce(c.names, 0) > 1 AS differ,
-           CASE WHEN x.outcome = 'lead' AND m.cluster IN (SELECT cluster FROM bought) THEN 'contact' ELSE x.outcome END AS outcome,
+    WITH signed AS (
+        SELECT k.position, k.source_id, k.problem, k.forgotten, k.email_issue, k.role_address, k.stage, k.owner, m.cluster,
+               c.survivor = k.position AS survives, s.source_id AS into_id, coalesce(c.names, 0) > 1 AS differ, t.choice,
+               CASE WHEN t.choice IN ('lead', 'contact') AND (x.outcome <> 'skip' OR (x.outcome IS NULL AND k.stage = '')) THEN t.choice
+                    ELSE x.outcome END AS outcome
+        FROM keys k
+        LEFT JOIN members m USING (position)
+        LEFT JOIN clusters c ON c.cluster = m.cluster
+        LEFT JOIN keys s ON s.position = c.survivor
+        LEFT JOIN matrix x ON x.stage = CASE WHEN coalesce(c.names, 0) > 1 THEN k.stage ELSE coalesce(s.stage, k.stage) END
+        LEFT JOIN said t ON t.cluster = m.cluster)
+    SELECT position, source_id, problem, cluster, survives, into_id, forgotten, differ,
+           CASE WHEN outcome = 'lead' AND cluster IN (SELECT cluster FROM bought) THEN 'contact' ELSE outcome END AS outcome,
            list_filter([
-               CASE WHEN x.outcome = 'skip' THEN 'split.skip' END,
-               CASE WHEN k.email_issue = 'email.too_long' THEN 'email.too_long' END,
-               CASE WHEN c.names > 1 THEN 'cluster.last_names_differ' END,
-               CASE WHEN k.email_issue IN ('email.missing', 'email.invalid') THEN k.email_issue END,
-               CASE WHEN k.role_address THEN 'email.role_address' END,
-               CASE WHEN x.outcome = 'review' THEN 'split.review'
-                    WHEN x.outcome IS NULL THEN CASE WHEN k.stage = '' THEN 'split.stage_blank' ELSE 'split.stage_not_signed' END END,
+               CASE WHEN outcome = 'skip' THEN 'split.skip' END,
+               CASE WHEN email_issue = 'email.too_long' THEN 'email.too_long' END,
+               CASE WHEN differ THEN 'cluster.last_names_differ' END,
+               CASE WHEN email_issue IN ('email.missing', 'email.invalid') THEN email_issue END,
+               CASE WHEN role_address AND choice IS NULL THEN 'email.role_address' END,
+               CASE WHEN outcome = 'review' THEN 'split.review'
+                    WHEN outcome IS NULL THEN CASE WHEN stage = '' THEN 'split.stage_blank' ELSE 'split.stage_not_signed' END END,
                CASE WHEN o.owner IS NULL THEN 'owner.not_answered' END
            ], lambda code: code IS NOT NULL) AS codes
-    FROM keys k
-    LEFT JOIN members m USING (position)
-    LEFT JOIN clusters c ON c.cluster = m.cluster
-    LEFT JOIN keys s ON s.position = c.survivor
-    LEFT JOIN matrix x ON x.stage = CASE WHEN coalesce(c.names, 0) > 1 THEN k.stage ELSE coalesce(s.stage, k.stage) END
-    LEFT JOIN owners o ON o.owner = k.owner
+    FROM signed LEFT JOIN owners o ON o.owner = signed.owner
 """
 
 _DECIDED = """

@@ -40,7 +40,7 @@ class Parent(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What staging decided of one record, before its rows are built."""
+    """What staging decided of one record, before its rows are built. fitting: rows that were there and fit it, "table:id"."""
 
     position: int
     source_id: str
@@ -51,6 +51,7 @@ class Decision(NamedTuple):
     owner: str
     rows: list[Row]
     parents: list[Parent]
+    fitting: list[str]
 
     def parent(self, column: str) -> Parent | None:
         """What a lookup leads to."""
@@ -89,16 +90,21 @@ class Builder(Protocol):
 class Money:
     """What an object's records are worth, and the rows that hold it; see `loads.staging.sums`.
 
-    name: as reports call it. table, columns: a row is worth the product of these columns. read: of a raw record the currency's code and as
-    many numbers as there are columns, None for what can't be read as one. told: (severity, field or column) of the reasons that say why a
-    row is worth something else than its record.
+    name: as reports call it, unique within the object. tables: table -> columns, of which a row is worth the product; of a record whose
+    main table is among them that one alone counts, and where the maps give it no column, the record's worth stays behind. read: of a raw
+    record the currency's code and as many numbers as there are columns, None for what can't be read as one. told: (severity, field or
+    column) of the reasons that say why a row is worth something else than its record.
     """
 
     name: str
-    table: str
-    columns: Sequence[str]
+    tables: Mapping[str, Sequence[str]]
     read: Callable[[Mapping[str, Any]], tuple[str, Sequence[Decimal | None]]]
     told: frozenset[tuple[str, str]]
+
+    @property
+    def factors(self) -> int:
+        """How many numbers a worth is the product of."""
+        return max(map(len, self.tables.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +131,19 @@ class Kind:
     gone: Callable[[duckdb.DuckDBPyConnection, StagingContext, str], None] | None = None
     money: Callable[[StagingContext, str], Money | None] | None = None
 
+    def moneys(self, context: StagingContext, object_name: str) -> list[Money]:
+        """What the records of an object are worth; nothing where it has no money."""
+        money = self.money(context, object_name) if self.money else None
+        return [money] if money else []
+
 
 def read_decisions(context: StagingContext, object_name: str, start: int = 0, stop: int | None = None) -> Iterator[Decision]:
     """The decisions of records at positions `start` to `stop` (not included), in order."""
-    within = """SELECT position, source_id, disposition, into_id, codes, created, owner, rows, parents FROM read_parquet(?)
+    within = """SELECT position, source_id, disposition, into_id, codes, created, owner, fitting, rows, parents FROM read_parquet(?)
                 WHERE position >= ? AND position < ? ORDER BY position"""
     with database() as con:
         cursor = con.execute(within, [str(context.decisions(object_name)), start, 2**62 if stop is None else stop])
         while batch := cursor.fetchmany(2_000):
-            for *plain, rows, parents in batch:
+            for *plain, fitting, rows, parents in batch:
                 of_rows, of_parents = [Row(*row.values()) for row in rows], [Parent(*parent.values()) for parent in parents]
-                yield Decision._make([*plain, of_rows, of_parents])
+                yield Decision._make([*plain, of_rows, of_parents, fitting])

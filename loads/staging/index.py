@@ -6,17 +6,21 @@ from pathlib import Path
 import duckdb
 
 from loads import staged
+from loads.reasons import REMOVED
 from loads.staging.context import StagingContext
 from mapping.people import keys_path
 
 PERSON = "person"
+# Of dispositions: whether the record is held since its row was removed at the destination.
+GONE = f"""CASE WHEN disposition = 'held' THEN contains(decode(reasons), '"{REMOVED}"') ELSE false END"""
 
 
 def load_index(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> str:
     """Make the table `index_<object>` and return its name; the object must be staged.
 
     name (unique), source_id and disposition of the record that stands for it (of a merged one the survivor's), "table" and row_id of its
-    main row (null where it has none), owner (the source's), company_row (of people). A person is named by id and by e-mail.
+    main row (null where it has none), owner (the source's), company_row (of people), removed (whether its row was removed at the
+    destination). A person is named by id and by e-mail.
     """
     table = f"index_{object_name}"
     _final(con, context, object_name)
@@ -30,7 +34,7 @@ def load_index(con: duckdb.DuckDBPyConnection, context: StagingContext, object_n
 
 def _final(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
     paths = _texts(staged.parts(context.run, object_name, staged.DISPOSITIONS_KIND))
-    con.execute('CREATE TABLE final AS SELECT position, source_id, disposition, "into" FROM read_parquet(?)', [paths])
+    con.execute(f'CREATE TABLE final AS SELECT position, source_id, disposition, "into", {GONE} AS removed FROM read_parquet(?)', [paths])  # noqa: S608
 
 
 def _rows(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
@@ -67,7 +71,8 @@ _NAMES = "CREATE TABLE names AS SELECT position, source_id AS name, 0 AS rank, o
 
 _INDEX = """
     SELECT n.name, coalesce(s.source_id, f.source_id) AS source_id, coalesce(s.disposition, f.disposition) AS disposition,
-           r."table", r.row_id, coalesce(m.owner, n.owner) AS owner, coalesce(m.company_row, n.company_row) AS company_row
+           r."table", r.row_id, coalesce(m.owner, n.owner) AS owner, coalesce(m.company_row, n.company_row) AS company_row,
+           CASE WHEN s.source_id IS NULL THEN f.removed ELSE s.removed END AS removed
     FROM names n JOIN final f USING (position)
     LEFT JOIN final s ON f.disposition = 'merged' AND s.source_id = f."into" AND s.disposition <> 'merged'
     LEFT JOIN main_rows r ON r.source_id = coalesce(s.source_id, f.source_id)

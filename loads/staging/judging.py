@@ -10,7 +10,7 @@ from connectors import landing, store
 from connectors.models import Dataset
 from connectors.store import copy, database
 from loads.scans.reading import Wanted
-from loads.staging import departed, index, known, placeholders, sums
+from loads.staging import answers, departed, index, known, placeholders, sums
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Kind
 from mapping.fieldmaps import reader
@@ -57,6 +57,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         context.beat()
         known.load_known(con, context, object_name)
         known.load_there(con, context, there)
+        answers.load(con, context.run, object_name)
         _place(con, context, object_name, kind)
         (kind.gone or _keep_departed)(con, context, object_name)
         copy(con, "SELECT * FROM decisions", context.decisions(object_name))
@@ -79,7 +80,10 @@ def _write_keys(context: StagingContext, object_name: str, kind: Kind, dataset: 
     read_parents = [names_reader(context, parent["keys"]) for parent in rules["parents"]]
     created = [reader(name) for name in rules["record"]["created"]]
     moment, match = moments_reader(context.time), kind.match(context, object_name) if kind.match else lambda record: ""
-    with store.ParquetFile(context.path(f"{object_name}-keys.parquet"), KEYS) as file, sums.Worths(context, object_name, kind) as worths:
+    with (
+        store.ParquetFile(context.path(f"{object_name}-keys.parquet"), KEYS) as file,
+        sums.Worths(context, object_name, kind.moneys(context, object_name)) as worths,
+    ):
         for landed in landing.scan(dataset):
             record, problem = landing.parse(landed.raw) if landed.problem is None else (None, landed.problem)
             worths.add(landed.position, record)
@@ -131,7 +135,8 @@ def resolve_parents(con: duckdb.DuckDBPyConnection, context: StagingContext, obj
     """
     con.execute("""
         CREATE TABLE resolved (position BIGINT, number INTEGER, "column" VARCHAR, absent VARCHAR, named BOOLEAN, found BOOLEAN,
-            source_id VARCHAR, disposition VARCHAR, "table" VARCHAR, row_id VARCHAR, owner VARCHAR, company_row VARCHAR)
+            source_id VARCHAR, disposition VARCHAR, "table" VARCHAR, row_id VARCHAR, owner VARCHAR, company_row VARCHAR,
+            removed BOOLEAN)
     """)
     loaded: set[str] = set()
     for number, rule in enumerate(context.objects[object_name]["parents"], start=1):
@@ -149,7 +154,7 @@ _RESOLVED = """
          each AS (SELECT position, unnest(names) AS name, generate_subscripts(names, 1) AS place FROM named),
          found AS (SELECT e.position, arg_min(x, e.place) AS x FROM each e JOIN {table} x ON x.name = e.name GROUP BY e.position)
     SELECT n.position, $n, $column, $absent, len(n.names) > 0, f.x IS NOT NULL, f.x.source_id, f.x.disposition, f.x."table", f.x.row_id,
-           f.x.owner, f.x.company_row
+           f.x.owner, f.x.company_row, coalesce(f.x.removed, false)
     FROM named n LEFT JOIN found f USING (position)
 """
 
@@ -159,7 +164,8 @@ _JUDGED = """
     WITH wanting AS (
         SELECT position, CASE WHEN NOT named THEN 'parent.unnamed' WHEN NOT found THEN 'parent.not_in_source'
                               WHEN disposition = 'skipped' THEN 'parent.skipped' WHEN disposition = 'rejected' THEN 'parent.rejected'
-                              WHEN disposition = 'held' THEN 'parent.held' WHEN row_id IS NULL THEN 'parent.held' END AS code
+                              WHEN removed THEN 'parent.removed' WHEN disposition = 'held' THEN 'parent.held'
+                              WHEN row_id IS NULL THEN 'parent.held' END AS code
         FROM resolved WHERE absent = 'hold'),
     all_codes AS (
         SELECT position, code, CASE code WHEN 'parent.skipped' THEN 'skipped' ELSE 'held' END AS disposition
@@ -209,20 +215,28 @@ _PLACED = """
     joined AS MATERIALIZED (
         SELECT w.position, w."table", w.role, w.source_id, x.origin, coalesce(x.applied_hash, '') AS applied_hash, x.row_id AS given,
                e.row_id IS NOT NULL AS present, x.state IN ('present', 'kept') AS landed,
-               CASE WHEN e.row_id IS NULL AND w."table" = $main AND w.role = '' THEN h.ids END AS ids, w.created
-        FROM wanted w LEFT JOIN xw x ON x.source_id = w.source_id AND x."table" = w."table" AND x.role = w.role AND NOT x.alias
+               CASE WHEN e.row_id IS NULL AND w."table" = $main AND w.role = '' THEN h.ids END AS fitting, w.created,
+               a.choice, replace(a.named, $main || ':', '') AS named, coalesce(a.choice IN ('again', 'new') AND a.fresh, false) AS again
+        FROM wanted w LEFT JOIN answers a ON a.source_id = w.source_id
+        LEFT JOIN xw x ON x.source_id = w.source_id AND x."table" = w."table" AND x.role = w.role AND NOT x.alias
         LEFT JOIN everyone e ON e."table" = w."table" AND e.row_id = x.row_id
         LEFT JOIN hits h ON h.key = lower(w.match)),
-    shared AS (SELECT ids[1] AS id FROM joined WHERE ids IS NOT NULL GROUP BY ids[1] HAVING count(*) > 1)
+    answered AS (
+        SELECT *, coalesce(choice = 'new' OR (choice = 'row' AND list_contains(fitting, named)), false) AS firm FROM joined),
+    settled AS MATERIALIZED (
+        SELECT *, CASE WHEN NOT firm THEN fitting WHEN choice = 'row' THEN [named] END AS ids FROM answered),
+    shared AS (
+        SELECT ids[1] AS id, count(*) FILTER (firm) > 1 AS twice FROM settled WHERE ids IS NOT NULL GROUP BY ids[1] HAVING count(*) > 1)
     SELECT position, "table", role,
            coalesce(CASE WHEN present THEN given END, ids[1], given, new_id("table", role, source_id, created)) AS row_id,
            CASE WHEN ids IS NOT NULL THEN 'matched' ELSE coalesce(CASE WHEN present THEN origin END, 'created') END AS origin,
            present, applied_hash,
+           list_transform(fitting, lambda id: $main || ':' || id) AS fitting,
            CASE WHEN len(ids) > 1 THEN 'match.several'
-                WHEN ids[1] IN (SELECT id FROM shared) THEN 'match.shared'
-                WHEN landed AND NOT present AND ids IS NULL AND "table" IN (SELECT "table" FROM everyone) THEN 'match.removed'
+                WHEN s.twice OR (s.id IS NOT NULL AND NOT firm) THEN 'match.shared'
+                WHEN landed AND NOT present AND ids IS NULL AND NOT again AND "table" IN (SELECT "table" FROM everyone) THEN 'match.removed'
            END AS problem
-    FROM joined
+    FROM settled LEFT JOIN shared s ON s.id = ids[1]
 """
 
 _DECISIONS = """
@@ -230,7 +244,7 @@ _DECISIONS = """
     rows AS (
         SELECT position, bool_or(problem IS NOT NULL) AS stopped, list(DISTINCT problem) FILTER (problem IS NOT NULL) AS problems,
                list({t: "table", role: role, id: row_id, origin: origin, present: present, hash: applied_hash}
-                    ORDER BY "table", role) AS rows
+                    ORDER BY "table", role) AS rows, any_value(fitting) AS fitting
         FROM placed WHERE position >= $start AND position < $stop GROUP BY position),
     parents AS (
         SELECT position, list({c: "column", found: found, source: source_id, t: CASE WHEN row_id IS NOT NULL THEN "table" END, id: row_id,
@@ -239,6 +253,7 @@ _DECISIONS = """
         FROM resolved WHERE position >= $start AND position < $stop GROUP BY position)
     SELECT j.position, j.source_id, CASE WHEN r.stopped THEN 'held' ELSE j.disposition END AS disposition, j.into_id,
            list_concat(j.codes, coalesce(r.problems, [])) AS codes, j.created, coalesce(p.owner, '') AS owner,
-           coalesce(r.rows, []) AS rows, coalesce(p.parents, []) AS parents, CAST(NULL AS VARCHAR) AS company_row
+           coalesce(r.rows, []) AS rows, coalesce(p.parents, []) AS parents, CAST(NULL AS VARCHAR) AS company_row,
+           coalesce(r.fitting, []) AS fitting
     FROM judged j LEFT JOIN rows r USING (position) LEFT JOIN parents p USING (position) ORDER BY j.position
 """

@@ -265,7 +265,7 @@ def _money(context: StagingContext, object_name: str) -> Money | None:
     def read(record: Mapping[str, Any]) -> tuple[str, list[Decimal | None]]:
         return currency_code(currency(record)), [number(record.get("total"))]
 
-    return Money("total", table, [VALUE], read, frozenset({("loss", "total"), ("loss", VALUE)}))
+    return Money("total", {table: [VALUE]}, read, frozenset({("loss", "total"), ("loss", VALUE)}))
 
 
 def _money_of_lines(context: StagingContext, object_name: str) -> Money:
@@ -277,7 +277,7 @@ def _money_of_lines(context: StagingContext, object_name: str) -> Money:
         return currency_code(record.get("currency")), [number(of.get("price")), number(of.get("quantity"))]
 
     told = frozenset(("loss", name) for name in ("price", "quantity", "priceperunit"))
-    return Money("price by quantity", context.tables_of(object_name)[0], ["priceperunit", "quantity"], read, told)
+    return Money("price by quantity", {context.tables_of(object_name)[0]: ["priceperunit", "quantity"]}, read, told)
 
 
 ORDERS = Kind(OrderRows, late=((MAIN, Phase.Kind.CLOSE),), money=_money)

@@ -1,14 +1,16 @@
 """One person's row: mapped values, names, consent, owner and company, as the Web API takes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connectors.dataverse.columns import in_currency
 from loads.destination import SOURCE_ID
 from loads.models import Crosswalk
 from loads.staging.context import StagingContext
+from loads.staging.decisions import Money
 from loads.staging.rows import Draft, lossy_columns
-from loads.verification import BIND
+from loads.verification import BIND, MONEY
+from mapping.computed import number
 from mapping.consent import MEDIA, STRICTNESS, Consent, consent
 from mapping.fieldmaps import compile_fieldmaps, reader, rules_of
 from mapping.issues import Issue
@@ -19,8 +21,27 @@ if TYPE_CHECKING:
     from loads.staging.persons import Decision
 
 ANSWERS = {place: answer for answer, place in STRICTNESS.items()}
-OBJECT = "user"
+OBJECT, TABLES = "user", ("contact", "lead")
+NUMERIC = ("money", "decimal", "integer")  # transforms that make an amount of a number
 COMPANY_NAME_LIMIT = 100
+
+
+def moneys_of_people(context: StagingContext) -> list[Money]:
+    """The amounts that the maps put into columns of money, such as a lifetime value, by the field that says them; in the base currency."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for table in TABLES:
+        columns = context.destination.table(table).columns
+        for rule in rules_of(context.contents["maps"], OBJECT, table):
+            is_money = rule.column in columns and columns[rule.column].kind == MONEY and rule.transform in NUMERIC
+            if is_money and rule.state == "confirmed":
+                found.setdefault(rule.source, {name: [] for name in TABLES})[table][:] = [rule.column]
+    return [_money(source, tables) for source, tables in sorted(found.items())]
+
+
+def _money(source: str, tables: Mapping[str, Sequence[str]]) -> Money:
+    raw = reader(source)
+    names = {source, *(column for columns in tables.values() for column in columns)}
+    return Money(source, tables, lambda record: ("", [number(raw(record))]), frozenset(("loss", name) for name in names))
 
 
 class PersonRows:
@@ -30,7 +51,7 @@ class PersonRows:
         """Compile the maps once per table."""
         self.context, self.prefix = context, context.prefix
         maps = context.contents["maps"]
-        self.rules = {table: rules_of(maps, OBJECT, table) for table in ("contact", "lead")}
+        self.rules = {table: rules_of(maps, OBJECT, table) for table in TABLES}
         self.sources = {
             table: {rule.column: rule.source for rule in rules if rule.state == "confirmed"} for table, rules in self.rules.items()
         }

@@ -17,13 +17,15 @@ from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
 from loads.scans.reading import Wanted
-from loads.staging import companies, deciding, departed, existing, phases, placing
+from loads.staging import answers, companies, deciding, departed, existing, index, phases, placing, sums
 from loads.staging.context import StagingContext
-from loads.staging.people_rows import PersonRows
+from loads.staging.people_rows import PersonRows, moneys_of_people
 from loads.staging.quality import Quality
 from loads.staging.ranges import InRanges, bounds
 from loads.staging.rows import Draft, TableWriter
 from mapping.issues import Issue
+from mapping.quality import remedies
+from mapping.quality.remedies import APART
 
 OBJECT, TABLES = placing.OBJECT, placing.TABLES
 IDS = "ids.parquet"
@@ -58,6 +60,7 @@ class Decision(NamedTuple):
     no_mail: bool
     consent_noted: bool
     consent: list[int]
+    fitting: list[str]  # rows at the destination, or the record that stands for those with other last names
 
 
 class Persons(InRanges):
@@ -90,8 +93,10 @@ class Persons(InRanges):
         context, rows, quality = self.context, PersonRows(self.context), Quality(self.context, OBJECT)
         with phases.Dispositions(context.run, OBJECT, number) as dispositions, ExitStack() as stack:
             writers = {t: stack.enter_context(TableWriter(context, OBJECT, t, number, samples=self.samples)) for t in TABLES}
+            worths = stack.enter_context(sums.Worths(context, OBJECT, moneys_of_people(context)))
             decisions = _decisions(context.decisions(OBJECT), *bounds(number))
             for decision, record, problem in self.beside(number, decisions):
+                worths.add(decision.position, record)
                 _write_one(rows, quality, decision, record, problem, dispositions, writers)
 
 
@@ -104,6 +109,7 @@ def _decide(context: StagingContext, there: Sequence[Wanted]) -> None:
         existing.load_people(con, context.run, there)
         context.beat()
         _load_companies(con, context)
+        answers.load(con, context.run, OBJECT)
         placing.place(con, context)
         context.beat()
         copy(con, placing.IDS, context.path(IDS))
@@ -144,14 +150,23 @@ def _load_companies(con: duckdb.DuckDBPyConnection, context: StagingContext) -> 
     names = ((item.source_id, orjson.loads(item.raw)["name"]) for item in landed)  # derived by us: always objects
     fill(con, "company_names", COMPANY_NAMES, names)
     con.execute(
-        """
+        f"""
         CREATE TABLE parents AS
-        SELECT a.position, a.company, a.ambiguous, d.disposition, CASE WHEN d.disposition <> 'skipped' THEN r.row_id END AS row_id, n.name
-        FROM read_parquet(?) a LEFT JOIN read_parquet(?) d ON d.source_id = a.company
+        SELECT a.position, a.company, a.ambiguous, d.disposition, coalesce(d.removed, false) AS removed,
+               CASE WHEN d.disposition <> 'skipped' THEN r.row_id END AS row_id, n.name
+        FROM read_parquet(?) a LEFT JOIN (SELECT *, {index.GONE} AS removed FROM read_parquet(?)) d ON d.source_id = a.company
         LEFT JOIN company_rows r ON r.source_id = a.company LEFT JOIN company_names n ON n.source_id = a.company
-        """,
+        """,  # noqa: S608 - our own
         [str(context.path(companies.ASSIGNED)), paths],
     )
+    con.execute(_APART, {"records": remedies.records_with(APART, OBJECT, context.contents["quality"])})
+
+
+# People who load without the company that was removed.
+_APART = """
+    UPDATE parents SET disposition = NULL, removed = false, row_id = NULL FROM keys k
+    WHERE k.position = parents.position AND removed AND list_contains($records, left(sha256(k.source_id), 24))
+"""
 
 
 COMPANY_ROWS = pa.schema([("source_id", pa.string()), ("row_id", pa.string())])
@@ -167,7 +182,7 @@ def _write_one(
     dispositions: phases.Dispositions,
     writers: Mapping[str, TableWriter],
 ) -> None:
-    reasons = [reason(code, detail=problem or "") for code in decision.codes]
+    reasons = [reason(code, detail=answers.told(code, decision.fitting, problem or "")) for code in decision.codes]
     judged = record is not None and decision.disposition in ("planned", "held", "rejected")
     drafts, issues = list[tuple[str, Draft]](), list[Issue]()
     if record is not None and judged:

@@ -91,6 +91,30 @@ def add(run: Run, object_name: str, kind: str, tables: Iterable[str], worker: st
         _phase(run, object_name, table, kind, number, {})
 
 
+def unstaged(run: Run) -> set[str]:
+    """The objects that have phases and aren't staged: those that can't be, and those that need them."""
+    return set(run.phases.values_list("object_name", flat=True)) - set(run.staged)
+
+
+@transaction.atomic
+def block(run: Run, places: Sequence[tuple[str, str]], message: str) -> bool:
+    """Park an object that can't be staged: a phase of it says why, and one of each object that needs it waits behind.
+
+    places: object and main table, of itself first. False where it is known. Its ranges are nobody's any more.
+    """
+    locked = Run.objects.select_for_update().get(pk=run.pk)
+    known, [(object_name, table), *others] = unstaged(locked), places
+    if locked.state != Run.State.STAGING or object_name in {*locked.staged, *known}:
+        return False
+    number = _next_number(run)
+    phase = Phase.objects.create(run=run, number=number, object_name=object_name, table=table, state=Phase.State.BLOCKED, message=message)
+    behind = [place for place in others if place[0] not in known]
+    waiting = (Phase(run=run, number=number + n, object_name=name, table=of, behind=phase) for n, (name, of) in enumerate(behind, start=1))
+    Phase.objects.bulk_create(waiting)
+    run.staging_ranges.filter(object_name=object_name).delete()
+    return True
+
+
 def _held(run: Run, worker: str) -> Run:
     locked = Run.objects.select_for_update().get(pk=run.pk)
     if locked.worker != worker or locked.state != Run.State.STAGING:

@@ -1,4 +1,5 @@
-"""Placeholder parents: rows that stand for parents which the source doesn't have, where a remedy says so; one for all that name it.
+"""Placeholder parents: rows that stand for parents which the source doesn't have, or that somebody removed at the destination, where a
+remedy says so; one for all that name it.
 
 A placeholder has the id that the parent's own row would have. When the parent comes it takes the row over, as an update of it, and what
 hangs under the row stays; a person among others takes over the table too, whatever the matrix would have chosen.
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +25,8 @@ from loads.staging.record_rows import TableRows
 from loads.staging.rows import Draft
 from loads.verification import BIND
 from mapping.objects import may_be_stood_for
-from mapping.quality.remedies import PLACEHOLDER
+from mapping.quality import remedies
+from mapping.quality.remedies import APART, PLACEHOLDER
 from mapping.rowids import row_id
 from mapping.transforms import cut
 
@@ -61,9 +64,13 @@ def _path(run: Run, object_name: str) -> Path:
 
 
 def stand_in(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> None:
-    """Let placeholders stand for what `resolved` didn't find, for the records that have the remedy. Needs `ided`; safe to repeat."""
-    entries = [one for one in context.contents["quality"].get("remedies", ()) if one["object_name"] == object_name]
-    records = [record for one in entries if one["choice"] == PLACEHOLDER for record in one["records"]]
+    """Let placeholders stand for what `resolved` didn't find or was removed, for the records that have the remedy, and others do without.
+
+    Needs `ided`; safe to repeat.
+    """
+    quality = context.contents["quality"]
+    records = remedies.records_with(PLACEHOLDER, object_name, quality)
+    con.execute(_APART, {"records": remedies.records_with(APART, object_name, quality)})
     found: list[Placeholder] = []
     for number, rule in enumerate(context.objects[object_name]["parents"] if records else (), start=1):
         table = _table(context, object_name, rule)
@@ -80,12 +87,16 @@ def stand_in(con: duckdb.DuckDBPyConnection, context: StagingContext, object_nam
             file.add(*astuple(one))
 
 
+_APART = """
+    UPDATE resolved SET absent = 'leave' FROM ided i
+    WHERE i.position = resolved.position AND removed AND list_contains($records, left(sha256(i.source_id), 24))
+"""
 _WANTED = """
-    SELECT r.position, i.parents[$n][1] AS name FROM resolved r JOIN ided i USING (position)
-    WHERE r.number = $n AND r.named AND NOT r.found AND left(sha256(i.source_id), 24) IN (SELECT unnest($records))
+    SELECT r.position, CASE WHEN r.removed THEN r.source_id ELSE i.parents[$n][1] END AS name FROM resolved r JOIN ided i USING (position)
+    WHERE r.number = $n AND r.named AND (NOT r.found OR r.removed) AND left(sha256(i.source_id), 24) IN (SELECT unnest($records))
 """
 _STAND_IN = f"""
-    UPDATE resolved SET found = true, source_id = s.name, disposition = 'planned', "table" = $table, row_id = s.row_id
+    UPDATE resolved SET found = true, removed = false, source_id = s.name, disposition = 'planned', "table" = $table, row_id = s.row_id
     FROM (SELECT position, name, st.row_id FROM ({_WANTED}) JOIN standing st USING (name)) s
     WHERE resolved.position = s.position AND resolved.number = $n
 """  # noqa: S608 - our own
@@ -109,9 +120,16 @@ def _standing(context: StagingContext, parent: str, table: Table, names: Sequenc
     crosswalk.follow(context.run.environment, parent, [Given(name, table.name, given) for name, given in new.items()])
     ids = known | new
     there = context.destination.client.present(table.entity_set, table.primary_id, list(ids.values())) if ids else set()
+    _forget_applied(context, table, [given for given in known.values() if given not in there])
     there |= {one.row_id for name in context.run.staged for one in of_run(context.run, name)}  # of the objects before
     for name in names:
         yield Placeholder(parent, name, table.name, ids[name], ids[name] not in there)
+
+
+def _forget_applied(context: StagingContext, table: Table, row_ids: Sequence[str]) -> None:
+    """Rows that were there and are made as placeholders hold nothing of what was applied to them: who comes writes all of it."""
+    lost = Crosswalk.objects.filter(environment=context.run.environment, table=table.name, row_id__in=[UUID(one) for one in row_ids])
+    lost.update(applied_hash="", applied_run=None)
 
 
 def drafts(context: StagingContext, object_name: str) -> Iterator[tuple[str, Draft]]:

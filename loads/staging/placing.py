@@ -14,13 +14,13 @@ TABLES = ("contact", "lead")
 def place(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     """Table `decisions`: every record with its final disposition, table and row.
 
-    Needs `keys`, `clusters`, `decided` (deciding), `xw`, `everyone`, `there` (existing) and `parents` (companies).
+    Needs `keys`, `clusters`, `decided` (deciding), `xw`, `everyone`, `there` (existing), `parents` (companies) and `answers`.
     """
     give = {table: row_ids(context.engagement.slug, OBJECT, table) for table in TABLES}
     con.create_function(
         "new_id", lambda table, source_id, created: give[table](source_id, milliseconds(created)), ["VARCHAR"] * 3, "VARCHAR"
     )
-    for statement in (_PERSONS, _OWN, _GONE, _HITS, _FOUND, _CLAIMED, _PLACED, _DECISIONS):
+    for statement in (_PERSONS, _OWN, _GONE, _HITS, _ANSWERED, _FOUND, _CLAIMED, _PLACED, _DECISIONS):
         con.execute(statement)
 
 
@@ -54,23 +54,43 @@ _HITS = """
     GROUP BY p.cluster, t."table"
 """
 
-_FOUND = """
-    CREATE TABLE found AS
-    SELECT p.cluster, p.outcome, oc AS own_contact, ol AS own_lead,
-           CASE WHEN oc.cluster IS NULL THEN coalesce(hc.ids, []) ELSE [] END AS contacts,
-           CASE WHEN ol.cluster IS NULL THEN coalesce(hl.ids, []) ELSE [] END AS leads
-    FROM persons p
-    LEFT JOIN own oc ON oc.cluster = p.cluster AND oc."table" = 'contact'
-    LEFT JOIN own ol ON ol.cluster = p.cluster AND ol."table" = 'lead'
-    LEFT JOIN hits hc ON hc.cluster = p.cluster AND hc."table" = 'contact'
-    LEFT JOIN hits hl ON hl.cluster = p.cluster AND hl."table" = 'lead'
+# What somebody said about a person's rows, by any of the person's records, that of the surviving one first.
+_ANSWERED = """
+    CREATE TABLE answered AS
+    SELECT p.cluster, arg_min(a, (d.source_id <> p.source_id, d.source_id)) AS said
+    FROM answers a JOIN decided d ON d.source_id = a.source_id JOIN persons p ON p.cluster = d.cluster GROUP BY p.cluster
 """
 
+# Of the rows that fit the one that was named is left, or none where there is to be a new one. fitting: all of them, "table:id".
+_FOUND = """
+    CREATE TABLE found AS
+    WITH sought AS (
+        SELECT p.cluster, p.outcome, oc AS own_contact, ol AS own_lead, a.said,
+               CASE WHEN oc.cluster IS NULL THEN coalesce(hc.ids, []) ELSE [] END AS contacts,
+               CASE WHEN ol.cluster IS NULL THEN coalesce(hl.ids, []) ELSE [] END AS leads
+        FROM persons p
+        LEFT JOIN own oc ON oc.cluster = p.cluster AND oc."table" = 'contact'
+        LEFT JOIN own ol ON ol.cluster = p.cluster AND ol."table" = 'lead'
+        LEFT JOIN hits hc ON hc.cluster = p.cluster AND hc."table" = 'contact'
+        LEFT JOIN hits hl ON hl.cluster = p.cluster AND hl."table" = 'lead'
+        LEFT JOIN answered a ON a.cluster = p.cluster),
+    named AS (
+        SELECT *, list_concat(list_transform(contacts, lambda id: 'contact:' || id),
+                              list_transform(leads, lambda id: 'lead:' || id)) AS fitting FROM sought),
+    settled AS (
+        SELECT *, coalesce(said.choice = 'new' OR (said.choice = 'row' AND list_contains(fitting, said.named)), false) AS firm FROM named)
+    SELECT cluster, outcome, own_contact, own_lead, fitting, firm, coalesce(said.choice IN ('again', 'new') AND said.fresh, false) AS again,
+           CASE WHEN firm THEN list_filter(contacts, lambda id: said.named = 'contact:' || id) ELSE contacts END AS contacts,
+           CASE WHEN firm THEN list_filter(leads, lambda id: said.named = 'lead:' || id) ELSE leads END AS leads
+    FROM settled
+"""
+
+# Rows that several people fit, and those of them that are somebody's already, or by what somebody said, more than once.
 _CLAIMED = """
     CREATE TABLE claimed AS
-    SELECT id FROM (
-        SELECT cluster, unnest(contacts) AS id FROM found UNION ALL SELECT cluster, unnest(leads) FROM found
-        UNION ALL SELECT cluster, row_id FROM own)
+    SELECT id, count(DISTINCT cluster) FILTER (firm) > 1 AS twice FROM (
+        SELECT cluster, unnest(contacts) AS id, firm FROM found UNION ALL SELECT cluster, unnest(leads), firm FROM found
+        UNION ALL SELECT cluster, row_id, true FROM own)
     GROUP BY id HAVING count(DISTINCT cluster) > 1
 """
 
@@ -78,11 +98,13 @@ _PLACED = """
     CREATE TABLE placed AS
     SELECT f.cluster, f.own_contact, f.own_lead, f.contacts[1] AS contact, f.leads[1] AS lead,
            CASE WHEN f.own_contact.row_id IS NOT NULL OR len(f.contacts) > 0 THEN 'contact' ELSE f.outcome END AS "table",
+           f.fitting,
            CASE WHEN len(f.contacts) > 1 OR len(f.leads) > 1 THEN 'match.several'
-                WHEN f.contacts[1] IN (SELECT id FROM claimed) OR f.leads[1] IN (SELECT id FROM claimed) THEN 'match.shared'
+                WHEN cc.twice OR cl.twice OR (NOT f.firm AND (cc.id IS NOT NULL OR cl.id IS NOT NULL)) THEN 'match.shared'
                 WHEN g.cluster IS NOT NULL AND f.own_contact.row_id IS NULL AND f.own_lead.row_id IS NULL
-                     AND len(f.contacts) = 0 AND len(f.leads) = 0 THEN 'match.removed' END AS problem
+                     AND len(f.contacts) = 0 AND len(f.leads) = 0 AND NOT f.again THEN 'match.removed' END AS problem
     FROM found f LEFT JOIN (SELECT DISTINCT cluster FROM gone) g USING (cluster)
+    LEFT JOIN claimed cc ON cc.id = f.contacts[1] LEFT JOIN claimed cl ON cl.id = f.leads[1]
 """
 
 # lead_id: an open lead that becomes history of the person's new contact. untouched_lead: an open lead beside an existing contact.
@@ -90,10 +112,11 @@ _PLACED = """
 _DECISIONS = f"""
     CREATE TABLE decisions AS
     WITH judged AS (
-        SELECT d.*, p."table", k.owner, k.email, k.created, k.consent_noted,
+        SELECT d.*, p."table", p.fitting, k.owner, k.email, k.created, k.consent_noted,
                CASE WHEN d.disposition = 'planned' THEN list_filter([
                         p.problem,
-                        CASE a.disposition WHEN 'held' THEN 'parent.held' WHEN 'rejected' THEN 'parent.rejected' END
+                        CASE WHEN a.removed THEN 'parent.removed' WHEN a.disposition = 'held' THEN 'parent.held'
+                             WHEN a.disposition = 'rejected' THEN 'parent.rejected' END
                     ], lambda code: code IS NOT NULL) ELSE d.codes END AS reasons,
                p.own_contact, p.own_lead, p.contact, p.lead, a.row_id AS company_row, a.name AS company_name,
                coalesce(a.ambiguous, false) AS ambiguous_company,
@@ -120,7 +143,8 @@ _DECISIONS = f"""
            CASE WHEN j."table" = 'contact' AND e.row_id IS NULL THEN j.lead END AS untouched_lead,
            j.company_row, j.company_name, j.ambiguous_company, j.owner, coalesce(j.email, '') AS email, j.created,
            coalesce(j.suppressed, false) AS suppressed, coalesce(j.no_mail, false) AS no_mail, j.consent_noted,
-           [{", ".join(f"j.consent_{medium}" for medium in MEDIA)}] AS consent
+           [{", ".join(f"j.consent_{medium}" for medium in MEDIA)}] AS consent,
+           coalesce(j.fitting, CASE WHEN j.disposition = 'held' AND j.into_id IS NOT NULL THEN [j.into_id] END, []) AS fitting
     FROM judged j LEFT JOIN placed s ON s.cluster = j.cluster
     LEFT JOIN xw g ON g.source_id = j.source_id AND g."table" = j."table" AND g.role = '' AND NOT g.alias AND g.origin = 'created'
     LEFT JOIN everyone e ON e."table" = 'lead' AND e.open AND j."table" = 'contact' AND j.contact IS NULL

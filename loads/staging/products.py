@@ -16,6 +16,7 @@ from connectors import store
 from loads.bindings import BASE_UNIT
 from loads.destination import SOURCE_ID
 from loads.models import Crosswalk, Phase
+from loads.staging import answers
 from loads.staging.context import StagingContext
 from loads.staging.decisions import Built, Decision, Kind, Late, Money, Row
 from loads.staging.record_rows import RecordRows, TableRows, Values
@@ -26,6 +27,7 @@ from mapping.computed import number
 from mapping.fieldmaps import reader
 from mapping.issues import Issue, brief
 from mapping.jsontext import plain_text
+from mapping.quality.remedies import RETIRED as RETIRED_BY_OTHERS
 from mapping.rowids import row_id
 from mapping.transforms import clean, cut, utf16_length
 
@@ -115,6 +117,8 @@ class ProductRows(RecordRows):
         self.active = reader("value.active")
         self.clashes = frozenset(orjson.loads(context.path(CLASHES).read_bytes()))
         self.units = row_id(context.engagement.slug, object_name, UNITS, "uomschedule")
+        self.sold_again = answers.sold_again(context.run, object_name)
+        self.left = answers.left(context.run, object_name, RETIRED_BY_OTHERS)
 
     def build(self, record: dict[str, Any], decision: Decision) -> Built:
         """Draft, priced, published; an inactive one is retired in the end, when deals have it on their lines."""
@@ -138,7 +142,9 @@ class ProductRows(RecordRows):
             built.issues.append(Issue("price.none", "price", ", ".join(others), "note"))
         parents = [f"productpricelevel:{row.row_id}" for row in decision.rows if row.table != "product"]
         inactive, ours = self._inactive(record), product.origin == Crosswalk.Origin.CREATED
-        built.late.append(Late(Phase.Kind.PUBLISH, "product", product.row_id, {"for_sale": not inactive, "ours": ours}, parents))
+        for_sale = not inactive and decision.source_id not in self.left
+        publish = {"for_sale": for_sale, "ours": ours, "again": decision.source_id in self.sold_again}
+        built.late.append(Late(Phase.Kind.PUBLISH, "product", product.row_id, publish, parents))
         if inactive:
             product.state = RETIRED
         return built
@@ -244,7 +250,7 @@ def _money(context: StagingContext, object_name: str) -> Money:
         return currency_code(currency(record)), [number(price(record))]
 
     told = frozenset({("loss", "price"), ("loss", "amount"), ("note", "currency")})
-    return Money("price", "productpricelevel", ["amount"], read, told)
+    return Money("price", {"productpricelevel": ["amount"]}, read, told)
 
 
 PRODUCTS = Kind(

@@ -47,7 +47,7 @@ class Quality:
         """
         if disposition not in ("planned", "held", "rejected"):
             return disposition, reasons, issues
-        if self._remedies.leaves_out(source_id):
+        if self._remedies.leaves_out(source_id, reasons):
             return "skipped", [{"code": "remedy.skipped", "field": "", "detail": "", "severity": "note"}, *reasons], issues
         if self._by:
             disposition, reasons, issues = self._decided(disposition, reasons, drafts, issues)

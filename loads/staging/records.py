@@ -16,7 +16,7 @@ from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
 from loads.scans.reading import Wanted
-from loads.staging import departed, files, judging, known, phases, placeholders
+from loads.staging import answers, departed, files, judging, known, phases, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.decisions import MAIN, Builder, Built, Decision, Kind, read_decisions
 from loads.staging.quality import Quality
@@ -123,7 +123,7 @@ def _write_one(
     writers: Mapping[str, TableWriter],
     late: Mapping[tuple[str, str], LateWriter],
 ) -> None:
-    reasons = [reason(code, detail=problem) for code in decision.codes]
+    reasons = [reason(code, detail=answers.told(code, decision.fitting, problem)) for code in decision.codes]
     judged = record is not None and decision.disposition in ("planned", "held", "rejected")
     built = builder.build(record, decision) if record is not None and judged else Built([], [], [])
     issues = [*built.issues, *files.fit(quality.context, built.drafts)]

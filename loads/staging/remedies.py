@@ -6,14 +6,14 @@ from typing import Any
 import orjson
 
 from connectors.dataverse.metadata import Column
-from loads.staging import placeholders
+from loads.staging import answers, placeholders
 from loads.staging.context import StagingContext
 from loads.staging.rows import Draft
 from loads.verification import BIND
 from mapping.fieldmaps import original_values
 from mapping.issues import Issue
 from mapping.quality import remedies
-from mapping.quality.remedies import BLANK, OWNER, PLACEHOLDER, SKIP, TEXTS, TRUNCATE, VALUE
+from mapping.quality.remedies import BLANK, OWNER, PLACEHOLDER, REMOVED, SKIP, TEXTS, TRUNCATE, VALUE
 from mapping.quality.rules import TEXT
 from mapping.transforms import MEMO_LIMIT, cut, utf16_length, whole_text
 from workbench.engagements.errors import BadInput
@@ -31,6 +31,7 @@ class Remedies:
         for entry in mine:
             for record in entry["records"]:
                 self._of.setdefault(record, []).append(entry)
+        self._left = answers.left(context.run, object_name, REMOVED)
         self._standing = {one.key: f"{one.parent}:{one.source_id}" for one in placeholders.of_run(context.run, object_name)}
         for table in dict.fromkeys(entry["table"] for entry in mine if entry["table"]):
             context.destination.read_anew(table)
@@ -42,11 +43,12 @@ class Remedies:
     @property
     def leaves_any_out(self) -> bool:
         """Whether any record isn't loaded at all."""
-        return any(entry["choice"] == SKIP for entries in self._of.values() for entry in entries)
+        return bool(self._left) or any(entry["choice"] == SKIP for entries in self._of.values() for entry in entries)
 
-    def leaves_out(self, source_id: str) -> bool:
-        """Whether the record isn't loaded at all."""
-        return any(entry["choice"] == SKIP for entry in self.of(source_id))
+    def leaves_out(self, source_id: str, reasons: Sequence[Entry]) -> bool:
+        """Whether the record isn't loaded at all, or stays without the row that somebody removed. reasons: of set-based staging."""
+        stays_away = source_id in self._left and any(one["code"] == REMOVED for one in reasons)
+        return stays_away or any(entry["choice"] == SKIP for entry in self.of(source_id))
 
     def apply(self, source_id: str, drafts: Sequence[tuple[str, Draft]]) -> list[Issue]:
         """Put the remedies of a record into its drafts; what was done, to be told beside its other issues."""

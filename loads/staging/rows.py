@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import orjson
 
 from connectors import store
-from connectors.dataverse.metadata import Table
+from connectors.dataverse.metadata import Column, Table
 from connectors.storable import storable
 from loads import staged
 from loads.destination import EDITED_ON, EDITOR, RUN_ID
@@ -18,9 +19,11 @@ from loads.models import Crosswalk
 from loads.staging.conflicts import Conflicts, Settled
 from loads.staging.context import StagingContext
 from loads.staging.merging import Applied, changeable, read_key
-from loads.verification import BIND, column_name, same
+from loads.verification import BIND, CURRENCY, column_name, same
+from mapping.computed import number
 from mapping.consent import consent_columns, stricter_values
 from mapping.issues import Issue
+from mapping.transforms import rounded
 
 SAMPLES = 25
 TARGET = "Microsoft.Dynamics.CRM.lookuplogicalname"  # says which table a lookup with several targets points at
@@ -115,9 +118,8 @@ class TableWriter:
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
         bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
-        keys = sorted(
-            {key for body in bodies for key in read_keys(self.table, changeable(self.table, body))} | {EDITOR, EDITED_ON, *self._beside}
-        )
+        asked = {key for body in bodies for key in read_keys(self.table, changeable(self.table, body))}
+        keys = asked | {EDITOR, EDITED_ON, *self._beside} | ({CURRENCY} if asked & self._amounts.keys() else set())
         client = self.context.destination.client
         ids = [draft.row_id for draft in drafts]
         rows = client.retrieve(self.table.entity_set, self.table.primary_id, ids, sorted(keys), annotations=TARGET)
@@ -177,6 +179,7 @@ class TableWriter:
     def _merged(self, draft: Draft, there: Mapping[str, Any], last: Applied) -> dict[str, Any]:
         """What may be written into a row that was there before us, as it is."""
         writable = changeable(self.table, draft.values)
+        writable |= self._in_currency_of(there, writable, draft)
         refusals = {key: writable[key] for key in consent_columns(self.context.prefix) if key in writable}
         own = f"{self.context.prefix}_"
         merged = {
@@ -188,6 +191,23 @@ class TableWriter:
             if other not in merged:
                 merged.pop(column, None)
         return {**merged, **stricter_values(refusals, there), **draft.always}
+
+    @cached_property
+    def _amounts(self) -> dict[str, Column]:
+        """The columns that keep as many decimals as their row's currency has."""
+        return {name: column for name, column in self.table.columns.items() if column.by_currency}
+
+    def _in_currency_of(self, there: Mapping[str, Any], values: Mapping[str, Any], draft: Draft) -> dict[str, float]:
+        """Amounts with the decimals of the currency that a row has already; the draft says which of them lose by it."""
+        base, decimals = self.context.decimals(), self.context.destination.decimals.get(str(there.get(CURRENCY) or "").lower())
+        if decimals is None or decimals == base:
+            return {}
+        source, found = draft.source(), dict[str, float]()
+        for name, column in self._amounts.items():
+            if values.get(name) is not None:
+                found[name], is_less = _rounded(values[name], source.get(name), replace(column, precision=base), decimals)
+                draft.lossy = sorted({*draft.lossy, name}) if is_less else draft.lossy
+        return found
 
     def _is_free(self, key: str, there: Mapping[str, Any], last: Applied) -> bool:
         """Whether a column is empty, or holds what we filled it with."""
@@ -242,6 +262,18 @@ class LateWriter:
             row_id, source_id, position, role, main_table, "update", origin, body, list(parents),
             None, None, "", [], [], None, None, None,
         )  # fmt: skip
+
+
+def _rounded(value: Any, source: Any, column: Column, decimals: int) -> tuple[float, bool]:
+    """An amount as a column keeps it, with so many decimals instead, and whether that is less than was meant.
+
+    source: the number itself, unless something else was taken in its place.
+    """
+    whole = number(source)
+    if whole is None or rounded(whole, column)[0] != value:
+        whole = Decimal(str(value))
+    kept, issue = rounded(whole, replace(column, precision=decimals))
+    return kept, issue is not None
 
 
 def lossy_columns(issues: Iterable[Issue], sources: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:

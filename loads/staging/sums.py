@@ -1,14 +1,13 @@
 """What must add up before the first row is sent: each landed record once, and money by object and currency.
 
-Landed records are counted in the datasets and their money is read before anything is decided of them; against both stands what staging
-wrote: dispositions, and the values in the rows that the load sends. Numbers are exact. Memory holds a few groups of records, and a call
-looks at as many ranges as fit a task.
+Landed records are counted in the datasets and their money is read in the raw ones, before anything is decided of them or, of people, as
+their rows are built; against both stands what staging wrote: dispositions, and the values in the rows that the load sends. Numbers are
+exact. Memory holds a few groups of records, and a call looks at as many ranges as fit a task.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
-from functools import partial
 from heapq import merge
 from itertools import groupby, repeat
 from math import prod
@@ -21,18 +20,18 @@ import pyarrow as pa
 from connectors import store
 from loads import bindings, staged
 from loads.staging.context import StagingContext
-from loads.staging.decisions import Kind, Money
+from loads.staging.decisions import Money
 from loads.staging.ranges import RANGE
 from loads.sums import AMOUNTS, DISPOSITIONS, PARTS
 from loads.verification import BIND
 from mapping.transforms.numbers import EXACT, NOISE
 
-# factors: the numbers whose product a record is worth, as text; null where it says none.
+# money: the name of what a record is worth. factors: the numbers whose product that is, as text; null where it says none.
 WORTHS_KIND = "worths"
-WORTHS = pa.schema([("position", pa.int64()), ("currency", pa.string()), ("factors", pa.list_(pa.string()))])
+WORTHS = pa.schema([("position", pa.int64()), ("money", pa.string()), ("currency", pa.string()), ("factors", pa.list_(pa.string()))])
 CURRENCY = f"transactioncurrencyid{BIND}"
-OF_ROWS = ("position", "role", "action", "origin", "values", "left")
-WORTH, SAID, ROW = range(3)
+OF_ROWS = ("position", "role", "action", "origin", "values", "left", "lossy")
+WORTH, SAID = "", staged.DISPOSITIONS_KIND  # beside the tables, by which rows stand
 ISO, OTHER = 3, "other"  # letters of a currency's code; what no code is
 AT_ONCE = 5  # ranges of records that a call looks at
 SHOWN_DECIMALS = Decimal("1e-20")
@@ -43,13 +42,12 @@ Factors = Sequence[Decimal | None]
 class Worths:
     """Writes what the records of an object are worth as they are landed, a file per range; a context manager.
 
-    Nothing where the kind has no money.
+    Nothing where the object has no money.
     """
 
-    def __init__(self, context: StagingContext, object_name: str, kind: Kind) -> None:
+    def __init__(self, context: StagingContext, object_name: str, moneys: Sequence[Money]) -> None:
         """Nothing is written before the first record."""
-        self._context, self._object_name = context, object_name
-        self._money = kind.money(context, object_name) if kind.money else None
+        self._context, self._object_name, self._moneys = context, object_name, moneys
         self._file: store.ParquetFile | None = None
         self._number = -1
 
@@ -62,10 +60,10 @@ class Worths:
 
     def add(self, position: int, record: Mapping[str, Any] | None) -> None:
         """One record; None for a line that is none."""
-        if self._money:
-            code, factors = self._money.read(record or {})
+        for money in self._moneys:
+            code, factors = money.read(record or {})
             texts = [None if one is None else str(one) for one in factors]
-            self._of(position // RANGE).add(position, self._named(code), texts)
+            self._of(position // RANGE).add(position, money.name, self._named(code), texts)
 
     def _named(self, code: str) -> str:
         """The currency that a record is summed under: what is no code can be anything, and is one line together."""
@@ -121,16 +119,20 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A staged row that holds money. currency: '' where its record's counts. kept: it is left with what is there."""
+    """A staged row that holds money. currency: '' where its record's counts. kept: it is left with what is there.
+
+    lossy: it says itself that it holds less, as one that was there before in a currency of fewer decimals.
+    """
 
     currency: str
     factors: Factors
     kept: bool
+    lossy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A landed record beside what staging made of it. disposition: '' where it has none."""
+    """A landed record beside what staging made of it. disposition: '' where it has none. unmapped: the maps give its table no column."""
 
     position: int
     currency: str
@@ -138,46 +140,38 @@ class Compared:
     disposition: str
     reasons: bytes
     rows: Sequence[Row]
+    unmapped: bool = False
 
 
-def take_next(context: StagingContext, kinds: Mapping[str, Kind]) -> dict[str, Any]:
-    """The run's sums once another part of them is taken, see `loads.models.Run.sums`; anew where they were whole. kinds: by object.
+def take_next(context: StagingContext, moneys: Mapping[str, Sequence[Money]]) -> dict[str, Any]:
+    """The run's sums once another part of them is taken, see `loads.models.Run.sums`; anew where they were whole. moneys: by object.
 
-    {"records": [per object], "money": [per object and currency], "left": [[object, range] whose money isn't summed yet]}.
+    {"records": [per object], "money": [per object, money and currency], "left": [[object, range] whose money isn't summed yet]}.
     """
     sums = context.run.sums
     if not sums.get("left"):
-        named = {name: kinds[name] for name in context.order.names if name in kinds}
-        left = [[name, number] for name, kind in named.items() for number in _ranges(context, name, kind)]
+        left = [[name, number] for name in moneys for number in _ranges(context, name)]
         told = [_records(context, name) for name in context.run.staged if name in context.run.datasets]
         return {"records": told, "money": [], "left": left}
-    found = {(one["object"], one["currency"]): Sum.of(one) for one in sums["money"]}
+    found = {(one["object"], one["name"], one["currency"]): Sum.of(one) for one in sums["money"]}
     with localcontext(EXACT):
         for name, number in sums["left"][:AT_ONCE]:
-            _add_range(context, name, kinds[name], number, found)
+            _add_range(context, name, moneys[name], number, found)
             context.beat()
     left = sums["left"][AT_ONCE:]
-    return {**sums, "money": [_told(context, kinds, *key, one, whole=not left) for key, one in sorted(found.items())], "left": left}
+    return {**sums, "money": [_told(*key, one, whole=not left) for key, one in sorted(found.items())], "left": left}
 
 
-def _told(context: StagingContext, kinds: Mapping[str, Kind], object_name: str, currency: str, one: Sum, *, whole: bool) -> dict[str, Any]:
+def _told(object_name: str, name: str, currency: str, one: Sum, *, whole: bool) -> dict[str, Any]:
     content = one.content()
     if whole:
-        content |= {name: _shown(Decimal(content[name])) for name in AMOUNTS}
-    return {"object": object_name, "name": _money_of(context, kinds[object_name], object_name).name, "currency": currency, **content}
+        content |= {amount: _shown(Decimal(content[amount])) for amount in AMOUNTS}
+    return {"object": object_name, "name": name, "currency": currency, **content}
 
 
-def _money_of(context: StagingContext, kind: Kind, object_name: str) -> Money:
-    money = kind.money(context, object_name) if kind.money else None
-    if money is None:
-        raise AssertionError(f"{object_name} has no money.")
-    return money
-
-
-def _ranges(context: StagingContext, object_name: str, kind: Kind) -> range:
-    """The ranges of an object whose money is summed; none where it has no money."""
-    has_money = kind.money is not None and kind.money(context, object_name) is not None
-    return range(len(staged.parts(context.run, object_name, staged.DISPOSITIONS_KIND)) if has_money else 0)
+def _ranges(context: StagingContext, object_name: str) -> range:
+    """The ranges of an object whose money is summed."""
+    return range(len(staged.parts(context.run, object_name, staged.DISPOSITIONS_KIND)))
 
 
 def _records(context: StagingContext, object_name: str) -> dict[str, Any]:
@@ -190,13 +184,17 @@ def _records(context: StagingContext, object_name: str) -> dict[str, Any]:
     return {"object": object_name, "landed": context.dataset(object_name).rows, **counts, "doubled": doubled}
 
 
-def _add_range(context: StagingContext, object_name: str, kind: Kind, number: int, found: dict[tuple[str, str], Sum]) -> None:
-    """The money of a range of records into the sums by object and currency."""
-    money = _money_of(context, kind, object_name)
-    sums = {currency: one for (name, currency), one in found.items() if name == object_name}
-    for one in _compared(context, object_name, money, number):
-        add(sums, money, one)
-    found |= {(object_name, currency): one for currency, one in sums.items()}
+def _add_range(
+    context: StagingContext, object_name: str, moneys: Sequence[Money], number: int, found: dict[tuple[str, str, str], Sum]
+) -> None:
+    """The money of a range of records into the sums by object, money and currency."""
+    sums: dict[str, dict[str, Sum]] = {money.name: {} for money in moneys}
+    for (of, name, currency), known in found.items():
+        if of == object_name:
+            sums[name][currency] = known
+    for money, one in _compared(context, object_name, moneys, number):
+        add(sums[money.name], money, one)
+    found |= {(object_name, name, currency): one for name, of in sums.items() for currency, one in of.items()}
 
 
 def add(sums: dict[str, Sum], money: Money, one: Compared) -> None:
@@ -206,6 +204,8 @@ def add(sums: dict[str, Sum], money: Money, one: Compared) -> None:
     own.without += None in one.factors
     if one.disposition == "planned" and any(row.kept for row in one.rows):
         own.parts["kept"] += worth
+    elif one.disposition == "planned" and one.unmapped:
+        own.changed -= worth
     elif one.disposition == "planned":
         _add_planned(sums, money, one)
     elif one.disposition in PARTS and not one.rows:
@@ -220,7 +220,7 @@ def _add_planned(sums: dict[str, Sum], money: Money, one: Compared) -> None:
     for row in one.rows:
         code = row.currency or one.currency
         amounts[code] = amounts.get(code, Decimal(0)) + _worth(row.factors)
-    alike = any(row.currency in ("", one.currency) and _alike(row.factors, one.factors) for row in one.rows)
+    alike = any(row.currency in ("", one.currency) and (row.lossy or _alike(row.factors, one.factors)) for row in one.rows)
     for code, amount in amounts.items():
         into, meant = sums.setdefault(code, Sum()), _worth(one.factors) if code == one.currency else Decimal(0)
         into.parts["staged"] += amount
@@ -249,37 +249,55 @@ def _explained(reasons: bytes, money: Money) -> bool:
     return any((one["severity"], one["field"]) in money.told for one in orjson.loads(reasons))
 
 
-def _compared(context: StagingContext, object_name: str, money: Money, number: int) -> Iterator[Compared]:
-    """Each record of a range, by its place: three files in one order, read beside each other."""
-    read = partial(_row, columns=money.columns, codes=bindings.currencies_of(context.run.environment))
-    asked = {
-        WORTH: (WORTHS_KIND, WORTHS.names),
-        SAID: (staged.DISPOSITIONS_KIND, ("position", "disposition", "reasons")),
-        ROW: (money.table, OF_ROWS),
-    }
-    paths = {kind: staged.part(context.run, object_name, name, number) for kind, (name, _) in asked.items()}
-    files = {kind: staged.read_columns([path], asked[kind][1]) if path.exists() else iter(()) for kind, path in paths.items()}
-    together = merge(*(zip(repeat(kind), rows) for kind, rows in files.items()), key=_position)
-    for position, group in groupby(together, key=_position):
-        found: dict[int, list[Mapping[str, Any]]] = {kind: [] for kind in files}
+def _compared(context: StagingContext, object_name: str, moneys: Sequence[Money], number: int) -> Iterator[tuple[Money, Compared]]:
+    """Each record of a range, by its place, with each of its moneys: files in one order, read beside each other."""
+    codes = bindings.currencies_of(context.run.environment)
+    tables = {table: OF_ROWS for money in moneys for table, columns in money.tables.items() if columns}
+    asked = {WORTH: (WORTHS_KIND, WORTHS.names), SAID: (SAID, ("position", "disposition", "main_table", "reasons"))}
+    asked |= {table: (table, columns) for table, columns in tables.items()}
+    files = [
+        zip(repeat(kind), staged.read_columns([path], columns), strict=False)
+        for kind, (name, columns) in asked.items()
+        if (path := staged.part(context.run, object_name, name, number)).exists()
+    ]
+    for position, group in groupby(merge(*files, key=_position), key=_position):
+        found: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in asked}
         for kind, row in group:
             found[kind].append(row)
-        [worth], [told] = found[WORTH][:1] or [{}], found[SAID][:1] or [{}]
-        yield Compared(
-            position,
-            worth.get("currency") or context.base_currency,
-            _numbers(worth.get("factors") or [None for _ in money.columns]),
-            told.get("disposition", ""),
-            told.get("reasons", b"[]"),
-            [read(row) for row in found[ROW]],
-        )
+        worths = {worth["money"]: worth for worth in found[WORTH]}
+        [told] = found[SAID][:1] or [{}]
+        for money in moneys:
+            yield money, _of_money(money, position, worths.get(money.name, {}), told, found, codes, context.base_currency)
 
 
-def _position(found: tuple[int, Mapping[str, Any]]) -> int:
+def _of_money(
+    money: Money,
+    position: int,
+    worth: Mapping[str, Any],
+    told: Mapping[str, Any],
+    found: Mapping[str, Sequence[Mapping[str, Any]]],
+    codes: Mapping[str, str],
+    base_currency: str,
+) -> Compared:
+    """One of a record's moneys. worth, told: what was read of the raw record, and its disposition. found: its rows, by table."""
+    main = told.get("main_table", "")
+    counting = {main: money.tables[main]} if main in money.tables else money.tables
+    return Compared(
+        position,
+        worth.get("currency") or base_currency,
+        _numbers(worth.get("factors") or [None] * money.factors),
+        told.get("disposition", ""),
+        told.get("reasons", b"[]"),
+        [_row(row, columns, codes) for table, columns in counting.items() if columns for row in found[table]],
+        unmapped=not any(counting.values()),
+    )
+
+
+def _position(found: tuple[str, Mapping[str, Any]]) -> int:
     return int(found[1]["position"])
 
 
-def _row(row: Mapping[str, Any], *, columns: Sequence[str], codes: Mapping[str, str]) -> Row:
+def _row(row: Mapping[str, Any], columns: Sequence[str], codes: Mapping[str, str]) -> Row:
     """codes: row id of a currency -> its code. A price has its currency as its role.
 
     A number that isn't sent is left as it is there: of a row that a person edited, and of one that was there before us.
@@ -290,7 +308,7 @@ def _row(row: Mapping[str, Any], *, columns: Sequence[str], codes: Mapping[str, 
     code = codes.get(bind, bind) if bind else row["role"] if row["role"] in codes.values() else ""
     found = row["action"] == "update" and row["origin"] == "matched"
     kept = row["action"] == "conflict" or any(name in left for name in columns) or (found and None in factors)
-    return Row(code, factors, kept)
+    return Row(code, factors, kept, any(name in row["lossy"] for name in columns))
 
 
 def _numbers(texts: Sequence[str | None]) -> list[Decimal | None]:

@@ -1,12 +1,16 @@
-"""Checks of what an environment is: does it answer, who is there, which money, which tables, which settings bear on what loads."""
+"""Checks of what an environment is: whether and how fast it answers, who is there, which money, tables and settings bear on the load."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
 from connectors.base import Finding
 from connectors.dataverse import directory
+from connectors.latency import FAR_MS, in_words, round_trip_ms
+from mapping import estimates
 from mapping.checks.look import Look
 from mapping.checks.registry import check
+from mapping.counts import rows_per_table
 
 GROUP = "Environment"
 
@@ -15,6 +19,27 @@ GROUP = "Environment"
 def environment_answers(look: Look) -> Iterator[Finding]:
     """Signed in, and as whom."""
     yield Finding("environment_answers", "info", f"Signed in as application user {look.me['UserId']}.")
+
+
+@check("latency", "Round trip", GROUP, "How long a request takes there and back, and how long the load waits for that alone.")
+def latency(look: Look) -> Iterator[Finding]:
+    """The round trip, and what it comes to for the rows of the plan."""
+    ms, rows_per_call = round_trip_ms(look.client.who_am_i), estimates.volume().rows_per_call
+    rows = sum(sum(tables.values()) for tables in rows_per_table(look.engagement).values())
+    calls = 2 * math.ceil(rows / rows_per_call)  # written, and read back
+    way = _duration(calls * ms / 1000)
+    waits = f"{calls:,} requests of {rows_per_call} rows write and read back the plan's {rows:,} rows: {way} on the way"
+    evidence = f"{in_words(ms)} {waits}, one after the other; a share of that where several go at once." if rows else in_words(ms)
+    remedy = "Run the workers on a machine in the environment's region." if ms >= FAR_MS else ""
+    yield Finding("latency", "warning" if remedy else "info", evidence, remedy)
+
+
+def _duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as is fit."""
+    for most, unit, length in ((90, "s", 1), (90 * 60, "min", 60)):
+        if seconds < most:
+            return f"{max(1, round(seconds / length))} {unit}"
+    return f"{seconds / 3600:,.1f} h"
 
 
 @check("users", "Users", GROUP, "Who can own rows, and whether an e-mail address belongs to one user only.")

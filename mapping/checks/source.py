@@ -24,6 +24,7 @@ FIELD_LIMIT = Decision(
 
 register(
     Check("data_centre", "Data centre", "source", SOURCE, "Whether the key is accepted in the data centre that the connection names."),
+    Check("source_latency", "Round trip", "source", SOURCE, "How long a request takes there and back."),
     Check("field_limit", "Unique fields", "source", SOURCE, "How near the project is to its limit of unique fields.", FIELD_LIMIT),
     Check("forgotten", "Forgotten people", "source", SOURCE, "How many people asked the source to be forgotten: they are skipped."),
     Check("rate_limit", "Rate limits", "source", SOURCE, "Whether the source refused some of the checks' own calls for their rate."),

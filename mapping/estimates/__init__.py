@@ -33,6 +33,7 @@ class Volume:
     overhead: int
     character: int
     rows_a_second: int
+    rows_per_call: int
     pool: int
     pool_per_licence: int
     pool_at_most: int

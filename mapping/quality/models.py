@@ -70,9 +70,11 @@ class QualityDuty(models.Model):
 
 
 class Remedy(models.Model):
-    """What is done about one record, or one column of its row, that the destination refused; see `mapping.quality.remedies`.
+    """What is done about one record, or one column of its row, that didn't load; see `mapping.quality.remedies`.
 
     table, column: empty where the whole record is meant. code: the reason that it answers. value: as a person wrote it.
+    question: of QUESTIONS what an answer about the whole record is to; '' of remedies. environment: the kind of the one that an answer
+    about its rows is for; '' where it is for all.
     """
 
     engagement = models.ForeignKey(Engagement, on_delete=models.CASCADE, related_name="remedies")
@@ -81,6 +83,8 @@ class Remedy(models.Model):
     table = models.CharField(max_length=60, blank=True)
     column = models.CharField(max_length=100, blank=True)
     code = models.CharField(max_length=80)
+    question = models.CharField(max_length=6, blank=True)
+    environment = models.CharField(max_length=12, blank=True)
     choice = models.CharField(max_length=10)
     value = models.CharField(max_length=2_000, blank=True)
     decided_by = models.CharField(max_length=150)
@@ -89,7 +93,11 @@ class Remedy(models.Model):
     class Meta:
         ordering = ["object_name", "source_id", "table", "column"]
         verbose_name_plural = "remedies"
-        constraints = [models.UniqueConstraint(fields=["engagement", "object_name", "source_id", "table", "column"], name="remedy_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["engagement", "object_name", "source_id", "table", "column", "question", "environment"], name="remedy_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.object_name}:{self.source_id} {self.column}: {self.choice}"

@@ -2,9 +2,13 @@
 
 They are part of the plan's `quality`, so that a run follows exactly the ones that it was opened with and the customer's signature covers
 them. Records stand in the plan as digests of their ids, since ids may be addresses.
+
+Some are answers to a question that staging holds records for: which row of the destination a record is, whether records are one person,
+whether a person is a lead. Those about rows name an environment, since each has rows of its own; they are no part of the plan, as what is
+decided about edited rows isn't: they hold from the environment's next staging on.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
@@ -12,6 +16,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from mapping.likeness.evidence import labels_of
@@ -22,7 +27,9 @@ from workbench.engagements import history
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Engagement
 
-SKIP, BLANK, TRUNCATE, VALUE, OWNER, PLACEHOLDER = "skip", "blank", "truncate", "value", "owner", "parent"
+SKIP, BLANK, TRUNCATE, VALUE, OWNER, PLACEHOLDER, APART = "skip", "blank", "truncate", "value", "owner", "parent", "apart"
+ROW, OLDEST, NEWEST, NEW, AGAIN, LEAVE = "row", "oldest", "newest", "new", "again", "leave"
+ONE, SEVERAL, MATRIX, CONTACT, LEAD = "one", "several", "matrix", "contact", "lead"
 REMEDIES: Mapping[str, Choice] = {
     choice.name: choice
     for choice in (
@@ -40,12 +47,51 @@ REMEDIES: Mapping[str, Choice] = {
             "Placeholder parent",
             "A marked row stands for the missing parent, one for all records that name it; when the parent comes, it takes that row over.",
         ),
+        Choice(ROW, "Load into this row", "The record fills the row that is named, as far as the signed fill rule lets it."),
+        Choice(OLDEST, "Oldest row", "Of the rows that fit, each record fills the one that was created first."),
+        Choice(NEWEST, "Most recently changed row", "Of the rows that fit, each record fills the one that was changed last."),
+        Choice(NEW, "Make a new row", "None of the rows that fit is the record's; it gets one of its own."),
+        Choice(
+            AGAIN,
+            "Make again",
+            "The row that somebody removed is made again, one that was retired is on sale again; once, not whenever it happens.",
+        ),
+        Choice(
+            LEAVE, "Leave it so", "What somebody did to the row stands in this environment; a record whose row is gone isn't loaded there."
+        ),
+        Choice(
+            ONE,
+            "One person",
+            "All records of the address are one person, whatever the last names: the newest stands, the others are merged.",
+        ),
+        Choice(SEVERAL, "Different persons", "Each last name of the address is a person with a row of their own."),
+        Choice(MATRIX, "As the matrix says", "The address is a person's like any other; the signed matrix says where it goes."),
+        Choice(CONTACT, "Contact", "The person becomes a contact."),
+        Choice(LEAD, "Lead", "The person becomes a lead."),
+        Choice(APART, "Without the parent", "The record loads without the lookup to the row that was removed."),
         Choice(SKIP, "Leave out", "The record isn't loaded; what can't be without it isn't either."),
     )
 }
 TOO_LONG, NO_PARENT = "0x80044331", "parent.not_in_source"
-OF_RECORDS = (SKIP, PLACEHOLDER)  # remedies of the whole record
-WITH_VALUE = (VALUE, TEXT)  # remedies with which something is written: the value, or the column that keeps it
+SHARED_ROW, SEVERAL_ROWS, REMOVED, RETIRED = "match.shared", "match.several", "match.removed", "conflict.retired"
+NAMES_DIFFER = "cluster.last_names_differ"
+WHICH, WHO, WHERE = QUESTIONS = "row", "person", "table"
+# What staging asks about whole records: reason code -> the question, and its answers. Leaving a record out is an answer to any.
+ASKED: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    SEVERAL_ROWS: (WHICH, (ROW, OLDEST, NEWEST, NEW)),
+    SHARED_ROW: (WHICH, (ROW, NEW)),
+    REMOVED: (WHICH, (AGAIN, LEAVE)),
+    RETIRED: (WHICH, (AGAIN, LEAVE)),
+    NAMES_DIFFER: (WHO, (ONE, SEVERAL)),
+    "email.role_address": (WHERE, (MATRIX, CONTACT, LEAD)),
+    "split.review": (WHERE, (CONTACT, LEAD)),
+    "split.stage_blank": (WHERE, (CONTACT, LEAD)),
+}
+QUESTION_OF: Mapping[str, str] = {choice: question for question, choices in ASKED.values() for choice in choices}
+PICKED = (OLDEST, NEWEST)  # they become the row that they pick
+OF_RECORDS = (SKIP, PLACEHOLDER, APART, *QUESTION_OF)  # remedies of the whole record
+OF_PARENTS: Mapping[str, Sequence[str]] = {NO_PARENT: (PLACEHOLDER,), "parent.removed": (PLACEHOLDER, APART)}
+WITH_VALUE = (VALUE, TEXT, ROW)  # remedies with which something is written: the value, the column that keeps it, or the row
 TRANSFORM_OF: Mapping[str, str] = {
     "String": "text", "Memo": "memo", "Integer": "integer", "BigInt": "integer", "Decimal": "decimal", "Double": "decimal",
     "Money": "money", "Boolean": "boolean", "DateTime": "datetime", "Choice": "choice", "MultiChoice": "multichoice",
@@ -56,7 +102,10 @@ TEXTS = ("String", "Memo")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A remedy for one record. table, column: '' where the whole record is meant. code: the reason that it answers."""
+    """A remedy for one record. table, column: '' where the whole record is meant. code: the reason that it answers.
+
+    environment: its kind, of answers about its rows. A row is named "table:id".
+    """
 
     object_name: str
     source_id: str
@@ -65,12 +114,21 @@ class Given:
     code: str
     choice: str
     value: str = ""
+    environment: str = ""
+
+    @property
+    def question(self) -> str:
+        """What it is an answer to; '' of other remedies."""
+        return QUESTION_OF.get(self.choice, "")
 
 
 def offered(column: ColumnLike | None, code: str) -> list[Choice]:
     """The remedies that fit a refusal, the likeliest first. column: the one that it is about, None where it is about the record."""
     kind = column.kind if column else ""
-    names = [PLACEHOLDER, SKIP] if code == NO_PARENT else [SKIP]
+    if code in ASKED:
+        _, answers = ASKED[code]
+        return [REMEDIES[name] for name in (*answers, *([] if LEAVE in answers else [SKIP]))]
+    names = [*OF_PARENTS.get(code, ()), SKIP]
     if kind == "Owner":
         names = [OWNER, SKIP]
     elif kind in LOOKUPS:
@@ -103,15 +161,21 @@ def fallback_for(column: ColumnLike, name: str, columns: Mapping[str, ColumnLike
     return found
 
 
+def records_with(choice: str, object_name: str, quality: Mapping[str, Any]) -> list[str]:
+    """The digests of an object's records that have a remedy. quality: the plan part."""
+    entries = (one for one in quality.get("remedies", ()) if (one["object_name"], one["choice"]) == (object_name, choice))
+    return [record for one in entries for record in one["records"]]
+
+
 def digest(source_id: str) -> str:
     """A record's id as the plan names it."""
     return sha256(source_id.encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def content(engagement: Engagement) -> list[dict[str, Any]]:
-    """The remedies as the `quality` plan part has them: one entry per remedy, with the records that it is for."""
+    """The remedies as the `quality` plan part has them: one entry per remedy, with its records. Those of one environment aren't in it."""
     names = ("object_name", "table", "column", "choice", "value")
-    rows = sorted(Remedy.objects.filter(engagement=engagement).values_list(*names, "source_id"))
+    rows = sorted(Remedy.objects.filter(engagement=engagement, environment="").values_list(*names, "source_id"))
     return [
         {**dict(zip(names, key, strict=True)), "records": sorted(digest(row[-1]) for row in group)}
         for key, group in groupby(rows, lambda row: row[:-1])
@@ -120,21 +184,28 @@ def content(engagement: Engagement) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subject: str, detail: Mapping[str, Any] | None = None) -> int:
-    """Let each record have its remedy, in place of one given before for the same column, as one entry of the history."""
+    """Let each record have its remedy, in place of one given before for the same column or question, as one entry of the history.
+
+    Who is answered about is no longer left out, and of who is left out no answer is kept.
+    """
     Engagement.objects.select_for_update().get(pk=engagement.pk)
     now, by = timezone.now(), str(user)[:150]
     rows = [
         Remedy(
             engagement=engagement, object_name=one.object_name, source_id=one.source_id, table=one.table, column=one.column, code=one.code,
-            choice=one.choice, value=one.value, decided_by=by, decided_at=now,
+            question=one.question, environment=one.environment, choice=one.choice, value=one.value, decided_by=by, decided_at=now,
         )
         for one in remedies
     ]  # fmt: skip
+    for of_records in _of(engagement, ((one.object_name, one.source_id) for one in remedies if one.question)):
+        of_records.filter(choice=SKIP).delete()
+    for of_records in _of(engagement, ((one.object_name, one.source_id) for one in remedies if one.choice == SKIP)):
+        of_records.exclude(question="").delete()
     Remedy.objects.bulk_create(
         rows,
         batch_size=500,
         update_conflicts=True,
-        unique_fields=["engagement", "object_name", "source_id", "table", "column"],
+        unique_fields=["engagement", "object_name", "source_id", "table", "column", "question", "environment"],
         update_fields=["code", "choice", "value", "decided_by", "decided_at"],
     )
     counts = {choice: sum(one.choice == choice for one in remedies) for choice in REMEDIES}
@@ -144,14 +215,24 @@ def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subje
 
 
 @transaction.atomic
-def take_back(engagement: Engagement, records: Iterable[tuple[str, str]], *, user: User, subject: str) -> int:
-    """Forget the remedies of records, (object, source id); how many there were."""
-    taken = 0
-    for object_name, group in groupby(sorted(set(records)), lambda record: record[0]):
-        ids = [source_id for _, source_id in group]
-        for start in range(0, len(ids), 500):
-            found = Remedy.objects.filter(engagement=engagement, object_name=object_name, source_id__in=ids[start : start + 500])
-            taken += found.delete()[0]
+def take_back(
+    engagement: Engagement, records: Iterable[tuple[str, str]], *, user: User, subject: str, code: str = "", environment: str = ""
+) -> int:
+    """Forget the remedies of records, (object, source id); how many there were.
+
+    code: the reason that they were for; answers to other questions stay. environment: its kind, of answers about rows.
+    """
+    question, _ = ASKED.get(code, ("", ()))
+    mine = Q(environment__in=("", environment), question__in=("", question))
+    taken = sum(found.filter(mine).delete()[0] for found in _of(engagement, records))
     if taken:
         history.record(engagement, actor=user, action="took remedies back", subject=subject, detail={"remedies": taken})
     return taken
+
+
+def _of(engagement: Engagement, records: Iterable[tuple[str, str]]) -> "Iterator[QuerySet[Remedy]]":
+    """The remedies of records, (object, source id), some hundred records at a time."""
+    for object_name, group in groupby(sorted(set(records)), lambda record: record[0]):
+        ids = [source_id for _, source_id in group]
+        for start in range(0, len(ids), 500):
+            yield Remedy.objects.filter(engagement=engagement, object_name=object_name, source_id__in=ids[start : start + 500])

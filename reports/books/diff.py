@@ -7,6 +7,7 @@ from typing import Any
 from reports.book import Book, Cell, Column, Figure, Note, Part, Table, Tone
 from reports.books.words import VERDICTS, counted, verdict
 
+ROWS = "Rows"  # of passes the one that makes them; the others do something with them
 LONGEST = 600  # characters of a value
 EQUAL_SHOWN = 5  # rows of a table that arrived as they should; all others are shown whatever their number
 COLUMNS = (Column("Column", 38), Column("At the source", 36), Column("Mapped", 36), Column("Read back", 36), Column("Verdict", 24))
@@ -34,8 +35,14 @@ def _parts(told: Mapping[str, Any]) -> Iterator[Part]:
             f"Of rows that are equal the first {EQUAL_SHOWN} of each table are shown; the workbook holds all of them.",
         ],
     )
-    for (name, table), rows in groupby(told["rows"], key=lambda row: (row["object"], row["table"])):
-        yield from _of_table(f"{name} to {table}", list(rows), again="again" in told)
+    counts = {_place(one): one for one in told["tables"]}
+    for place, rows in groupby(told["rows"], key=_place):
+        yield from _of_table(place, counts[place], list(rows), again="again" in told)
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    kind = one["pass"]
+    return f"{one['object']} to {one['table']}{'' if kind == ROWS else ': ' + kind.lower()}"
 
 
 def _again(told: Mapping[str, Any]) -> Iterator[Note]:
@@ -52,11 +59,13 @@ def _said(counts: Mapping[str, int]) -> Note:
     return Note(f"{counted(counts['rows'], 'row')} read back, none with a wrong value.", Tone.GOOD)
 
 
-def _of_table(title: str, rows: Sequence[Mapping[str, Any]], *, again: bool) -> Iterator[Part]:
+def _of_table(title: str, counts: Mapping[str, int], rows: Sequence[Mapping[str, Any]], *, again: bool) -> Iterator[Part]:
     names = ("source", "meant", "before", "found") if again else ("source", "meant", "found")
     equal = [row for row in rows if row["verdict"] == "equal"]
-    told = ", ".join(f"{sum(row['verdict'] == name for row in rows):,} {words[0].lower()}" for name, words in VERDICTS.items())
-    yield Part(title, text=[f"{counted(len(rows), 'row')}: {told}."])
+    told = ", ".join(f"{counts.get(name, 0):,} {words[0].lower()}" for name, words in VERDICTS.items())
+    whole = sum(counts.get(name, 0) for name in VERDICTS)
+    more = f" {counted(whole - len(rows), 'further row')} of these: see the workbook, which holds all of them." if whole > len(rows) else ""
+    yield Part(title, text=[f"{counted(whole, 'row')}: {told}.{more}"])
     for row in [*(row for row in rows if row["verdict"] != "equal"), *equal[:EQUAL_SHOWN]]:
         table = Table(WITH_BEFORE if again else COLUMNS, (_field(one, names) for one in row["fields"]), longest=LONGEST)
         yield Part(row["source_id"], level=3, text=[f"Row {row['row_id']}"], table=table)

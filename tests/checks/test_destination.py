@@ -2,10 +2,15 @@
 
 import orjson
 import pytest
+import requests
 
 from connectors import store
-from mapping.checks import drift
-from mapping.models import DiscoveryFinding, FieldMap, ObjectMap
+from connectors.dataverse.client import Client
+from connectors.dataverse.columns import TableSpec
+from connectors.dataverse.metadata import create_table, ensure_solution
+from mapping.checks import drift, environment
+from mapping.checks.look import Look
+from mapping.models import DiscoveryFinding, FieldMap, ObjectMap, SplitRule
 from tests.checks.looking import look
 from workbench.engagements import gates
 
@@ -107,3 +112,31 @@ def test_price_settings_matter_where_deals_or_products_are_planned(production):
     assert not [key for key in look(production) if key.startswith("price_settings")]
     ObjectMap.objects.create(engagement=production.engagement, object_name="purchase", tables=["opportunity"])
     assert look(production)["price_settings:calculation"].evidence == "Dynamics adds up deals from their lines."
+
+
+def test_the_round_trip_says_what_the_load_waits_for(production, monkeypatch):
+    assert "ms there and back" in look(production)["latency:"].evidence
+    SplitRule.objects.create(engagement=production.engagement, stage="customer", outcome="contact", observed=12_345)
+    monkeypatch.setattr(environment, "FAR_MS", 0)
+    found = look(production)["latency:"]
+    assert (found.severity, found.remedy) == ("warning", "Run the workers on a machine in the environment's region.")
+    assert "248 requests of 100 rows write and read back the plan's 12,345 rows" in found.evidence
+
+
+def test_an_environment_with_many_tables_is_asked_as_little_as_one_with_few(sandbox, servers):
+    def asked() -> dict[str, int]:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.post(f"{servers.dataverse_sandbox}/_simulator/stats", timeout=10)
+            look(sandbox)
+            return session.get(f"{servers.dataverse_sandbox}/_simulator/stats", timeout=10).json()["requests"]
+
+    asked()  # the first look signs in
+    few = asked()
+    client = Client.from_connection(sandbox.connection)
+    ensure_solution(client, "mwb_many", "Many", "mwb")
+    for n in range(40):
+        create_table(client, TableSpec(f"mwb_further{n}", f"Further {n}", f"Further {n}", "", f"mwb_name{n}"), "mwb_many")
+    assert f"{len(Look(sandbox).there)} tables" in look(sandbox)["tables:"].evidence
+    assert asked() == few
+    assert sum(few.values()) < 100

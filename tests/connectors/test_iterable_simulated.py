@@ -76,7 +76,7 @@ def test_lists_and_their_members_and_missing_answers_are_read(source: IterableSo
     [piece] = source.slices("listMember", datetime.now(UTC))
     assert [json.loads(line)["user"] for line in source.read("listMember", piece)] == ["u-1", "p2@north.example"]
     assert source.reference("forgotten") == []
-    assert [finding.check for finding in source.check()] == ["data_centre", "field_limit"]
+    assert [finding.check for finding in source.check()] == ["data_centre", "source_latency", "field_limit"]
 
 
 def test_a_wrong_key_is_refused_with_a_remedy(servers: simulated.Simulated):

@@ -211,6 +211,7 @@ def test_a_check_confirms_the_data_centre_and_counts_fields_and_forgotten_people
     findings = {finding.check: finding for finding in source_at(service.url + "/api/").check()}
     assert {name: finding.severity for name, finding in findings.items()} == {
         "data_centre": "info",
+        "source_latency": "info",
         "field_limit": "warning",
         "forgotten": "info",
     }

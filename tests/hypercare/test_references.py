@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from loads.destination import page_of
 from loads.models import Crosswalk
 from tests.pages import cast
 from workbench.engagements.errors import BadInput
@@ -36,7 +37,7 @@ def test_a_row_is_named_by_its_address_or_by_table_and_id(northwind, text):
 
 
 def test_the_addresss_host_says_the_environment(northwind):
-    address = references.address_of(northwind.environments.get(kind="sandbox"), "lead", ROW)
+    address = page_of(northwind.environments.get(kind="sandbox"), "lead", ROW)
     assert only(northwind, address).environment.kind == "sandbox"
 
 

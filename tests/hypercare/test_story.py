@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from connectors import landing
+from loads.destination import page_of
 from loads.models import Crosswalk, Run
 from tests import database, folders
 from tests.folders import organisation_list, user
@@ -150,13 +151,13 @@ def test_a_merged_record_is_told_with_the_row_of_its_survivor(played):
 
 def test_a_pasted_address_and_an_e_mail_lead_to_the_same_story(played):
     environment = played.engagement.environments.get(kind="production")
-    pasted = story(played, references.address_of(environment, "contact", row_of(played, "u-new")))
+    pasted = story(played, page_of(environment, "contact", row_of(played, "u-new")))
     assert pasted.source_id == story(played, "user:twin@northpine.example").source_id == "u-new"
 
 
 def test_the_sandboxs_row_has_the_story_of_the_sandboxs_run(played):
     environment = played.engagement.environments.get(kind="sandbox")
-    told = story(played, references.address_of(environment, "contact", row_of(played, "u-loaded", environment="sandbox")))
+    told = story(played, page_of(environment, "contact", row_of(played, "u-loaded", environment="sandbox")))
     assert told.run.environment == environment
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from loads import progress, staged
-from loads.models import Caller, Phase, Run, StagingRange
+from loads.models import Caller, Phase, Run, Scan, StagingRange
 from tests.pages import cast
 
 pytestmark = pytest.mark.django_db
@@ -65,8 +65,24 @@ def test_rate_and_time_left_follow_the_last_minute_where_it_tells_them(client, r
 
 def test_live_figures_cost_the_same_however_many_chunks_there_are(client, run, django_assert_max_num_queries):
     loading(run, done=30, waiting=30)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         live(client, run)
+
+
+def test_what_is_read_of_the_destination_shows_how_far_it_is(client, run):
+    before = live(client, run)["stamp"]
+    wanted = {"table": "contact", "form": "people", "ids": ""}
+    for number, (rows, done) in enumerate([(5_000, True), (1_200, False)]):
+        Scan.objects.create(run=run, name="people-contact", number=number, wanted=wanted, rows=rows, done=done)
+    phase = run.phases.get(table="contact")
+    Scan.objects.create(run=run, phase=phase, name=f"count-{phase.pk}", wanted=wanted | {"form": ""}, rows=3)
+    answer = live(client, run)
+    assert answer["stamp"] != before  # so that the page shows them
+    assert (answer["texts"]["read-0-rows"], answer["texts"]["read-0-parts"]) == ("6,200 rows so far", "1 of 2 parts")
+    assert (answer["texts"]["read-1-rows"], answer["bars"]["read-1"]) == ("3 of 6 rows", 50)
+    text = client.get(reverse("admin:loads_run_change", args=[run.pk])).content.decode()
+    assert 'data-text="read-1-rows">3 of 6 rows<' in text
+    assert "to find people again" in text
 
 
 def test_a_new_state_asks_for_a_fresh_page(client, run):

@@ -6,9 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from reports import sent_book
 from tests.pages import cast
 from workbench.portal import throttle
 from workbench.portal.models import FailedSignIn
+from workbench.security import MOST_SENT
 
 pytestmark = pytest.mark.django_db
 DOORS = ["/sign-in/", "/admin/login/"]
@@ -89,3 +91,9 @@ def test_signing_out_is_a_post(ada, as_user):
     assert client.get("/sign-out/").status_code == 405
     assert client.post("/sign-out/").status_code == 302
     assert client.get("/").status_code == 302
+
+
+def test_a_request_that_is_larger_than_any_file_is_refused_before_it_is_read(db, client):
+    assert MOST_SENT > sent_book.MOST_BYTES
+    answer = client.generic("POST", "/sign-in/", b"", "multipart/form-data; boundary=x", CONTENT_LENGTH=str(MOST_SENT + 1))
+    assert (answer.status_code, answer.content) == (413, b"At most 25 MB are taken at once.")

@@ -136,8 +136,22 @@ def test_the_sample_diff_shows_source_mapped_and_read_back_with_the_wrong_rows_f
     text = words(store.root() / diff.write_pdf(run).path)
     assert "lastname Lovelace-Byron Lovelace Love#lace Wrong" in text
     assert text.index("u-2") < text.index("u-1")
-    sheets = {sheet.name: [list(row) for row in sheet.rows] for sheet in diff.sheets(diff.content(run))}
+    sheets = {sheet.name: [list(row) for row in sheet.rows] for sheet in diff.sheets(run)}
     assert sheets["Values"][0][-5:] == ["lastname", "Lovelace-Byron", "Lovelace", "Love#lace", "wrong"]
+
+
+@pytest.mark.django_db
+def test_the_sample_diff_counts_all_that_people_changed_meanwhile_and_lists_the_first_of_them_and_the_workbook_all(run, monkeypatch):
+    monkeypatch.setattr(diff, "LISTED", 2)
+    edited = [{"column": "jobtitle", "source": "Clerk", "meant": "Clerk", "found": "Head", "verdict": "edited"}]
+    for name in "abcde":
+        cast.make_verified(run, f"u-edited-{name}", "edited", edited)
+    told = diff.content(run)
+    assert (told["counts"]["edited"], [one["edited"] for one in told["tables"]]) == (5, [5])
+    assert [row["source_id"] for row in told["rows"] if row["verdict"] == "edited"] == ["u-edited-a", "u-edited-b"]
+    assert "3 further rows of these: see the workbook" in words(store.root() / diff.write_pdf(run).path)
+    [rows, _] = diff.sheets(run)
+    assert sum(line[-1] == "edited" for line in rows.rows) == 5
 
 
 def sign_sandbox(run) -> SignOff:

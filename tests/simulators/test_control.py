@@ -113,6 +113,14 @@ def test_a_fault_can_call_a_control_path_just_before_a_request(server):
     assert done == [b"", b"advanced", b"", b""]
 
 
+def test_a_fault_can_look_for_what_is_sent_which_the_application_still_gets(server):
+    base, done = server
+    set_faults(base, {"path": "things", "within": "Win[A-Z]", "do": "status", "times": 1})
+    sent = ["LoseDeal", "WinDeal", "WinDeal"]
+    assert [requests.post(f"{base}/things/1", data=one, timeout=5).status_code for one in sent] == [200, 503, 200]
+    assert done == [b"LoseDeal", b"WinDeal"]
+
+
 def test_counting_begins_anew_when_the_counters_are_posted_to(server):
     base, _ = server
     set_faults(base, {"method": "POST", "path": "things", "do": "lose"}, {"method": "GET", "path": "2$", "do": "status", "status": 429})
@@ -131,8 +139,8 @@ def test_faults_are_cleared_by_an_empty_list_and_a_wrong_one_is_refused(server):
     set_faults(base, {"path": ".", "do": "status", "status": 500})
     set_faults(base)
     assert requests.get(f"{base}/things/1", timeout=5).ok
-    for wrong in ({"path": "(", "do": "drop"}, {"path": ".", "do": "explode"}, {"do": "drop", "time": 1}, {"do": "drop", "times": "1"},
-                  {"do": "call"}):  # fmt: skip
+    for wrong in ({"path": "(", "do": "drop"}, {"within": "(", "do": "drop"}, {"path": ".", "do": "explode"}, {"do": "drop", "time": 1},
+                  {"do": "drop", "times": "1"}, {"do": "call"}):  # fmt: skip
         assert requests.post(f"{base}/_simulator/faults", json={"faults": [wrong]}, timeout=5).status_code == 400
 
 

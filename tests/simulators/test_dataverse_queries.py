@@ -51,6 +51,20 @@ def test_lookup_and_primary_key_filters_find_rows_without_reading_all(org):
     assert sorted(r["contactid"] for r in found) == sorted(ids[:2])
 
 
+def test_ranges_of_the_moment_of_creation_find_rows_as_they_are_now(org):
+    def found(text):
+        return sorted(row["name"] for row in org.get(f"accounts?$select=name&$filter={text}")["value"])
+
+    ids = {
+        year: org.create("accounts", {"name": f"Y{year}", "overriddencreatedon": f"{year}-01-01T00:00:00Z"}) for year in (2016, 2017, 2018)
+    }
+    assert found("createdon ge 2016-01-01T00:00:00Z and createdon lt 2018-01-01T00:00:00Z") == ["Y2016", "Y2017"]
+    assert found("(createdon lt 2016-01-01T00:00:01Z or createdon eq null) and name ne 'x'") == ["Y2016"]
+    org.session.delete(f"{org.root}accounts({ids[2017]})", timeout=30)
+    org.create("accounts", {"name": "again", "overriddencreatedon": "2017-05-01T00:00:00Z"})
+    assert found("createdon gt 2016-01-01T00:00:00Z and createdon le 2018-01-01T00:00:00Z") == ["Y2018", "again"]
+
+
 @pytest.mark.parametrize("query", ["$filter=nosuch eq 1", "$select=nosuch", "$filter=lastname eq", "$skip=5", "$orderby=nosuch", "$top=-1",
                                    "$filter=lastname eq 'a' or", "$expand=nosuch", "$filter=shout(lastname)"])  # fmt: skip
 def test_a_query_that_the_service_would_refuse_is_refused(org, query):

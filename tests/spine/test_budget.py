@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from loads import budget, engine, ledger
+from loads import budget, chunks, ledger
 from loads.budget import Budget
 from loads.flight import Underway
 from loads.models import Chunk, Phase, Run
@@ -30,7 +30,7 @@ def phase() -> Phase:
 
 
 def taken(worker: str, room: Budget, phase: Phase) -> Chunk | None:
-    return room.taken(phase, partial(engine.claim_next, phase, worker, engine.SENDING))
+    return room.taken(phase, partial(chunks.claim_next, phase, worker, chunks.SENDING))
 
 
 def used(phase: Phase) -> int:

@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from loads.carrying_out import carry_out
+from loads.closing import Close
 from loads.destination import Destination
-from loads.messages import Close, Gone, Lookups, States
+from loads.messages import Gone, Lookups, States
 from loads.models import Phase, Run
 from loads.rollback.late import back_of
 from loads.staged import StagedRow

@@ -7,7 +7,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from loads import callers, engine
+from loads import callers, chunks, engine
 from loads import leases as run_leases
 from loads.destination import Destination
 from loads.models import Caller, Chunk, Phase, Run, StagingRange
@@ -47,7 +47,7 @@ def machine(off: timedelta):
 
 def taken(run: Run, step: Step, worker: str) -> list[bool]:
     """Whether a worker gets the chunk, the range, the scan, the run and the step."""
-    chunk = engine.claim_next(run.phases.get(table="contact"), worker, engine.SENDING)
+    chunk = chunks.claim_next(run.phases.get(table="contact"), worker, chunks.SENDING)
     parts = [chunk, ranges.take(run, worker), reading.claim_next(run, worker)]
     whole = [run_leases.take(run, worker), step_leases.take(step.pk, worker) is not None]
     return [*(part is not None for part in parts), *whole]
@@ -56,7 +56,7 @@ def taken(run: Run, step: Step, worker: str) -> list[bool]:
 def keep(run: Run, worker: str) -> None:
     """Renew all that a worker holds."""
     [chunk], [scan] = Chunk.objects.all(), Scan.objects.all()
-    assert engine.renew([chunk.pk], worker, engine.SENDING) == reading.renew([scan.pk], worker) == 1
+    assert chunks.renew([chunk.pk], worker, chunks.SENDING) == reading.renew([scan.pk], worker) == 1
     ranges.keep(StagingRange.objects.get(), worker)
     run_leases.keep(run, worker)
     step_leases.keep(Step.objects.get(worker=worker))

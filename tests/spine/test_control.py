@@ -164,7 +164,21 @@ def test_the_commands_open_list_and_verify_a_run_and_refuse_with_words(prepared)
         call_command("verify", run.key, *engineer, stdout=out)
     assert refused.value.returncode == 3
     row = next(one for one in dump(prepared.servers.dataverse_sandbox, "contact") if one["contactid"] == someone)
-    assert f"{row['mwb_sourceid'].partition(':')[2]}: lastname\n" in out.getvalue()
+    named = f"    {row['mwb_sourceid'].partition(':')[2]}: lastname"
+    assert f"{named}\n" in out.getvalue()
+    ours = {one["user_id"] for one in run.users}
+    other = next(row["systemuserid"] for row in dump(prepared.servers.dataverse_sandbox, "systemuser") if row["systemuserid"] not in ours)
+    anew = {"table": "contact", "id": someone, "values": {"lastname": "By another one"}, "user": other}
+    prepared.servers.control("dataverse_sandbox", "edit", anew)
+    assert f"{named}, changed by somebody else\n" in command("verify", run.key, *engineer)
+    prepared.servers.fault("dataverse_sandbox", {"method": "GET", "path": "leads", "do": "status", "status": 403, "code": "0x80040220"})
+    out = StringIO()
+    with pytest.raises(CommandError, match="All .* other rows are as they were sent. 1 were changed .* more couldn't be read.") as partly:
+        call_command("verify", run.key, *engineer, stdout=out)
+    assert partly.value.returncode == 4
+    assert "rows couldn't be read: " in out.getvalue()
+    assert "Give the application user's role" in out.getvalue()
+    prepared.servers.fault("dataverse_sandbox")
     tuning = reconciliation.content(run)["tuning"]
     assert tuning["users"][0]["at_once"] >= 1
     assert {key: value for one in tuning["tables"] if one["table"] == "contact" for key, value in one.items() if key != "said"} == {

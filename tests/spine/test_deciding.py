@@ -6,6 +6,7 @@ import pytest
 from connectors.store import database
 from loads.staging.deciding import judge
 from mapping.people import KEYS
+from mapping.quality.remedies import digest
 
 MATRIX = {"customer": "contact", "subscriber": "lead", "dormant": "review", "bot": "skip"}
 OWNERS = ("", "ada@northwind.example")
@@ -20,11 +21,11 @@ def key(position: int, **fields: object) -> dict[str, object]:
     return empty | own | fields
 
 
-def judged(*keys: dict[str, object], matrix: dict[str, str] = MATRIX) -> list[tuple[str, str, list[str]]]:
+def judged(*keys: dict[str, object], matrix: dict[str, str] = MATRIX, **said: str) -> list[tuple[str, str, list[str]]]:
     with database() as con:
         con.register("given", pa.Table.from_pylist(list(keys), schema=KEYS))
         con.execute("CREATE TABLE keys AS SELECT * FROM given")
-        judge(con, matrix, OWNERS)
+        judge(con, matrix, OWNERS, answers={choice.removeprefix("said_"): [digest(name)] for choice, name in said.items()})
         return con.execute("SELECT disposition, outcome, codes FROM decided ORDER BY position").fetchall()
 
 
@@ -68,3 +69,32 @@ def test_two_last_names_on_one_address_hold_both_records_and_a_blank_one_is_no_n
     ek, berg, blank = (key(n, email="one@x.example", last_name=name) for n, name in enumerate(("ek", "berg", ""), start=1))
     assert [codes for _, _, codes in judged(ek, berg)] == [["cluster.last_names_differ"]] * 2
     assert [disposition for disposition, _, _ in judged(ek, blank)] == ["merged", "planned"]
+
+
+def test_what_somebody_said_of_two_last_names_holds_for_all_records_of_the_address():
+    names = ("ek", "berg", "", "ek")
+    keys = [key(n, email="one@x.example", last_name=name, updated=f"2024-01-0{n}T00:00:00Z") for n, name in enumerate(names, start=1)]
+    assert [one for one, _, _ in judged(*keys, said_one="u-2")] == ["merged", "merged", "merged", "planned"]
+    assert [one for one, _, _ in judged(*keys, said_several="u-1")] == ["merged", "planned", "merged", "planned"]
+
+
+def test_records_with_one_id_are_not_taken_for_several_people_whatever_somebody_said():
+    ek, berg = (key(n, source_id="u-9", email="one@x.example", last_name=name) for n, name in enumerate(("ek", "berg"), start=1))
+    assert [codes for _, _, codes in judged(ek, berg, said_several="u-9")] == [["cluster.last_names_differ"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer", "found"),
+    [
+        ({"stage": "dormant"}, "lead", ("planned", "lead", [])),
+        ({"stage": ""}, "contact", ("planned", "contact", [])),
+        ({"role_address": True}, "matrix", ("planned", "contact", [])),
+        ({"role_address": True}, "lead", ("planned", "lead", [])),
+        ({"role_address": True, "stage": "dormant"}, "matrix", ("held", "", ["split.review"])),
+        ({"role_address": True, "stage": "dormant"}, "lead", ("planned", "lead", [])),
+        ({"stage": "vip"}, "lead", ("held", "", ["split.stage_not_signed"])),
+        ({"stage": "bot"}, "lead", ("skipped", "", ["split.skip"])),
+    ],
+)
+def test_who_was_left_to_somebody_goes_where_they_said_and_nobody_else_does(fields, answer, found):
+    assert judged(key(1, **fields), **{f"said_{answer}": "u-1"}) == [found]

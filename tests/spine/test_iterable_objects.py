@@ -391,10 +391,10 @@ def test_money_is_read_back_by_currency(played):
         for column in phase.get("read_back", {"columns": ()})["columns"]
         for money in column.get("money", ())
     }
-    assert (read["opportunity", "estimatedvalue", "EUR"], read["opportunity", "estimatedvalue", "USD"]) == ("44.5", "20.0")
-    assert (read["opportunity", "actualvalue", "EUR"], read["opportunity", "actualvalue", "USD"]) == ("44.5", "20.0")
+    assert (read["opportunity", "estimatedvalue", "EUR"], read["opportunity", "estimatedvalue", "USD"]) == ("44.50", "20.00")
+    assert (read["opportunity", "actualvalue", "EUR"], read["opportunity", "actualvalue", "USD"]) == ("44.50", "20.00")
     assert read["opportunityproduct", "priceperunit", "USD"] == "10.12"
-    assert read["productpricelevel", "amount", "EUR"] == "13.5"
+    assert read["productpricelevel", "amount", "EUR"] == "13.50"
 
 
 def cross_reference(played, format):

@@ -17,8 +17,8 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task, result
 
 from loads.models import Run
-from tests.spine.test_load_engine import database_url
 from tests.spine.test_task_cluster import in_time
+from tests.spine.workers import database_url
 from workbench.management import kill_bench, load_bench
 from workbench.management.cluster import TaskCluster, task_cluster
 from workbench.management.load_bench import children

@@ -11,6 +11,9 @@ import pytest
 from connectors import landing
 from connectors.models import Dataset
 from loads import engine
+from loads.delta import conflicts
+from loads.delta.models import Conflict
+from loads.desk import groups
 from loads.dispositions import lookup
 from loads.losses.models import EMPTIED, Loss
 from loads.models import LedgerEntry, Run
@@ -20,6 +23,7 @@ from mapping.playbooks.rules import ParentRule, RecordRule
 from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
+from tests.spine.test_exceptions_desk import open_quietly
 from tests.spine.test_load_engine import Prepared
 from tests.spine.test_rollback import Loaded
 from tests.spine.test_second_run import SELLER
@@ -186,7 +190,16 @@ def play(circle):
     circle.take_back(first)
     left = circle.now()
     third = circle.finish(circle.open())
+    again = circle.now()
+    asked_about = {one.source_id: one for one in Conflict.objects.filter(kind="lookups", state="open")}
+    for name, choice in (("f-5", "keep"), ("f-6", "overwrite")):
+        conflicts.decide_many(circle.engagement, Conflict.objects.filter(pk=asked_about[name].pk), choice, user=circle.cast.engineer)
+    chosen = [group for group in groups.groups(third) if group.code == "conflict.edited"]
+    fourth = circle.finish(open_quietly(third, chosen, circle.cast))
     return SimpleNamespace(
+        asked={name: [(field["column"], field["proposed"]) for field in one.fields] for name, one in asked_about.items()},
+        fourth=fourth,
+        decided=circle.now(),
         runs=(first, second, third),
         told=told,
         order=list(first.phases.values_list("object_name", "table", "kind")),
@@ -195,7 +208,7 @@ def play(circle):
         verified=verified,
         between=between,
         left=left,
-        again=circle.now(),
+        again=again,
     )
 
 
@@ -309,3 +322,11 @@ def test_no_lookup_is_set_in_a_row_that_a_person_changed_last(played):
     assert (played.left["firm:f-6"][PARENT], played.again["firm:f-6"][PARENT]) == ("firm:f-1", "firm:f-1")
     entries = LedgerEntry.objects.filter(run=played.runs[2], phase__kind="lookups")
     assert {(entry.source_id, entry.code) for entry in entries} == {("f-5", "conflict.edited"), ("f-6", "conflict.edited")}
+
+
+def test_a_lookup_that_an_edit_kept_from_being_set_is_asked_about_and_a_re_run_alone_does_what_was_decided(played):
+    assert played.asked == {"f-5": [(PARENT, "keep")], "f-6": [(PARENT, "keep")]}
+    assert led_to(played.decided, PARENT, "firm:f-5", "firm:f-6") == ["firm:f-2", "firm:f-7"]
+    assert played.fourth.state == Run.State.DONE
+    assert counts(played.fourth.phases.get(object_name="firm", kind="lookups")) == (1, 4, 0, 0)
+    assert set(Conflict.objects.filter(kind="lookups", source_id__in=played.asked).values_list("state", flat=True)) == {"applied"}

@@ -1,9 +1,5 @@
 """The engine under disturbance: what a kill, a lost answer or a refusal leaves behind, read at the destination."""
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -13,8 +9,6 @@ from typing import Self
 
 import pytest
 import requests
-from django.conf import settings
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -77,7 +71,10 @@ class Prepared:
 
     def opened_and_staged(self, object_name: str) -> Run:
         """A run of which this object and those before it are staged, and nothing after it."""
-        run = self.open()
+        return self.staged_up_to(self.open(), object_name)
+
+    def staged_up_to(self, run: Run, object_name: str) -> Run:
+        """The same of a run that is open already."""
         while object_name not in run.staged:
             engine.step(run, engine.Destination(run.environment), "tests")
             run.refresh_from_db()
@@ -204,34 +201,6 @@ def test_what_discovery_landed_is_never_staged(prepared):
     assert run.state == Run.State.PAUSED
     assert "user (discovery" in run.message
     assert not run.phases.filter(object_name="user").exists()
-
-
-def database_url() -> str:
-    """The test's own database, for other processes."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{database['NAME']}"
-    password = f":{database['PASSWORD']}" if database["PASSWORD"] else ""
-    return f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-
-
-def worker_process(run: Run) -> subprocess.Popen:
-    """A worker in a process of its own, on the test's database and store."""
-    environment = {**os.environ, "DATABASE_URL": database_url(), "STORE_URL": settings.STORE_URL, "VAR_DIR": str(settings.VAR_DIR)}
-    code = f"import django; django.setup(); from loads.engine import work; work({run.pk}, 'killed', 60)"
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**environment, "DJANGO_SETTINGS_MODULE": "workbench.settings"},
-        cwd=settings.BASE_DIR,
-        start_new_session=True,
-    )
-
-
-def wait_until(true, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.02)
 
 
 def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):

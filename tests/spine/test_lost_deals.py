@@ -27,16 +27,20 @@ reason = "It decides how the deal ends."
 """
 
 
-@pytest.fixture(autouse=True)
-def playbook(tmp_path, monkeypatch):
-    """A playbook whose purchases end as their field `outcome` says."""
+def playbooks_in(path: Path) -> Path:
+    """A folder with a playbook whose purchases end as their field `outcome` says."""
     text = (playbooks.FOLDER / "iterable.toml").read_text()
     assert text.count(OF_PURCHASES) == 1
-    folder = tmp_path / "playbooks"
+    folder = path / "playbooks"
     folder.mkdir()
     (folder / "iterable.toml").write_text(text.replace(OF_PURCHASES, OF_PURCHASES + RULE) + LEFT)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def playbook(tmp_path, monkeypatch):
     playbooks.load_playbook.cache_clear()
-    monkeypatch.setattr(playbooks, "FOLDER", folder)
+    monkeypatch.setattr(playbooks, "FOLDER", playbooks_in(tmp_path))
     yield
     playbooks.load_playbook.cache_clear()
 

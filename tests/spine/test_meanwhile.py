@@ -1,6 +1,7 @@
 """What people do to rows while a run loads: it stands, is asked about or held, and stops nothing. Looked at at the destination.
 
-One engagement: a run that people meddle with between sending, reading back and counting, and a further run after a decision.
+One engagement: a run that people meddle with between sending, reading back and counting, a further run after a decision, and a re-run of
+what that one left alone.
 """
 
 from pathlib import Path
@@ -11,18 +12,22 @@ import pytest
 from connectors.dataverse.client import NS
 from loads import engine
 from loads.acceptance import everything_content
-from loads.delta import conflicts
+from loads.delta import conflicts, unlinked
 from loads.delta.models import Conflict
+from loads.desk import groups, remedying
 from loads.dispositions import lookup
 from loads.models import Chunk, Phase, Run, VerifiedRow
 from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import engagement_on
+from tests.spine.test_exceptions_desk import open_quietly
 from tests.spine.test_leaving import NEWS, Played
 from tests.spine.test_second_run import SELLER, edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-PEOPLE = ("u-renamed", "u-open", "u-unmarked", "u-removed", "u-removed-later", "u-listed")
+AGAIN, AWAY = f"{NEWS}:u-listed-again", f"{NEWS}:u-listed"
+AT_ONCE = (Phase.Kind.ROWS, *unlinked.KINDS)  # kinds of what isn't done late
+PEOPLE = ("u-renamed", "u-open", "u-unmarked", "u-removed", "u-removed-later", "u-listed", "u-listed-again")
 
 
 def folder(path: Path) -> Path:
@@ -72,7 +77,8 @@ def play(played: Played) -> SimpleNamespace:
     until(run, "user", "contact", Phase.Kind.ROWS, Chunk.State.CHECKED)
     played.call("DELETE", f"contacts({ids['u-removed-later']})")
     until(run, "listMembership", "listmember", Phase.Kind.MEMBERS, sent)
-    played.change(played.list_of(NEWS, 2), "RemoveMemberList", ids["u-listed"])
+    for name in ("u-listed", "u-listed-again"):
+        played.change(played.list_of(NEWS, 2), "RemoveMemberList", ids[name])
     until(run, "customEvent", "task", Phase.Kind.ROWS, Chunk.State.CHECKED)
     edit(played.servers, "task", played.dump("task")[0]["activityid"], {"statecode": 2, "statuscode": 6})
     until(run, "purchase", "opportunity", Phase.Kind.ROWS, Chunk.State.CHECKED)
@@ -86,25 +92,50 @@ def play(played: Played) -> SimpleNamespace:
     found.phases = {(phase.table, phase.kind): phase for phase in run.phases.all()}
     found.edited = {(row.phase.table, row.phase.kind, row.source_id) for row in VerifiedRow.objects.filter(run=run, verdict="edited")}
     found.wrong, found.everything = VerifiedRow.objects.filter(run=run, verdict="wrong").count(), everything_content([run])
-    found.conflicts = {one.source_id: one for one in Conflict.objects.all()}
+    found.conflicts = {one.source_id: one for one in Conflict.objects.filter(kind__in=AT_ONCE)}
     found.deals = {row["mwb_sourceid"]: row["statecode"] for row in played.dump("opportunity")}
     found.tasks = [(row["statecode"], row["statuscode"]) for row in played.dump("task")]
     found.held = {name: lookup(run, "user", name)[0] for name in PEOPLE}
-    chosen = Conflict.objects.filter(source_id="u-renamed")
+    chosen = Conflict.objects.filter(source_id__in=["u-renamed", AGAIN])
     conflicts.decide_many(played.engagement, chosen, "overwrite", user=played.cast.engineer)
     found.second = played.load()
     found.contacts = {row["mwb_sourceid"].partition(":")[2]: row["lastname"] for row in played.dump("contact")}
-    found.states = {one.source_id: one.state for one in Conflict.objects.all()}
+    found.members = {name for *_, name in played.members()}
+    found.states = {one.source_id: one.state for one in Conflict.objects.filter(kind__in=AT_ONCE)}
     found.again = {name: lookup(found.second, "user", name)[0] for name in PEOPLE}
+    answer_and_load_again(played, found)
     return found
+
+
+def answer_and_load_again(played: Played, found: SimpleNamespace) -> None:
+    """The late conflicts decided, rows that were removed answered about, and just those loaded again; then everything once more."""
+    asked = {one.source_id: one for one in Conflict.objects.exclude(kind__in=AT_ONCE)}
+    found.late = {name: (one.kind, one.state, one.fields) for name, one in asked.items()}
+    for name in ("task", "pu-2"):
+        one = next(one for one in asked.values() if name in (one.table, one.source_id))
+        conflicts.decide_many(played.engagement, Conflict.objects.filter(pk=one.pk), "overwrite", user=played.cast.engineer)
+    conflicts.decide_many(played.engagement, Conflict.objects.filter(pk=asked["pu-1"].pk), "keep", user=played.cast.engineer)
+    chosen = [group for group in groups.groups(found.second) if group.code in ("conflict.edited", "match.removed")]
+    [removed] = [group for group in chosen if (group.code, group.table) == ("match.removed", "contact")]
+    answers = {entry.pk: entry.source_id for entry in groups.entries(found.second, [removed.place])}
+    given = {pk: ("again" if name == "u-removed" else "leave", "") for pk, name in answers.items()}
+    remedying.give(found.second, remedying.for_records(found.second, removed, given), user=played.cast.engineer, subject="removed")
+    found.third = played.finish(open_quietly(found.second, chosen, played.cast))
+    found.after = {table: played.dump(table) for table in ("contact", "task", "opportunity")}
+    found.answered = {name: lookup(found.third, "user", name)[0] for name in PEOPLE}
+    found.late_states = {one.source_id: one.state for one in Conflict.objects.exclude(kind__in=AT_ONCE)}
+    played.call("DELETE", f"contacts({played.row('contact', 'user:u-removed')['contactid']})")
+    found.fourth = played.load()
+    found.once_more = lookup(found.fourth, "user", "u-removed")[0]
+    found.at_last = {row["mwb_sourceid"]: row["statecode"] for row in played.dump("opportunity")}
 
 
 def test_nothing_that_people_do_meanwhile_stops_the_run(played):
     assert (played.state, played.message, played.wrong) == (Run.State.DONE, "", 0)
     assert all(phase.balanced for phase in played.phases.values())
     contacts = played.phases["contact", Phase.Kind.ROWS]
-    assert (contacts.created, contacts.refused, contacts.at_destination) == (4, 2, 4)
-    assert (contacts.verified["rows"], contacts.verified["edited_rows"], contacts.verified["wrong_rows"]) == (4, 3, 0)
+    assert (contacts.created, contacts.refused, contacts.at_destination) == (5, 2, 5)
+    assert (contacts.verified["rows"], contacts.verified["edited_rows"], contacts.verified["wrong_rows"]) == (5, 3, 0)
 
 
 def test_what_others_changed_is_counted_by_itself_and_listed_and_what_they_undid_too(played):
@@ -118,16 +149,16 @@ def test_an_edited_row_is_asked_about_field_by_field_with_what_stands_there_prop
     [field] = asked.fields
     assert field == {"column": "lastname", "last": "Lovelace", "now": "Byron", "new": "Lovelace", "proposed": "keep"}
     assert (asked.state, asked.edited_by, asked.run) == ("open", SELLER, played.first)
-    assert set(played.conflicts) == {"u-renamed", "u-open", "u-unmarked"}
+    assert set(played.conflicts) == {"u-renamed", "u-open", "u-unmarked", AGAIN, AWAY}
 
 
 def test_a_further_run_writes_what_was_decided_and_leaves_the_rest_to_be_asked(played):
     assert {name: played.contacts[name] for name in ("u-renamed", "u-open", "u-listed")} == {
         "u-renamed": "Lovelace", "u-open": "Byron", "u-listed": "Lovelace"
     }  # fmt: skip
-    assert played.states == {"u-renamed": "applied", "u-open": "open", "u-unmarked": "open"}
+    assert played.states == {"u-renamed": "applied", "u-open": "open", "u-unmarked": "open", AGAIN: "applied", AWAY: "open"}
     phase = played.second.phases.get(table="contact", kind=Phase.Kind.ROWS)
-    assert (phase.created, phase.updated, phase.equal) == (0, 1, 3)
+    assert (phase.created, phase.updated, phase.equal) == (0, 1, 4)
 
 
 def test_a_state_that_somebody_gave_a_row_meanwhile_is_not_written_over(played):
@@ -146,6 +177,46 @@ def test_a_row_that_somebody_removed_is_held_and_not_made_again_unasked(played, 
 
 def test_members_of_a_list_wait_for_rows_that_are_gone_and_one_taken_from_it_is_held(played):
     members = played.phases["listmember", Phase.Kind.MEMBERS]
-    assert (members.planned, members.created, members.waiting, members.refused) == (6, 3, 2, 1)
+    assert (members.planned, members.created, members.waiting, members.refused) == (7, 3, 2, 2)
     codes = {entry.source_id.partition(":")[2]: entry.code for entry in members.ledger.all()}
-    assert codes == {"u-removed": "parent.not_loaded", "u-removed-later": "parent.not_loaded", "u-listed": "match.removed"}
+    assert codes == {
+        "u-removed": "parent.not_loaded", "u-removed-later": "parent.not_loaded",
+        "u-listed": "match.removed", "u-listed-again": "match.removed",
+    }  # fmt: skip
+
+
+def test_a_state_that_was_not_set_is_asked_about_on_the_page_of_edited_rows(played):
+    [task] = [one for name, one in played.late.items() if name not in ("pu-1", "pu-2")]
+    kind, state, fields = task
+    assert (kind, state, {one["column"]: (one["now"], one["new"], one["proposed"]) for one in fields}) == (
+        "states", "open", {"statecode": (2, 1, "keep"), "statuscode": (6, 5, "keep")},
+    )  # fmt: skip
+    assert {name: played.late[name][:2] for name in ("pu-1", "pu-2")} == {"pu-1": ("close", "open"), "pu-2": ("close", "open")}
+
+
+def test_a_re_run_alone_writes_over_what_was_decided_so_and_keeps_the_rest(played):
+    assert (played.third.state, played.third.message) == (Run.State.DONE, "")
+    assert [(row["statecode"], row["statuscode"]) for row in played.after["task"]] == [(1, 5)]
+    assert {row["mwb_sourceid"]: row["statecode"] for row in played.after["opportunity"]} == {"purchase:pu-1": 0, "purchase:pu-2": 1}
+    assert set(played.late_states.values()) == {"applied"}
+    for name, kind in (("customEvent", Phase.Kind.STATES), ("purchase", Phase.Kind.CLOSE)):
+        assert not played.third.phases.get(object_name=name, kind=kind).ledger.exists()
+    assert played.at_last == {"purchase:pu-1": 0, "purchase:pu-2": 1}
+
+
+def test_a_removed_row_is_made_again_where_somebody_says_so_and_stays_away_where_they_say_that(played):
+    made = [row for row in played.after["contact"] if row["mwb_sourceid"] == "user:u-removed"]
+    assert [(row["lastname"], row["statecode"]) for row in made] == [("Lovelace", 0)]
+    assert not [row for row in played.after["contact"] if row["mwb_sourceid"] == "user:u-removed-later"]
+    told = played.answered["u-removed-later"]
+    assert (told["disposition"], [one["code"] for one in told["reasons"]]) == ("skipped", ["remedy.skipped", "match.removed"])
+
+
+def test_a_row_that_is_removed_once_more_is_asked_about_once_more(played):
+    assert (played.once_more["disposition"], played.once_more["reasons"][0]["code"]) == ("held", "match.removed")
+
+
+def test_who_was_taken_from_a_list_is_put_on_it_again_only_where_somebody_decides_so(played):
+    assert played.members == {"u-renamed", "u-open", "u-unmarked", "u-listed-again"}
+    [entry] = played.second.phases.get(kind=Phase.Kind.MEMBERS).ledger.filter(row_id__isnull=False)
+    assert (entry.source_id, entry.code, entry.held) == (AWAY, "conflict.removed", True)

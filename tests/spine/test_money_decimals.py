@@ -1,6 +1,7 @@
 """Money keeps as many decimals as its column, the organisation's prices or the row's currency have: rounded, told and read back so."""
 
 import json
+import uuid
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.spine.test_rollback import loaded_from
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 LEAVE = [name for name in OTHERS if name not in ("purchase", "purchaseLine", "catalogItem")]
 CURRENCIES = [("JPY", 0), ("KWD", 3), ("EUR", 2)]
+INCOMES = {"JPY": 1234.56, "KWD": 12.3454, "EUR": 12.3454}
 
 
 def currency(number, code, decimals):
@@ -35,13 +37,19 @@ def loaded(tmp_path):
     more["catalogs.json"] = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}}
     more["catalogs/products/items.ndjson"] = [item("P-1", name="Sensor", price=0.4567, currency="JPY")]
     rows = {"dataverse/transactioncurrency": [currency(n, code, decimals) for n, (code, decimals) in enumerate(CURRENCIES, start=1)]}
-    folder = folders.write(tmp_path / "source", [user("u-1", "mara@gmail.com")], more=more, rows=rows)
+    people = [user(f"u-{code}", f"{code}@gmail.com", annualIncome=income) for code, income in INCOMES.items()]
+    rows["dataverse/contact"] = [
+        {"contactid": str(uuid.UUID(int=number)), "emailaddress1": f"{code}@gmail.com", "lastname": "There before"}
+        | {"_transactioncurrencyid_value": currency(number, code, decimals)["transactioncurrencyid"]}
+        for number, (code, decimals) in enumerate(CURRENCIES, start=1)
+    ]
+    folder = folders.write(tmp_path / "source", [user("u-1", "mara@gmail.com"), *people], more=more, rows=rows)
     (folder / "dataverse" / "metadata.json").write_text(json.dumps({"organization": {"pricingdecimalprecision": 3}}))
     with loaded_from(folder, tmp_path, LEAVE) as prepared:
         yield prepared
 
 
-def test_amounts_keep_the_decimals_of_their_currency_and_prices_those_of_the_organisation(loaded):
+def test_amounts_keep_the_decimals_of_their_currency_or_of_the_row_that_was_there_and_prices_those_of_the_organisation(loaded):
     assert loaded.run.state == Run.State.DONE, loaded.run.message  # all was read back as it was meant
     deals = {row["mwb_sourceid"][-1]: row for row in dump(loaded.servers.dataverse_sandbox, "opportunity")}
     assert [deals[n]["estimatedvalue"] for n in "123"] == [1234, 12.346, 12.35]
@@ -52,3 +60,7 @@ def test_amounts_keep_the_decimals_of_their_currency_and_prices_those_of_the_org
     assert priced == [0.457]
     lossy = loaded.run.phases.get(table="opportunity", kind="rows").verified["columns"]["estimatedvalue"]
     assert lossy == [0, 0, 3, 0, 0]
+    contacts = {row["emailaddress1"][:3]: row.get("annualincome") for row in dump(loaded.servers.dataverse_sandbox, "contact")}
+    assert {code: contacts[code] for code in INCOMES} == {"JPY": 1235, "KWD": 12.345, "EUR": 12.35}
+    [told] = [one for one in loaded.run.sums["money"] if one["object"] == "user"]
+    assert (told["differing"], told["changed"]) == (0, "0.4442")

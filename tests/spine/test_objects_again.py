@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from loads.desk import groups, remedying
 from loads.models import Crosswalk, Run
 from loads.signals import phase_closed
 from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, dump, engagement_on
+from tests.spine.test_exceptions_desk import open_quietly
 from tests.spine.test_load_engine import Prepared
 from tests.spine.test_second_run import SELLER, edit
 
@@ -104,7 +106,14 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 phases = {(one.object_name, one.table, one.kind): one for one in second.phases.all()}
                 kept = set(Crosswalk.objects.values_list("object_name", flat=True))
                 after = collect(engagement, servers)
-                yield SimpleNamespace(before=before, after=after, run=second, phases=phases, kept=kept, states=states)
+                [group] = [one for one in groups.groups(second) if one.code == "conflict.retired"]
+                found = remedying.for_group(second, group, "again")
+                remedying.give(second, found, user=cast.engineer, subject=remedying.subject_of(second, group))
+                third = prepared.finish(open_quietly(second, [group], cast))
+                answered = collect(engagement, servers)
+                yield SimpleNamespace(
+                    before=before, after=after, answered=answered, run=second, third=third, phases=phases, kept=kept, states=states
+                )
         finally:
             database.empty()
 
@@ -195,6 +204,13 @@ def test_what_a_person_retired_or_is_revising_is_left_so_and_says_why(twice):
     phase = twice.phases["catalogItem", "product", "publish"]
     assert (phase.updated, phase.equal, phase.refused, phase.at_destination) == (2, 3, 2, 5)
     assert twice.after.reasons("pu-4:1", "purchaseLine", "sandbox") == ["parent.not_loaded"]
+
+
+def test_a_retired_product_is_on_sale_again_where_somebody_says_so_and_what_waited_for_it_loads(twice):
+    states = {name: row["statecode"] for name, row in products(twice.answered).items()}
+    assert (states["P-retired"], states["P-revising"]) == (0, 3)
+    assert [row for row in twice.answered.rows("opportunityproduct", "sandbox") if row["mwb_sourceid"] == "purchaseLine:pu-4:1"]
+    assert twice.third.phases.get(object_name="catalogItem", kind="publish").updated == 1
 
 
 def test_all_events_are_completed_and_each_deal_was_closed_once(twice):

@@ -1,19 +1,22 @@
 """A phase that can't go on holds up what needs its rows and nothing else; resuming takes it up again. Looked at at the destination."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from connectors.dataverse.errors import PrivilegeMissing
 from connectors.http_errors import OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable
 from connectors.store import StoreFull
-from loads import engine, rollback, runs, tasks
+from loads import chunks, engine, rollback, runs, tasks
 from loads.causes import concerns_phase
 from loads.models import Chunk, Phase, Run
 from loads.rollback.scope import Scope
 from reports import reconciliation
 from tests import folders, snapshots
 from tests.folders import user
+from tests.playing import OTHERS, engagement_on
 from tests.spine.test_load_engine import Prepared, unqueued
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -60,6 +63,35 @@ def test_a_table_that_cannot_be_read_holds_up_its_children_alone_and_goes_on_whe
     run.refresh_from_db()
     assert (run.state, run.message, loaded(prepared)) == (Run.State.DONE, "", {"account": 3, "contact": 3, "lead": 2})
     assert all(phase.balanced and not phase.message and not phase.behind for phase in run.phases.all())
+
+
+def test_while_another_worker_is_at_a_phase_what_needs_none_of_its_rows_goes_on_unless_the_run_is_to_stop(tmp_path):
+    catalogs = {"catalogs.json": {"params": {"catalogNames": [{"name": "products"}]}}}
+    item = {
+        "catalogName": "products",
+        "itemId": "P-1",
+        "lastModified": 1_704_067_200_000,
+        "size": 1,
+        "value": {"name": "Sensor", "price": 5},
+    }
+    more = {**catalogs, "catalogs/products/items.ndjson": [item]}
+    source = folders.write(tmp_path / "source", [user("u-1", "p@company.example")], more=more)
+    with engagement_on(source, tmp_path) as (engagement, cast, servers):
+        prepared = Prepared(engagement, cast, servers, leave=[name for name in OTHERS if name != "catalogItem"])
+        run = prepared.finish_staging()
+        destination, accounts = engine.Destination(run.environment), phase_of(run, "account")
+        held = chunks.claim_next(accounts, "another", chunks.SENDING)
+        while engine.step(run, destination, "tests"):
+            pass
+        assert [row["name"] for row in prepared.call("GET", "products?$select=name").json()["value"]] == ["Sensor"]
+        assert loaded(prepared) == {"account": 0, "contact": 0, "lead": 0}
+        assert [phase_of(run, table).state for table in ("account", "contact", "product")] == ["waiting", "waiting", "balanced"]
+        Chunk.objects.filter(pk=held.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+        while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
+            engine.step(run, destination, "tests")
+        runs.stop(run, prepared.cast.engineer)
+        assert prepared.work(run).state == Run.State.STOPPED
+        assert loaded(prepared) == {"account": 1, "contact": 0, "lead": 0}
 
 
 def test_a_wrong_value_holds_up_what_needs_its_table_and_a_stop_ends_the_run_for_a_new_one(prepared):

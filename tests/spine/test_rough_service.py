@@ -11,7 +11,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.timeout import TimeoutHandler
 
-from loads import engine, tasks
+from loads import chunks, engine, tasks
 from loads.models import Chunk, Conflict, Phase, Run
 from tests import snapshots
 from tests.playing import dump
@@ -86,9 +86,9 @@ def test_a_call_too_large_for_the_service_is_taken_apart_until_it_takes_it(prepa
 def test_what_a_person_edited_in_a_row_of_a_chunk_that_was_cut_off_is_not_written_over_and_stops_nothing(prepared):
     run = prepared.finish_staging()
     destination, phase = engine.Destination(run.environment), run.phases.get(table="account", kind=Phase.Kind.ROWS)
-    chunk = engine.claim_next(phase, "killed", engine.SENDING)
+    chunk = chunks.claim_next(phase, "killed", chunks.SENDING)
     phase.run = run
-    for job in engine.send(chunk, phase, destination, "killed").jobs[:1]:
+    for job in chunks.send(chunk, phase, destination, "killed").jobs[:1]:
         job(destination.client)  # its worker died before it could say so
     [someone, *_] = [row for row in dump(prepared.servers.dataverse_sandbox, "account") if row.get("mwb_runid") == run.key]
     edit(prepared.servers, "account", someone["accountid"], {"name": "Renamed by a seller"})

@@ -78,7 +78,7 @@ def test_after_the_maps_changed_the_same_sample_is_loaded_again_by_one_press_and
     assert {(field["before"], field["found"]) for name, field in fields.items() if name in ("mwb_plan", "mwb_tier")} == {
         ("plan 1", "tier 1"), ("tier 1", "plan 1")
     }  # fmt: skip
-    [_, values] = diff.sheets(told)
+    [_, values] = diff.sheets(again)
     assert values.header[-3:] == ["Read back before", "Read back", "Verdict"]
     shown = unescape(client.get(reverse("admin:loads_run_change", args=[again.pk])).content.decode())
     assert "<th>Before</th>" in shown

@@ -3,7 +3,9 @@
 import pytest
 from django.core.management import call_command
 
+from connectors.dataverse.errors import KeyTaken
 from connectors.dataverse.metadata import has_column, has_table
+from loads import provisioning
 from loads.destination import Destination
 from loads.models import SchemaPlan, SchemaRemoval
 from loads.removal import opening, survey
@@ -56,11 +58,13 @@ def kept(removal: SchemaRemoval) -> dict[str, str]:
 
 def test_an_untouched_organisation_is_as_it_was_before_provisioning_and_is_provisioned_and_loaded_again(tmp_path):
     folder = test_objects_again.folder(tmp_path / "source")
-    with engagement_on(folder, tmp_path, purchasing_leads="contact", events_become="own_table") as (engagement, cast, servers):
+    options = {"purchasing_leads": "contact", "events_become": "own_table", "source_id_key": "yes"}
+    with engagement_on(folder, tmp_path, **options) as (engagement, cast, servers):
         sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
         metadata, bare = schema(sandbox), holders(servers)
         loaded = Loaded(engagement, cast, servers, LEAVE)
         after = loaded.everything()
+        assert_source_ids_are_unique(sandbox, servers)
         standing = opening.propose(sandbox, actor=cast.engineer)
         with pytest.raises(gates.GateClosed, match="isn't taken back whole: roll it back first"):
             agree(loaded, standing)
@@ -80,9 +84,25 @@ def test_an_untouched_organisation_is_as_it_was_before_provisioning_and_is_provi
         }
         assert "The schema isn't provisioned in sandbox." in [one.says for one in gates.missing("load", engagement, sandbox)]
         assert survey.plan_of(sandbox) == []
+        servers.control("dataverse_sandbox", "keys", {"fail": 1})
         demonstration._step(engagement, Step.Name.PROVISION, sandbox, cast, print)
+        [failed] = [step for step in provisioning.propose(sandbox).steps if step["kind"] == "Key" and step["reason"]]
+        assert (failed["action"], failed["reason"].partition(":")[0]) == ("create", "Its index couldn't be built")
+        demonstration._step(engagement, Step.Name.PROVISION, sandbox, cast, print)
+        assert_source_ids_are_unique(sandbox, servers)
         loaded.load()
         assert not differences(loaded.everything(), after, apart=ANEW | HOLDERS)
+
+
+def assert_source_ids_are_unique(environment: Environment, servers) -> None:
+    """Each table that is written to has the key, its index is built, and no other tool can write one of our records once more."""
+    keys = [step for step in provisioning.propose(environment).steps if step["kind"] == "Key"]
+    assert {"account", "contact", "lead", "mwb_iterable_event"} <= {step["table"] for step in keys}
+    assert {(step["action"], step["reason"]) for step in keys} == {("exists", "")}
+    ours = next((row["mwb_sourceid"] for row in dump(servers.dataverse_sandbox, "contact") if row.get("mwb_sourceid")), "")
+    if ours:
+        with pytest.raises(KeyTaken):
+            Destination(environment).client.post("contacts", {"lastname": "Twice", "mwb_sourceid": ours})
 
 
 class Bare(Prepared):

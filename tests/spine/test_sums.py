@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors import landing
+from connectors.models import Dataset
 from loads import runs, staged
 from loads.dispositions import lookup
 from loads.models import Run
@@ -21,7 +22,7 @@ from loads.sums import AMOUNTS
 from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
-from tests.spine.test_load_engine import Prepared
+from tests.spine.test_load_engine import Prepared, unqueued
 from workbench.pipeline import demonstration
 from workbench.pipeline.summary import summary
 
@@ -30,6 +31,7 @@ LEAVE = tuple(name for name in OTHERS if name not in ("purchase", "purchaseLine"
 MORNING = "2024-03-05 09:10:11 +00:00"
 EVENT = {"userId": "u-1", "eventName": "login", "createdAt": MORNING}
 JOURNEYS = [{"id": 55, "name": "Welcome"}, {"id": 56, "name": "Farewell"}, {"id": 55, "name": "Welcome back"}]
+INCOMES = ({"annualIncome": 1000.125}, {"annualIncome": "2000.50"}, {})
 Rows = list[dict[str, Any]]
 
 
@@ -39,7 +41,7 @@ def folder(path: Path) -> Path:
         | {"shoppingCartItems": [{"id": "P", "name": "Sensor", "price": 19.9, "quantity": 1}]}
         for n in range(3)
     ]
-    people, events = [user(f"u-{n}", f"p{n}@north.example") for n in range(3)], [EVENT, {**EVENT, "n": 2}]
+    people, events = [user(f"u-{n}", f"p{n}@north.example", **INCOMES[n]) for n in range(3)], [EVENT, {**EVENT, "n": 2}]
     more = {"export/purchase.ndjson": bought, "export/customEvent.ndjson": events, "journeys.json": {"journeys": JOURNEYS}}
     return folders.write(path, people, more=more)
 
@@ -47,6 +49,14 @@ def folder(path: Path) -> Path:
 def cheaper(rows: Rows) -> Rows:
     values = orjson.loads(rows[1]["values"])
     return [rows[0], {**rows[1], "values": orjson.dumps(values | {"estimatedvalue": values["estimatedvalue"] - 0.01})}, rows[2]]
+
+
+def poorer(rows: Rows) -> Rows:
+    values = [orjson.loads(row["values"]) for row in rows]
+    return [
+        {**row, "values": orjson.dumps({**one, "annualincome": one["annualincome"] - 1} if "annualincome" in one else one)}
+        for row, one in zip(rows, values, strict=True)
+    ]
 
 
 def lost(rows: Rows) -> Rows:
@@ -62,6 +72,7 @@ BROKEN: dict[str, tuple[str, str, Callable[[Rows], Rows], str]] = {
     "a cent is missing": ("purchase", "opportunity", cheaper, "Of purchase 0.01"),
     "a row is missing": ("purchase", "opportunity", lost, "Of purchase 19.9"),
     "a line is missing": ("purchaseLine", "opportunityproduct", lost, "Of purchaseLine 19.9"),
+    "a person's income is another one": ("user", "contact", poorer, "Of user 1 USD (annualIncome) of 3000.625 landed can't be explained"),
     "a record has no disposition": ("user", "dispositions", lost, "Of user 3 records are landed and 2 have a disposition."),
     "a record has another one's": ("user", "dispositions", another_place, "Of user 3 records are landed and 2 have a disposition."),
     "an event that stays has none": ("customEvent", "dispositions", lost, "Of customEvent 2 records are landed and 1 have a disposition."),
@@ -83,6 +94,23 @@ def broken(prepared: Prepared, run: Run, object_name: str, kind: str, break_it: 
     return run.state, run.message, len(dump(prepared.servers.dataverse_sandbox, "contact"))
 
 
+def stuck(prepared: Prepared) -> tuple[Run, SimpleNamespace]:
+    """A run whose purchases can't be read, as far as it comes, and what is told of it; resumed once they can be."""
+    run = prepared.open()
+    path, *_ = landing.files(Dataset.objects.get(pk=run.datasets["purchase"]))
+    whole = path.read_bytes()
+    path.write_bytes(b"not what was landed")
+    prepared.work(run)
+    path.write_bytes(whole)
+    phases = {phase.object_name: (phase.state, phase.behind and phase.behind.object_name) for phase in run.phases.select_related("behind")}
+    found = SimpleNamespace(state=run.state, message=run.message, staged=set(run.staged), phases=phases)
+    found.contacts = len(dump(prepared.servers.dataverse_sandbox, "contact"))
+    with unqueued():
+        runs.resume(run, prepared.cast.engineer)
+    run.refresh_from_db()
+    return run, found
+
+
 @pytest.fixture(scope="module")
 def seen(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[SimpleNamespace]:
     """A run that is broken in every way before its first row, and carried out in the end."""
@@ -91,20 +119,37 @@ def seen(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Simpl
         try:
             with engagement_on(source, work) as (engagement, cast, servers):
                 prepared = Prepared(engagement, cast, servers, LEAVE)
-                run = prepared.opened_and_staged("journey")
+                run, parked = stuck(prepared)
+                run = prepared.staged_up_to(run, "purchaseLine")
                 stopped = {name: broken(prepared, run, *how) for name, (*how, _) in BROKEN.items()}
                 runs.resume(run, cast.engineer)
+                run.refresh_from_db()
                 demonstration.decide_quality(run, cast)
                 event = next(landing.scan(landing.latest(engagement, "customEvent", "load"))).source_id
                 asked = (("journey", "55"), ("journey", "56"), ("customEvent", event))
                 yield SimpleNamespace(
                     stopped=stopped,
+                    parked=parked,
                     state=Run.objects.latest("pk").state,
+                    message=Run.objects.latest("pk").message,
+                    incomes=[one for one in Run.objects.latest("pk").sums["money"] if one["object"] == "user"],
                     told={one["object"]: one for one in summary(engagement)["phases"] if one["environment"] is None},
                     records={key[1] if key[0] == "journey" else key[0]: lookup(run, *key) for key in asked},
                 )
         finally:
             database.empty()
+
+
+def test_an_object_that_cannot_be_staged_holds_up_what_needs_it_and_nothing_is_sent_before_it_is(seen):
+    told = seen.parked
+    assert (told.state, told.contacts) == (Run.State.PAUSED, 0)
+    assert {"company", "user", "customEvent", "journey"} <= told.staged
+    assert {name: told.phases[name] for name in ("purchase", "purchaseLine")} == {
+        "purchase": ("blocked", None),
+        "purchaseLine": ("waiting", "purchase"),
+    }
+    assert told.message.startswith("1 phase can't be staged. ")
+    assert "Behind it wait: purchaseLine to opportunityproduct." in told.message
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -138,7 +183,7 @@ def test_a_record_counts_with_what_became_of_it(name):
     factors, (disposition, reasons), rows, expected = RECORDS[name]
     numbers = [None if one is None else Decimal(one) for one in factors]
     built = [sums.Row(code, [None if one is None else Decimal(one) for one in held], kept) for code, *held, kept in rows]
-    money = Money("price", "opportunityproduct", ["priceperunit", "quantity"], lambda record: ("", []), frozenset({("loss", "price")}))
+    money = Money("price", {"opportunityproduct": ["priceperunit", "quantity"]}, lambda record: ("", []), frozenset({("loss", "price")}))
     found: dict[str, sums.Sum] = {}
     sums.add(found, money, sums.Compared(0, "EUR", numbers, disposition, orjson.dumps(reasons), built))
     for currency, one in found.items():
@@ -148,7 +193,12 @@ def test_a_record_counts_with_what_became_of_it(name):
 
 
 def test_a_run_that_adds_up_goes_on(seen):
-    assert seen.state == Run.State.DONE
+    assert (seen.state, seen.message) == (Run.State.DONE, "")
+
+
+def test_what_columns_of_money_of_people_come_to_is_summed_too(seen):
+    [told] = seen.incomes
+    assert (told["landed"], told["staged"], told["changed"], told["without"]) == ("3000.625", "3000.62", "-0.005", 1)
 
 
 def test_each_record_of_what_is_documented_only_has_a_disposition_that_anyone_can_look_up(seen):

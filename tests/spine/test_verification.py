@@ -7,7 +7,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from loads import engine, runs
+from loads import chunks, engine, runs
 from loads.models import Chunk, Phase, Run, VerifiedRow
 from loads.verification import VERDICTS, total
 from reports import reconciliation
@@ -96,8 +96,8 @@ def test_a_value_that_is_not_what_was_sent_keeps_the_run_from_being_done_until_i
 
 def test_what_a_dead_worker_was_reading_back_is_read_by_another(prepared):
     run, phase, destination = sent(prepared)
-    chunk = engine.claim_next(phase, "dead", engine.READING)
-    assert engine.claim_next(phase, "other", engine.READING) is None
+    chunk = chunks.claim_next(phase, "dead", chunks.READING)
+    assert chunks.claim_next(phase, "other", chunks.READING) is None
     Chunk.objects.filter(pk=chunk.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert prepared.work(run).state == Run.State.DONE
     phase.refresh_from_db()

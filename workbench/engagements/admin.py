@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import ForeignKey, ManyToManyField, QuerySet
+from django.db.models import ForeignKey, ManyToManyField, Q, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -21,8 +21,9 @@ from workbench.engagements import (
     invitation_admin,  # noqa: F401 - it registers its pages
     redaction,
 )
+from workbench.engagements.large_tables import LargeTable, PartFilter
 from workbench.engagements.models import AuditEntry, Connection, Engagement, Environment, Membership, Role, SignOff
-from workbench.engagements.scoped_admin import EngagementFilter, LargeTable, ReadOnly, ScopedInline, StackedRows, WorkbenchAdmin
+from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, ScopedInline, StackedRows, WorkbenchAdmin
 from workbench.engagements.signoffs import content_hash
 
 admin.site.unregister(User)
@@ -201,11 +202,17 @@ class SignOffAdmin(ReadOnly, WorkbenchAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(LargeTable, ReadOnly, WorkbenchAdmin):
+class AuditEntryAdmin(ReadOnly, LargeTable):
     """The history of an engagement."""
 
+    part = "engagement"
+    search_is_indexed = False
     list_display = ("number", "engagement", "at", "actor", "action", "subject")
-    list_filter = (EngagementFilter,)
+    list_filter = (PartFilter,)
     list_select_related = ("engagement",)
     search_fields = ("subject", "actor", "action")
     list_filter_submit = True
+
+    def search(self, rows: QuerySet, text: str) -> QuerySet:
+        """Entries with the text in who, what or about what."""
+        return rows.filter(Q(subject__icontains=text) | Q(actor__icontains=text) | Q(action__icontains=text))

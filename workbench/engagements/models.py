@@ -355,6 +355,7 @@ class AuditEntry(Redactable):
     class Meta:
         ordering = ["engagement", "number"]
         constraints = [models.UniqueConstraint(fields=["engagement", "number"], name="audit_number_once")]
+        indexes = [models.Index(fields=["engagement", "id"])]
         verbose_name = "history entry"
         verbose_name_plural = "history"
 

@@ -1,4 +1,4 @@
-"""What every page of the admin shares: only the engineer's own engagements, changes in the history, lists that stay fast."""
+"""What every page of the admin shares: only the engineer's own engagements, changes in the history."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -7,13 +7,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.options import BaseModelAdmin
-from django.core.paginator import Paginator
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -21,20 +19,6 @@ from workbench.engagements import history
 from workbench.engagements.access import workable_by
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
-
-COUNT_AT_MOST = 10_000
-
-
-class CappedPaginator(Paginator):
-    """Counts at most COUNT_AT_MOST rows, since counting millions takes longer than reading the page; narrow the list to see further."""
-
-    @cached_property
-    def count(self) -> int:
-        """Rows, or COUNT_AT_MOST where there are more."""
-        rows = self.object_list
-        if not isinstance(rows, models.QuerySet):
-            return len(rows)
-        return rows.order_by()[:COUNT_AT_MOST].count()
 
 
 class EngagementFilter(DropdownFilter):
@@ -65,11 +49,12 @@ class Scoped(BaseModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         """Rows whose engagement the engineer works on."""
-        mine = workable_by(request.user)
         rows = super().get_queryset(request)
-        if request.user.is_superuser:
-            return rows
-        return rows.filter(**{f"{self.engagement_path}__in" if self.engagement_path else "pk__in": mine.values("pk")})
+        return rows if request.user.is_superuser else self.limited(request, rows)
+
+    def limited(self, request: HttpRequest, rows: models.QuerySet) -> models.QuerySet:
+        """Those of some rows that are of the engineer's engagements."""
+        return rows.filter(**{f"{self.engagement_path or 'pk'}__in": workable_by(request.user).values("pk")})
 
     def engagement_of(self, row: models.Model) -> Engagement:
         """The engagement that a row belongs to."""
@@ -205,17 +190,6 @@ class ReadOnly(BaseModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Nobody."""
         return False
-
-
-class LargeTable(BaseModelAdmin):
-    """A list over millions of rows: no full count, newest first by primary key, exact search on the source id."""
-
-    paginator = CappedPaginator
-    show_full_result_count = False
-    ordering = ("-pk",)
-    list_per_page = 50
-    list_max_show_all = 0
-    list_after_template = "admin/workbench/capped.html"
 
 
 class OnAPage(Scoped):

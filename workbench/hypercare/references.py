@@ -94,10 +94,7 @@ def _read(engagement: Engagement, environments: list[Environment], line: str) ->
 
 
 def _address(environments: Iterable[Environment], address: str) -> Reference:
-    """The row that an address of a record's page names.
-
-    Source: learn.microsoft.com/power-apps/developer/model-driven-apps/open-forms-views-dialogs-reports-url
-    """
+    """The row that an address of a record's page names, see `loads.destination.page_of`."""
     remedy = "Open the record in Dynamics 365 and copy the whole address: it has etn= and id= in it."
     try:
         parts = urlsplit(address)
@@ -127,8 +124,3 @@ def _found(reference: Reference) -> Reference:
     if source is None:
         return reference
     return Reference(reference.environment, source.object_name, source.source_id, reference.table, reference.row_id)
-
-
-def address_of(environment: Environment, table: str, row_id: object) -> str:
-    """The address of a row's page in Dynamics 365. Source: as `_address`."""
-    return f"{environment.connection.base_url.rstrip('/')}/main.aspx?etn={table}&pagetype=entityrecord&id={row_id}"

@@ -10,13 +10,13 @@ from typing import Any
 
 from connectors import landing
 from loads import tracing
+from loads.destination import page_of
 from loads.dispositions import lookup
 from loads.models import Crosswalk, LedgerEntry, Run
 from workbench.engagements.models import Environment
 from workbench.hypercare.forgetting import CODE, Register, codes_of
 from workbench.hypercare.lineage import Approval, Field, Lineage, Rule
 from workbench.hypercare.models import TicketRecord
-from workbench.hypercare.references import address_of
 
 RAW_LIMIT = 20_000  # characters of a record that a page shows
 
@@ -97,7 +97,7 @@ def is_forgotten(record: TicketRecord, register: Register) -> bool:
 def story_of(record: TicketRecord, register: Register) -> Story:
     """The story of what a ticket is about. Raises PlanChanged."""
     environment = record.environment
-    row_address = address_of(environment, record.table, record.row_id) if record.row_id else ""
+    row_address = page_of(environment, record.table, record.row_id) if record.row_id else ""
     if not record.source_id:
         return Story(environment, row_address=row_address)
     located = _located(record, register)
@@ -163,7 +163,7 @@ def _record(lineage: Lineage, read: _Read) -> RecordStory:
         reasons=told["reasons"],
         raw=_shown(read.landed, read.parsed),
         problem=(read.landed.problem or "") if read.landed else "",
-        rules=[(rule, address_of(environment, *rule.address) if rule.address else "") for rule in rules],
+        rules=[(rule, page_of(environment, *rule.address) if rule.address else "") for rule in rules],
         rows=[_row(lineage, row, whole, bool(told["into"])) for row in told["rows"]],
         ledger=list(ledger.select_related("phase")),
     )
@@ -183,7 +183,7 @@ def _row(lineage: Lineage, told: Mapping[str, str], record: Mapping[str, Any], o
     return RowStory(
         table=told["table"],
         row_id=told["row_id"],
-        address=address_of(lineage.run.environment, told["table"], told["row_id"]),
+        address=page_of(lineage.run.environment, told["table"], told["row_id"]),
         origin=str(Crosswalk.Origin(told["origin"]).label),
         state=str(Crosswalk.State(told["state"]).label),
         action=row.action if row else "",

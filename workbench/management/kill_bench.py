@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
 from loads import runs
 from loads.models import Chunk, Run
@@ -33,6 +33,7 @@ LOST_ANSWERS = 2
 OUTAGE_S = 0.5
 LOOK_S = 0.02
 LONGEST_S = 300
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,19 @@ class Scene:
     cluster: TaskCluster
     run: Run
 
+    def chunks(self, state: str = Chunk.State.LEASED) -> QuerySet[Chunk]:
+        """The chunks that are being sent, or those in another state."""
+        return Chunk.objects.filter(phase__run=self.run, state=state)
+
     @property
     def in_flight(self) -> int:
         """Rows of the chunks that are being sent."""
-        return _rows(Chunk.objects.filter(phase__run=self.run, state=Chunk.State.LEASED))
+        return _rows(self.chunks())
 
     @property
     def pids(self) -> list[int]:
         """Processes that are sending chunks."""
-        sending = Chunk.objects.filter(phase__run=self.run, state=Chunk.State.LEASED)
-        return sorted({pid_of(worker) for worker in sending.values_list("worker", flat=True)})
+        return sorted({pid_of(worker) for worker in self.chunks().values_list("worker", flat=True)})
 
 
 def pid_of(worker: str) -> int:
@@ -69,6 +73,13 @@ def worker(scene: Scene) -> int:
     [pid, *_] = scene.pids
     os.kill(pid, signal.SIGKILL)
     return scene.in_flight
+
+
+def reader(scene: Scene) -> int:
+    """kill -9 of a worker that reads back what was sent."""
+    in_flight = _until(lambda: list(scene.chunks(Chunk.State.CHECKING)))
+    os.kill(pid_of(in_flight[0].worker), signal.SIGKILL)
+    return sum(chunk.stop - chunk.start for chunk in in_flight)
 
 
 def processes(scene: Scene) -> int:
@@ -138,6 +149,7 @@ def disk(scene: Scene) -> int:
 
 KINDS: Mapping[str, Callable[[Scene], int]] = {
     "worker": worker,
+    "reader": reader,
     "processes": processes,
     "cluster": cluster,
     "destination": destination,
@@ -208,11 +220,12 @@ def _ended(run: Run) -> Run:
     return run
 
 
-def _until(true: Callable[[], bool]) -> None:
+def _until(look: Callable[[], Found]) -> Found:
     """Wait for something. Raises TimeoutError where it doesn't come."""
     deadline = time.monotonic() + LONGEST_S
-    while not true():
+    while not (found := look()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"It didn't happen within {LONGEST_S} s.")
         time.sleep(LOOK_S)
         close_old_connections()
+    return found

@@ -26,7 +26,7 @@ from connectors.dataverse.auth import credentials_of, tokens_for
 from connectors.iterable.source import LIMITS
 from connectors.simulators.servers import Options, Running, start
 from connectors.simulators.world.writing import write_world
-from loads import callers, runs, staged
+from loads import callers, crosswalk, runs, staged
 from loads.models import Chunk, Phase, Run
 from loads.staging.phases import CHUNK_ROWS
 from mapping.playbooks import load_playbook
@@ -157,6 +157,12 @@ def stage(bench: Bench, rows: int, series: str = "", chunk_rows: int = CHUNK_ROW
                     "sample": None,
                 }
                 file.add(*(bench.pattern | own).values())
+    given = (
+        crosswalk.Given(row["source_id"], TABLE, row["row_id"])
+        for path in staged.parts(run, OBJECT, TABLE)
+        for row in store.read_rows(path, columns=["source_id", "row_id"])
+    )
+    crosswalk.follow(run.environment, OBJECT, given)
     phase = Phase.objects.create(run=run, number=1, object_name=OBJECT, table=TABLE, extracted=rows, staged=rows, planned=rows)
     starts = enumerate(range(0, rows, chunk_rows), start=1)
     chunks = (Chunk(phase=phase, number=n, start=start, stop=min(start + chunk_rows, rows)) for n, start in starts)
@@ -171,8 +177,8 @@ def load(bench: Bench, rows: int, cluster: TaskCluster) -> dict[str, Any]:
     bench.control("stats", {})
     cpu, began = _cpu_s(cluster.pid), time.monotonic()
     runs.queue_work(run)
-    sent = read = 0.0
-    peak = 0.0
+    sent = read = sending_cpu_s = peak = 0.0
+    while_sending: list[dict[str, Any]] = []
     while True:
         time.sleep(LOOK_S)
         close_old_connections()
@@ -180,14 +186,13 @@ def load(bench: Bench, rows: int, cluster: TaskCluster) -> dict[str, Any]:
         now = time.monotonic() - began
         peak = max(peak, *(_status(pid, "VmRSS") for pid in _tree(cluster.pid)))
         if not sent and not phase.chunks.exclude(state__in=Chunk.SENT).exists():
-            sent = now
+            sent, sending_cpu_s, while_sending = now, _cpu_s(cluster.pid) - cpu, _users(bench)
         if not read and not phase.chunks.exclude(state=Chunk.State.CHECKED).exists():
             read = now
         if run.state not in runs.GOING:
             break
     phase.refresh_from_db()
     cpu_s = _cpu_s(cluster.pid) - cpu
-    stats = bench.control("stats")
     spent = phase.chunks.aggregate(requests=Sum("requests"), retries=Sum("retries"), attempts=Max("attempts"))
     return {
         "rows": rows,
@@ -200,14 +205,20 @@ def load(bench: Bench, rows: int, cluster: TaskCluster) -> dict[str, Any]:
         "rows_a_second": round(rows / sent),
         "us_per_row": round(now / rows * 1e6, 1),
         "cpu_us_per_row": round(cpu_s / rows * 1e6, 1),
+        "sending_cpu_us_per_row": round(sending_cpu_s / rows * 1e6, 1),
         "peak_mb": round(peak, 1),
         **spent,
-        "statuses": stats["statuses"],
-        "users": [
-            {key: user[key] for key in ("requests", "refused", "running_peak", "share") if key in user} for user in stats["users"].values()
-        ],
+        "statuses": bench.control("stats")["statuses"],
+        "users": _users(bench),
+        "users_while_sending": while_sending,
         "pace": callers.users_content(run),
     }
+
+
+def _users(bench: Bench) -> list[dict[str, Any]]:
+    """What each application user asked for since counting began, and its share of what the limits let through in that time."""
+    told = ("requests", "refused", "running_peak", "share")
+    return [{key: user[key] for key in told if key in user} for user in bench.control("stats")["users"].values()]
 
 
 def microsoft(bench: Bench, rows: int) -> dict[str, Any]:

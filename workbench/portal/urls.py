@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views.generic import RedirectView
 
-from workbench.portal import decisions, documents, invitation, losses, owners, quality, reading, rules, signing, tickets, views
+from workbench.portal import decisions, documents, held, invitation, losses, owners, quality, reading, rules, signing, tickets, views
 
 app_name = "portal"
 urlpatterns = [
@@ -26,6 +26,8 @@ urlpatterns = [
     path("engagements/<slug:slug>/quality/", quality.report, name="quality"),
     path("engagements/<slug:slug>/quality/decide/", quality.DecidePage.as_view(), name="quality_decide"),
     path("engagements/<slug:slug>/quality/duty/", quality.DutyPage.as_view(), name="quality_duty"),
+    path("engagements/<slug:slug>/held/", held.listing, name="held"),
+    path("engagements/<slug:slug>/held/<slug:key>/", held.AnswerPage.as_view(), name="held_group"),
     path("engagements/<slug:slug>/tickets/", tickets.listing, name="tickets"),
     path("engagements/<slug:slug>/tickets/raise/", tickets.RaisePage.as_view(), name="ticket_raise"),
     path("engagements/<slug:slug>/tickets/<int:number>/", tickets.TicketPage.as_view(), name="ticket"),

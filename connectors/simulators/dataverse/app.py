@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -67,7 +67,10 @@ class _Server:
         self._turns = count()
 
     async def api(self, request: Request) -> Response:
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:  # a killed one: nobody reads the answer
+            return Response(status_code=400)
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in request.headers.raw}
         web_server = self._web_server(headers)
         shown = {"Set-Cookie": f"ARRAffinity=server{web_server}; path=/; HttpOnly"}  # a client that keeps it stays on one web server

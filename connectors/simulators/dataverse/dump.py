@@ -7,11 +7,12 @@ import orjson
 
 from . import files
 from .columns import LOGICAL_NAME_ANNOTATION, Column
-from .organisation import Organisation
+from .organisation import ACTIVITIES, Organisation
 from .reading import columns_by_read_name, read_names, target_of
 from .store import Row
 from .tables import Table
 
+POINTER = "activitypointer"
 _LEFT_OUT = {"versionnumber", "overriddencreatedon", "importsequencenumber"}
 
 
@@ -25,7 +26,14 @@ def plain(org: Organisation, table: Table) -> Iterator[bytes]:
 
 
 def canonical(org: Organisation, table: Table) -> Iterator[bytes]:
-    """Rows without what differs between two equal runs, sorted by id; service-made rows go by `table:natural key`, files by digest."""
+    """Rows without what differs between two equal runs, sorted by id; service-made rows go by `table:natural key`, files by digest.
+
+    All activities together are those of each kind.
+    """
+    if table.name == POINTER:
+        for name in ACTIVITIES:
+            yield from canonical(org, org.catalog.tables[name])
+        return
     known = columns_by_read_name(table)
     kept: dict[str, Column | None] = {}  # names that stay; the column where the value may point at a service-made row
     for name in {name for _, row in list(org.scan(table)) for name in row}:
@@ -54,5 +62,7 @@ def _skipped(name: str) -> bool:
 
 
 def _stable(org: Organisation, table: str, row_id: Any) -> Any:
-    natural = org.store.made.get(table, {}).get(row_id)
-    return row_id if natural is None else f"{table}:{natural}"
+    for name in ACTIVITIES if table == POINTER else (table,):
+        if natural := org.store.made.get(name, {}).get(row_id):
+            return f"{name}:{natural}"
+    return row_id

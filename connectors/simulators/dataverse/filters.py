@@ -39,10 +39,15 @@ class Names(Protocol):
 
 @dataclass(slots=True)
 class Filter:
-    """A compiled filter. `equal` lists what must hold of single properties: values that one of which the row must have."""
+    """A compiled filter, and what must hold of single properties, for the indexes.
+
+    equal: values one of which the row must have. least, most: a value above or below which it may not be.
+    """
 
     matches: Predicate
     equal: dict[str, set[Any]] = field(default_factory=dict)
+    least: dict[str, Any] = field(default_factory=dict)
+    most: dict[str, Any] = field(default_factory=dict)
 
 
 def compile_filter(text: str, names: Names, aliases: Mapping[str, str]) -> Filter:
@@ -108,10 +113,12 @@ class _Parser:
         if len(parts) == 1:
             return parts[0]
         tests = [part.matches for part in parts]
-        equal: dict[str, set[Any]] = {}
+        joined = Filter(lambda row: all(test(row) for test in tests))
         for part in parts:
-            equal |= part.equal
-        return Filter(lambda row: all(test(row) for test in tests), equal)
+            joined.equal |= part.equal
+            joined.least |= part.least
+            joined.most |= part.most
+        return joined
 
     def _one(self) -> Filter:
         kind, text = self._peek()
@@ -140,7 +147,9 @@ class _Parser:
             return Filter(lambda row: fold(get(row)) != wanted)
         if operator not in _COMPARE:
             raise errors.bad_query(f"Unknown operator '{operator}' in '{self._text}'.")
-        return _ordered(get, _COMPARE[operator], value)
+        found = _ordered(get, _COMPARE[operator], value)
+        (found.least if operator in ("gt", "ge") else found.most)[name] = value
+        return found
 
     def _function(self) -> Filter:
         name = self._take()[1]

@@ -15,6 +15,7 @@ from .store import Row
 from .tables import Table
 
 PAGE = 5000
+INDEXED = "createdon"  # the moment by whose ranges clients read large tables through
 CURSORS = 200  # results that clients may be paging through at a time; beyond them the oldest is made anew
 _PATH = "/()=',-_.~@"  # what a path keeps as it is
 _OPTIONS = {"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken", "fetchXml", "$apply", "tag", "$format"}
@@ -126,14 +127,20 @@ def find_ids(org: Organisation, call: Call, table: Table, within: Iterable[str] 
 
 
 def _candidates(org: Organisation, table: Table, found: Filter) -> Iterable[tuple[str, Row]]:
-    """The rows that can match: by primary key or by an indexed lookup where the filter names values, else all."""
+    """The rows that can match: by primary key, an indexed lookup or a moment where the filter names values, else all."""
+    if table.name == "activitypointer":
+        return org.scan(table)
     rows = org.rows(table.name)
-    ids: Iterable[str] | None = None
-    if table.primary_id in found.equal and table.name != "activitypointer":
+    lookups = [name for name in found.equal if name.startswith("_") and name.endswith("_value")]
+    least, most = found.least.get(INDEXED), found.most.get(INDEXED)
+    ids: Iterable[str]
+    if table.primary_id in found.equal:
         ids = sorted(str(i) for i in found.equal[table.primary_id] if i in rows)
+    elif lookups:
+        index = org.store.by_value(table.name, lookups[0]).ids
+        ids = sorted(i for value in found.equal[lookups[0]] for i in index.get(value, ()))
+    elif isinstance(least or most, str):
+        ids = org.store.by_moment(table.name, INDEXED).between(least, most)
     else:
-        lookups = [n for n in found.equal if n.startswith("_") and n.endswith("_value")]
-        if lookups and table.name != "activitypointer":
-            index = org.store.by_value(table.name, lookups[0]).ids
-            ids = sorted(i for value in found.equal[lookups[0]] for i in index.get(value, ()))
-    return org.scan(table) if ids is None else [(i, rows[i]) for i in ids]
+        return org.scan(table)
+    return [(i, rows[i]) for i in ids]

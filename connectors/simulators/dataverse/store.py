@@ -3,7 +3,8 @@
 A row is a plain dictionary that is replaced, never changed in place, so that an undo is the old dictionary put back.
 """
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -38,6 +39,30 @@ class ValueIndex:
             self.ids.get(old, set()).discard(row_id)
         if new is not None:
             self.ids.setdefault(new, set()).add(row_id)
+
+
+class MomentIndex:
+    """Rows of one table in the order of a moment's column, for ranges of it. Sorted when it is asked for after a change."""
+
+    def __init__(self, name: str, rows: dict[str, Row]) -> None:
+        """rows: those of the table, whose changes it is told of."""
+        self.name = name
+        self._rows = rows
+        self._ids: Sequence[str] | None = None
+        self._moments: Sequence[str] = ()
+
+    def changed(self, row_id: str, before: Row | None, after: Row | None) -> None:
+        """Follow one row."""
+        if (before or {}).get(self.name) != (after or {}).get(self.name):
+            self._ids = None
+
+    def between(self, least: str | None, most: str | None) -> Sequence[str]:
+        """Ids of the rows from one moment to another, both inclusive and as they are read; None: without a limit."""
+        if self._ids is None:
+            pairs = sorted((moment, row_id) for row_id, row in self._rows.items() if (moment := row.get(self.name)))
+            self._moments, self._ids = [moment for moment, _ in pairs], [row_id for _, row_id in pairs]
+        start = bisect_left(self._moments, least) if least else 0
+        return self._ids[start : bisect_right(self._moments, most) if most else None]
 
 
 class KeyIndex:
@@ -77,8 +102,9 @@ class Store:
         self.version = 1000
         self._log: list[Change] = []
         self._values: dict[tuple[str, str], ValueIndex] = {}
+        self._moments: dict[tuple[str, str], MomentIndex] = {}
         self._unique: dict[tuple[str, tuple[str, ...]], KeyIndex] = {}
-        self._followers: dict[str, list[ValueIndex | KeyIndex]] = {}
+        self._followers: dict[str, list[ValueIndex | MomentIndex | KeyIndex]] = {}
         self.on_commit: Callable[[dict[str, Any]], None] | None = None
 
     def table(self, name: str) -> dict[str, Row]:
@@ -176,6 +202,14 @@ class Store:
         found = self._values.get((table, name))
         if found is None:
             found = self._values[table, name] = ValueIndex(name, self.table(table))
+            self._followers.setdefault(table, []).append(found)
+        return found
+
+    def by_moment(self, table: str, name: str) -> MomentIndex:
+        """The index of a moment's column, made when first asked for."""
+        found = self._moments.get((table, name))
+        if found is None:
+            found = self._moments[table, name] = MomentIndex(name, self.table(table))
             self._followers.setdefault(table, []).append(found)
         return found
 

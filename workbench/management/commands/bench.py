@@ -40,13 +40,24 @@ class Command(BaseCommand):
         parser.add_argument(
             "--inventories", type=int, default=0, metavar="N", help="measure the inventories of N journeys and N templates too"
         )
+        parser.add_argument(
+            "--pages",
+            type=int,
+            nargs="?",
+            const=1_000_000,
+            default=0,
+            metavar="N",
+            help="time the pages over N crosswalk rows and exceptions",
+        )
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and print."""
-        figures = {"sizes": [self._measure(int(size)) for size in options["people"].split(",") if size]}
+        figures: dict[str, Any] = {"sizes": [self._measure(int(size)) for size in options["people"].split(",") if size]}
         if options["inventories"]:
             figures["inventories"] = self._inventories(options["inventories"])
+        if options["pages"]:
+            figures["pages"] = self._pages(options["pages"])
         text = json.dumps(figures, indent=2)
         if options["json"]:
             options["json"].write_text(text, encoding="utf-8")
@@ -79,6 +90,13 @@ class Command(BaseCommand):
             _manage(folder, "journey_definitions", "demo-iterable", str(definition))
             written = product(("journeys", "templates"), ("pdf", "xlsx"))
             return [json.loads(_manage(folder, "inventory", "demo-iterable", name, form)) for name, form in written]
+
+    def _pages(self, rows: int) -> dict[str, Any]:
+        """Milliseconds of each page that shows rows of large tables."""
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            _manage(folder, "migrate", "--verbosity", "0")
+            told: dict[str, Any] = json.loads(_manage(folder, "page_times", str(rows)))
+            return told
 
 
 def _manage(folder: str, *command: str) -> str:

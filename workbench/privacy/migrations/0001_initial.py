@@ -1,4 +1,3 @@
-
 import django.db.models.deletion
 import django.utils.timezone
 import workbench.engagements.secrets
@@ -11,8 +10,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('engagements', '0012_pseudonyms'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('auth', '__first__'),
+        ('engagements', '0001_squashed_0013_pages_by_key'),
     ]
 
     operations = [

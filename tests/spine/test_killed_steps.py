@@ -1,0 +1,406 @@
+"""Workers killed in every kind of step, and a service that fails: provisioning, loads and a rollback end as where nothing happens.
+
+One engagement and two destinations that begin alike. Into the sandbox everything goes undisturbed. For production the test is the task
+queue: it begins each queued task in a process of its own, and kills whoever waits for an answer that is withheld, though the work was done.
+What stands in both is compared after each stage.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from django_q.conf import Conf
+from django_q.models import OrmQ
+
+from loads import provisioning, rollback, runs, tasks
+from loads.acceptance import sandbox_content
+from loads.models import Chunk, Run
+from loads.rollback.scope import Scope
+from mapping import playbooks
+from tests import database
+from tests.folders import user
+from tests.playing import engagement_on
+from tests.spine import test_lost_deals
+from tests.spine.test_delta import LATER
+from tests.spine.test_load_engine import Prepared
+from tests.spine.test_objects_again import purchase
+from tests.spine.test_rollback import changing, held
+from tests.spine.workers import Nursery, Worker, nursery, wait_until
+from workbench.engagements.models import Environment, SignOff
+from workbench.management.commands.bench_load import FAILING, UNFAILING
+from workbench.management.proof import Dumps, canonical_dumps
+from workbench.pipeline import demonstration, steps
+from workbench.pipeline import tasks as pipeline_tasks
+from workbench.pipeline.models import Step
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+SERVER = "dataverse"
+Rows = dict[tuple[str, str], bytes | None]  # table and row id -> SHA-256 of the row
+HELD = {Chunk.State.LEASED: "sending", Chunk.State.CHECKING: "reading"}
+CONSTANTS = {
+    "loads.staging.ranges.RANGE": 16,
+    "loads.staging.sums.RANGE": 16,
+    "loads.staging.phases.CHUNK_ROWS": 12,
+    "loads.rollback.planning.CHUNK_ROWS": 12,
+    "loads.budget.CHUNK_ROWS": 12,
+}
+AT_ONCE = {"loads.writer.FIRST_WAIT_S": 0.001, "loads.carrying_out.FIRST_WAIT_S": 0.001, "connectors.retries._LONGEST_BACKOFF_S": 0.01}
+PROVISIONING: list[dict[str, Any]] = [
+    {"method": "POST", "path": "/solutions"},
+    {"method": "POST", "path": "/Attributes", "after": 5},
+    {"method": "POST", "path": "PublishAllXml"},
+]
+
+
+def batched(within: str, **fault: Any) -> dict[str, Any]:
+    return {"method": "POST", "path": "[$]batch", "within": within, **fault}
+
+
+UPDATING = [
+    {"method": "GET", "path": "/contacts[?]"},
+    {"method": "POST", "path": "contacts/.*CreateMultiple"},
+    batched("PATCH [^ ]*/contacts"),
+    batched("PATCH [^ ]*/products"),
+    {"method": "POST", "path": "opportunities/.*CreateMultiple"},
+    batched("WinOpportunity|LoseOpportunity"),
+    {"method": "POST", "path": "AddListMembersList"},
+    batched("RemoveMemberList"),
+    batched("AddItemCampaign"),
+    {"method": "POST", "path": "tasks/.*UpdateMultiple"},
+    batched('PATCH [^ ]*/contacts(?s:.*)"statecode"'),
+]
+TAKING_BACK = [
+    batched("DELETE [^ ]*/contacts"),
+    batched("PATCH [^ ]*/contacts"),
+    batched("PATCH [^ ]*/products", after=1),
+    batched("PATCH [^ ]*/opportunities"),
+    batched("RemoveMemberList"),
+    batched("AddMemberList"),
+    batched("DELETE [^ ]*/campaignlist_association"),
+]
+
+
+def source(path: Path) -> Path:
+    """Companies, some forty people, lists, a campaign, products, events and deals; later much of it is otherwise, and some are gone."""
+    changing(path)
+    for folder, later in ((path, False), (path / "later", True)):
+        export = folder / "iterable" / "export"
+        purchases = [json.loads(line) for line in (export / "purchase.ndjson").read_text().splitlines()]
+        with (export / "user.ndjson").open("a") as file:
+            file.writelines(json.dumps(one) + "\n" for one in people(later=later))
+        lines = [{"outcome": "Won", **one} for one in (*purchases, *deals(later=later))]
+        (export / "purchase.ndjson").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    return path
+
+
+def people(*, later: bool) -> Iterator[dict[str, Any]]:
+    """Customers and leads by turns, on the list by turns. Later some have another job, some left the list, one is gone, others are new."""
+    for number in range(1 if later else 0, 40 if later else 36):
+        lists = [7] if number % 3 == (1 if later else 0) else []
+        changed = {"jobTitle": "Head clerk", "profileUpdatedAt": LATER} if later and number % 2 == 0 else {}
+        stage = ("customer", "customer", "lead")[number % 3]
+        yield user(f"p-{number}", f"p{number}@company{number % 5}.example", stage, lastName=f"Name {number}", emailListIds=lists, **changed)
+
+
+def deals(*, later: bool) -> Iterator[dict[str, Any]]:
+    """Deals that are won, lost and open. Later some end otherwise, or for another value, and others are new."""
+    for number in range(20, 44 if later else 36):
+        outcome = ("Won", "Lost", "open")[(number + (later and number % 8 == 0)) % 3]
+        value = {"total": 45} if later and number % 5 == 0 else {}
+        yield purchase(number, userId=f"p-{number - 19}", outcome=outcome, **value)
+
+
+@dataclass
+class Stage:
+    """What came of one stage: where workers were killed, and what isn't in production as it is in the sandbox."""
+
+    killed: set[tuple[str, str, str]] = field(default_factory=set)  # table, kind of phase, "sending" or "reading"
+    kills: int = 0
+    unmet: int = 0  # faults that no request met
+    differences: list[tuple[str, str]] = field(default_factory=list)  # table and row id
+    repeated: list[tuple[str, int, int, int]] = field(default_factory=list)  # chunk, how often it was taken, undisturbed, and killed at
+
+
+@dataclass
+class Load:
+    """What came of a whole load that nobody is killed in. requests: that the service got, in vain too."""
+
+    settled: list[tuple[Any, ...]]
+    requests: int
+    faults: Mapping[str, int]
+    differences: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Story:
+    """The engagement as it goes on, on both sides."""
+
+    def __init__(self, prepared: Prepared, workers: Nursery) -> None:
+        self.prepared, self.workers = prepared, workers
+        self.engagement, self.cast, self.servers = prepared.engagement, prepared.cast, prepared.servers
+        self.production = self.engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+        self.stages: dict[str, Stage] = {}
+        self.before = {prepared.sandbox: canonical_dumps(prepared.sandbox)}
+        self.in_flight: Counter[int] = Counter()  # chunk -> how often somebody was killed at it
+        self.stage = Stage()
+        self.schemas: list[list[dict[str, Any]]] = []  # of the sandbox and of production, as the plan finds them
+
+    @contextmanager
+    def disturbed(self, name: str, faults: list[dict[str, Any]]) -> Iterator[None]:
+        """A stage in production, each of the faults met once; afterwards both destinations are compared."""
+        self.stage = self.stages[name] = Stage()
+        self.servers.fault(SERVER, *({"do": "hang", "times": 1, **fault} for fault in faults))
+        before, Conf.SYNC = self._struck, False
+        try:
+            yield
+        finally:
+            Conf.SYNC = True
+        self.stage.unmet = len(faults) - (self._struck - before)
+        self.servers.fault(SERVER)
+        if self.production in self.before:
+            self.stage.differences = self.compared()
+
+    def compared(self) -> list[tuple[str, str]]:
+        """Table and row id of all that isn't the same in what either side has got since it was provisioned."""
+        one, other = (changed(before, canonical_dumps(environment)) for environment, before in self.before.items())
+        return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+
+    def loaded(self, environment: Environment, server: str, faults: Mapping[str, Any] = UNFAILING) -> Load:
+        """A whole load, carried out here."""
+        self.servers.control(server, "stats", {})
+        self.servers.control(server, "faults", dict(faults))
+        run = runs.open_run(environment, self.cast.engineer)
+        demonstration.decide_quality(run, self.cast)
+        run.refresh_from_db()
+        stats = self.servers.stats(server)
+        self.servers.fault(server)
+        return Load(settled(done(run)), sum(stats["requests"].values()), stats["faults"])
+
+    @property
+    def _struck(self) -> int:
+        return self.servers.stats(SERVER)["faults"].get("hang", 0)
+
+    def begun(self) -> Worker | None:
+        """The next queued task, begun; None where none is queued."""
+        queued = OrmQ.objects.order_by("pk").first()
+        if queued is None:
+            return None
+        task, args = queued.func(), queued.args()
+        queued.delete()
+        return self.workers.begin(task, *args)
+
+    def work(self) -> None:
+        """Carry out what is queued, and whatever that queues; who waits for an answer that doesn't come is killed and taken over."""
+        while worker := self.begun():
+            self.follow(worker)
+
+    def follow(self, worker: Worker) -> None:
+        """See a worker to its end."""
+        before = self._struck
+        wait_until(lambda: not worker.lives or self._struck > before, 60)
+        if worker.lives:
+            self.kill(worker)
+
+    def kill(self, worker: Worker) -> None:
+        """Kill it, keep at what it was, and do what the next process of the machine does, and the look after silent steps."""
+        worker.kill()
+        self.stage.kills += 1
+        for chunk in Chunk.objects.filter(state__in=HELD, worker__contains=f":{worker.pid}:").select_related("phase"):
+            self.stage.killed.add((chunk.phase.table, chunk.phase.kind, HELD[chunk.state]))
+            self.in_flight[chunk.pk] += 1
+        tasks.take_up()
+        Step.objects.filter(state=Step.State.RUNNING).update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+        pipeline_tasks.take_up_silent()
+
+    def load(self, run: Run) -> Run:
+        """A run of production to its end, the data-quality report answered as proposed; resumed where workers died too often."""
+        self.through(run)
+        if demonstration.decide_quality(run, self.cast):
+            self.through(run)
+        return run
+
+    def through(self, run: Run) -> None:
+        self.work()
+        run.refresh_from_db()
+        while run.state == Run.State.PAUSED and run.message == tasks.KILLED:
+            runs.resume(run, self.cast.engineer)
+            self.work()
+            run.refresh_from_db()
+
+    def stage_badly(self) -> None:
+        """Two workers that come to stage a range of records: one is killed in it, and for the other the disk is full."""
+        first = self.begun()
+        with self._in_a_range(first):
+            self.kill(first)
+        second = self.begun()
+        with self._in_a_range(second):
+            second.may_write(0)
+        wait_until(lambda: any("failure 1 of" in line for line in self.workers.log))
+        second.may_write(-1)
+        self.follow(second)
+
+    @contextmanager
+    def _in_a_range(self, worker: Worker) -> Iterator[None]:
+        """The worker stopped while it stages a range."""
+        while True:
+            wait_until(lambda: self._stages(worker))
+            with worker.stopped():
+                if self._stages(worker):
+                    yield
+                    return
+
+    def _stages(self, worker: Worker) -> bool:
+        return Run.objects.filter(staging_ranges__worker__contains=f":{worker.pid}:", staging_ranges__lease_until__isnull=False).exists()
+
+    def compare_chunks(self, calm: Run, run: Run) -> None:
+        """Which chunks were taken more often than in the undisturbed run, beside how often somebody was killed at them."""
+        wanted = {_place(chunk): chunk.attempts for chunk in _chunks(calm)}
+        for chunk in _chunks(run):
+            self.stage.repeated.append((str(chunk), chunk.attempts, wanted[_place(chunk)], self.in_flight[chunk.pk]))
+
+
+def settled(run: Run) -> list[tuple[Any, ...]]:
+    """What became of each phase's records and rows; a row that was made before its answer got lost may be found equal."""
+    return [
+        (one.object_name, one.table, one.kind, one.loaded, one.held, one.refused, one.created + one.updated + one.equal)
+        for one in run.phases.order_by("number")
+    ]
+
+
+def _chunks(run: Run) -> Iterator[Chunk]:
+    return Chunk.objects.filter(phase__run=run).select_related("phase__run").iterator()
+
+
+def _place(chunk: Chunk) -> tuple[str, str, str, int]:
+    return (chunk.phase.object_name, chunk.phase.table, chunk.phase.kind, chunk.number)
+
+
+def changed(before: Dumps, after: Dumps) -> Rows:
+    """What isn't as it was, by table and row id; two destinations differ in rows that nobody loads."""
+    one, other = flat(before), flat(after)
+    return {key: other.get(key) for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+
+
+def flat(dumps: Dumps) -> Rows:
+    return {(table, row_id): digest for table, found in dumps.items() for row_id, digest in found.items()}
+
+
+def play(story: Story) -> None:
+    prepared, cast = story.prepared, story.cast
+    story.calm = story.loaded(prepared.sandbox, "dataverse_sandbox")
+    demonstration.sign(story.engagement, SignOff.Kind.SANDBOX, sandbox_content(story.engagement), cast)
+    demonstration._answer_findings(story.engagement, cast)
+    with story.disturbed("provisioning", PROVISIONING):
+        step = steps.request(story.engagement, Step.Name.PROVISION, environment=story.production, user=cast.engineer)
+        story.work()
+        step.refresh_from_db()
+        assert step.state == Step.State.DONE, step.message
+    story.schemas = [provisioning.propose(environment).steps for environment in (prepared.sandbox, story.production)]
+    story.before[story.production] = canonical_dumps(story.production)
+    with nobody_waits():
+        story.failing = story.loaded(story.production, SERVER, FAILING)
+    story.failing.differences = story.compared()
+    story.servers.advance("iterable")
+    demonstration._step(story.engagement, Step.Name.DELTA, None, cast, lambda said: None)
+    demonstration._answer_findings(story.engagement, cast)
+    calm = done(prepared.finish(prepared.open()))
+    with story.disturbed("delta", UPDATING):
+        run = runs.open_run(story.production, cast.engineer)
+        story.stage_badly()
+        done(story.load(run))
+        story.compare_chunks(calm, run)
+    with held():
+        back = rollback.open_rollback(calm, cast.engineer, Scope())
+        prepared.work(back)
+        rollback.agree(back, cast.engineer)
+    calm = done(prepared.work(back))
+    with story.disturbed("rollback", TAKING_BACK):
+        back = rollback.open_rollback(run, cast.engineer, Scope())
+        story.through(back)
+        rollback.agree(back, cast.engineer)
+        story.through(back)
+        story.compare_chunks(calm, done(back))
+
+
+@contextmanager
+def nobody_waits() -> Iterator[None]:
+    """What got no answer is asked for again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in AT_ONCE.items():
+            patch.setattr(name, value)
+        yield
+
+
+def done(run: Run) -> Run:
+    assert run.state == Run.State.DONE, run.message
+    return run
+
+
+@pytest.fixture(scope="module")
+def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Story]:
+    work = tmp_path_factory.mktemp("work")
+    constants = {**CONSTANTS, "mapping.playbooks.FOLDER": test_lost_deals.playbooks_in(work)}
+    options = {"purchasing_leads": "contact", "departed": "deactivate"}
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        playbooks.load_playbook.cache_clear()
+        for name, value in constants.items():
+            patch.setattr(name, value)
+        patch.setattr(Conf, "SYNC", True)
+        try:
+            with (
+                engagement_on(source(work / "source"), work, **options) as (engagement, cast, servers),
+                nursery(constants) as workers,
+            ):
+                told = Story(Prepared(engagement, cast, servers, leave=()), workers)
+                play(told)
+                yield told
+        finally:
+            playbooks.load_playbook.cache_clear()
+            database.empty()
+
+
+MET: Mapping[str, set[tuple[str, str, str]]] = {
+    "provisioning": set(),
+    "delta": {
+        ("contact", "rows", "sending"), ("product", "rows", "sending"), ("opportunity", "rows", "sending"),
+        ("opportunity", "close", "sending"), ("listmember", "members", "sending"), ("listmember", "left", "sending"),
+        ("campaignitem", "ties", "sending"), ("task", "states", "sending"), ("contact", "gone", "sending"),
+    },
+    "rollback": {
+        ("contact", "rows", "sending"), ("product", "rows", "sending"), ("opportunity", "close", "sending"),
+        ("listmember", "members", "sending"), ("listmember", "left", "sending"), ("campaignitem", "ties", "sending"),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MET)
+def test_a_stage_whose_workers_are_killed_at_each_kind_of_request_ends_as_one_that_nobody_disturbs(story, name):
+    stage = story.stages[name]
+    assert (stage.differences, MET[name] - stage.killed, stage.unmet) == ([], set(), 0)
+    assert stage.kills >= max(3, len(MET[name]))
+
+
+@pytest.mark.parametrize("name", ["delta", "rollback"])
+def test_only_chunks_at_which_somebody_was_killed_are_taken_again(story, name):
+    stage = story.stages[name]
+    assert [chunk for chunk, attempts, calm, killed in stage.repeated if attempts != calm + killed] == []
+    assert sum(killed for *_, killed in stage.repeated) >= len(MET[name])
+
+
+def test_a_schema_whose_makers_are_killed_is_made_whole_and_once(story):
+    sandbox, production = story.schemas
+    assert production == sandbox
+    assert {step["action"] for step in production} == {"exists"}
+
+
+def test_a_service_that_loses_a_tenth_of_its_answers_gets_everything_once_and_little_more_is_asked_for(story):
+    assert story.failing.differences == []
+    assert min(story.failing.faults[name] for name in ("lose", "status")) > 5
+    assert story.failing.settled == story.calm.settled
+    assert story.failing.requests <= 1.5 * story.calm.requests
