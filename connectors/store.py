@@ -259,20 +259,25 @@ def database(memory: str = "192MB", *, own: bool = False) -> Iterator["duckdb.Du
 
     spill = folder("spill")
     idle = [] if own else _idle.setdefault((os.getpid(), spill, memory), [])
-    instance = idle.pop() if idle else _instance(memory, spill)
-    con = instance.cursor()
+    try:
+        instance = idle.pop()  # another thread may have taken the last one
+    except IndexError:
+        instance = _instance(memory, spill)
+    con, kept = instance.cursor(), False
     try:
         con.execute("SET TimeZone = 'UTC'")
         yield con
         con.close()
         if not own:
             _empty(instance)
-            idle.append(instance)
+            kept = True
     except duckdb.OutOfMemoryException as error:
         raise StoreFull("The store has no room for sorting.") from error
     finally:
         con.close()
-        if instance not in idle:
+        if kept:
+            idle.append(instance)  # the last thing that is done with it here: from now on it is any thread's
+        else:
             instance.close()
 
 

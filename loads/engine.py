@@ -40,7 +40,7 @@ from loads.models import Chunk, Phase, Run
 from loads.rehearsal import predicting, scoring
 from loads.scans import reading
 from loads.signals import run_finished
-from loads.staging import NotStaged, ranges, stage_next, stage_range, take_sums
+from loads.staging import Left, NotStaged, ranges, stage_next, stage_range, take_sums
 from loads.sums import are_whole, differences
 from mapping import plan
 from workbench.engagements.errors import place_of
@@ -110,7 +110,7 @@ def _took_part(phase: Phase, destination: Destination, worker: str, deadline: fl
 
 
 def _stage(run: Run, destination: Destination, worker: str, deadline: float, *, last_try: bool) -> bool:
-    """Read on or stage a range beside other workers, or do what one does alone once none is left; False where others are at it.
+    """Read on or stage a range beside other workers, or do what one does alone; False where others are at all that can be done now.
 
     An object that can't be staged is parked.
     """
@@ -119,8 +119,7 @@ def _stage(run: Run, destination: Destination, worker: str, deadline: float, *, 
     try:
         if run.state == Run.State.STAGING and stage_range(run, destination, worker):
             return True
-        at_it = run.state == Run.State.STAGING and run.staging_ranges.exists()
-        return not at_it and _alone(run, worker, lambda: _prepare(run, destination, worker))
+        return _alone(run, worker, lambda: _prepare(run, destination, worker))
     except NotStaged as stopped:
         error = stopped.__cause__
         if not isinstance(error, Exception) or not causes.concerns_phase(error, last_try=last_try):
@@ -153,35 +152,43 @@ def _load(phase: Phase, destination: Destination, worker: str, deadline: float) 
     return _alone(run, worker, lambda: _close(phase, run, destination, worker, claims[-1].after))
 
 
-def _alone(run: Run, worker: str, act: Callable[[], None]) -> bool:
-    """Do what only one worker may do, under the run's own lease; False where another one is at it."""
+def _alone(run: Run, worker: str, act: Callable[[], bool | None]) -> bool:
+    """Do what only one worker may do, under the run's own lease; False where another one is at it, or `act` found nothing to do."""
     if not leases.take(run, worker):
         return False
     try:
-        act()
+        return act() is not False
     finally:
         leases.give_back(run, worker)
-    return True
 
 
-def _prepare(run: Run, destination: Destination, worker: str) -> None:
-    """Stage the next part of a load, or plan that of a rollback; then the run goes on, or waits for somebody's word."""
+def _prepare(run: Run, destination: Destination, worker: str) -> bool:
+    """Stage the next part of a load, or plan that of a rollback; then the run goes on, or waits for somebody's word.
+
+    False where all that is left waits for others.
+    """
     Run.objects.filter(pk=run.pk, started_at=None).update(started_at=Now())
     if run.state == Run.State.QUEUED:
         callers.check(run)
         destination.left_out = callers.left_out(run)
     Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=Now())
     run.state = Run.State.STAGING
-    prepare = rollback.plan_next if run.is_rollback else stage_next
-    if not prepare(run, destination, worker):
-        if parking.parked(run):
-            parking.stand_still(run)
-            return
-        if not (run.is_rollback or _foreseen(run, destination, worker)):
-            return  # goes on in the next step
-        waits = rollback.waits(run) if run.is_rollback else _waits(run)
-        goes_on = {"state": Run.State.PAUSED, "message": waits} if waits else {"state": Run.State.LOADING}
-        Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)
+    if run.is_rollback:
+        if not rollback.plan_next(run, destination, worker):
+            _begin(run, rollback.waits(run))
+        return True
+    left = stage_next(run, destination, worker)
+    if left is Left.NOTHING and parking.parked(run):
+        parking.stand_still(run)
+    elif left is Left.NOTHING and _foreseen(run, destination, worker):  # else that goes on in the next step
+        _begin(run, _waits(run))
+    return left is not Left.TO_OTHERS
+
+
+def _begin(run: Run, waits: str) -> None:
+    """Let what is prepared begin, or wait. waits: for what, '' where for nothing."""
+    goes_on = {"state": Run.State.PAUSED, "message": waits} if waits else {"state": Run.State.LOADING}
+    Run.objects.filter(pk=run.pk, state=Run.State.STAGING).update(**goes_on)
 
 
 def _foreseen(run: Run, destination: Destination, worker: str) -> bool:

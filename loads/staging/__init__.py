@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,12 @@ class NotStaged(Exception):
         self.places = places
 
 
+class Left(Enum):
+    """What is left of staging: nothing but what can't be staged; something; or what waits for ranges that other workers hold."""
+
+    NOTHING, MORE, TO_OTHERS = range(3)
+
+
 KINDS: Mapping[str, Kind] = {
     "campaign": lists.CAMPAIGNS,
     "list": lists.LISTS,
@@ -35,11 +42,12 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def stage_next(run: Run, destination: Destination, worker: str) -> bool:
-    """Do the next part of staging that one worker does alone; False where all objects are staged and their phases are in order.
+def stage_next(run: Run, destination: Destination, worker: str) -> Left:
+    """Do the next part of staging that one worker does alone, and say what is left of it.
 
-    A part that was cut off is done again from its start. Objects that can't be staged, and those that need them, are left out; while there
-    are any, nothing that looks at all objects is done. Raises NotStaged.
+    It is a part of the first object that isn't in the hands of others and needs none that isn't staged. One that was cut off is done again
+    from its start. Objects that can't be staged, and those that need them, are left out; while there are any, nothing that looks at all
+    objects is done. Raises NotStaged.
     """
     run.refresh_from_db(fields=["staged"])  # another worker may have staged an object before this one had the lease
     context = StagingContext(run, destination, worker, partial(leases.keep, run, worker))
@@ -48,17 +56,22 @@ def stage_next(run: Run, destination: Destination, worker: str) -> bool:
     parked = phases.unstaged(run)
     left = [name for name in (*order, *told) if name not in run.staged and name not in parked]
     if left:
-        with _naming(context, left[0]):
-            _stage(context, left[0], told)
-    elif parked:
-        return False
-    elif left := lookups.left(context):
-        lookups.stage(context, left[0])
-    else:
-        phases.put_in_order(run, [*order, *told])
-        for name in order:  # only staging reads them
-            context.decisions(name).unlink(missing_ok=True)
-    return bool(left)
+        in_ranges = set(run.staging_ranges.values_list("object_name", flat=True))
+        ready = next((name for name in left if name not in in_ranges and not context.needs(name) & set(left)), None)
+        if ready is None:
+            return Left.TO_OTHERS
+        with _naming(context, ready):
+            _stage(context, ready, told)
+        return Left.MORE
+    if parked:
+        return Left.NOTHING
+    if late := lookups.left(context):
+        lookups.stage(context, late[0])
+        return Left.MORE
+    phases.put_in_order(run, [*order, *told])
+    for name in order:  # only staging reads them
+        context.decisions(name).unlink(missing_ok=True)
+    return Left.NOTHING
 
 
 def _stage(context: StagingContext, object_name: str, told: Collection[str]) -> None:

@@ -110,10 +110,16 @@ class StagingContext:
         """The objects that can't be staged before one is, be it by way of others, in load order."""
         reached = {object_name}
         for name in self.order.names:
-            parents = {rule["parent"] for rule in self.objects[name]["parents"] if not self.order.is_late(name, rule)}
-            if reached & (parents | set(self.objects[name]["after"])):
+            if reached & self.needs(name):
                 reached.add(name)
         return [name for name in self.order.names if name in reached - {object_name}]
+
+    def needs(self, object_name: str) -> set[str]:
+        """The objects that are staged before one, since it looks up to them or comes after them; of one that is documented only none."""
+        if object_name not in self.order.names:
+            return set()
+        rules = self.objects[object_name]
+        return {rule["parent"] for rule in rules["parents"] if not self.order.is_late(object_name, rule)} | set(rules["after"])
 
     def kind_of(self, object_name: str) -> str:
         """An object's kind."""

@@ -1,5 +1,6 @@
 """DuckDB over the store: instances are used again, and nothing of one use is seen by the next."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pyarrow as pa
@@ -45,3 +46,12 @@ def test_a_file_that_was_replaced_is_read_anew(folder):
             file.add(number)
         with store.database() as con:
             assert con.execute("SELECT number FROM read_parquet(?)", [str(folder / "numbers.parquet")]).fetchall() == [(number,)]
+
+
+def test_threads_never_share_a_database():
+    def doubled(number: int) -> int:
+        with store.database() as con:
+            return con.execute("SELECT 2 * ?", [number]).fetchone()[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(doubled, range(600))) == list(range(0, 1_200, 2))

@@ -200,7 +200,7 @@ def test_what_discovery_landed_is_never_staged(prepared):
     run.refresh_from_db()
     assert run.state == Run.State.PAUSED
     assert "user (discovery" in run.message
-    assert not run.phases.filter(object_name="user").exists()
+    assert not Chunk.objects.filter(phase__run=run).exists()
 
 
 def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
