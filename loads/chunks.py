@@ -31,16 +31,20 @@ class Claim:
     begin: Callable[[Chunk, Phase, Destination, str], Underway]
     reserves: Mapping[str, Combinable] = field(default_factory=dict)  # what is written down of a chunk that is taken
 
+    @property
+    def free(self) -> Q:
+        """Chunks that wait for it, and those whose lease ran out."""
+        return Q(state=self.before) | Q(state=self.during, lease_until__lt=Now())
+
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
     """Lease the next chunk that waits for it, or whose lease ran out; None where there is none, or another worker parked the phase."""
     while True:
-        free = Q(state=claim.before) | Q(state=claim.during, lease_until__lt=Now())
-        chunk = phase.chunks.filter(free, phase__state__in=Phase.OPEN).order_by("number").first()
+        chunk = phase.chunks.filter(claim.free, phase__state__in=Phase.OPEN).order_by("number").first()
         if chunk is None:
             return None
         lease = {"state": claim.during, "worker": worker, "lease_until": Now() + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
-        if Chunk.objects.filter(free, pk=chunk.pk).update(**lease):
+        if Chunk.objects.filter(claim.free, pk=chunk.pk).update(**lease):
             chunk.refresh_from_db()
             return chunk
 

@@ -225,6 +225,9 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
     Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
     """
 
+    if not phase.chunks.filter(claim.free).exists():
+        return False
+
     def begin_next() -> Underway | None:
         take = partial(claim_next, phase, worker, claim)
         chunk = take() if claim is READING else budget.taken(phase, take)

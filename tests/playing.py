@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from django.core.management import call_command
 from django.test import override_settings
 from django_q.conf import Conf
 
@@ -19,8 +18,8 @@ from loads import staged
 from loads.dispositions import lookup
 from loads.models import LedgerEntry, Run
 from mapping.playbooks import load_playbook
-from tests import simulated
-from workbench.engagements.models import Engagement, Environment
+from tests import database, simulated
+from workbench.engagements.models import Engagement
 from workbench.pipeline import demonstration
 from workbench.pipeline.summary import summary as summary_of
 
@@ -31,12 +30,11 @@ TABLES = (
     "account", "contact", "lead", "campaign", "campaignitem", "list", "listmember", "task", "product", "pricelevel", "productpricelevel",
     "opportunity", "opportunityproduct", "opportunityclose", "salesorder", "salesorderdetail", "orderclose", "mwb_iterable_event",
 )  # fmt: skip
-QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @dataclass
 class Played:
-    """What came of an engagement, as plain data."""
+    """What came of an engagement, as plain data; where no environment is asked for, of the last that was loaded."""
 
     summary: dict[str, Any]
     tables: dict[str, dict[str, list[Row]]]
@@ -46,29 +44,30 @@ class Played:
     reports: list[dict[str, Any]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
+    last: str = "production"
 
-    def phase(self, object_name: str, table: str | None, environment: str = "production") -> Row:
+    def phase(self, object_name: str, table: str | None, environment: str = "") -> Row:
         """One entry of the summary's phases."""
-        keys = ("environment", "object", "table")
-        return next(entry for entry in self.summary["phases"] if tuple(entry[key] for key in keys) == (environment, object_name, table))
+        keys, wanted = ("environment", "object", "table"), (environment or self.last, object_name, table)
+        return next(entry for entry in self.summary["phases"] if tuple(entry[key] for key in keys) == wanted)
 
-    def rows(self, table: str, environment: str = "production") -> list[Row]:
+    def rows(self, table: str, environment: str = "") -> list[Row]:
         """All rows of a table at the destination."""
-        return self.tables[environment][table]
+        return self.tables[environment or self.last][table]
 
-    def row(self, table: str, source_id: str, environment: str = "production") -> Row:
+    def row(self, table: str, source_id: str, environment: str = "") -> Row:
         """The one row that carries a source id, such as user:u-1."""
         found = [row for row in self.rows(table, environment) if row.get("mwb_sourceid") == source_id]
         assert len(found) == 1, f"{len(found)} rows of {table} have the source id {source_id}"
         return found[0]
 
-    def of_source(self, table: str, object_name: str, environment: str = "production") -> list[Row]:
+    def of_source(self, table: str, object_name: str, environment: str = "") -> list[Row]:
         """Rows of a table that carry a source id of one object."""
         return [row for row in self.rows(table, environment) if str(row.get("mwb_sourceid", "")).startswith(f"{object_name}:")]
 
-    def reasons(self, source_id: str, object_name: str = "user", environment: str = "production") -> list[str]:
+    def reasons(self, source_id: str, object_name: str = "user", environment: str = "") -> list[str]:
         """Codes of all reasons of a record in the exceptions."""
-        wanted = (object_name, source_id, environment)
+        wanted = (object_name, source_id, environment or self.last)
         found = [one for one in self.exceptions if (one["object"], one["source_id"], one["environment"]) == wanted]
         return [reason["code"] for one in found for reason in one["reasons"]]
 
@@ -85,29 +84,37 @@ def dump(address: str, table: str, *, canonical: bool = False) -> list[Row]:
 
 
 @contextmanager
-def engagement_on(
-    folder: Path, work: Path, *, application_users: int = 1, **options: Any
-) -> Iterator[tuple[Engagement, demonstration.Cast, simulated.Simulated]]:
-    """An engagement opened on simulators that serve the folder; tasks are carried out at once. The database is the caller's."""
+def served(folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None) -> Iterator[simulated.Simulated]:
+    """Simulators that serve the folder, and the product at work beside them: tasks are carried out at once, files are in `work`."""
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with (
-            override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), PASSWORD_HASHERS=QUICK, DOCUMENTS_AT_ONCE=False),
-            simulated.start(folder, application_users=application_users) as servers,
+            override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), DOCUMENTS_AT_ONCE=False),
+            simulated.start(folder, application_users=application_users, state=state) as servers,
         ):
-            limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
-            engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
-            yield engagement, cast, servers
+            yield servers
     finally:
         Conf.SYNC = sync
+
+
+@contextmanager
+def engagement_on(
+    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, **options: Any
+) -> Iterator[tuple[Engagement, demonstration.Cast, simulated.Simulated]]:
+    """An engagement opened on simulators that serve the folder. The database is the caller's."""
+    with served(folder, work, application_users=application_users, state=state) as servers:
+        limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
+        engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
+        yield engagement, cast, servers
 
 
 def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[str, list[str]] | None = None) -> Played:
     """What stands at both destinations, the summary, the exceptions, and the dispositions of the source ids asked for."""
     addresses = {"production": servers.dataverse, "sandbox": servers.dataverse_sandbox}
     entries = LedgerEntry.objects.filter(run__engagement=engagement).select_related("run__environment")
-    production = Run.objects.filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION).first()
-    asked = {source_id: lookup(production, name, source_id) for name, ids in (ask or {}).items() for source_id in ids} if production else {}
+    runs = Run.objects.filter(engagement=engagement)
+    last = runs.filter(environment__kind="production").first() or runs.first()
+    asked = {source_id: lookup(last, name, source_id) for name, ids in (ask or {}).items() for source_id in ids} if last else {}
     return Played(
         summary=summary_of(engagement),
         tables={name: {table: dump(url, table) for table in TABLES} for name, url in addresses.items()},
@@ -122,6 +129,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
             for entry in entries
         ],
         dispositions=asked,
+        last=last.environment.kind if last else "production",
         reports=[
             json.loads(Path(one["path"]).read_text())
             for one in summary_of(engagement)["documents"]
@@ -129,7 +137,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
         ],
         updates=[
             {"table": phase.table, "row_id": row.row_id, "values": dict(row.values), "before": row.before}
-            for phase in (production.phases.exclude(table="") if production else ())
+            for phase in (last.phases.exclude(table="") if last else ())
             for row in staged.read_phase(phase)
             if row.action == "update"
         ],
@@ -143,21 +151,22 @@ def play(
     leave: Sequence[str] = (),
     *,
     documents: bool = False,
+    sandbox_only: bool = False,
     **options: Any,
 ) -> Played:
     """Play everything, but for the objects to leave, and take the database back to empty.
 
-    documents: the hand-off too, which takes seconds.
+    documents: the hand-off too, which takes seconds. sandbox_only: where production would be loaded as the sandbox was.
     """
     said: list[str] = []
     try:
         with everything_logged() as logged, engagement_on(folder, work, **options) as (engagement, cast, servers):
-            demonstration.play(engagement, cast, said.append, leave)
+            demonstration.play(engagement, cast, said.append, leave, sandbox_only=sandbox_only)
             if documents:
                 demonstration.hand_off(engagement, cast, said.append)
             played = collect(engagement, servers, ask)
     finally:
-        call_command("flush", verbosity=0, interactive=False)
+        database.empty()
     played.said, played.logged = said, logged
     return played
 

@@ -3,8 +3,6 @@
 Nothing set means the embedded defaults: SQLite, a folder beside the project, django-q2 on the database.
 """
 
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,8 +85,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
         **DATABASES["default"].get("OPTIONS", {}),
     }
-    # A file, as in use: a database in memory would vanish whenever a task closes its connections. One per test process.
-    DATABASES["default"]["TEST"] = {"NAME": str(Path(tempfile.gettempdir()) / f"workbench-tests-{os.getpid()}.sqlite3")}
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

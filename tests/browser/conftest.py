@@ -29,9 +29,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
 @pytest.fixture(scope="session")
 def served(request) -> Iterator[str]:
     """Address of the server, set up for plain http; started once, and only where there is a browser."""
-    hasher = "django.contrib.auth.hashers.MD5PasswordHasher"
     plain = {"SECURE_SSL_REDIRECT": False, "SESSION_COOKIE_SECURE": False, "CSRF_COOKIE_SECURE": False}
-    with override_settings(WHITENOISE_AUTOREFRESH=True, PASSWORD_HASHERS=[hasher], **plain):
+    with override_settings(WHITENOISE_AUTOREFRESH=True, **plain):
         yield request.getfixturevalue("live_server").url
 
 

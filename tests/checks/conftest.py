@@ -12,12 +12,6 @@ from workbench.engagements.models import Connection, Engagement, Environment
 from workbench.pipeline import demonstration
 
 
-@pytest.fixture(autouse=True)
-def quick(settings):
-    """A password hash that costs nothing."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
     folder = simulated.world(tmp_path_factory.mktemp("world"), people=30)

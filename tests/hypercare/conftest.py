@@ -5,11 +5,6 @@ import pytest
 from tests.pages import cast
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def northwind(db):
     return cast.make_engagement("Northwind", options={"day_zone": "Europe/Berlin"})

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.test import Client
 
 from connectors import landing
 from loads.destination import page_of
 from loads.models import Crosswalk, Run
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.pages import cast as people
 from tests.playing import OTHERS, engagement_on
@@ -67,7 +66,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Sim
                 store = django_settings.STORE_URL
             yield SimpleNamespace(engagement=engagement, cast=cast, store=store)
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """What discovery keeps of the objects beside people: profiles, event types, summaries and findings."""
 
 import pytest
-from django.core.management import call_command
 from django.test import override_settings
 
 from connectors import landing
@@ -9,6 +8,7 @@ from connectors.base import Finding
 from connectors.models import Dataset
 from mapping.discovery.source import discover
 from mapping.models import DiscoveryFinding, EventType, SourceField, SourceObject
+from tests import database
 from tests.pages import cast
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -61,7 +61,7 @@ def northwind(django_db_setup, django_db_blocker, tmp_path_factory):
         engagement = cast.make_engagement("Northwind")
         cast.make_discovered(engagement, PEOPLE, LISTS, OBJECTS)
         yield engagement
-        call_command("flush", verbosity=0, interactive=False)
+        database.empty()
 
 
 def rows(name: str, title: str) -> list:

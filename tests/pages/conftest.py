@@ -1,4 +1,4 @@
-"""Settings for tests of pages: plain http, and a password hash that costs nothing."""
+"""Settings for tests of pages: plain http."""
 
 import pytest
 from django.test import Client
@@ -10,7 +10,6 @@ from tests.pages import cast
 def _pages(settings):
     settings.SECURE_SSL_REDIRECT = False
     settings.WHITENOISE_AUTOREFRESH = True  # else every client reads through all static files
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from tests.pages import cast
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _pages(settings):
     settings.SECURE_SSL_REDIRECT = False
 
 

@@ -16,7 +16,7 @@ from loads.delta.models import Departed
 from loads.dispositions import lookup
 from loads.models import Crosswalk, LedgerEntry, Run
 from reports.models import Document
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, dump, engagement_on
 from tests.privacy import looking
@@ -96,7 +96,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
                 told.work = work
                 yield told
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def play(engagement: Any, cast: Any, servers: Any) -> SimpleNamespace:

@@ -1,4 +1,4 @@
-"""Pages in tests of reports: plain http, and a password hash that costs nothing."""
+"""Pages in tests of reports: plain http."""
 
 import pytest
 from django.test import Client
@@ -8,7 +8,6 @@ from django.test import Client
 def _pages(settings):
     settings.SECURE_SSL_REDIRECT = False
     settings.WHITENOISE_AUTOREFRESH = True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

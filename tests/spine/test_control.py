@@ -20,8 +20,9 @@ from loads.learned import Learned
 from loads.models import Caller, CallSize, Chunk, Phase, Run
 from loads.tuning import rows_per_call
 from reports import reconciliation
+from tests import snapshots
 from tests.pages import cast
-from tests.playing import dump, engagement_on
+from tests.playing import dump
 from tests.spine.test_load_engine import Prepared, northpine
 from workbench.engagements.models import Connection
 
@@ -30,8 +31,8 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def prepared(tmp_path: Path):
-    with engagement_on(northpine(tmp_path / "source"), tmp_path, application_users=3) as (engagement, people, servers):
-        yield Prepared(engagement, people, servers)
+    with snapshots.put_back(Prepared, northpine, tmp_path, application_users=3) as prepared:
+        yield prepared
 
 
 def written(prepared: Prepared, run: Run) -> list[dict]:

@@ -4,7 +4,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
 from connectors.dataverse.columns import ColumnSpec
@@ -17,7 +16,7 @@ from loads.quality_decisions import ReportClosed
 from mapping import plan
 from mapping.quality.deciding import MayNotDecide, Said
 from reports.models import Document
-from tests import folders
+from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, collect, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -118,7 +117,7 @@ def decided(django_db_setup, django_db_blocker, tmp_path_factory):
                     history=list(entries.values_list("action", flat=True)),
                 )
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def lines_of(run):

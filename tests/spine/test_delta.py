@@ -17,7 +17,7 @@ from loads.delta import conflicts
 from loads.delta.models import Conflict, Departed
 from loads.models import Run
 from mapping.models import FieldMap
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import OTHERS, collect, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -116,7 +116,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
             with engagement_on(source, work, departed="deactivate") as (engagement, cast, servers):
                 yield play(Played(engagement, cast, servers))
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def play(played: Played) -> Played:

@@ -15,7 +15,7 @@ from loads.models import LedgerEntry, Run
 from loads.runs import NotInThatState
 from mapping.models import Remedy
 from reports import exceptions
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -139,7 +139,7 @@ def mended(django_db_setup, django_db_blocker, tmp_path_factory):
                     history=list(AuditEntry.objects.filter(engagement=engagement).values_list("action", flat=True)),
                 )
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def open_quietly(run, chosen, cast):

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
-from django.core.management import call_command
 
 from connectors import files, landing
 from connectors.models import Dataset
@@ -19,7 +18,7 @@ from loads.models import Run
 from loads.verifying import read_again
 from mapping import plan
 from mapping.playbooks.rules import ObjectRule, ParentRule, RecordRule
-from tests import folders
+from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine.test_rollback import Loaded
@@ -160,7 +159,7 @@ def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
                 found.left = one.there("annotation"), one.there("activitymimeattachment")
                 yield found
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def test_a_small_file_goes_with_its_row_and_a_large_one_block_by_block(loaded):

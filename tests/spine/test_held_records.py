@@ -6,7 +6,6 @@ One engagement: a run that holds them, the answers, a re-run of those records, a
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -17,7 +16,7 @@ from loads.models import LedgerEntry, Run
 from mapping import plan
 from mapping.models import Remedy
 from reports import exceptions
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, engagement_on
 from tests.spine.test_exceptions_desk import open_quietly, refused, sent
@@ -96,7 +95,7 @@ def answered(django_db_setup, django_db_blocker, tmp_path_factory):
             with engagement_on(folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
                 yield play(Prepared(engagement, cast, servers), cast)
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def play(prepared, cast):

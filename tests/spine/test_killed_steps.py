@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ
@@ -25,6 +24,7 @@ from loads.acceptance import sandbox_content
 from loads.models import Chunk, Run
 from loads.rollback.scope import Scope
 from mapping import playbooks
+from tests import database
 from tests.folders import user
 from tests.playing import engagement_on
 from tests.spine import test_lost_deals
@@ -362,7 +362,7 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
                 yield told
         finally:
             playbooks.load_playbook.cache_clear()
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 MET: Mapping[str, set[tuple[str, str, str]]] = {

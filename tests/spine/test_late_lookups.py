@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
-from django.core.management import call_command
 
 from connectors import landing
 from connectors.models import Dataset
@@ -21,7 +20,7 @@ from loads.models import LedgerEntry, Run
 from loads.verifying import read_again
 from mapping import plan
 from mapping.playbooks.rules import ParentRule, RecordRule
-from tests import folders
+from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine.test_exceptions_desk import open_quietly
@@ -162,7 +161,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
             with engagement_on(source, work) as (engagement, cast, servers):
                 yield play(Circling(engagement, cast, servers))
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def play(circle):

@@ -15,7 +15,7 @@ from loads.delta import unlinked
 from loads.delta.models import Conflict, Departed
 from loads.models import Phase, Run
 from loads.rollback.scope import Scope
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, dump, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -129,7 +129,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
             with engagement_on(source, work, departed="deactivate") as (engagement, cast, servers):
                 yield play(Played(engagement, cast, servers, leave=()))
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def play(played: Played) -> SimpleNamespace:

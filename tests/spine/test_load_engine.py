@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 import requests
-from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from loads.dispositions import lookup
 from loads.ledger import LeaseLost
 from loads.models import Chunk, Crosswalk, LedgerEntry, Run
 from loads.staging import ranges
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import organisation_list, user
 from tests.playing import OTHERS, dump, engagement_on
 from workbench.engagements import gates
@@ -46,6 +47,13 @@ class Prepared:
         self.engagement, self.cast, self.servers, self.leave = engagement, cast, servers, leave
         self.sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
         self.prepare()
+
+    def back(self, engagement, servers) -> Self:
+        """The same of an engagement that was put back, which is on other servers."""
+        other = copy(self)
+        other.engagement, other.servers = engagement, servers
+        other.sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        return other
 
     def prepare(self) -> None:
         """From discovery to an environment that takes the rows; again after the source changed."""
@@ -131,19 +139,16 @@ def northpine(path: Path, count: int = 60) -> Path:
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Iterator[Prepared]:
-    with engagement_on(northpine(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers)
+    with snapshots.put_back(Prepared, northpine, tmp_path) as prepared:
+        yield prepared
 
 
 @pytest.fixture
 def undisturbed(tmp_path: Path, transactional_db) -> dict[str, list[dict]]:
     """What the destination holds after a run that nothing disturbed, of the same engagement on simulators of its own."""
-    with engagement_on(northpine(tmp_path / "undisturbed-source"), tmp_path / "undisturbed") as (engagement, cast, servers):
-        alone = Prepared(engagement, cast, servers)
+    with snapshots.put_back(Prepared, northpine, tmp_path / "undisturbed") as alone:
         assert alone.finish(alone.open()).state == Run.State.DONE
-        rows = alone.rows()
-    call_command("flush", verbosity=0, interactive=False)
-    return rows
+        return alone.rows()
 
 
 def test_workers_stage_ranges_side_by_side_and_take_over_from_one_that_died(prepared: Prepared, monkeypatch) -> None:

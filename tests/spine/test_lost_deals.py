@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from mapping import playbooks
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import user
 from tests.playing import OTHERS, dump
 from tests.spine.test_objects_again import EVENING, purchase
-from tests.spine.test_rollback import differences, loaded_from
+from tests.spine.test_rollback import Loaded, differences
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 LEAVE = [name for name in OTHERS if name != "purchase"]
@@ -57,9 +57,16 @@ def source(path: Path) -> Path:
     return path
 
 
+class Bought(Loaded):
+    """One that was loaded with its purchases."""
+
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, LEAVE)
+
+
 @pytest.fixture
 def loaded(tmp_path):
-    with loaded_from(source(tmp_path / "source"), tmp_path, LEAVE) as prepared:
+    with snapshots.put_back(Bought, source, tmp_path, purchasing_leads="contact") as prepared:
         yield prepared
 
 

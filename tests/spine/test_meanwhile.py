@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 
 from connectors.dataverse.client import NS
 from loads import engine
@@ -18,7 +17,7 @@ from loads.delta.models import Conflict
 from loads.desk import groups, remedying
 from loads.dispositions import lookup
 from loads.models import Chunk, Phase, Run, VerifiedRow
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import engagement_on
 from tests.spine.test_exceptions_desk import open_quietly
@@ -49,7 +48,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
             with engagement_on(source, work) as (engagement, cast, servers):
                 yield play(Played(engagement, cast, servers, leave=()))
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def until(run: Run, name: str, table: str, kind: str, state: str) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings as configured
-from django.core.management import call_command
 from django.db.models.functions import Now
 from django_q.conf import Conf
 
 from loads import leases, runs, tasks
 from loads.acceptance import sandbox_content
 from loads.models import Chunk, Run
+from tests import database
 from tests.playing import engagement_on
 from tests.spine.test_killed_steps import changed
 from tests.spine.test_load_engine import Prepared, northpine
@@ -62,7 +62,7 @@ def shared(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Sha
             with engagement_on(northpine(work / "source"), work) as (engagement, cast, servers):
                 yield share(Prepared(engagement, cast, servers), work)
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def share(prepared: Prepared, work: Path) -> Shared:

@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 
 from loads.desk import groups, remedying
 from loads.models import Crosswalk, Run
 from loads.signals import phase_closed
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, dump, engagement_on
 from tests.spine.test_exceptions_desk import open_quietly
@@ -116,7 +115,7 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                     before=before, after=after, answered=answered, run=second, third=third, phases=phases, kept=kept, states=states
                 )
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from django.db.models import F
 
 from loads import staged
 from loads.models import LedgerEntry, Phase, Run
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import organisation_list, user
-from tests.playing import dump, engagement_on
+from tests.playing import dump
 from tests.spine.test_load_engine import Prepared
 from tests.spine.test_second_run import LATER, SELLER, edit
 
@@ -35,8 +35,8 @@ def folder(path: Path) -> Path:
 
 @pytest.fixture
 def prepared(tmp_path: Path):
-    with engagement_on(folder(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers)
+    with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
+        yield prepared
 
 
 def contacts(prepared: Prepared) -> dict[str, dict]:

@@ -14,7 +14,7 @@ from loads.causes import concerns_phase
 from loads.models import Chunk, Phase, Run
 from loads.rollback.scope import Scope
 from reports import reconciliation
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import user
 from tests.playing import OTHERS, engagement_on
 from tests.spine.test_load_engine import Prepared, unqueued
@@ -23,12 +23,16 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 FORBIDDEN = {"method": "GET", "do": "status", "status": 403, "code": "0x80040220"}
 
 
-@pytest.fixture
-def prepared(tmp_path: Path):
+def folder(path: Path) -> Path:
     customers = [user(f"u-{number}", f"p{number}@company{number}.example") for number in range(3)]
     leads = [user(f"u-lead-{number}", f"lead{number}@gmail.com", "lead") for number in range(2)]  # of no company
-    with engagement_on(folders.write(tmp_path / "source", customers + leads), tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers)
+    return folders.write(path, customers + leads)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path):
+    with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
+        yield prepared
 
 
 def loaded(prepared: Prepared) -> dict[str, int]:

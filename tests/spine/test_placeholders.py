@@ -4,13 +4,12 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 
 from loads.desk import groups
 from loads.dispositions import lookup
 from loads.models import Run
 from reports import exceptions, reconciliation
-from tests import folders
+from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, collect, engagement_on
 from tests.spine.test_exceptions_desk import give, open_quietly, sent
@@ -66,7 +65,7 @@ def stood(django_db_setup, django_db_blocker, tmp_path_factory):
                     history=list(AuditEntry.objects.filter(engagement=engagement).values_list("action", flat=True)),
                 )
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def placeholder(played, source_id):

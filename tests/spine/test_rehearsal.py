@@ -4,14 +4,13 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
-from django.core.management import call_command
 
 from connectors import store
 from loads import engine
 from loads.models import LedgerEntry, Rehearsal, Run
 from loads.rehearsal import predicting
 from reports import reconciliation
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -95,7 +94,7 @@ def rehearsed(django_db_setup, django_db_blocker, tmp_path_factory):
                     pdf=reconciliation.write_pdf(run).size,
                 )
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def test_nothing_is_written_to_predict(rehearsed):

@@ -6,11 +6,10 @@ One engagement: a run in whose middle a company and a person are removed, the re
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 
 from loads.desk import groups
 from loads.models import Chunk, Phase, Run
-from tests import folders
+from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, engagement_on
 from tests.spine.test_exceptions_desk import give, open_quietly
@@ -37,7 +36,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
             with engagement_on(source, work) as (engagement, cast, servers):
                 yield play(Played(engagement, cast, servers, LEAVE))
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def play(played: Played) -> SimpleNamespace:

@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
+from typing import Self
 
 import pytest
 import requests
@@ -16,7 +17,7 @@ from loads import engine, rollback, runs
 from loads.dispositions import lookup
 from loads.models import Crosswalk, LedgerEntry, Run
 from loads.rollback.scope import Scope
-from tests import simulated
+from tests import simulated, snapshots
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine import test_existing_rows, test_objects_again
@@ -37,6 +38,11 @@ class Loaded(Prepared):
         super().__init__(engagement, cast, servers, leave=leave)
         self.before = self.everything()
         self.run = self.load()
+
+    def back(self, engagement, servers) -> Self:
+        other = super().back(engagement, servers)
+        other.run = Run.objects.get(pk=self.run.pk)
+        return other
 
     def load(self) -> Run:
         run = self.finish(self.open())
@@ -101,6 +107,13 @@ def held():
         runs.queue_work = queue
 
 
+class Small(Loaded):
+    """One that was loaded with all objects."""
+
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, leave=())
+
+
 @contextmanager
 def loaded_from(folder: Path, work: Path, leave=()):
     with engagement_on(folder, work, purchasing_leads="contact") as (engagement, cast, servers):
@@ -123,7 +136,7 @@ def changing(path: Path) -> Path:
 
 @pytest.fixture
 def small(tmp_path):
-    with loaded_from(changing(tmp_path / "source"), tmp_path) as loaded:
+    with snapshots.put_back(Small, changing, tmp_path, purchasing_leads="contact") as loaded:
         yield loaded
 
 

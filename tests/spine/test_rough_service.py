@@ -13,20 +13,25 @@ from django_q.timeout import TimeoutHandler
 
 from loads import chunks, engine, tasks
 from loads.models import Chunk, Conflict, Phase, Run
-from tests.playing import dump, engagement_on
+from tests import snapshots
+from tests.playing import dump
 from tests.spine.test_load_engine import Prepared, northpine
 from tests.spine.test_verification import SELLER, edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def prepared(tmp_path: Path):
-    folder = northpine(tmp_path / "source")
+def with_seller(path: Path) -> Path:
+    folder = northpine(path)
     seller = {"systemuserid": SELLER, "fullname": "A Seller", "internalemailaddress": "seller@customer.example"}
     (folder / "dataverse" / "systemuser.ndjson").write_text(json.dumps(seller) + "\n")
-    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers)
+    return folder
+
+
+@pytest.fixture
+def prepared(tmp_path: Path):
+    with snapshots.put_back(Prepared, with_seller, tmp_path) as prepared:
+        yield prepared
 
 
 def test_a_task_that_reaches_its_time_limit_is_followed_by_another_and_the_run_goes_on(prepared):

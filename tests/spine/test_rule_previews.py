@@ -4,14 +4,13 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from django.core.management import call_command
 
 from loads import staged
 from loads.models import Run
 from mapping import plan
 from mapping.models import FieldMap
 from mapping.rule_previews import preview
-from tests import folders
+from tests import database, folders
 from tests.folders import NOBODY_REFUSED, organisation_list, user
 from tests.playing import collect, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -76,7 +75,7 @@ def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
                     lines=list(FieldMap.objects.filter(object_name="customEvent").values_list("column", "new_column")),
                 )
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def rows(loaded):

@@ -1,5 +1,8 @@
 """A sample run: a few records that stand for all are loaded alone, every value of them is kept, and a whole run loads the rest."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from loads import runs
@@ -7,9 +10,9 @@ from loads.models import Crosswalk, Run, VerifiedRow
 from mapping.models import FieldMap
 from mapping.workshop import decisions
 from reports import documents
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import organisation_list, user
-from tests.playing import OTHERS, dump, engagement_on
+from tests.playing import OTHERS, dump
 from tests.spine.test_load_engine import Prepared
 from workbench.engagements import gates
 from workbench.engagements.errors import BadInput
@@ -36,6 +39,9 @@ TEXTS, VALUES, GRADES = ("hobby", "desk", "shift", "team", "room"), 28, 31
 class Graded(Prepared):
     """One whose contacts have a choice of a grade."""
 
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, LEAVE)
+
     def prepare(self) -> None:
         demonstration._step(self.engagement, Step.Name.DISCOVER, None, self.cast, lambda said: None)
         options = [[727_000_000 + n, f"Grade {n}"] for n in range(GRADES)]
@@ -52,14 +58,17 @@ def contact(place: int) -> dict[str, str]:
     return {"grade": f"Grade {place % (GRADES - 1)}"} | ({TEXTS[text]: f"value {number}"} if number < VALUES else {})
 
 
-@pytest.fixture
-def prepared(tmp_path) -> Prepared:
+def folder(path: Path) -> Path:
     kinds = (lambda n: {"stage": "customer", **contact(n // 2)}, lambda n: {"stage": "lead"})
     many = [user(f"u-{n}", f"p{n}@northpine.example", plan=("a", "b", "c")[n % 3], **kinds[n % 2](n)) for n in range(PLAIN)]
     lists, events = [organisation_list(101, "Company: Rare Ltd")], {"export/customEvent.ndjson": [EVENT]}
-    folder = folders.write(tmp_path / "source", [*many, *RARE], lists=lists, more=events)
-    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
-        yield Graded(engagement, cast, servers, LEAVE)
+    return folders.write(path, [*many, *RARE], lists=lists, more=events)
+
+
+@pytest.fixture
+def prepared(tmp_path) -> Iterator[Graded]:
+    with snapshots.put_back(Graded, folder, tmp_path) as prepared:
+        yield prepared
 
 
 def sample(prepared: Prepared) -> Run:

@@ -14,9 +14,9 @@ from loads.rollback import agree, closing, open_rollback
 from loads.scans import reading
 from loads.scans.reading import Wanted
 from loads.staging import ranges
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import organisation_list, user
-from tests.playing import dump, engagement_on
+from tests.playing import dump
 from tests.spine.test_load_engine import Prepared, unqueued
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -31,6 +31,15 @@ def person(number: int) -> dict:
     return user(f"u-{number}", f"p{number}@company{number % 5}.example", "customer", signupDate=signed_up)
 
 
+def folder(path: Path) -> Path:
+    return folders.write(
+        path,
+        [*map(person, range(24)), user("u-north", "n@northpine.example", "customer", emailListIds=[1])],
+        lists=[organisation_list(1, "Company: Northpine")],
+        rows={"dataverse/account": [*THERE, NORTHPINE], "dataverse/contact": [SOMEBODY]},
+    )
+
+
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch) -> Iterator[Prepared]:
     """A sandbox whose tables take several steps of a page each, and runs whose tasks have time for a few rows."""
@@ -38,14 +47,8 @@ def prepared(tmp_path: Path, monkeypatch) -> Iterator[Prepared]:
     for module, limit in ((reading, "STEP_S"), (ranges, "GIVING_S"), (reconciliation, "TELLING_S"), (closing, "TELLING_S")):
         monkeypatch.setattr(module, limit, 0)
     monkeypatch.setattr(crosswalk, "BATCH", 10)
-    source = folders.write(
-        tmp_path / "source",
-        [*map(person, range(24)), user("u-north", "n@northpine.example", "customer", emailListIds=[1])],
-        lists=[organisation_list(1, "Company: Northpine")],
-        rows={"dataverse/account": [*THERE, NORTHPINE], "dataverse/contact": [SOMEBODY]},
-    )
-    with engagement_on(source, tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers)
+    with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
+        yield prepared
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from django.core.management import call_command
 
 from loads.models import Crosswalk, Run
-from tests import folders
+from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import collect, engagement_on
 from tests.spine.test_load_engine import Prepared
@@ -100,7 +99,7 @@ def twice(django_db_setup, django_db_blocker, tmp_path_factory):
                 }
                 yield SimpleNamespace(before=before, after=after, crosswalk=crosswalk, state=second.state, message=second.message)
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def ids(played, source_id: str, table: str = "contact") -> str:

@@ -10,6 +10,7 @@ from tests.playing import OTHERS
 
 pytestmark = pytest.mark.django_db
 LEAVE = OTHERS
+SANDBOX_ONLY = True
 OPTIONS = {
     "lifecycle_field": "crm.stage",
     "owner_field": "accountManager",

@@ -10,7 +10,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from django.core.management import call_command
 
 from connectors import landing
 from connectors.models import Dataset
@@ -20,7 +19,7 @@ from loads.models import Run
 from loads.staging import sums
 from loads.staging.decisions import Money
 from loads.sums import AMOUNTS
-from tests import folders
+from tests import database, folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine.test_load_engine import Prepared, unqueued
@@ -138,7 +137,7 @@ def seen(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Simpl
                     records={key[1] if key[0] == "journey" else key[0]: lookup(run, *key) for key in asked},
                 )
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            database.empty()
 
 
 def test_an_object_that_cannot_be_staged_holds_up_what_needs_it_and_nothing_is_sent_before_it_is(seen):

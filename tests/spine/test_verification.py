@@ -1,6 +1,7 @@
 """Every row that was written is read back and compared with what was meant, value by value; what nobody else changed is put right first."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import requests
@@ -10,9 +11,8 @@ from loads import chunks, engine, runs
 from loads.models import Chunk, Phase, Run, VerifiedRow
 from loads.verification import VERDICTS, total
 from reports import reconciliation
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import user
-from tests.playing import engagement_on
 from tests.spine.test_load_engine import Prepared
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -20,8 +20,7 @@ SELLER = "00000000-0000-0000-0000-00000000ad01"
 LONG = "Wolfeschlegelsteinhausenbergerdorff " * 3
 
 
-@pytest.fixture
-def prepared(tmp_path):
+def folder(path: Path) -> Path:
     seller = {"systemuserid": SELLER, "fullname": "A Seller", "internalemailaddress": "seller@customer.example"}
     users = [
         user("u-1", "ada@gmail.com", "customer", firstName=" Ada ", lastName="Lovelace", loyaltyPoints=12.5, jobTitle="Clerk"),
@@ -29,9 +28,13 @@ def prepared(tmp_path):
         user("u-3", "leo@gmail.com", "lead", lastName="Ray"),
         user("u-4", "mia@northpine.example", "lead", lastName="Berg"),
     ]
-    folder = folders.write(tmp_path / "source", users, rows={"dataverse/systemuser": [seller]})
-    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers)
+    return folders.write(path, users, rows={"dataverse/systemuser": [seller]})
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
+        yield prepared
 
 
 def edit(servers, table, row_id, values):

@@ -35,13 +35,15 @@ def follow(step: Step, say: Callable[[str], None]) -> None:
     """Wait until a step is done. Raises StepFailed."""
     environment = f" ({step.environment.get_kind_display().lower()})" if step.environment else ""
     title, said = f"{step.get_name_display()}{environment}", ""
-    while step.is_under_way:
-        time.sleep(LOOK_S)
+    while True:
         step.refresh_from_db()
         told = SILENT if step.is_silent else step.progress
         if told and told != said:
             said = told
             say(f"{title}: {said}")
+        if not step.is_under_way:
+            break
+        time.sleep(LOOK_S)
     if step.state == Step.State.FAILED:
         raise StepFailed(f"{title} failed: {step.message}")
     say(f"{title}: done")

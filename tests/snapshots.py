@@ -1,0 +1,74 @@
+"""An engagement that was brought to some point once, put back to it for each test: database, store and simulators."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from tests import database, playing, simulated
+from workbench.engagements.models import Connection, Engagement
+from workbench.pipeline import demonstration
+
+
+class Made(Protocol):
+    """What knows an engagement at some point."""
+
+    engagement: Engagement
+
+    def back(self, engagement: Engagement, servers: simulated.Simulated) -> Self:
+        """The same of an engagement that was put back, which is on other servers."""
+
+
+Make = Callable[[Engagement, demonstration.Cast, simulated.Simulated], Made]
+Write = Callable[[Path], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """As it was made, with the folder of all files and the name that the rows of the database are kept under."""
+
+    made: Made
+    folder: Path
+    name: str
+
+
+_kept: dict[tuple[Any, ...], _Kept] = {}
+_folders = tempfile.TemporaryDirectory(prefix="workbench-kept-")
+
+
+@contextmanager
+def put_back(make: Make, write: Write, work: Path, **options: Any) -> Iterator[Any]:
+    """What `make` made of an engagement on the folder that `write` wrote, as if it had been made just now; made by the first who asks.
+
+    make, write: functions or classes of a module, since what was made is found by them. options: see `playing.engagement_on`.
+    """
+    key = (make, write, *sorted(options.items()))
+    kept = _kept.get(key) or _kept.setdefault(key, _made(make, write, f"kept_{len(_kept)}", options))
+    shutil.copytree(kept.folder, work, dirs_exist_ok=True)
+    database.put_back(kept.name)
+    with playing.served(work / "source", work, state=work / "state", application_users=options.get("application_users", 1)) as servers:
+        engagement = Engagement.objects.get(pk=kept.made.engagement.pk)
+        _connect(engagement, servers)
+        yield kept.made.back(engagement, servers)
+
+
+def _made(make: Make, write: Write, name: str, options: dict[str, Any]) -> _Kept:
+    folder = Path(_folders.name) / name
+    folder.mkdir()
+    with playing.engagement_on(write(folder / "source"), folder, state=folder / "state", **options) as (engagement, cast, servers):
+        made = make(engagement, cast, servers)
+    database.keep(name)
+    return _Kept(made, folder, name)
+
+
+def _connect(engagement: Engagement, servers: simulated.Simulated) -> None:
+    """The engagement's connections lead to these servers."""
+    for environment, address in (("sandbox", servers.dataverse_sandbox), ("production", servers.dataverse)):
+        connection = engagement.environments.get(kind=environment).connection
+        connection.base_url = address
+        connection.settings["authority"] = servers.entra
+        connection.save()
+    Connection.objects.filter(engagement=engagement, kind=engagement.platform).update(base_url=servers.iterable)
