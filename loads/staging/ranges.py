@@ -63,6 +63,11 @@ class InRanges(ABC):
     def there(self) -> Sequence[Wanted]:
         """What is read of the destination's rows before anything is decided."""
 
+    @property
+    @abstractmethod
+    def scans(self) -> Sequence[str]:
+        """The names under which that may have been read."""
+
     @abstractmethod
     def decide(self) -> None:
         """Decide on all records, set-based; the file of decisions is written last."""
@@ -92,7 +97,8 @@ class InRanges(ABC):
         else:
             following.follow(self.context, self.object_name)
             phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
-            forget(self.context.run)
+            for name in self.scans:  # others may have read theirs and not decided yet
+                forget(self.context.run, name)
 
     def _left(self) -> Iterator[int]:
         """Ranges that have no file yet; an object without records has one range nonetheless."""
