@@ -96,9 +96,9 @@ class InRanges(ABC):
             self._offer(left)
         else:
             following.follow(self.context, self.object_name)
-            phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
-            for name in self.scans:  # others may have read theirs and not decided yet
+            for name in self.scans:  # of this object alone: others may have read theirs and not decided yet
                 forget(self.context.run, name)
+            phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
 
     def _left(self) -> Iterator[int]:
         """Ranges that have no file yet; an object without records has one range nonetheless."""
