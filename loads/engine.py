@@ -91,7 +91,8 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
             return _alone(run, worker, lambda: runs.stop_here(run))
         return _stage(run, destination, worker, deadline, last_try=last_try)
     if phases := parking.going(run):
-        return any(_took_part(phase, destination, worker, deadline, last_try=last_try) for phase in phases)
+        took_part = any(_took_part(phase, destination, worker, deadline, last_try=last_try) for phase in phases)
+        return took_part or _pauses(run, phases, worker)
     if run.stop_asked and run.phases.filter(state__in=(*Phase.OPEN, *Phase.PARKED)).exists():
         return _alone(run, worker, lambda: runs.stop_here(run))
     return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
@@ -143,13 +144,21 @@ def _load(phase: Phase, destination: Destination, worker: str, deadline: float) 
             return True
         if not full and phase.chunks.exclude(state__in=claim.after).exists():
             return False
-    if full and phase.chunks.exclude(state__in=Chunk.SENT).exists():
-        # What was sent is read back first: people may change it before there is room again.
-        at_it = Chunk.objects.filter(phase__run=run, state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
-        return not at_it.exists() and _alone(run, worker, budget.pause)
     if full and phase.chunks.exclude(state__in=claims[-1].after).exists():
         return False
     return _alone(run, worker, lambda: _close(phase, run, destination, worker, claims[-1].after))
+
+
+def _pauses(run: Run, phases: Sequence[Phase], worker: str) -> bool:
+    """Let the run stand still where a phase waits for room alone; False where none does, or others are at something.
+
+    Nobody found anything to do in any phase: what was sent is read back first, since people may change it before there is room again.
+    """
+    budget = Budget(run)
+    if not any(phase.chunks.exclude(state__in=Chunk.SENT).exists() and not budget.has_room(phase) for phase in phases):
+        return False
+    at_it = Chunk.objects.filter(phase__run=run, state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
+    return not at_it.exists() and _alone(run, worker, budget.pause)
 
 
 def _alone(run: Run, worker: str, act: Callable[[], bool | None]) -> bool:

@@ -27,6 +27,21 @@ COUNTED = ("requests", "retries", "operations")
 LOOK_S = 1.0  # for a user that may call more at once than before
 
 Job = Callable[[Client], list[Any]]
+_asked = threading.Lock()
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """What a job asks the database or the staged files: one job of a process at a time, on a connection that ends with the question.
+
+    Many jobs are out at once, and each of their threads would hold a connection until its last request is answered.
+    """
+    with _asked:
+        try:
+            yield
+        finally:
+            if threading.current_thread() is not threading.main_thread():
+                connections.close_all()
 
 
 @dataclass(eq=False)
@@ -220,7 +235,7 @@ class Flight:
         except Exception as error:  # noqa: BLE001 - `land` raises it, once what is out is answered
             failure = error
         finally:
-            connections.close_all()  # this thread's alone, where it asked the database something: nobody else closes them
+            connections.close_all()  # this thread's alone, where it asked the database something outside of `asking`
         return _Came(results, failure, spent)
 
     def __enter__(self) -> "Flight":

@@ -115,13 +115,16 @@ def _outcomes_of(chunk: Chunk, rows: Sequence[StagedRow]) -> dict[str, int]:
 
 
 def blocked_parents(run_id: int, parents: Iterable[str]) -> dict[str, str]:
-    """Of "table:row id" parents, those whose row was refused or waits itself, with the code that says why."""
+    """Of "table:row id" parents, those whose row was refused or waits itself, with the code that says why.
+
+    Of a row that was removed it is that, whatever else was to be done with it and waits.
+    """
     blocked = (LedgerEntry.Outcome.REFUSED, LedgerEntry.Outcome.WAITING)
     if not LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__isnull=False).exists():
         return {}
     wanted = {UUID(parent.partition(":")[2]): parent for parent in parents}
     found = LedgerEntry.objects.filter(run_id=run_id, outcome__in=blocked, row_id__in=list(wanted)).values_list("row_id", "code")
-    return {wanted[row_id]: code for row_id, code in found if row_id}
+    return {wanted[row_id]: code for row_id, code in sorted(found, key=lambda entry: entry[1] == REMOVED) if row_id}
 
 
 def absent(phase: Phase, row_ids: Iterable[UUID]) -> set[UUID]:

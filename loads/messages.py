@@ -12,6 +12,7 @@ from loads.closing import Close
 from loads.delta import conflicts
 from loads.delta.models import KEEP
 from loads.destination import EDITOR, Destination
+from loads.flight import asking
 from loads.membership import Associate, Left, Members, Ties
 from loads.messaging import Decided, Message, OfTable, Values
 from loads.models import Crosswalk, Phase
@@ -229,7 +230,8 @@ class Publish(OfTable):
         found = super().read(rows)
         unsold = [row.row_id for row in rows if row.row_id in found and not row.values.get("for_sale", True)]
         retired = [row_id for row_id in unsold if found[row_id]["statecode"] == RETIRED]
-        self._named = looked_up_to(Phase.objects.filter(run__key=self.run_key, table__in=LINES), self.name, retired)
+        with asking():
+            self._named = looked_up_to(Phase.objects.filter(run__key=self.run_key, table__in=LINES), self.name, retired)
         return found
 
     def is_done(self, row: StagedRow, found: Values) -> bool:

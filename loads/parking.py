@@ -91,16 +91,18 @@ def _follows(phase: Phase, other: Phase) -> bool:
 
 
 def _parents(phase: Phase) -> frozenset[str]:
-    return _parent_tables(tuple(map(str, staged.rows_of(phase))))
+    return _parent_tables(phase.run.key, phase.pk)
 
 
-@lru_cache(maxsize=512)  # a run's staged files don't change once it loads, and each worker asks for them again and again
-def _parent_tables(paths: tuple[str, ...]) -> frozenset[str]:
-    """The tables of the rows that staged rows look up to."""
+@lru_cache(maxsize=512)  # a run's staged files don't change once it loads, and each worker asks about each pair of phases in every step
+def _parent_tables(run_key: str, phase_id: int) -> frozenset[str]:
+    """The tables of the rows that a phase's staged rows look up to. run_key: of its run, which nothing else ever has."""
+    phase = Phase.objects.select_related("run__engagement").get(pk=phase_id, run__key=run_key)
+    paths = [str(path) for path in staged.rows_of(phase)]
     if not paths:
         return frozenset()
     with store.database() as con:
-        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [list(paths)]).fetchall()
+        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [paths]).fetchall()
         return frozenset(table for (table,) in found)
 
 

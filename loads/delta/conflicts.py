@@ -144,7 +144,12 @@ def decided(phase: Phase) -> dict[str, dict[str, Mapping[str, Any]]]:
 
 
 def close(phase: Phase) -> None:
-    """A phase that balanced took what was decided; what it didn't meet as a conflict any more is none."""
+    """A phase that balanced took what was decided; what it didn't meet as a conflict any more is none.
+
+    Of a sample nothing is known to be settled: it leaves rows out, and what it did a whole run finds done.
+    """
+    if phase.run.is_sample:
+        return
     refused = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values("row_id")
     taken = of(phase).filter(run=phase.run, state=Conflict.State.DECIDED).exclude(row_id__in=refused)
     taken.update(state=Conflict.State.APPLIED)

@@ -15,6 +15,7 @@ from connectors import store
 from loads import staged
 from loads.delta import conflicts
 from loads.delta.models import KEEP, OVERWRITE, Conflict
+from loads.flight import asking
 from loads.models import LedgerEntry, Phase, Run
 from loads.reasons import REMOVED as GONE
 from loads.staged import StagedRow
@@ -30,9 +31,10 @@ def barred(run_key: str, table: str, kind: str, rows: Sequence[StagedRow]) -> di
     """Row id -> reason code of those of the links that aren't made again. rows: links that aren't there."""
     if not rows:
         return {}
-    run = Run.objects.select_related("environment").get(key=run_key)
-    removed = _removed(run, table, kind, rows)
-    choices = _choices(run.environment, table, kind, removed) if removed else {}
+    with asking():
+        run = Run.objects.select_related("environment").get(key=run_key)
+        removed = _removed(run, table, kind, rows)
+        choices = _choices(run.environment, table, kind, removed) if removed else {}
     return {row_id: STAYS if choices.get(row_id) == KEEP else REMOVED for row_id in removed if choices.get(row_id) != OVERWRITE}
 
 

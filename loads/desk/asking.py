@@ -1,5 +1,6 @@
 """Records that wait for somebody's answer, as the pages of the admin and the portal show them: beside each what it may be answered."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from mapping.workshop.tables import Known
 from workbench.engagements.errors import WorkbenchError
 
 PER_PAGE = 25
+KEY = re.compile(r"\d{1,18}")  # of an entry
 FIELD = "answer-"  # of a form, with the entry's id behind it: an answer, a row as "row:table:id"
 
 
@@ -96,5 +98,5 @@ def _as_form(remedy: Remedy) -> str:
 def answers(given: Mapping[str, str]) -> dict[int, tuple[str, str]]:
     """What a form says of single records: the entry's id -> (choice, value)."""
     fields = ((name.removeprefix(FIELD), str(text)) for name, text in given.items() if name.startswith(FIELD) and text)
-    told = {int(pk): text.partition(":") for pk, text in fields if pk.isdecimal()}
+    told = {int(pk): text.partition(":") for pk, text in fields if KEY.fullmatch(pk)}
     return {pk: (choice, value) for pk, (choice, _, value) in told.items()}

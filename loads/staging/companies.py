@@ -67,7 +67,7 @@ def stage(context: StagingContext) -> None:
     with transaction.atomic():
         context.run.save(update_fields=["datasets"])
         phases.record(context.run, OBJECT, [(TABLE, Phase.Kind.ROWS), *departed.late(context, OBJECT)], context.worker)
-    reading.forget(context.run)
+    reading.forget(context.run, existing.COMPANIES.name)
 
 
 def _derive(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:

@@ -18,6 +18,7 @@ from mapping.forgetting import REGISTER, forgotten_by
 from mapping.objects import LoadOrder, load_order
 from mapping.people import PersonRules, moments_reader, person_rules
 from mapping.playbooks import Playbook, load_playbook
+from mapping.quality.remedies import PLACEHOLDER, records_with
 from mapping.transforms import TimeRules
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
@@ -115,11 +116,20 @@ class StagingContext:
         return [name for name in self.order.names if name in reached - {object_name}]
 
     def needs(self, object_name: str) -> set[str]:
-        """The objects that are staged before one, since it looks up to them or comes after them; of one that is documented only none."""
+        """The objects that are staged before one, since it looks up to them or comes after them; of one that is documented only none.
+
+        Those for which placeholders stand come one after the other: who is first makes the row under which the others' hang too.
+        """
         if object_name not in self.order.names:
             return set()
-        rules = self.objects[object_name]
-        return {rule["parent"] for rule in rules["parents"] if not self.order.is_late(object_name, rule)} | set(rules["after"])
+        rules, standing = self.objects[object_name], self._with_placeholders
+        before = standing[: standing.index(object_name)] if object_name in standing else ()
+        return {rule["parent"] for rule in rules["parents"] if not self.order.is_late(object_name, rule)} | {*rules["after"], *before}
+
+    @cached_property
+    def _with_placeholders(self) -> list[str]:
+        """The objects of whose records some are to hang under placeholders, in load order."""
+        return [name for name in self.order.names if records_with(PLACEHOLDER, name, self.contents["quality"])]
 
     def kind_of(self, object_name: str) -> str:
         """An object's kind."""

@@ -31,8 +31,9 @@ def decide(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
 def _answers(context: StagingContext) -> dict[str, list[str]]:
     """Answer -> digests of the people whom it was given about, as the plan has them."""
     found: dict[str, list[str]] = {}
+    people = {name for name in context.objects if context.kind_of(name) == "person"}
     for entry in context.contents["quality"].get("remedies", ()):
-        if context.kind_of(entry["object_name"]) == "person" and entry["choice"] in QUESTION_OF:
+        if entry["object_name"] in people and entry["choice"] in QUESTION_OF:
             found.setdefault(entry["choice"], []).extend(entry["records"])
     return found
 

@@ -103,6 +103,11 @@ def wanted(context: StagingContext, object_name: str) -> list[Wanted]:
     return found
 
 
+def scans(context: StagingContext, object_name: str) -> list[str]:
+    """The names under which an object's rows may have been read."""
+    return [_scan_name(object_name, name) for name in context.tables_of(object_name)]
+
+
 def _scan_name(object_name: str, table: str) -> str:
     """What an object's rows of a table are read for."""
     return f"there-{object_name}-{table}"

@@ -75,6 +75,11 @@ class Persons(InRanges):
         """All contacts and leads."""
         return existing.people(self.context.destination)
 
+    @property
+    def scans(self) -> list[str]:
+        """The same by name."""
+        return [one.name for one in self.there]
+
     def decide(self) -> None:
         """See `_decide`."""
         _decide(self.context, self.there)

@@ -63,6 +63,11 @@ class InRanges(ABC):
     def there(self) -> Sequence[Wanted]:
         """What is read of the destination's rows before anything is decided."""
 
+    @property
+    @abstractmethod
+    def scans(self) -> Sequence[str]:
+        """The names under which that may have been read."""
+
     @abstractmethod
     def decide(self) -> None:
         """Decide on all records, set-based; the file of decisions is written last."""
@@ -91,8 +96,9 @@ class InRanges(ABC):
             self._offer(left)
         else:
             following.follow(self.context, self.object_name)
+            for name in self.scans:  # of this object alone: others may have read theirs and not decided yet
+                forget(self.context.run, name)
             phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
-            forget(self.context.run)
 
     def _left(self) -> Iterator[int]:
         """Ranges that have no file yet; an object without records has one range nonetheless."""

@@ -48,6 +48,11 @@ class Records(InRanges):
         """See `known.wanted`."""
         return known.wanted(self.context, self.object_name)
 
+    @property
+    def scans(self) -> list[str]:
+        """See `known.scans`."""
+        return known.scans(self.context, self.object_name)
+
     def decide(self) -> None:
         """See `judging.decide`."""
         judging.decide(self.context, self.object_name, self.kind, self.dataset, self.there)

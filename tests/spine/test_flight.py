@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection
 
 from connectors.dataverse.client import Client
 from connectors.dataverse.governor import Governor
 from connectors.http import HttpSession, OutcomeUnknown, Throttled
 from loads.flight import AHEAD, Flight, Underway
+from loads.flight import asking as asking_the_database
 from loads.models import Chunk
 from tests.connectors.loopback import Received, Reply, Service, serving
 
@@ -68,6 +70,28 @@ def test_the_requests_of_a_user_whom_the_service_holds_go_to_the_others(services
     assert settled == [sorted(paths), ["later"]]
     assert len(second.received) == 13
     assert len(first.received) <= clients[0].governor.at_once + AHEAD
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_of_many_requests_at_once_one_asks_the_database_at_a_time_and_holds_no_connection_while_it_waits(clients):
+    at_it = list[int]()
+
+    def job(client: Client) -> list[tuple[int, bool]]:
+        with asking_the_database():
+            at_it.append(Chunk.objects.count())
+            time.sleep(0.01)
+            together = len(at_it)
+            at_it.pop()
+        is_open = connection.connection is not None
+        client.get("later")
+        return [(together, is_open)]
+
+    settled: list[list[tuple[int, bool]]] = []
+    with Flight(clients) as flight:
+        flight.start(Underway(Chunk(), [job] * 8, lambda underway: settled.append(underway.results)))
+        landed(flight)
+    assert settled == [[(1, False)] * 8]
 
 
 def test_a_user_who_is_held_already_is_asked_for_nothing(services, clients):

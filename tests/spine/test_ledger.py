@@ -29,3 +29,14 @@ def test_both_lists_of_one_source_list_that_is_gone_have_their_own_refusal():
     ledger.settle(chunk, "w", settlement, requests=1, retries=0, operations=2, seconds=0.1)
     assert set(LedgerEntry.objects.filter(phase=phase).values_list("row_id", flat=True)) == ids
     assert ledger.absent(phase, ids) == ids
+
+
+@pytest.mark.parametrize("removed_first", [True, False])
+def test_what_belongs_to_a_removed_row_waits_for_that_whatever_else_waits_for_the_row(removed_first):
+    run = cast.make_run(cast.make_engagement(), cast.make_user("e"), state="loading")
+    row_id, rows = uuid.uuid4(), cast.make_phase(run, 8, "catalogItem", "product", state="loading")
+    published = cast.make_phase(run, 9, "catalogItem", "product", state="loading")
+    told = [(rows, "match.removed", "refused"), (published, "parent.not_loaded", "waiting")]
+    for phase, code, outcome in told if removed_first else told[::-1]:
+        cast.make_exception(run, "item", code, outcome, phase=phase, row_id=row_id)
+    assert ledger.blocked_parents(run.pk, [f"product:{row_id}"]) == {f"product:{row_id}": "match.removed"}

@@ -1,5 +1,7 @@
 """A phase that can't go on holds up what needs its rows and nothing else; resuming takes it up again. Looked at at the destination."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -66,18 +68,7 @@ def test_a_table_that_cannot_be_read_holds_up_its_children_alone_and_goes_on_whe
 
 
 def test_while_another_worker_is_at_a_phase_what_needs_none_of_its_rows_goes_on_unless_the_run_is_to_stop(tmp_path):
-    catalogs = {"catalogs.json": {"params": {"catalogNames": [{"name": "products"}]}}}
-    item = {
-        "catalogName": "products",
-        "itemId": "P-1",
-        "lastModified": 1_704_067_200_000,
-        "size": 1,
-        "value": {"name": "Sensor", "price": 5},
-    }
-    more = {**catalogs, "catalogs/products/items.ndjson": [item]}
-    source = folders.write(tmp_path / "source", [user("u-1", "p@company.example")], more=more)
-    with engagement_on(source, tmp_path) as (engagement, cast, servers):
-        prepared = Prepared(engagement, cast, servers, leave=[name for name in OTHERS if name != "catalogItem"])
+    with with_item(tmp_path) as prepared:
         run = prepared.finish_staging()
         destination, accounts = engine.Destination(run.environment), phase_of(run, "account")
         held = chunks.claim_next(accounts, "another", chunks.SENDING)
@@ -92,6 +83,38 @@ def test_while_another_worker_is_at_a_phase_what_needs_none_of_its_rows_goes_on_
         runs.stop(run, prepared.cast.engineer)
         assert prepared.work(run).state == Run.State.STOPPED
         assert loaded(prepared) == {"account": 1, "contact": 0, "lead": 0}
+
+
+def test_what_was_sent_of_one_phase_is_read_back_before_the_run_waits_for_room_for_another(tmp_path):
+    with with_item(tmp_path) as prepared:
+        run = prepared.finish_staging()
+        destination, first, accounts = engine.Destination(run.environment), run.phases.order_by("number")[0], phase_of(run, "account")
+        held = chunks.claim_next(first, "another", chunks.SENDING)
+        while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
+            engine.step(run, destination, "tests")
+        Chunk.objects.filter(pk=held.pk).update(state=Chunk.State.WAITING, lease_until=None, operations=0, reserved=0)
+        prepared.sandbox.daily_requests = 1  # which the account has used up
+        prepared.sandbox.save()
+        assert prepared.work(run).state == Run.State.PAUSED
+        assert "may use 1 requests in 24 hours" in run.message
+        assert [phase.balanced for phase in (phase_of(run, "account"), phase_of(run, first.table))] == [True, False]
+
+
+@contextmanager
+def with_item(tmp_path: Path) -> Iterator[Prepared]:
+    """A person, whose company comes of the address, and an item of a catalog: objects that need nothing of each other."""
+    catalogs = {"catalogs.json": {"params": {"catalogNames": [{"name": "products"}]}}}
+    item = {
+        "catalogName": "products",
+        "itemId": "P-1",
+        "lastModified": 1_704_067_200_000,
+        "size": 1,
+        "value": {"name": "Sensor", "price": 5},
+    }
+    more = {**catalogs, "catalogs/products/items.ndjson": [item]}
+    source = folders.write(tmp_path / "source", [user("u-1", "p@company.example")], more=more)
+    with engagement_on(source, tmp_path) as (engagement, cast, servers):
+        yield Prepared(engagement, cast, servers, leave=[name for name in OTHERS if name != "catalogItem"])
 
 
 def test_a_wrong_value_holds_up_what_needs_its_table_and_a_stop_ends_the_run_for_a_new_one(prepared):

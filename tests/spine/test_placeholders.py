@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from loads import engine
 from loads.desk import groups
 from loads.dispositions import lookup
 from loads.models import Run
+from loads.staging import ranges
 from reports import exceptions, reconciliation
 from tests import database, folders
 from tests.folders import user
@@ -49,7 +51,7 @@ def stood(django_db_setup, django_db_blocker, tmp_path_factory):
                 book = sent(first, {name: {"remedy": "placeholder parent"} for name in ("pu-2", "pu-3", "pu-4")})
                 exceptions.apply(book, user=cast.engineer, shown=exceptions.read(book).digest)
                 give(first, MISSING, "parent", cast, table="task")
-                again = prepared.finish(open_quietly(first, list(told.values()), cast))
+                again = finish_beside(prepared, open_quietly(first, list(told.values()), cast), "customEvent")
                 between = collect(engagement, servers)
                 servers.advance("iterable")
                 prepared.prepare()
@@ -66,6 +68,19 @@ def stood(django_db_setup, django_db_blocker, tmp_path_factory):
                 )
         finally:
             database.empty()
+
+
+def finish_beside(prepared, run, object_name):
+    """Work until the run ends; another worker is at a range of an object until nothing else is left to be staged."""
+    destination = engine.Destination(run.environment)
+    while not run.staging_ranges.filter(object_name=object_name).exists():
+        engine.step(run, destination, "tests")
+        run.refresh_from_db()
+    ranges.take(run, "another")
+    while engine.step(run, destination, "tests"):
+        run.refresh_from_db()
+    engine.release("another")
+    return prepared.finish(run)
 
 
 def placeholder(played, source_id):

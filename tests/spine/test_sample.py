@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from loads import runs
+from loads.delta import conflicts
+from loads.delta.models import Conflict
 from loads.models import Crosswalk, Run, VerifiedRow
 from mapping.models import FieldMap
 from mapping.workshop import decisions
 from reports import documents
 from tests import folders, snapshots
 from tests.folders import organisation_list, user
+from tests.pages import cast
 from tests.playing import OTHERS, dump
 from tests.spine.test_load_engine import Prepared
 from workbench.engagements import gates
@@ -113,6 +117,19 @@ def test_a_whole_run_finds_the_sample_equal_loads_the_rest_and_is_what_the_custo
     assert sum(phase.created for phase in people) == PLAIN + len(RARE) - 1 - said
     assert not Crosswalk.objects.filter(environment=prepared.sandbox, alias=False, state="planned").exists()
     assert Run.objects.loads().get() == run
+
+
+def test_a_sample_settles_nothing_that_was_asked_or_decided_about_rows_which_it_leaves_out():
+    engagement, engineer = cast.make_engagement(), cast.make_user("e")
+    before, run = (cast.make_run(engagement, engineer, state=state) for state in ("done", "loading"))
+    phase = run.phases.get(table="contact")
+    place = {"environment": run.environment, "run": before, "object_name": "user", "table": "contact"}
+    states = {uuid4(): state for state in (Conflict.State.OPEN, Conflict.State.DECIDED)}
+    asked = [Conflict(**place, row_id=row_id, source_id="u", state=state) for row_id, state in states.items()]
+    Conflict.objects.bulk_create(asked)
+    phase.run.kind = Run.Kind.SAMPLE
+    conflicts.close(phase)
+    assert dict(Conflict.objects.values_list("row_id", "state")) == states
 
 
 def test_a_sample_does_not_go_into_production(prepared):
