@@ -1,10 +1,20 @@
 """What came of records and rows: the crosswalk, the ledger, what was read back, and the groups of the data-quality report."""
 
 from django.db import models
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Left
 from django.utils import timezone
 
 from loads.models.runs import Phase, Run
 from workbench.engagements.models import Environment
+
+LONGEST = 300  # characters of a field or cause by which exceptions are grouped
+
+
+def _first_reason(name: str) -> models.GeneratedField:
+    """What the first reason says there, '' where it says nothing: a column of its own, which the database keeps true."""
+    said = Left(Coalesce(KT(f"reasons__0__{name}"), models.Value("")), LONGEST)
+    return models.GeneratedField(expression=said, output_field=models.CharField(max_length=LONGEST), db_persist=True)
 
 
 class Crosswalk(models.Model):
@@ -53,6 +63,7 @@ class LedgerEntry(models.Model):
     rejected, held: decided at staging. refused: by the service. waiting: a row that it looks up to is refused or waiting.
     kept: a row that a rollback leaves as it is.
     reasons: [{"code", "field", "detail", "severity"}], the deciding one first; "cause" where the service refused, see reasons.cause_of.
+    code, field, cause: of the first reason; exceptions are grouped by them.
     """
 
     class Outcome(models.TextChoices):
@@ -74,6 +85,8 @@ class LedgerEntry(models.Model):
     held = models.BooleanField(default=False, help_text="The record waits for an answer or for another row; else it is rejected.")
     code = models.CharField(max_length=80, help_text="The first reason's code.")
     reasons = models.JSONField(default=list)
+    field = _first_reason("field")
+    cause = _first_reason("cause")
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -90,7 +103,8 @@ class LedgerEntry(models.Model):
         indexes = [
             models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),
             models.Index(fields=["run", "id"]),
-            models.Index(fields=["run", "code", "outcome"]),
+            # Groups are counted in the index alone, and a group's records come out of it in their order.
+            models.Index(fields=["run", "code", "outcome", "phase", "field", "cause", "position", "id"], name="ledger_group"),
             models.Index(fields=["phase", "outcome"]),
             models.Index(fields=["run", "source_id"]),
         ]
