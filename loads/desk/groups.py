@@ -1,7 +1,7 @@
 """Exceptions of a run in groups: one object and table, outcome, code, column and cause each."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
@@ -95,11 +95,12 @@ class Group:
         return self.code in SETTLED_LATER or self.code.startswith("http.")
 
 
-def groups(run: Run) -> list[Group]:
-    """All groups of a run, those with the most records first. They are counted in an index, in a few queries however many there are."""
-    remedied, columns = _remedied(run), _predicted_columns(run)
+def groups(run: Run, codes: Collection[str] = ()) -> list[Group]:
+    """All groups of a run, or those of some codes, the largest first. They are counted in an index, in a few queries."""
+    of_codes = Q(code__in=codes) if codes else Q()
+    remedied, columns = _remedied(run, of_codes), _predicted_columns(run)
     counted: dict[tuple[str, ...], tuple[int, int]] = {}
-    for place, count, first in _counted(run):
+    for place, count, first in _counted(run, of_codes):
         records, earliest = counted.get(place, (0, first))
         counted[place] = records + count, min(earliest, first)
     examples = _source_ids(first for _, first in counted.values())
@@ -110,10 +111,10 @@ def groups(run: Run) -> list[Group]:
     return sorted(found, key=lambda group: (group.follows, -group.records, group.object_name, group.code, group.cause))
 
 
-def _counted(run: Run) -> Iterator[tuple[tuple[str, ...], int, int]]:
+def _counted(run: Run, of_codes: Q) -> Iterator[tuple[tuple[str, ...], int, int]]:
     """NAMES of a group, how many exceptions of a phase are in it, and the id of the first; a group may have several phases."""
     tables = {phase: (object_name, table) for phase, object_name, table in run.phases.values_list("pk", "object_name", "table")}
-    counted = LedgerEntry.objects.filter(run=run).order_by().values_list("code", "outcome", "phase_id", "field", "cause")
+    counted = LedgerEntry.objects.filter(of_codes, run=run).order_by().values_list("code", "outcome", "phase_id", "field", "cause")
     for code, outcome, phase, field, cause, count, first in counted.annotate(count=Count("pk"), first=Min("pk")):
         yield (*tables[phase], outcome, code, field, cause), count, first
 
@@ -131,13 +132,13 @@ def standing(run: Run) -> QuerySet[Remedy]:
     return Remedy.objects.filter(engagement=run.engagement_id, environment__in=("", run.environment.kind))
 
 
-def _remedied(run: Run) -> Counter[tuple[str, ...]]:
+def _remedied(run: Run, of_codes: Q) -> Counter[tuple[str, ...]]:
     """NAMES of a group -> how many of its records have a remedy. It begins with the remedies, which are few beside the exceptions."""
     given = standing(run)
     of_record = given.filter(
         Q(question="") | Q(code=OuterRef("code")), object_name=OuterRef("object_name"), source_id=OuterRef("source_id")
     )
-    entries = told(run.pk).filter(Exists(of_record), source_id__in=given.order_by().values("source_id"))
+    entries = told(run.pk).filter(of_codes, Exists(of_record), source_id__in=given.order_by().values("source_id"))
     counted = entries.order_by().values_list(*NAMES).annotate(count=Count("pk"))
     return Counter({tuple(names): count for *names, count in counted})
 
