@@ -110,7 +110,7 @@ def play(prepared, cast):
     entry = groups.entries(first, [contacts.place]).get(source_id="u-pick")
     front = reverse("portal:overview", args=[engagement.slug])
     found.waiting = sum(group.records for group in asking.asked(first))
-    found.fronts = [signed_in(person).get(front).content.decode() for person in (cast.approver, cast.viewer)]
+    found.fronts = [signed_in(person).get(front).content.decode() for person in (cast.approver, cast.engineer)]
     found.rows = candidates.of(first, [entry])[entry.pk]
     found.source = candidates.at_the_source(first, [entry])[entry.pk]
     found.refusals = {
@@ -168,9 +168,9 @@ def test_the_rows_that_fit_stand_beside_what_the_source_says(answered):
 
 
 def test_the_portals_front_page_says_to_who_answers_how_many_records_wait(answered):
-    before, of_viewer, after = answered.fronts
+    before, of_engineer, after = answered.fronts
     assert f"{answered.waiting} held records wait for your answer." in before
-    assert "held records wait" not in of_viewer
+    assert "held records wait" not in of_engineer
     assert 0 < answered.left < answered.waiting
     assert f"{answered.left} held records wait for your answer." in after
 
