@@ -77,6 +77,8 @@ def test_all_of_a_list_are_decided_by_its_filter_and_only_as_many_as_were_shown(
     answer = client.get(html.unescape(address))
     form, place = form_of(answer, "overwrite"), f"{LIST}decide/?{answer.context['filters']}"
     assert "ids" not in form
+    ticked = {"action": "decide_selected", "select_across": "1", "_selected_action": [several[0].pk]}
+    assert form_of(client.post(html.unescape(address).replace("decide/", ""), ticked), "overwrite") == form
     several.append(make_conflict(run, "u-3", BOTH))
     assert "This would be about 4 rows by now." in client.post(place, form).content.decode()
     assert not Conflict.objects.filter(state="decided").exists()
