@@ -24,11 +24,12 @@ CROSSWALK = """
         CASE WHEN i %% 50000 = 0 THEN 'removed' ELSE 'present' END, {yes}, '' FROM n
 """
 EXCEPTIONS = """
-    INSERT INTO loads_ledgerentry (run_id, phase_id, object_name, source_id, role, position, main_table, outcome, held, code, reasons, at)
+    INSERT INTO loads_ledgerentry
+        (run_id, phase_id, object_name, source_id, role, position, main_table, outcome, held, code, field, cause, reasons, at)
     {numbers} SELECT %(run)s, %(phase)s, 'user', 'u-' || i, '', i, 'contact',
         CASE WHEN i %% 50000 = 0 THEN 'held' ELSE 'rejected' END, {no},
         CASE WHEN i %% 50000 = 0 THEN 'owner.open' WHEN i %% 2 = 0 THEN 'email.invalid' ELSE 'name.missing' END,
-        '[{{"code": "email.invalid", "field": "email", "detail": "not an address", "severity": "reject"}}]', %(now)s FROM n
+        'email', '', '[{{"code": "email.invalid", "field": "email", "detail": "not an address", "severity": "reject"}}]', %(now)s FROM n
 """
 
 
