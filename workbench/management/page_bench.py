@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from loads.desk import groups
 from loads.models import Phase, Run
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role
 
@@ -83,6 +84,7 @@ def _pages(run: Run, rows: int) -> Iterator[tuple[str, str]]:
     yield "exceptions, a code", f"{of_run}&code=owner.open"
     yield "run", reverse("admin:loads_run_change", args=[run.pk])
     yield "exceptions desk", reverse("admin:reports_exceptions", args=[run.pk])
+    yield "exceptions desk, a group", reverse("admin:reports_exceptions_group", args=[run.pk, groups.groups(run)[0].key])
     yield "engagement", reverse("admin:engagements_engagement_change", args=[run.engagement_id])
     yield "portal", reverse("portal:overview", args=[run.engagement.slug])
 
