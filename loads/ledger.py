@@ -49,9 +49,8 @@ class Settlement:
                 main_table=row.main_table,
                 outcome=outcome,
                 held=reason["severity"] == "hold",
-                code=str(reason["code"])[:80],
-                reasons=[dict(reason)],
             )
+            entry.give([reason])
             self.entries.append(entry)
             self._of_rows[row.row_id] = entry
 
@@ -59,8 +58,7 @@ class Settlement:
         """Tell what was done with a row that has an entry already, in front of its other reasons where it is more than a note."""
         entry = self._of_rows[row.row_id]
         others = [one for one in entry.reasons if one["code"] not in OPTED_OUT]
-        entry.reasons = [*others, dict(reason)] if reason["severity"] == "note" else [dict(reason), *others]
-        entry.code = str(entry.reasons[0]["code"])[:80]
+        entry.give([*others, reason] if reason["severity"] == "note" else [reason, *others])
 
 
 @transaction.atomic

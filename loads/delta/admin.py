@@ -3,7 +3,10 @@
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -39,12 +42,13 @@ class ConflictAdmin(ReadOnly, LargeTable):
     search_help_text = "A source id, written whole"
     actions = ("decide_selected", "take_back_selected")
     change_form_template = "admin/workbench/conflict.html"
+    for_all = ("Decide about all of them…", "admin:loads_conflict_decide")
 
     def get_urls(self) -> list[URLPattern]:
         """With the pages that decide."""
         view = self.admin_site.admin_view
         return [
-            path("decide/", view(require_POST(self.decide_view)), name="loads_conflict_decide"),
+            path("decide/", view(self.decide_view), name="loads_conflict_decide"),
             path("<int:pk>/decide/", view(require_POST(self.decide_one_view)), name="loads_conflict_decide_one"),
             *super().get_urls(),
         ]
@@ -57,7 +61,7 @@ class ConflictAdmin(ReadOnly, LargeTable):
     @admin.action(description="Decide…")
     def decide_selected(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> HttpResponse:
         """Show what each choice would decide, before anything is."""
-        return self.scope_page(request, chosen)
+        return self.scope_page(request, chosen, whole_list=request.POST.get("select_across") == "1")
 
     @admin.action(description="Take decisions back")
     def take_back_selected(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:
@@ -68,34 +72,54 @@ class ConflictAdmin(ReadOnly, LargeTable):
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
 
-    def scope_page(self, request: HttpRequest, chosen: QuerySet[Conflict], error: str = "") -> HttpResponse:
-        """Each choice with how many rows it would decide; some of the rows with their values."""
+    def scope_page(self, request: HttpRequest, chosen: QuerySet[Conflict], error: str = "", *, whole_list: bool) -> HttpResponse:
+        """Each choice with how many rows it would decide; some of the rows with their values.
+
+        whole_list: they are all that the list shows, which the form's address says; else the form names them one by one.
+        """
         pending = chosen.filter(state__in=conflicts.PENDING)
-        reach = [(how, words, conflicts.reach(chosen, how).count()) for how, words in conflicts.WORDS.items()]
+        filters, total = request.GET.copy(), pending.count()
+        filters.pop(PAGE_VAR, None)
         context = {
             **self.admin_site.each_context(request),
             "title": "Decide about edited rows",
             "opts": self.opts,
-            "total": pending.count(),
-            "settled": chosen.exclude(state__in=conflicts.PENDING).count(),
-            "reach": reach,
+            "total": total,
+            "settled": chosen.count() - total,
+            "reach": [(how, words, conflicts.reach(chosen, how).count()) for how, words in conflicts.WORDS.items()],
             "rows": pending.select_related("environment__engagement")[:SHOWN],
-            "ids": ",".join(str(pk) for pk in pending.values_list("pk", flat=True)),
+            "filters": filters.urlencode(),
+            "whole_list": whole_list,
+            "ids": "" if whole_list else ",".join(str(pk) for pk in pending.values_list("pk", flat=True)),
             "error": error,
         }
         return TemplateResponse(request, "admin/workbench/decide_conflicts.html", context)
 
     def decide_view(self, request: HttpRequest) -> HttpResponse:
-        """Decide about exactly the rows that the page spoke of."""
-        ids = [int(pk) for pk in request.POST.get("ids", "").split(",") if pk.isdecimal()]
-        chosen = self.get_queryset(request).filter(pk__in=ids)
+        """What may be decided about all rows of a list; a POST decides about as many as the page spoke of, or none."""
+        whole_list = request.method != "POST" or "whole_list" in request.POST
+        chosen = self._listed(request) if whole_list else self._named(request)
+        if request.method != "POST":
+            return self.scope_page(request, chosen, whole_list=True)
         how, user, comment = request.POST.get("how", ""), cast(User, request.user), request.POST.get("comment", "")
         try:
+            conflicts.require_as_shown(chosen, how, request.POST.get(f"reach-{how}", ""))
             count = sum(conflicts.decide_many(one, chosen, how, user=user, comment=comment) for one in _engagements(chosen))
         except WorkbenchError as error:
-            return self.scope_page(request, chosen, f"{error} {error.remedy}")
-        messages.success(request, f"{count} rows decided. The next run takes it, or a re-run of these exceptions alone.")
-        return redirect(reverse("admin:loads_conflict_changelist"))
+            return self.scope_page(request, chosen, f"{error} {error.remedy}", whole_list=whole_list)
+        what = "taken back" if how == conflicts.TAKE_BACK else "decided. The next run takes it, or a re-run of these exceptions alone"
+        messages.success(request, f"{count:,} rows {what}.")
+        return redirect(f"{reverse('admin:loads_conflict_changelist')}?{request.GET.urlencode()}")
+
+    def _listed(self, request: HttpRequest) -> QuerySet[Conflict]:
+        try:
+            return self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters as error:
+            raise BadRequest("The list has no such filter.") from error
+
+    def _named(self, request: HttpRequest) -> QuerySet[Conflict]:
+        ids = [int(pk) for pk in request.POST.get("ids", "").split(",") if pk.isdecimal()]
+        return self.get_queryset(request).filter(pk__in=ids)
 
     def decide_one_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Decide about one row, field by field."""

@@ -1,6 +1,6 @@
 """Deciding about rows that a person edited and the source would change: field by field, one row or many, each batch in the history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -15,7 +15,7 @@ from workbench.engagements.access import roles_of
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Role
 
-MERGE = "merge"
+MERGE, TAKE_BACK = "merge", "take_back"
 # What is chosen of a field that only the person changed, that only the source changed, and that both did.
 WHOLE: Mapping[str, tuple[str, str, str]] = {
     "keep": (KEEP, KEEP, KEEP),
@@ -29,6 +29,7 @@ WORDS: Mapping[str, str] = {
     "merge_overwrite": "Merge; where both sides changed a field, write what the source says",
     "keep": "Keep what is there in every field",
     "overwrite": "Write what the source says into every field",
+    TAKE_BACK: "Take decisions back that no run has taken yet",
 }
 PENDING = (Conflict.State.OPEN, Conflict.State.DECIDED)
 AT_ONCE = 1_000
@@ -41,44 +42,70 @@ class MayNotDecide(WorkbenchError):
 
 
 def reach(chosen: QuerySet[Conflict], how: str) -> QuerySet[Conflict]:
-    """Those of the chosen conflicts that a bulk choice decides: pending ones, of MERGE the clear ones alone. Raises BadInput."""
+    """Those of the chosen conflicts that a bulk choice decides: pending ones, of MERGE the clear ones alone. Raises BadInput.
+
+    Of TAKE_BACK they are those that are decided.
+    """
     if how not in WORDS:
         raise BadInput("There is no such choice.", remedy="Take one of those that are offered.")
+    if how == TAKE_BACK:
+        return chosen.filter(state=Conflict.State.DECIDED)
     pending = chosen.filter(state__in=PENDING)
-    if how != MERGE:
-        return pending
-    return pending.filter(pk__in=[conflict.pk for conflict in pending.select_related(None).only("fields") if conflict.is_clear])
+    return pending.filter(is_clear=True) if how == MERGE else pending
 
 
-@transaction.atomic
+def require_as_shown(chosen: QuerySet[Conflict], how: str, shown: str) -> None:
+    """Raises BadInput where a bulk choice reaches another number of rows than somebody was shown."""
+    count = reach(chosen, how).count()
+    if shown != str(count):
+        raise BadInput(f"This would be about {count:,} rows by now.", remedy="Look at the numbers again, then decide.")
+
+
 def decide_many(engagement: Engagement, chosen: QuerySet[Conflict], how: str, *, user: User, comment: str = "") -> int:
-    """Decide whole rows by one choice; how many were decided. Raises BadInput, MayNotDecide."""
-    theirs, ours, both = WHOLE["merge_keep" if how == MERGE else how] if how in WORDS else ("", "", "")
-    rows = list(reach(chosen, how).filter(environment__engagement=engagement))
+    """Decide whole rows by one choice, or take decisions back; of how many. Raises BadInput, MayNotDecide.
+
+    AT_ONCE of them are decided at a time, with an entry of the history each: where it is interrupted, what was decided before stands.
+    """
+    _require_role(engagement, user)
+    wanted = reach(chosen, how).filter(environment__engagement=engagement)
+    if how == TAKE_BACK:
+        return sum(_take_back(engagement, ids, user) for ids in _batches(wanted))
+    theirs, ours, both = WHOLE["merge_keep" if how == MERGE else how]
     by_proposal = {KEEP: theirs, OVERWRITE: ours, "": both}
-    for row in rows:
-        row.choices = {field["column"]: by_proposal[field["proposed"]] for field in row.fields}
-    _decide(engagement, rows, how, user, comment)
-    return len(rows)
+
+    def choices(row: Conflict) -> Mapping[str, str]:
+        return {field["column"]: by_proposal[field["proposed"]] for field in row.fields}
+
+    return sum(_decide(engagement, ids, choices, how, user, comment) for ids in _batches(wanted))
 
 
-@transaction.atomic
+def _batches(wanted: QuerySet[Conflict]) -> Iterator[list[int]]:
+    """Ids of conflicts, AT_ONCE together; they may be changed meanwhile."""
+    ids, last = wanted.order_by("pk").values_list("pk", flat=True), 0
+    while some := list(ids.filter(pk__gt=last)[:AT_ONCE]):
+        yield some
+        last = some[-1]
+
+
 def decide(conflict: Conflict, choices: Mapping[str, str], *, user: User, comment: str = "") -> None:
     """Decide one row field by field. Raises BadInput where a field has no choice or the row is settled, and MayNotDecide."""
-    columns = [field["column"] for field in conflict.fields]
+    engagement, columns = conflict.environment.engagement, [field["column"] for field in conflict.fields]
     if set(choices) != set(columns) or not set(choices.values()) <= {KEEP, OVERWRITE}:
         raise BadInput("Not every field has a choice.", remedy="Choose for each field what stands.")
     if conflict.state not in PENDING:
         raise BadInput(f"{conflict} is {conflict.get_state_display().lower()}.", remedy="Open the list of conflicts again.")
-    conflict.choices = dict(choices)
-    _decide(conflict.environment.engagement, [conflict], "field by field", user, comment)
+    _require_role(engagement, user)
+    _decide(engagement, [conflict.pk], lambda row: choices, "field by field", user, comment)
+
+
+def take_back(engagement: Engagement, chosen: QuerySet[Conflict], *, user: User) -> int:
+    """Open decided conflicts again, as long as no run has taken the decisions; how many. Raises MayNotDecide."""
+    return decide_many(engagement, chosen, TAKE_BACK, user=user)
 
 
 @transaction.atomic
-def take_back(engagement: Engagement, chosen: QuerySet[Conflict], *, user: User) -> int:
-    """Open decided conflicts again, as long as no run has taken the decisions; how many. Raises MayNotDecide."""
-    _require_role(engagement, user)
-    rows = chosen.filter(environment__engagement=engagement, state=Conflict.State.DECIDED)
+def _take_back(engagement: Engagement, ids: Sequence[int], user: User) -> int:
+    rows = Conflict.objects.select_for_update().filter(pk__in=ids, state=Conflict.State.DECIDED)
     detail = _detail(rows)
     count = rows.update(state=Conflict.State.OPEN, choices={}, decided_by="", decided_at=None, comment="")
     if count:
@@ -86,16 +113,22 @@ def take_back(engagement: Engagement, chosen: QuerySet[Conflict], *, user: User)
     return count
 
 
-def _decide(engagement: Engagement, rows: Sequence[Conflict], how: str, user: User, comment: str) -> None:
-    _require_role(engagement, user)
-    now = timezone.now()
+@transaction.atomic
+def _decide(
+    engagement: Engagement, ids: Sequence[int], choices: Callable[[Conflict], Mapping[str, str]], how: str, user: User, comment: str
+) -> int:
+    """Decide conflicts that are pending still; how many. Rows whose choices are alike are updated together."""
+    rows, alike = list(Conflict.objects.select_for_update().filter(pk__in=ids, state__in=PENDING)), dict[tuple, list[int]]()
     for row in rows:
-        row.state, row.comment, row.decided_by, row.decided_at = Conflict.State.DECIDED, comment.strip(), str(user)[:150], now
-    names = ["state", "choices", "comment", "decided_by", "decided_at"]
-    Conflict.objects.bulk_update(rows, names, batch_size=AT_ONCE)
+        row.choices = dict(choices(row))
+        alike.setdefault(tuple(row.choices.items()), []).append(row.pk)
+    decided = {"state": Conflict.State.DECIDED, "comment": comment.strip(), "decided_by": str(user)[:150], "decided_at": timezone.now()}
+    for chosen, of in alike.items():
+        Conflict.objects.filter(pk__in=of).update(choices=dict(chosen), **decided)
     if rows:
         detail = {"how": how, "comment": comment.strip(), **_detail(rows)}
         history.record(engagement, actor=user, action="decided conflicts", subject=f"conflicts, {len(rows)} rows", detail=detail)
+    return len(rows)
 
 
 def _require_role(engagement: Engagement, user: User) -> None:
@@ -110,13 +143,15 @@ def _detail(rows: Sequence[Conflict] | QuerySet[Conflict]) -> dict[str, Any]:
 
 def keep(found: Sequence[Conflict]) -> None:
     """Keep conflicts in place of what was known of the same rows, decisions on other values among it."""
+    for one in found:
+        one.is_clear = all(field["proposed"] for field in one.fields)
     Conflict.objects.bulk_create(
         found,
         batch_size=AT_ONCE,
         update_conflicts=True,
         unique_fields=["environment", "table", "row_id", "kind"],
         update_fields=[
-            "run", "object_name", "source_id", "fields", "edited_by", "edited_at", "state", "choices", "comment", "decided_by",
+            "run", "object_name", "source_id", "fields", "is_clear", "edited_by", "edited_at", "state", "choices", "comment", "decided_by",
             "decided_at", "found_at",
         ],
     )  # fmt: skip

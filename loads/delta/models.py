@@ -19,7 +19,7 @@ class Conflict(models.Model):
     fields: [{"column", "last", "now", "new", "proposed"}], as the Web API reads them: what was applied last, what is there, what the source
     says; proposed: `keep` where only the person changed it, `overwrite` where only the source did, else ''. choices: column -> keep or
     overwrite; without them what is there stands. A decision holds for the values that it was taken on; where one of them changes, the row
-    is a conflict again.
+    is a conflict again. is_clear: no field was changed on both sides, so that every one has a proposal; kept with the fields.
     """
 
     class State(models.TextChoices):
@@ -36,6 +36,7 @@ class Conflict(models.Model):
     kind = models.CharField("what for", max_length=8, default=Phase.Kind.ROWS.value)
     row_id = models.UUIDField()
     fields = models.JSONField(default=list)
+    is_clear = models.BooleanField(default=False)
     edited_by = models.CharField(max_length=40, blank=True, help_text="The user who changed the row last.")
     edited_at = models.CharField(max_length=40, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
@@ -51,17 +52,12 @@ class Conflict(models.Model):
         indexes = [
             models.Index(fields=["environment", "id"]),
             models.Index(fields=["environment", "source_id"]),
-            models.Index(fields=["environment", "state"]),
+            models.Index(fields=["environment", "state", "is_clear"]),
         ]
 
     def __str__(self) -> str:
         late = "" if self.kind == Phase.Kind.ROWS else f" ({Phase.Kind(self.kind).label.lower()})"
         return f"{self.object_name}:{self.source_id} as {self.table}{late}"
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether no field was changed on both sides, so that every one has a proposal."""
-        return all(field["proposed"] for field in self.fields)
 
     @property
     def rows(self) -> list[Mapping[str, Any]]:

@@ -38,6 +38,11 @@ def barred(run_key: str, table: str, kind: str, rows: Sequence[StagedRow]) -> di
     return {row_id: STAYS if choices.get(row_id) == KEEP else REMOVED for row_id in removed if choices.get(row_id) != OVERWRITE}
 
 
+def were_made(run: Run, table: str, kind: str) -> bool:
+    """Whether an earlier run had to do with such links, so that somebody may have taken some away."""
+    return next(_earlier(run, table, kind), None) is not None
+
+
 def _removed(run: Run, table: str, kind: str, rows: Sequence[StagedRow]) -> set[str]:
     """Those that the newest of the earlier runs that had to do with them left at the destination, and whose ends are what they were."""
     open_ids, removed = {row.row_id for row in rows}, set[str]()

@@ -59,7 +59,12 @@ class Asked:
 
 def asked(run: Run) -> list[Group]:
     """The groups of a run whose records wait for an answer about themselves."""
-    return [group for group in groups.groups(run) if group.asks]
+    return [group for group in groups.groups(run, tuple(ASKED)) if group.asks]
+
+
+def waiting(run: Run) -> int:
+    """How many records of a run wait for an answer about themselves that nobody has given yet."""
+    return sum(max(0, group.records - group.remedied) for group in asked(run))
 
 
 def page_of(run: Run, group: Group, number: str | None) -> Asked:

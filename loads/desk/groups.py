@@ -1,16 +1,16 @@
 """Exceptions of a run in groups: one object and table, outcome, code, column and cause each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
 from operator import or_
 from typing import Any
 
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 
+from connectors.store import batched
 from loads.models import LedgerEntry, Rehearsal, Run
 from loads.reasons import PARENT_REMOVED, SETTLED_LATER, explained
 from mapping import plan
@@ -24,6 +24,7 @@ from mapping.workshop.tables import Known
 from workbench.engagements.models import Engagement
 
 NAMES = ("object_name", "table", "outcome", "code", "field", "cause")
+TOGETHER = 500  # ids of one statement
 MEMBERS = "listmember"  # of lists: they have no rows of their own that could be made again
 # Codes of records that wait for others, and go along with those.
 FOLLOWERS = frozenset({"parent.held", "parent.not_loaded", "parent.rejected", "parent.skipped"})
@@ -94,13 +95,36 @@ class Group:
         return self.code in SETTLED_LATER or self.code.startswith("http.")
 
 
-def groups(run: Run) -> list[Group]:
-    """All groups of a run, those with the most records first. Two queries, however many exceptions there are."""
-    counts, columns = {"records": Count("pk"), "example": Min("source_id")}, _predicted_columns(run)
-    remedied = _remedied(run)
-    rows = told(run.pk).order_by().values(*NAMES).annotate(**counts)
-    found = [_group({**row, "remedied": remedied.get(tuple(row[name] for name in NAMES), 0)}, columns) for row in rows]
+def groups(run: Run, codes: Collection[str] = ()) -> list[Group]:
+    """All groups of a run, or those of some codes, the largest first. They are counted in an index, in a few queries."""
+    of_codes = Q(code__in=codes) if codes else Q()
+    remedied, columns = _remedied(run, of_codes), _predicted_columns(run)
+    counted: dict[tuple[str, ...], tuple[int, int]] = {}
+    for place, count, first in _counted(run, of_codes):
+        records, earliest = counted.get(place, (0, first))
+        counted[place] = records + count, min(earliest, first)
+    examples = _source_ids(first for _, first in counted.values())
+    found = [
+        _group({**dict(zip(NAMES, place, strict=True)), "records": count, "remedied": remedied[place], "example": examples[first]}, columns)
+        for place, (count, first) in counted.items()
+    ]
     return sorted(found, key=lambda group: (group.follows, -group.records, group.object_name, group.code, group.cause))
+
+
+def _counted(run: Run, of_codes: Q) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """NAMES of a group, how many exceptions of a phase are in it, and the id of the first; a group may have several phases."""
+    tables = {phase: (object_name, table) for phase, object_name, table in run.phases.values_list("pk", "object_name", "table")}
+    counted = LedgerEntry.objects.filter(of_codes, run=run).order_by().values_list("code", "outcome", "phase_id", "field", "cause")
+    for code, outcome, phase, field, cause, count, first in counted.annotate(count=Count("pk"), first=Min("pk")):
+        yield (*tables[phase], outcome, code, field, cause), count, first
+
+
+def _source_ids(ids: Iterable[int]) -> dict[int, str]:
+    """The records of exceptions, by the exceptions' ids."""
+    found: dict[int, str] = {}
+    for some in batched(ids, TOGETHER):
+        found |= LedgerEntry.objects.filter(pk__in=some).values_list("pk", "source_id")
+    return found
 
 
 def standing(run: Run) -> QuerySet[Remedy]:
@@ -108,14 +132,15 @@ def standing(run: Run) -> QuerySet[Remedy]:
     return Remedy.objects.filter(engagement=run.engagement_id, environment__in=("", run.environment.kind))
 
 
-def _remedied(run: Run) -> dict[tuple[str, ...], int]:
+def _remedied(run: Run, of_codes: Q) -> Counter[tuple[str, ...]]:
     """NAMES of a group -> how many of its records have a remedy. It begins with the remedies, which are few beside the exceptions."""
     given = standing(run)
     of_record = given.filter(
         Q(question="") | Q(code=OuterRef("code")), object_name=OuterRef("object_name"), source_id=OuterRef("source_id")
     )
-    entries = told(run.pk).filter(Exists(of_record), source_id__in=given.order_by().values("source_id"))
-    return {tuple(names): count for *names, count in entries.order_by().values_list(*NAMES).annotate(count=Count("pk"))}
+    entries = told(run.pk).filter(of_codes, Exists(of_record), source_id__in=given.order_by().values("source_id"))
+    counted = entries.order_by().values_list(*NAMES).annotate(count=Count("pk"))
+    return Counter({tuple(names): count for *names, count in counted})
 
 
 def find(run: Run, key: str) -> Group | None:
@@ -125,17 +150,20 @@ def find(run: Run, key: str) -> Group | None:
 
 def entries(run: Run, chosen: Sequence[Sequence[str]]) -> QuerySet[LedgerEntry]:
     """The exceptions of some groups, named as `Group.place` names them, in the records' order."""
-    any_of = reduce(or_, (Q(**dict(zip(NAMES, place, strict=True))) for place in chosen), Q(pk__in=[]))
+    phases: dict[tuple[str, str], list[int]] = {}
+    for phase, *of in run.phases.values_list("pk", "object_name", "table"):
+        phases.setdefault(tuple(of), []).append(phase)
+
+    def of_group(object_name: str, table: str, *rest: str) -> Q:
+        return Q(phase__in=phases.get((object_name, table), ()), **dict(zip(NAMES[2:], rest, strict=True)))
+
+    any_of = reduce(or_, (of_group(*place) for place in chosen), Q(pk__in=[]))
     return told(run.pk).filter(any_of).order_by("phase_id", "position", "pk")
 
 
 def told(run_id: int) -> QuerySet[LedgerEntry]:
     """The exceptions of a run, each with what its group is told by."""
-
-    def first(name: str) -> Coalesce:
-        return Coalesce(KT(f"reasons__0__{name}"), Value(""), output_field=TextField())
-
-    return LedgerEntry.objects.filter(run=run_id).annotate(table=F("phase__table"), field=first("field"), cause=first("cause"))
+    return LedgerEntry.objects.filter(run=run_id).annotate(table=F("phase__table"))
 
 
 def _predicted_columns(run: Run) -> dict[tuple[str, str], str]:

@@ -1,10 +1,15 @@
 """What came of records and rows: the crosswalk, the ledger, what was read back, and the groups of the data-quality report."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 
 from loads.models.runs import Phase, Run
 from workbench.engagements.models import Environment
+
+LONGEST = 300  # characters of a field or cause by which exceptions are grouped
 
 
 class Crosswalk(models.Model):
@@ -53,6 +58,7 @@ class LedgerEntry(models.Model):
     rejected, held: decided at staging. refused: by the service. waiting: a row that it looks up to is refused or waiting.
     kept: a row that a rollback leaves as it is.
     reasons: [{"code", "field", "detail", "severity"}], the deciding one first; "cause" where the service refused, see reasons.cause_of.
+    code, field, cause: of the first reason, by which exceptions are grouped; see `give`.
     """
 
     class Outcome(models.TextChoices):
@@ -74,6 +80,8 @@ class LedgerEntry(models.Model):
     held = models.BooleanField(default=False, help_text="The record waits for an answer or for another row; else it is rejected.")
     code = models.CharField(max_length=80, help_text="The first reason's code.")
     reasons = models.JSONField(default=list)
+    field = models.CharField(max_length=LONGEST, blank=True)
+    cause = models.CharField(max_length=LONGEST, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -90,7 +98,8 @@ class LedgerEntry(models.Model):
         indexes = [
             models.Index(fields=["run", "row_id"], condition=models.Q(row_id__isnull=False), name="ledger_row"),
             models.Index(fields=["run", "id"]),
-            models.Index(fields=["run", "code", "outcome"]),
+            # Groups are counted in the index alone, and a group's records come out of it in their order.
+            models.Index(fields=["run", "code", "outcome", "phase", "field", "cause", "position", "id"], name="ledger_group"),
             models.Index(fields=["phase", "outcome"]),
             models.Index(fields=["run", "source_id"]),
         ]
@@ -98,6 +107,13 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object_name}:{self.source_id} {self.outcome}"
+
+    def give(self, reasons: Sequence[Mapping[str, Any]]) -> None:
+        """Keep its reasons, and what exceptions are grouped by; without reasons its outcome is the code."""
+        first = reasons[0] if reasons else {}
+        self.reasons = [dict(one) for one in reasons]
+        self.code = str(first.get("code", self.outcome))[:80]
+        self.field, self.cause = (str(first.get(name) or "")[:LONGEST] for name in ("field", "cause"))
 
 
 class VerifiedRowQuerySet(models.QuerySet["VerifiedRow"]):

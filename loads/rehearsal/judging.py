@@ -10,13 +10,17 @@ from connectors import store
 from connectors.dataverse.files import NAME, TABLES, TYPE
 from connectors.files import size_of
 from loads import staged
+from loads.delta import unlinked
 from loads.desk.reruns import Scope
 from loads.endings import CLOSINGS
+from loads.messages import message_of
+from loads.messaging import NOTHING
 from loads.models import Phase, Run
 from loads.rehearsal.bodies import Bodies, Reference
 from loads.rehearsal.snapshot import OVERRIDE_CREATED, Row, Snapshot
 from loads.rehearsal.taken import taken
 from loads.rehearsal.values import ARGUMENT, Fault
+from loads.staged import StagedRow
 from loads.verification import BIND
 
 MISSING, OWNER_DISABLED, NO_PRIVILEGE, OTHER_CURRENCY = "0x80040217", "0x8004022b", "0x80040220", "0x80048cf6"
@@ -31,6 +35,7 @@ OWNER_FAULTS = {
 MEMBERS = {1: "account", 2: "contact", 4: "lead"}  # createdfromcode -> what a list takes
 KEPT = "kept"
 SMALL = ("pricelevel", "list")  # tables of ours of whose rows more is asked than that they are there
+LINK = ("row_id", "source_id", "position", "role", "action", "values", "parents", "etag")
 Faults = dict[str, list[Fault]]  # by row id
 
 
@@ -54,6 +59,7 @@ class Judge:
         self._taken: dict[str, Fault] = {}
         self._rights: dict[tuple[str, str], Fault | None] = {}
         self._small: dict[str, dict[str, Mapping[str, Any]]] = {}
+        self._linked_before: dict[int, bool] = {}
 
     def judge(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Judged]]:
         """Each row with what is expected of it."""
@@ -241,11 +247,21 @@ class Judge:
                 found[row["row_id"]] = [Fault(LIST_LOCKED, "listid", "the list is locked")]
             elif MEMBERS.get(of_list.get("createdfromcode") or 0) != row["values"]["table"]:
                 found[row["row_id"]] = [Fault(WRONG_MEMBER, "entityid", "the list takes another type of member")]
-        return found
+        return found | self.links(phase, rows)
 
     def links(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
-        """Rows linked, and lists tied to campaigns: both must be there, which they wait for."""
-        return {}
+        """Rows linked, members of lists, lists tied to campaigns: what an earlier run made and somebody took away stays away."""
+        if not self._may_be_unlinked(phase):
+            return {}
+        message, links = message_of(phase, self.snapshot.destination, decided=NOTHING), [_link(row) for row in rows]
+        there = message.present(links)
+        barred = message.barred([link for link in links if link.row_id not in there])
+        return {row_id: [Fault(code)] for row_id, code in barred.items()}
+
+    def _may_be_unlinked(self, phase: Phase) -> bool:
+        if phase.pk not in self._linked_before:
+            self._linked_before[phase.pk] = unlinked.were_made(self.run, phase.table, phase.kind)
+        return self._linked_before[phase.pk]
 
 
 KINDS: Mapping[str, Callable[[Judge, Phase, Sequence[Mapping[str, Any]]], Faults]] = {
@@ -260,6 +276,11 @@ KINDS: Mapping[str, Callable[[Judge, Phase, Sequence[Mapping[str, Any]]], Faults
     Phase.Kind.LINKS: Judge.links,
     Phase.Kind.TIES: Judge.links,
 }
+
+
+def _link(row: Mapping[str, Any]) -> StagedRow:
+    """A staged link as messages take it: without what is said of rows only."""
+    return StagedRow(**{**staged.UNREAD, "main_table": "", "origin": "", **{name: row[name] for name in LINK}})
 
 
 def _id(bound: Any) -> str:

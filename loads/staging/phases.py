@@ -185,8 +185,7 @@ def _exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) -> Iter
     for row in staged.read_dispositions(run, object_name):
         outcome = KEPT.get(row["disposition"])
         if outcome:
-            reasons = orjson.loads(row["reasons"])
-            yield LedgerEntry(
+            entry = LedgerEntry(
                 run=run,
                 phase=phases[row["main_table"]],
                 object_name=object_name,
@@ -195,6 +194,6 @@ def _exceptions(run: Run, object_name: str, phases: Mapping[str, Phase]) -> Iter
                 main_table=row["main_table"],
                 outcome=outcome,
                 held=outcome == LedgerEntry.Outcome.HELD,
-                code=reasons[0]["code"] if reasons else outcome,
-                reasons=reasons,
             )
+            entry.give(orjson.loads(row["reasons"]))
+            yield entry

@@ -171,7 +171,11 @@ def make_exception(run: Run, source_id: str, code: str = "email.invalid", outcom
     phase = fields.pop("phase", None) or run.phases.last()
     values = {"position": LedgerEntry.objects.filter(run=run).count(), "object_name": phase.object_name, **fields}
     values.setdefault("reasons", [{"code": code, "field": "email", "detail": "ada@@", "severity": "reject"}])
-    return LedgerEntry.objects.create(run=run, phase=phase, source_id=source_id, code=code, outcome=outcome, **values)
+    entry = LedgerEntry(run=run, phase=phase, source_id=source_id, outcome=outcome, **values)
+    entry.give(entry.reasons)
+    entry.code = code
+    entry.save()
+    return entry
 
 
 def make_verified(run: Run, source_id: str, verdict: str = "equal", fields: Sequence[Mapping[str, Any]] | None = None) -> VerifiedRow:

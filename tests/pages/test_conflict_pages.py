@@ -1,5 +1,7 @@
 """Edited rows in the admin: three values side by side, choices field by field, many at once after their scope was shown."""
 
+import html
+import re
 import uuid
 
 import pytest
@@ -19,7 +21,8 @@ OURS = {"column": "firstname", "last": "Ada", "now": "Ada", "new": "Adelaide", "
 
 def make_conflict(run, source_id: str, *fields: dict, **more) -> Conflict:
     given = {"environment": run.environment, "run": run, "object_name": "user", "table": "contact", "row_id": uuid.uuid4()}
-    return Conflict.objects.create(source_id=source_id, fields=list(fields), **given, **more)
+    clear = all(field["proposed"] for field in fields)
+    return Conflict.objects.create(source_id=source_id, fields=list(fields), is_clear=clear, **given, **more)
 
 
 @pytest.fixture
@@ -44,20 +47,46 @@ def test_a_row_shows_its_three_values_and_takes_a_choice_per_field(client, run, 
     assert (conflict.comment, conflict.decided_by) == ("She called.", str(people.engineer))
 
 
+def form_of(answer, how: str) -> dict[str, str]:
+    """The page's form as a browser sends it."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', answer.content.decode())
+    return {"how": how, **{name: value for name, value in found if name != "csrfmiddlewaretoken"}}
+
+
 def test_many_are_decided_after_the_page_has_shown_how_many_each_choice_reaches(client, run):
     clear, both = make_conflict(run, "u-1", THEIRS, OURS), make_conflict(run, "u-2", BOTH, OURS)
     done = make_conflict(run, "u-3", BOTH, state="applied")
     answer = client.post(LIST, {"action": "decide_selected", "_selected_action": [clear.pk, both.pk, done.pk]})
     assert {how: count for how, _, count in answer.context["reach"]} == {
-        "merge": 1, "merge_keep": 2, "merge_overwrite": 2, "keep": 2, "overwrite": 2,
+        "merge": 1, "merge_keep": 2, "merge_overwrite": 2, "keep": 2, "overwrite": 2, "take_back": 0,
     }  # fmt: skip
     assert not Conflict.objects.filter(state="decided").exists()
-    client.post(f"{LIST}decide/", {"ids": answer.context["ids"], "how": "merge"})
+    client.post(f"{LIST}decide/", form_of(answer, "merge"))
     assert [one.source_id for one in Conflict.objects.filter(state="decided")] == ["u-1"]
-    client.post(f"{LIST}decide/", {"ids": answer.context["ids"], "how": "merge_overwrite"})
+    client.post(f"{LIST}decide/", form_of(answer, "merge_overwrite"))
     both.refresh_from_db()
     assert both.choices == {"jobtitle": "overwrite", "firstname": "overwrite"}
     assert AuditEntry.objects.filter(action="decided conflicts").count() == 2
+
+
+def test_all_of_a_list_are_decided_by_its_filter_and_only_as_many_as_were_shown(client, run, monkeypatch):
+    monkeypatch.setattr(conflicts, "AT_ONCE", 2)
+    several = [make_conflict(run, f"u-{number}", OURS) for number in range(3)]
+    other = make_conflict(run, "a-1", OURS, table="account")
+    address = re.search(r'href="([^"]+)">Decide about all', client.get(f"{LIST}?table=contact", follow=True).content.decode())[1]
+    answer = client.get(html.unescape(address))
+    form, place = form_of(answer, "overwrite"), f"{LIST}decide/?{answer.context['filters']}"
+    assert "ids" not in form
+    ticked = {"action": "decide_selected", "select_across": "1", "_selected_action": [several[0].pk]}
+    assert form_of(client.post(html.unescape(address).replace("decide/", ""), ticked), "overwrite") == form
+    several.append(make_conflict(run, "u-3", BOTH))
+    assert "This would be about 4 rows by now." in client.post(place, form).content.decode()
+    assert not Conflict.objects.filter(state="decided").exists()
+    client.post(place, form_of(client.post(place, form), "overwrite"))
+    assert set(Conflict.objects.filter(state="decided")) == set(several)
+    assert AuditEntry.objects.filter(action="decided conflicts").count() == 2
+    client.post(place, form_of(client.get(place), "take_back"))
+    assert set(Conflict.objects.filter(state="open")) == {*several, other}
 
 
 def test_a_decision_is_taken_back_until_a_run_took_it(client, run):
@@ -74,7 +103,9 @@ def test_only_the_engagements_own_people_see_and_decide(run, people, as_user):
     other = as_user(cast.make_cast(cast.make_engagement("Southwind")).engineer)
     assert other.get(reverse("admin:loads_conflict_change", args=[conflict.pk])).status_code == 302
     assert "u-1" not in other.get(LIST).content.decode()
-    other.post(f"{LIST}decide/", {"ids": str(conflict.pk), "how": "overwrite"})
+    for named in ({"ids": str(conflict.pk)}, {"whole_list": ""}):
+        other.post(f"{LIST}decide/?environment__id__exact={run.environment_id}", {"how": "overwrite", "reach-overwrite": "0", **named})
+        other.post(f"{LIST}decide/?environment__id__exact={run.environment_id}", {"how": "overwrite", "reach-overwrite": "1", **named})
     assert other.post(reverse("admin:loads_conflict_decide_one", args=[conflict.pk]), {"field-0": "overwrite"}).status_code == 404
     conflict.refresh_from_db()
     assert conflict.state == "open"

@@ -10,6 +10,7 @@ from django.db.models import Field
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from loads.desk import groups
 from loads.models import Conflict, Crosswalk, Departed, LedgerEntry
 from tests.pages import cast
 from workbench.engagements import history, keyset
@@ -139,6 +140,13 @@ def test_no_page_counts_sorts_or_skips_through_a_large_table(client, run, model)
             few = "q=" in query and PAGES[model].search_is_indexed  # rows of one source id may be sorted
             if not few and re.match(rf'SELECT [^(]* FROM "{table}"', sql):
                 assert not re.search(rf"TEMP B-TREE FOR ORDER BY|Sort Key: {table}", plan), f"{query}\n{sql}\n{plan}"
+
+
+def test_the_desk_counts_groups_of_exceptions_in_an_index_alone(run):
+    with CaptureQueriesContext(connection) as captured:
+        assert [(group.code, group.outcome, group.records) for group in groups.groups(run)] == [("c", "rejected", 128), ("c", "held", 2)]
+    [counted] = [one["sql"] for one in captured if "GROUP BY" in one["sql"] and "EXISTS" not in one["sql"]]
+    assert re.search(r"(COVERING INDEX|Index Only Scan using) ledger_group", explained(counted))
 
 
 def explained(sql: str) -> str:

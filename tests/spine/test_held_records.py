@@ -107,6 +107,9 @@ def play(prepared, cast):
         group_of(first, "match.several", *place) for place in (("user", "contact"), ("user", "lead"), ("company", "account"))
     )
     entry = groups.entries(first, [contacts.place]).get(source_id="u-pick")
+    front = reverse("portal:overview", args=[engagement.slug])
+    found.waiting = sum(group.records for group in asking.asked(first))
+    found.fronts = [signed_in(person).get(front).content.decode() for person in (cast.approver, cast.engineer)]
     found.rows = candidates.of(first, [entry])[entry.pk]
     found.source = candidates.at_the_source(first, [entry])[entry.pk]
     found.refusals = {
@@ -122,6 +125,8 @@ def play(prepared, cast):
     portal = reverse("portal:held_group", args=[engagement.slug, companies.key])
     found.engineer = signed_in(cast.engineer).post(portal, {"choice": "newest"}).status_code
     found.portal = answered_on(portal, cast.approver, first, companies, {"list:2": f"row:account:{row_id(42)}"})
+    found.left = asking.waiting(first)
+    found.fronts.append(signed_in(cast.approver).get(front).content.decode())
     found.listing = signed_in(cast.approver).get(reverse("portal:held", args=[engagement.slug])).content.decode()
     book = sent(first, {"u-lead": {"remedy": "load into this row", "new value": row_id(32)}})
     exceptions.apply(book, user=cast.engineer, shown=exceptions.read(book).digest)
@@ -159,6 +164,14 @@ def test_the_rows_that_fit_stand_beside_what_the_source_says(answered):
     assert answered.rows[0].page.endswith(f"/main.aspx?etn=contact&pagetype=entityrecord&id={row_id(12)}")
     assert "Mara" in answered.source
     assert "pick@gmail.com" in answered.source
+
+
+def test_the_portals_front_page_says_to_who_answers_how_many_records_wait(answered):
+    before, of_engineer, after = answered.fronts
+    assert f"{answered.waiting} held records wait for your answer." in before
+    assert "held records wait" not in of_engineer
+    assert 0 < answered.left < answered.waiting
+    assert f"{answered.left} held records wait for your answer." in after
 
 
 def test_the_pages_show_the_rows_side_by_side_and_take_an_answer_for_each_record(answered):

@@ -14,6 +14,7 @@ from loads import engine, rollback
 from loads.delta import unlinked
 from loads.delta.models import Conflict, Departed
 from loads.models import Phase, Run
+from loads.rehearsal import scoring
 from loads.rollback.scope import Scope
 from tests import database, folders
 from tests.folders import organisation_list, user
@@ -147,6 +148,7 @@ def play(played: Played) -> SimpleNamespace:
     found.tied = {of_list for _, of_list in played.ties()}
     found.second, found.phases = played.members(), {(one.table, one.kind): one for one in second.phases.all()}
     found.refused = set(second.ledger.filter(code="conflict.removed").values_list("phase__kind", "source_id"))
+    found.score = {one["code"]: one for one in scoring.score(second)["reasons"]}
     found.departed = {(one.table, one.source_id): (one.cause, one.deed) for one in Departed.objects.filter(run=second)}
     found.people = {row["mwb_sourceid"]: (row["statecode"], row["donotbulkemail"]) for row in played.dump("contact")}
     found.since, found.again = played.verify(first), played.verify(second)
@@ -240,3 +242,5 @@ def test_a_member_whom_a_person_took_off_and_a_tie_that_a_person_cut_stay_away_a
     conflicts = {(one.table, one.source_id): (one.state, one.fields[0]["proposed"]) for one in asked}
     assert conflicts == {("listmember", f"{NEWS}:u-stays"): ("open", "keep"), ("campaignitem", str(NEWS)): ("open", "keep")}
     assert played.refused == {(Phase.Kind.MEMBERS, f"{NEWS}:u-stays"), (Phase.Kind.TIES, str(NEWS))}
+    predicted = played.score["conflict.removed"]
+    assert (predicted["predicted"], predicted["hit"], predicted["unfounded"]) == (2, 2, [])

@@ -7,6 +7,7 @@ from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.db.models import F, Field, Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
 from unfold.views import ChangeList
 
@@ -47,6 +48,14 @@ class PagesByKey(ChangeList):
         return self.get_query_string({PAGE_VAR: self.page.older}) if self.page.older else ""
 
     @property
+    def for_all(self) -> tuple[str, str] | None:
+        """What can be done with all rows that the filters leave, on whatever page, and the address where it is shown first."""
+        if self.model_admin.for_all is None:
+            return None
+        label, view = self.model_admin.for_all
+        return label, f"{reverse(view)}{self.get_query_string(remove=[PAGE_VAR])}"
+
+    @property
     def newest_link(self) -> str:
         """The address of the first page."""
         return self.get_query_string()
@@ -62,11 +71,13 @@ class LargeTable(WorkbenchAdmin):
     """A list over millions of rows, newest first. It opens on one part of the table, such as a run; an index holds (part, primary key).
 
     part: the foreign key that says which part a row is of. search_is_indexed: whether an index answers every search of a part.
+    for_all: what can be done with all rows that the filters leave, and the name of its page, which gets the list's address.
     Columns can't be sorted by, and filters offer no values that would have to be looked for in the table.
     """
 
     part = "run"
     search_is_indexed = True
+    for_all: tuple[str, str] | None = None
     ordering = ("-pk",)
     sortable_by = ()
     show_facets = ShowFacets.NEVER

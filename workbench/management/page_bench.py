@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from loads.desk import groups
 from loads.models import Phase, Run
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role
 
@@ -24,11 +25,12 @@ CROSSWALK = """
         CASE WHEN i %% 50000 = 0 THEN 'removed' ELSE 'present' END, {yes}, '' FROM n
 """
 EXCEPTIONS = """
-    INSERT INTO loads_ledgerentry (run_id, phase_id, object_name, source_id, role, position, main_table, outcome, held, code, reasons, at)
+    INSERT INTO loads_ledgerentry
+        (run_id, phase_id, object_name, source_id, role, position, main_table, outcome, held, code, field, cause, reasons, at)
     {numbers} SELECT %(run)s, %(phase)s, 'user', 'u-' || i, '', i, 'contact',
         CASE WHEN i %% 50000 = 0 THEN 'held' ELSE 'rejected' END, {no},
         CASE WHEN i %% 50000 = 0 THEN 'owner.open' WHEN i %% 2 = 0 THEN 'email.invalid' ELSE 'name.missing' END,
-        '[{{"code": "email.invalid", "field": "email", "detail": "not an address", "severity": "reject"}}]', %(now)s FROM n
+        'email', '', '[{{"code": "email.invalid", "field": "email", "detail": "not an address", "severity": "reject"}}]', %(now)s FROM n
 """
 
 
@@ -82,6 +84,7 @@ def _pages(run: Run, rows: int) -> Iterator[tuple[str, str]]:
     yield "exceptions, a code", f"{of_run}&code=owner.open"
     yield "run", reverse("admin:loads_run_change", args=[run.pk])
     yield "exceptions desk", reverse("admin:reports_exceptions", args=[run.pk])
+    yield "exceptions desk, a group", reverse("admin:reports_exceptions_group", args=[run.pk, groups.groups(run)[0].key])
     yield "engagement", reverse("admin:engagements_engagement_change", args=[run.engagement_id])
     yield "portal", reverse("portal:overview", args=[run.engagement.slug])
 

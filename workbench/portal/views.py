@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse, reverse_lazy
 
 from loads import quality
+from loads.desk import asking
 from loads.removal.opening import waiting_removal
 from mapping.checks.deciding import waiting_for
 from mapping.glossary import words
@@ -85,6 +86,8 @@ def asks(engagement: Engagement, user: User, roles: set[str], stages: Sequence[S
             on_pages = [item for item in stage.missing if item.gate in ON_PAGES]
             found += [Ask(item.says, reverse(ON_PAGES[item.gate], args=[engagement.slug])) for item in on_pages]
     found += _duties(engagement, user)
+    if Role.APPROVER in roles:
+        found += _held(engagement)
     if Role.APPROVER in roles and (removal := waiting_removal(engagement)):
         found.append(
             Ask(f"Read what would be removed of the schema, and sign it: {removal}.", reverse("portal:removal", args=[engagement.slug]))
@@ -116,6 +119,14 @@ def _duties(engagement: Engagement, user: User) -> list[Ask]:
     late = sum(line.is_overdue for line in mine)
     said = f"{len(mine)} group{'s' * (len(mine) != 1)} of the data-quality report to see to"
     return [Ask(f"{said}, {late} overdue." if late else f"{said}.", reverse("portal:quality", args=[engagement.slug]))]
+
+
+def _held(engagement: Engagement) -> list[Ask]:
+    """Records of the newest run that wait until the approver says what they are."""
+    run = quality.newest(engagement)
+    count = asking.waiting(run) if run else 0
+    said = f"{count:,} held record{'s wait' if count != 1 else ' waits'} for your answer."
+    return [Ask(said, reverse("portal:held", args=[engagement.slug]))] if count else []
 
 
 def _on_page(item: Missing) -> bool:
