@@ -64,7 +64,7 @@ class ConflictAdmin(ReadOnly, LargeTable):
         """Open decided conflicts again."""
         try:
             count = sum(conflicts.take_back(engagement, chosen, user=cast(User, request.user)) for engagement in _engagements(chosen))
-            messages.success(request, f"{count} decisions taken back.")
+            messages.success(request, f"{count:,} decision{'s' * (count != 1)} taken back.")
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
 
@@ -94,7 +94,8 @@ class ConflictAdmin(ReadOnly, LargeTable):
             count = sum(conflicts.decide_many(one, chosen, how, user=user, comment=comment) for one in _engagements(chosen))
         except WorkbenchError as error:
             return self.scope_page(request, chosen, f"{error} {error.remedy}")
-        messages.success(request, f"{count} rows decided. The next run takes it, or a re-run of these exceptions alone.")
+        said = f"{count:,} row{'s' * (count != 1)} decided."
+        messages.success(request, f"{said} The next run takes it, or a re-run of these exceptions alone.")
         return redirect(reverse("admin:loads_conflict_changelist"))
 
     def decide_one_view(self, request: HttpRequest, pk: int) -> HttpResponse:
