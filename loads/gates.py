@@ -65,7 +65,8 @@ def data_quality_decided(engagement: Engagement, environment: Environment | None
         records = sum(line.group.records for line in found)
         late = sum(line.is_overdue for line in found)
         overdue = f" {late} of them {'is' if late == 1 else 'are'} overdue." if late else ""
-        yield f"The data-quality report has {len(found)} groups ({records:,} records) without a decision.{overdue}", Role.APPROVER
+        counts = f"{len(found):,} group{'s' * (len(found) != 1)} ({records:,} record{'s' * (records != 1)})"
+        yield f"The data-quality report has {counts} without a decision.{overdue}", Role.APPROVER
 
 
 @gate("no schema removal", "provision", "load")

@@ -209,7 +209,7 @@ class DiscoveryFindingAdmin(WorkbenchAdmin):
         mine = [row for row in rows if _is_mine(request, row)]
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Decide about {len(mine)} findings",
+            "title": f"Decide about {len(mine):,} finding{'s' * (len(mine) != 1)}",
             "opts": self.opts,
             "mine": mine,
             "others": [row for row in rows if row not in mine],
@@ -230,7 +230,7 @@ class DiscoveryFindingAdmin(WorkbenchAdmin):
             count = decide(findings, request.POST.get("decision", ""), user=user, comment=request.POST.get("comment", ""))
         except WorkbenchError as error:
             return self.scope_page(request, findings, f"{error} {error.remedy}")
-        messages.success(request, f"{count} findings decided.")
+        messages.success(request, f"{count:,} finding{'s' * (count != 1)} decided.")
         return redirect(reverse("admin:mapping_discoveryfinding_changelist"))
 
     @display(description="check", ordering="check_name", header=True)

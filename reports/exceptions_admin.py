@@ -124,10 +124,10 @@ class ExceptionPages(ModelAdmin):
         comment = request.POST.get("comment", "")
         if "each" in request.POST:
             count = remedying.answer(run, group, asking.answers(request.POST.dict()), user=user, comment=comment)
-            return f"{count:,} records have an answer; a re-run carries it out."
+            return _given(count, "an answer")
         found = remedying.for_group(run, group, choice, value)
         count = remedying.give(run, found, user=user, subject=remedying.subject_of(run, group), comment=comment)
-        return f"{count:,} records have a remedy; a re-run carries it out. The plan's quality part has a new version."
+        return f"{_given(count, 'a remedy')} The plan's quality part has a new version."
 
     def rerun_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What a run of the ticked groups alone would send; a POST opens it."""
@@ -161,7 +161,7 @@ class ExceptionPages(ModelAdmin):
         try:
             if request.method == "POST":
                 count = exceptions.apply(document, user=request.user, shown=request.POST.get("shown", ""))
-                messages.success(request, f"{count:,} records have a remedy; a re-run carries it out.")
+                messages.success(request, _given(count, "a remedy"))
                 return redirect(_desk(run))
             sent = exceptions.read(document)
         except WorkbenchError as error:
@@ -180,6 +180,10 @@ class ExceptionPages(ModelAdmin):
 def _run(request: HttpRequest, pk: int) -> Run:
     mine = Run.objects.select_related("engagement", "environment__engagement")
     return get_object_or_404(mine.filter(engagement__in=workable_by(request.user)), pk=pk)
+
+
+def _given(count: int, what: str) -> str:
+    return f"{count:,} {'record has' if count == 1 else 'records have'} {what}; a re-run carries it out."
 
 
 def _desk(run: Run) -> str:

@@ -68,7 +68,7 @@ class ConflictAdmin(ReadOnly, LargeTable):
         """Open decided conflicts again."""
         try:
             count = sum(conflicts.take_back(engagement, chosen, user=cast(User, request.user)) for engagement in _engagements(chosen))
-            messages.success(request, f"{count} decisions taken back.")
+            messages.success(request, f"{count:,} decision{'s' * (count != 1)} taken back.")
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
 
@@ -108,7 +108,7 @@ class ConflictAdmin(ReadOnly, LargeTable):
         except WorkbenchError as error:
             return self.scope_page(request, chosen, f"{error} {error.remedy}", whole_list=whole_list)
         what = "taken back" if how == conflicts.TAKE_BACK else "decided. The next run takes it, or a re-run of these exceptions alone"
-        messages.success(request, f"{count:,} rows {what}.")
+        messages.success(request, f"{count:,} row{'s' * (count != 1)} {what}.")
         return redirect(f"{reverse('admin:loads_conflict_changelist')}?{request.GET.urlencode()}")
 
     def _listed(self, request: HttpRequest) -> QuerySet[Conflict]:
