@@ -151,8 +151,8 @@ def find(run: Run, key: str) -> Group | None:
 def entries(run: Run, chosen: Sequence[Sequence[str]]) -> QuerySet[LedgerEntry]:
     """The exceptions of some groups, named as `Group.place` names them, in the records' order."""
     phases: dict[tuple[str, str], list[int]] = {}
-    for phase, *of in run.phases.values_list("pk", "object_name", "table"):
-        phases.setdefault(tuple(of), []).append(phase)
+    for phase, object_name, table in run.phases.values_list("pk", "object_name", "table"):
+        phases.setdefault((object_name, table), []).append(phase)
 
     def of_group(object_name: str, table: str, *rest: str) -> Q:
         return Q(phase__in=phases.get((object_name, table), ()), **dict(zip(NAMES[2:], rest, strict=True)))
