@@ -22,7 +22,7 @@ OURS = {"column": "firstname", "last": "Ada", "now": "Ada", "new": "Adelaide", "
 def make_conflict(run, source_id: str, *fields: dict, **more) -> Conflict:
     given = {"environment": run.environment, "run": run, "object_name": "user", "table": "contact", "row_id": uuid.uuid4()}
     clear = all(field["proposed"] for field in fields)
-    return Conflict.objects.create(source_id=source_id, fields=list(fields), is_clear=clear, **given, **more)
+    return Conflict.objects.create(source_id=source_id, fields=list(fields), is_clear=clear, **{**given, **more})
 
 
 @pytest.fixture
