@@ -22,7 +22,7 @@ from loads.losses import recording
 from loads.models import Run, VerifiedRow
 from loads.rehearsal import scoring
 from loads.scans import watching
-from loads.sums import AMOUNTS, differences
+from loads.sums import UNSTAGED, differences
 from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter, ReadOnly, WorkbenchAdmin
@@ -248,7 +248,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "conflicts": run.conflicts.count(),
         "departed": run.departed.count(),
         "quality": (lines := [] if run.is_rollback else quality.lines(run)),
-        "amounts": AMOUNTS,
+        "unstaged": UNSTAGED,
         "unexplained": differences(run.sums),
         "records_decisions": any(line.asks for line in lines) and quality.newest(run.engagement) == run,
         "rehearsal": scoring.content(run),

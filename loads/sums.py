@@ -5,6 +5,7 @@ from typing import Any
 
 # What became of a landed sum. kept: what rows hold that are left as a person edited them, or that were there before with a value.
 PARTS = ("staged", "kept", "merged", "skipped", "rejected", "held")
+UNSTAGED = PARTS[1:]
 AMOUNTS = ("landed", "changed", *PARTS, "unexplained")  # landed + changed = the sum of the parts + unexplained
 DISPOSITIONS = ("planned", "merged", "documented", "skipped", "rejected", "held")
 

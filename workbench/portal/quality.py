@@ -22,7 +22,7 @@ from loads.models import Run
 from loads.quality_choosing import Chosen, chosen, filtered, in_tab, texts
 from loads.quality_decisions import decide
 from loads.reasons import RULES
-from loads.sums import AMOUNTS, differences
+from loads.sums import UNSTAGED, differences
 from mapping.quality import duties
 from workbench.engagements.access import roles_of
 from workbench.engagements.errors import BadInput, WorkbenchError
@@ -65,7 +65,7 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "replaced": bool(run and not takes and Run.objects.loads().filter(environment=run.environment, pk__gt=run.pk).exists()),
         "outdated": bool(run and quality.is_outdated(run)),
         "total": sum(line.group.records for line in lines),
-        "amounts": AMOUNTS,
+        "unstaged": UNSTAGED,
         "unexplained": differences(run.sums) if run else [],
     }
     return render(request, "portal/quality.html", context)

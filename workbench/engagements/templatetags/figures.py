@@ -23,8 +23,9 @@ def thousands(value: Any) -> str:
 
 @register.filter
 def amount(text: str) -> str:
-    """An amount of money, kept as text, with thousands: 1,234.5."""
-    return f"{Decimal(text):,f}"
+    """An amount of money, kept as text, with thousands and at least two decimals: 1,234.50; nothing as 0."""
+    number = Decimal(text)
+    return f"{number:,.{max(2, -int(number.as_tuple().exponent))}f}" if number else "0"
 
 
 @register.filter
