@@ -70,7 +70,7 @@ class CrosswalkAdmin(ReadOnly, LargeTable):
 
     engagement_path = "environment__engagement"
     part = "environment"
-    list_display = ("object_name", "source_id", "table", "role", "row_id", "shown_origin", "state", "shown_alias", "environment")
+    list_display = ("object_name", "source_id", "table", "role", "row_id", "shown_origin", "state", "environment")
     list_filter = (PartFilter, "origin", "state", "alias")
     list_select_related = ("environment__engagement",)
     list_filter_submit = True
@@ -89,11 +89,6 @@ class CrosswalkAdmin(ReadOnly, LargeTable):
     def shown_origin(self, row: Crosswalk) -> tuple[str, str]:
         """Created or matched, coloured."""
         return row.origin, row.get_origin_display()
-
-    @display(description="alias")
-    def shown_alias(self, row: Crosswalk) -> str:
-        """A word for the few that are one."""
-        return "alias" if row.alias else ""
 
 
 @admin.register(VerifiedRow)
