@@ -22,8 +22,9 @@ setup-dev: .venv/installed-dev
 demo: setup
 	$(BIN)/python manage.py demo $(ARGS)
 
+# One process more than the two cores that it is made for: tests wait for servers and workers now and then.
 test: setup-dev
-	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile $(ARGS)
 
 check: setup-dev
 	$(BIN)/ruff check .
