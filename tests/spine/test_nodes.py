@@ -45,9 +45,9 @@ class Shared:
     work: Path
     run: Run
     before: Dumps  # what the sandbox held
-    left: set[str]  # states of the lost worker's chunks once the other machine looked after its own dead
+    left: dict[int, str]  # the lost worker's chunks, and their states once the other machine looked after its own dead
     state: str  # of the run then
-    nodes: set[str]  # that had chunks by then
+    other: str  # the machine that stayed
 
 
 def node_of(chunk: Chunk) -> str:
@@ -81,8 +81,8 @@ def share(prepared: Prepared, work: Path) -> Shared:
             patch.setattr(configured, "VAR_DIR", work / other)
             tasks.take_up()
         run.refresh_from_db()
-        nodes = {node_of(chunk) for chunk in Chunk.objects.filter(phase__run=run).exclude(worker="")}  # one may lose all that it took
-        found = Shared(prepared, work, run, before, set(held_by(run, lost).values_list("state", flat=True)), run.state, nodes)
+        left = held_by(run, lost)
+        found = Shared(prepared, work, run, before, dict(left.values_list("pk", "state")), run.state, other)
         held_by(run, lost).update(lease_until=Now() - leases.LEASE)
         at[other].wait(60)
     run.refresh_from_db()
@@ -104,9 +104,9 @@ def held_by(run: Run, node: str):
 
 @pytest.mark.django_db
 def test_another_machine_ends_a_run_only_once_the_leases_of_a_lost_one_ran_out(shared):
-    assert (shared.left, shared.state) == ({Chunk.State.LEASED}, Run.State.LOADING)
+    assert (set(shared.left.values()), shared.state) == ({Chunk.State.LEASED}, Run.State.LOADING)
     assert (shared.run.state, shared.run.message) == (Run.State.DONE, "")
-    assert shared.nodes == {*NODES}
+    assert {node_of(chunk) for chunk in Chunk.objects.filter(pk__in=shared.left)} == {shared.other}
     loaded = [row["mwb_sourceid"] for table in ("contact", "lead") for row in shared.prepared.rows()[table]]
     assert sorted(loaded) == sorted({*(f"user:u-{n}" for n in range(60)), "user:u-north"})
 
