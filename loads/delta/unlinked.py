@@ -89,27 +89,28 @@ def _history(run: Run, table: str, kind: str) -> Path | None:
     if path.exists():
         return path
     earlier, wanted = list(_earlier(run, table, kind)), [str(path) for phase in ours for path in staged.rows_of(phase)]
-    files = [(str(path), place, phase.pk) for place, phase in enumerate(earlier) for path in staged.rows_of(phase)]
-    if not (files and wanted):
+    if not (earlier and wanted):
         return None
     with store.database() as con:
-        store.fill(con, "files", FILES, files)
         store.fill(con, "failed", FAILED, _failed(earlier))
         con.execute(f"CREATE TABLE ours AS SELECT DISTINCT row_id, {LINKED} AS linked FROM read_parquet(?)", [wanted])  # noqa: S608 - our own
-        con.execute(_HISTORY, {"paths": [path for path, _, _ in files]})
+        con.execute("CREATE TABLE history (row_id VARCHAR, phase BIGINT, was VARCHAR)")
+        for phase in earlier:
+            if paths := [str(path) for path in staged.rows_of(phase)]:
+                con.execute(_DID, {"paths": paths, "phase": phase.pk})
+                con.execute("DELETE FROM ours WHERE row_id IN (SELECT row_id FROM history)")
+            if not con.execute("SELECT 1 FROM ours LIMIT 1").fetchone():
+                break
         store.copy(con, "SELECT * FROM history", path)
     return path
 
 
-FILES = pa.schema([("path", pa.string()), ("place", pa.int64()), ("phase", pa.int64())])
 FAILED = pa.schema([("row_id", pa.string()), ("phase", pa.int64())])
 LINKED = 'md5_number(decode("values"))'
-_HISTORY = f"""
-    CREATE TABLE history AS
-    SELECT o.row_id, arg_min(f.phase, f.place) AS phase, arg_min(r.row_id, f.place) AS was
-    FROM (SELECT row_id, filename, {LINKED} AS linked FROM read_parquet($paths, filename = true)) r
-    JOIN files f ON f.path = r.filename JOIN ours o ON o.linked = r.linked
-    WHERE NOT EXISTS (SELECT 1 FROM failed x WHERE x.row_id = r.row_id AND x.phase = f.phase) GROUP BY o.row_id
+_DID = f"""
+    INSERT INTO history
+    SELECT o.row_id, $phase, min(r.row_id) FROM (SELECT row_id, {LINKED} AS linked FROM read_parquet($paths)) r JOIN ours o USING (linked)
+    WHERE r.row_id NOT IN (SELECT row_id FROM failed WHERE phase = $phase) GROUP BY o.row_id
 """  # noqa: S608 - our own
 
 
