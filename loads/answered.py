@@ -49,13 +49,16 @@ def is_any_changed(run: Run) -> bool:
 
 
 def _changed(environment: Environment, object_name: str, told: Iterable[Told]) -> Iterator[str]:
-    """Ids of rows whose answer isn't given so now; those about rows are of the environment, the others of all."""
+    """Ids of rows whose answer isn't given so now; those about rows are of the environment, the others of all.
+
+    What was answered of somebody who was erased since isn't known any more.
+    """
     for some in batched(told, TOGETHER):
         given = Remedy.objects.filter(
             engagement=environment.engagement_id, object_name=object_name, source_id__in=[source_id for _, source_id, _, _ in some]
         )
         now = set(given.exclude(question="").values_list("source_id", "environment", "choice", "value"))
         for row_id, source_id, choice, named in some:
-            of = environment.kind if QUESTION_OF[choice] == WHICH else ""
-            if (source_id, of, choice, named) not in now:
+            of = environment.kind if QUESTION_OF.get(choice) == WHICH else ""
+            if choice and (source_id, of, choice, named) not in now:
                 yield row_id

@@ -39,6 +39,7 @@ OF_THE_LOAD: dict[str, str] = {
     "conflict.removed": "A person took the link away since it was made; it stays away until somebody decides that it is made again.",
     "conflict.stays_removed": "A person took the link away since it was made, and somebody decided that it stays away.",
     "email.role_address": "The address belongs to a function, such as info@, and not to a person.",
+    "match.inactive": "The row that was found is inactive; it is filled like an active one, and stays inactive.",
     "match.lead_untouched": "An open lead has this e-mail address too; the contact is the person's row and the lead was left as it is.",
     "match.removed": "The row was removed at the destination since it was loaded; a person must say whether it is made again.",
     "match.several": "Several rows at the destination fit this record; a person must say which one it is.",

@@ -15,13 +15,16 @@ from mapping.playbooks import load_playbook
 from mapping.quality.remedies import OLDEST, SEVERAL_ROWS, SHARED_ROW
 
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
-OWNER, CREATED_ON, CHANGED_ON, EMAIL = "_ownerid_value", "createdon", "modifiedon", "emailaddress1"
+OWNER, CREATED_ON, CHANGED_ON, EMAIL, STATE = "_ownerid_value", "createdon", "modifiedon", "emailaddress1", "statecode"
 LINE = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that may be a record's. created_on, changed_on: moments of the service. page: its address in Dynamics 365."""
+    """A row that may be a record's. created_on, changed_on: moments of the service. page: its address in Dynamics 365.
+
+    state: as the service calls it, where the row isn't active or open; else ''.
+    """
 
     table: str
     row_id: str
@@ -31,6 +34,7 @@ class Candidate:
     owner: str = ""
     created_on: str = ""
     changed_on: str = ""
+    state: str = ""
 
     @property
     def key(self) -> str:
@@ -40,7 +44,7 @@ class Candidate:
     @property
     def words(self) -> str:
         """In one line, as a workbook has it."""
-        told = (self.name, self.email, self.owner and f"owner {self.owner}", self.created_on and f"created {self.created_on}")
+        told = (self.name, self.state, self.email, self.owner and f"owner {self.owner}", self.created_on and f"created {self.created_on}")
         return f"{self.key} ({', '.join(filter(None, told))})"
 
 
@@ -67,7 +71,7 @@ def of(run: Run, entries: Iterable[LedgerEntry]) -> dict[int, list[Candidate]]:
 
 def _read(destination: Destination, name: str, ids: Sequence[str]) -> Iterable[Candidate]:
     table = destination.table(name)
-    select = [table.primary_id, *(one for one in (table.primary_name, EMAIL, CREATED_ON, CHANGED_ON) if one in table.columns)]
+    select = [table.primary_id, *(one for one in (table.primary_name, EMAIL, CREATED_ON, CHANGED_ON, STATE) if one in table.columns)]
     select += [OWNER] if "ownerid" in table.columns else []
     for row in destination.client.retrieve(table.entity_set, table.primary_id, ids, select, annotations="*"):
         yield _candidate(destination, table, row)
@@ -85,6 +89,7 @@ def _candidate(destination: Destination, table: Table, row: Mapping[str, Any]) -
         owner=str(owner or ""),
         created_on=str(row.get(CREATED_ON) or ""),
         changed_on=str(row.get(CHANGED_ON) or ""),
+        state=str(row.get(f"{STATE}{FORMATTED}") or "inactive") if row.get(STATE) else "",
     )
 
 

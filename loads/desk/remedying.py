@@ -12,8 +12,9 @@ from loads.desk import candidates, groups
 from loads.desk.groups import Group
 from loads.models import LedgerEntry, Run
 from mapping import plan
+from mapping.models import Remedy
 from mapping.quality import remedies
-from mapping.quality.remedies import OF_RECORDS, PICKED, QUESTION_OF, ROW, VALUE, WHICH, WITH_VALUE, Given
+from mapping.quality.remedies import OF_RECORDS, PICKED, QUESTION_OF, ROW, SKIP, VALUE, WHICH, WITH_VALUE, Given
 from mapping.quality.rules import TEXT
 from mapping.workshop.tables import Known
 from workbench.engagements import background
@@ -73,11 +74,18 @@ def some_of_group(run: Run, group: Group, choice: str, value: str, *, after: int
 
 def keep(run: Run, found: Sequence[Given], *, by: str, but_since: datetime) -> int:
     """Keep remedies that `confirm` takes into the plan; of how many. but_since: who was answered about later keeps that answer."""
-    ids = [one.source_id for one in found]
-    later = groups.standing(run).filter(source_id__in=ids, decided_at__gt=but_since)
-    answered = set(later.values_list("object_name", "source_id", "question", "column"))
-    left = [one for one in found if (one.object_name, one.source_id, one.question, one.column) not in answered]
+    later = groups.standing(run).filter(source_id__in=[one.source_id for one in found], decided_at__gt=but_since)
+    answered: dict[tuple[str, str], list[Remedy]] = {}
+    for remedy in later:
+        answered.setdefault((remedy.object_name, remedy.source_id), []).append(remedy)
+    left = [one for one in found if not any(_is_otherwise(since, one) for since in answered.get((one.object_name, one.source_id), ()))]
     return remedies.keep(run.engagement, left, by=by)
+
+
+def _is_otherwise(since: Remedy, one: Given) -> bool:
+    """Whether a remedy says of the same something else."""
+    of_same = since.column == one.column and (since.question == one.question or SKIP in (since.choice, one.choice))
+    return of_same and (since.choice, since.value) != (one.choice, one.value)
 
 
 @transaction.atomic

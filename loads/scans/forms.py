@@ -24,7 +24,7 @@ class Form:
     reader: Callable[[Table, Sequence[str]], Reader]
 
 
-# refused: the consent columns that are true.
+# open: of a contact or an account that it is active. refused: the consent columns that are true.
 PEOPLE = pa.schema(
     [("table", pa.string()), ("row_id", pa.string()), ("email", pa.string()), ("open", pa.bool_()), ("refused", pa.list_(pa.string()))]
 )
@@ -35,17 +35,20 @@ def _person(table: Table, names: Sequence[str]) -> Reader:
 
     def read(row: Mapping[str, Any]) -> Values:
         email, _ = normalise_email(row.get("emailaddress1"))
-        is_open = table.name == "contact" or row.get("statecode") == 0
-        return table.name, row[key].lower(), email, is_open, [name for name in consents if row.get(name) is True]
+        return table.name, row[key].lower(), email, _is_open(row), [name for name in consents if row.get(name) is True]
 
     return read
 
 
-ACCOUNTS = pa.schema([("row_id", pa.string()), ("name_key", pa.string()), ("domain", pa.string())])
+def _is_open(row: Mapping[str, Any]) -> bool:
+    return row.get("statecode") in (0, None)
+
+
+ACCOUNTS = pa.schema([("row_id", pa.string()), ("name_key", pa.string()), ("domain", pa.string()), ("open", pa.bool_())])
 
 
 def _account(table: Table, names: Sequence[str]) -> Reader:
-    return lambda row: (row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl")))
+    return lambda row: (row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl")), _is_open(row))
 
 
 # key: the one column that was asked for, as rows are found by it; null where none was.

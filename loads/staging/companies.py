@@ -213,15 +213,16 @@ def _given(con: duckdb.DuckDBPyConnection) -> Iterator[Given]:
 def _decided(con: duckdb.DuckDBPyConnection) -> Iterator[tuple]:
     cursor = con.cursor()
     cursor.execute(
-        """SELECT position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem, fitting
-           FROM rows ORDER BY position"""
+        """SELECT position, source_id, company, name, domain, r.row_id, origin, present, applied_hash, problem, fitting,
+                  origin = 'matched' AND coalesce(NOT e.open, false) AS inactive
+           FROM rows r LEFT JOIN (SELECT row_id, open FROM everyone) e ON e.row_id = r.row_id ORDER BY position"""
     )
     while batch := cursor.fetchmany(2_000):
         yield from batch
 
 
 def _stage_one(context: StagingContext, quality: Quality, row: tuple, dispositions: phases.Dispositions, writer: TableWriter) -> None:
-    position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem, fitting = row
+    position, source_id, company, name, domain, row_id, origin, present, applied_hash, problem, fitting, inactive = row
     if problem:
         why = reason(problem, field="name", detail=answers.told(problem, fitting))
         disposition = "rejected" if why["severity"] == "reject" else "held"
@@ -231,6 +232,7 @@ def _stage_one(context: StagingContext, quality: Quality, row: tuple, dispositio
         dispositions.add(position, source_id, "merged", TABLE, company)
     else:
         values, issues = _values(context, source_id, name, domain)
+        noted = [Issue("match.inactive", "", f"{TABLE} {row_id}", "note")] if inactive else []
         draft = Draft(
             row_id=row_id,
             source_id=source_id,
@@ -243,7 +245,7 @@ def _stage_one(context: StagingContext, quality: Quality, row: tuple, dispositio
             lossy=[issue.field for issue in issues],
             source=lambda: {"name": name, "websiteurl": domain},
         )
-        disposition, reasons, issues = quality.settle(source_id, "planned", [], [(TABLE, draft)], issues)
+        disposition, reasons, issues = quality.settle(source_id, "planned", [], [(TABLE, draft)], [*issues, *noted])
         dispositions.add(position, source_id, disposition, TABLE, "", [*reasons, *(issue.as_dict() for issue in issues)])
         if disposition == "planned":
             writer.add(draft)

@@ -56,15 +56,19 @@ def people(destination: Destination) -> list[Wanted]:
 
 
 def load_people(con: duckdb.DuckDBPyConnection, run: Run, read: Sequence[Wanted]) -> None:
-    """Tables `everyone` (see PEOPLE), all contacts and leads, and `there`, contacts and open leads that aren't our own. Needs `xw`."""
+    """Tables `everyone` (see PEOPLE), all contacts and leads, and `there`, contacts and open leads that aren't our own. Needs `xw`.
+
+    An inactive contact is the person's row as an active one is: else a second row would stand beside it. The service takes values for it
+    (*assumed*).
+    """
     read_kept(con, PEOPLE, files(run, *(one.name for one in read)))
     con.execute("""
-        CREATE TABLE there AS SELECT * FROM everyone e WHERE open AND email IS NOT NULL AND NOT EXISTS (
+        CREATE TABLE there AS SELECT * FROM everyone e WHERE (open OR "table" = 'contact') AND email IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM xw WHERE xw."table" = e."table" AND xw.row_id = e.row_id AND xw.origin = 'created')
     """)
 
 
-COMPANIES = Wanted("companies", "account", ["name", "websiteurl"], "accounts")
+COMPANIES = Wanted("companies", "account", ["name", "websiteurl", "statecode"], "accounts")
 
 
 def load_accounts(con: duckdb.DuckDBPyConnection, run: Run) -> None:

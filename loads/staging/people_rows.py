@@ -75,6 +75,8 @@ class PersonRows:
         issues += [issue for issue in names.issues if issue.severity == "reject" or issue.field not in values]
         if decision.consent_noted:
             issues += consent(record, self.consent_rules).issues
+        if decision.inactive:
+            issues.append(Issue("match.inactive", "", f"contact {decision.row_id}", "note"))
         if decision.untouched_lead:
             issues.append(Issue("match.lead_untouched", "", f"lead {decision.untouched_lead}", "note"))
         values.update(names.values(self.prefix))

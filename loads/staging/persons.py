@@ -61,6 +61,7 @@ class Decision(NamedTuple):
     consent_noted: bool
     consent: list[int]
     fitting: list[str]  # rows at the destination, or the record that stands for those with other last names
+    inactive: bool  # the contact that was found is
 
 
 class Persons(InRanges):

@@ -145,9 +145,12 @@ _DECISIONS = f"""
            j.company_row, j.company_name, j.ambiguous_company, j.owner, coalesce(j.email, '') AS email, j.created,
            coalesce(j.suppressed, false) AS suppressed, coalesce(j.no_mail, false) AS no_mail, j.consent_noted,
            [{", ".join(f"j.consent_{medium}" for medium in MEDIA)}] AS consent,
-           coalesce(j.fitting, CASE WHEN j.disposition = 'held' AND j.into_id IS NOT NULL THEN [j.into_id] END, []) AS fitting
+           coalesce(j.fitting, CASE WHEN j.disposition = 'held' AND j.into_id IS NOT NULL THEN [j.into_id] END, []) AS fitting,
+           coalesce(NOT i.open, false) AS inactive
     FROM judged j LEFT JOIN placed s ON s.cluster = j.cluster
     LEFT JOIN xw g ON g.source_id = j.source_id AND g."table" = j."table" AND g.role = '' AND NOT g.alias AND g.origin = 'created'
+    LEFT JOIN everyone i ON i."table" = 'contact' AND j."table" = 'contact' AND i.row_id = coalesce(j.own.row_id, j.hit)
+         AND (j.hit IS NOT NULL OR j.own.origin = 'matched')
     LEFT JOIN everyone e ON e."table" = 'lead' AND e.open AND j."table" = 'contact' AND j.contact IS NULL
          AND (j.own_contact.row_id IS NULL OR j.own_lead.row_id IS NOT NULL) AND e.row_id = coalesce(j.own_lead.row_id, j.lead)
     ORDER BY j.position

@@ -10,7 +10,7 @@ from tests.playing import OTHERS
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 LEAVE = OTHERS
-ASK = {"user": ["u-both", "u-two-contacts"]}
+ASK = {"user": ["u-both", "u-two-contacts", "u-nameless"], "company": ["list:4"]}
 UNIT = "00000000-0000-4000-8000-00000000b001"
 ASA, BO, DORA, SVEN, TEAM, ASA_THERE, PIA = (f"00000000-0000-4000-8000-0000000000a{number}" for number in range(1, 8))
 EVAS = ("00000000-0000-4000-8000-0000000000e1", "00000000-0000-4000-8000-0000000000e2")
@@ -98,7 +98,7 @@ def contacts() -> list[dict[str, object]]:
         contact(6, "Two.Contacts@gmail.com"),
         contact(7, "there.only@gmail.com"),
         contact(8, "moved@gmail.com"),
-        contact(9, "nameless@gmail.com"),
+        contact(9, "nameless@gmail.com", statecode=1, statuscode=2),
         contact(10, "no address at all"),
     ]
 
@@ -124,7 +124,7 @@ def accounts() -> list[dict[str, object]]:
         account(24, "twinning"),
         account(25, "Sameco", websiteurl="sameco.example"),
         account(27, "Straßen AG", websiteurl="https://www.Straße.example"),
-        account(26, "KAFFEE ZURICH", websiteurl="https://kaffee.example"),
+        account(26, "KAFFEE ZURICH", websiteurl="https://kaffee.example", statecode=1, statuscode=2),
     ]
 
 
@@ -235,6 +235,13 @@ def test_where_a_contact_and_an_open_lead_are_found_the_contact_is_the_row_and_t
     told = played.dispositions["u-both"][0]
     assert told["disposition"] == "loaded"
     assert [(one["code"], one["detail"]) for one in told["reasons"]] == [("match.lead_untouched", f"lead {row_id(13)}")]
+
+
+def test_an_inactive_row_is_found_too_and_said_so_of_the_record(played):
+    for table, number, name in (("contact", 9, "u-nameless"), ("account", 26, "list:4")):
+        row, [told] = by_id(played, table, number), played.dispositions[name]
+        assert (row["mwb_sourceid"].partition(":")[2], row["statecode"], told["disposition"]) == (name, 1, "loaded")
+        assert ("match.inactive", f"{table} {row_id(number)}") in [(one["code"], one["detail"]) for one in told["reasons"]]
 
 
 def test_closed_leads_are_not_matched(played):

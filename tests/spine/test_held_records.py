@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from loads import quality
 from loads.desk import asking, candidates, groups, remedying
@@ -46,7 +47,8 @@ def folder(path):
     people += [user("u-twin", "t@twinning.example", emailListIds=[2])]
     names = ("oldest", "newest", "pick", "none")
     there = [contact(10 + n, f"{name}@gmail.com", createdon=OLD) for n, name in enumerate(names)]
-    there += [contact(20 + n, f"{name}@gmail.com", createdon=LATE, modifiedon=LATE) for n, name in enumerate(names)]
+    states = {"none": {"statecode": 1, "statuscode": 2}}
+    there += [contact(20 + n, f"{name}@gmail.com", createdon=LATE, modifiedon=LATE, **states.get(name, {})) for n, name in enumerate(names)]
     rows = {
         "businessunit": [{"businessunitid": UNIT, "name": "Corp", "isdisabled": False}],
         "systemuser": [colleague(BO, "bo@corp.example")],
@@ -91,12 +93,15 @@ def answered_on(page, person, run, group, by_record):
 
 def answered_by_workers(engagement, cast, run, group, choice):
     """What the page said, and the step, of one answer for all records of a group, where that are too many for a web request."""
-    page = reverse("portal:held_group", args=[engagement.slug, group.key])
+    page, asked_at = reverse("portal:held_group", args=[engagement.slug, group.key]), timezone.now()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(remedying, "AT_ONCE", 3)
         patch.setattr(remedying, "TOGETHER", 3)
         said = signed_in(cast.approver).post(page, {"choice": choice, "comment": "As agreed"}, follow=True).content.decode()
-    return said, Step.objects.get(name=Step.Name.ANSWER), dict(Remedy.objects.values_list("source_id", "value"))
+    values = dict(Remedy.objects.values_list("source_id", "value"))
+    other, same = (remedying.some_of_group(run, group, rule, "", after=0).given for rule in ("newest", choice))
+    counts = [remedying.keep(run, some, by="later", but_since=asked_at) for some in (other, same)]
+    return said, Step.objects.get(name=Step.Name.ANSWER), values, counts
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +193,7 @@ def test_the_portals_front_page_says_to_who_answers_how_many_records_wait(answer
 def test_the_pages_show_the_rows_side_by_side_and_take_an_answer_for_each_record(answered):
     shown, said = answered.desk
     assert all(words in shown for words in (f"row:contact:{row_id(12)}", "pick@gmail.com", "Owner bo@corp.example", "Created 2018-01-02"))
-    assert shown.count("main.aspx?etn=contact") == 8
+    assert (shown.count("main.aspx?etn=contact"), shown.count("<strong>Inactive</strong>")) == (8, 1)
     assert "3 records have an answer" in said
     shown, said = answered.portal
     assert all(
@@ -201,7 +206,8 @@ def test_the_pages_show_the_rows_side_by_side_and_take_an_answer_for_each_record
 
 
 def test_workers_give_one_answer_to_the_records_of_a_large_group_some_at_a_time(answered):
-    said, step, values = answered.many
+    said, step, values, counts = answered.many
+    assert counts == [0, 4]  # of records that were answered about since: otherwise, or as a killed worker did
     assert "4 records get this answer, so many at a time." in said
     assert (step.state, step.progress, step.kept["seen"]) == ("done", "4 records have it", 4)
     assert values == {f"u-{name}": f"contact:{row_id(10 + n)}" for n, name in enumerate(("oldest", "newest", "pick", "none"))}
