@@ -1,5 +1,6 @@
 """Admin pages of rows that a further run may not simply write: conflicts, decided one by one or many at once, and rows without a record."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -67,8 +68,8 @@ class ConflictAdmin(ReadOnly, LargeTable):
     def take_back_selected(self, request: HttpRequest, chosen: QuerySet[Conflict]) -> None:
         """Open decided conflicts again."""
         try:
-            count = sum(conflicts.take_back(engagement, chosen, user=cast(User, request.user)) for engagement in _engagements(chosen))
-            messages.success(request, f"{count:,} decision{'s' * (count != 1)} taken back.")
+            counts = [conflicts.take_back(engagement, chosen, user=cast(User, request.user)) for engagement in _engagements(chosen)]
+            messages.success(request, _done(counts, "decision", "taken back."))
         except WorkbenchError as error:
             messages.error(request, f"{error} {error.remedy}")
 
@@ -104,11 +105,11 @@ class ConflictAdmin(ReadOnly, LargeTable):
         how, user, comment = request.POST.get("how", ""), cast(User, request.user), request.POST.get("comment", "")
         try:
             conflicts.require_as_shown(chosen, how, request.POST.get(f"reach-{how}", ""))
-            count = sum(conflicts.decide_many(one, chosen, how, user=user, comment=comment) for one in _engagements(chosen))
+            counts = [conflicts.decide_all(one, chosen, how, user=user, comment=comment) for one in _engagements(chosen)]
         except WorkbenchError as error:
             return self.scope_page(request, chosen, f"{error} {error.remedy}", whole_list=whole_list)
         what = "taken back" if how == conflicts.TAKE_BACK else "decided. The next run takes it, or a re-run of these exceptions alone"
-        messages.success(request, f"{count:,} row{'s' * (count != 1)} {what}.")
+        messages.success(request, _done(counts, "row", f"{what}."))
         return redirect(f"{reverse('admin:loads_conflict_changelist')}?{request.GET.urlencode()}")
 
     def _listed(self, request: HttpRequest) -> QuerySet[Conflict]:
@@ -154,6 +155,14 @@ class ConflictAdmin(ReadOnly, LargeTable):
             return ""
         kept, written = (sum(choice == what for choice in conflict.choices.values()) for what in (KEEP, OVERWRITE))
         return f"{kept} kept, {written} overwritten; {conflict.decided_by}, {conflict.decided_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _done(counts: Sequence[int | None], things: str, what: str) -> str:
+    """What was done, in words. counts: None where workers do it."""
+    if None in counts:
+        return "There are so many that workers go through them. The engagement's steps say how far they are."
+    count = sum(filter(None, counts))
+    return f"{count:,} {things}{'s' * (count != 1)} {what}"
 
 
 def _engagements(chosen: QuerySet[Conflict]) -> list[Engagement]:

@@ -1,6 +1,6 @@
 """Deciding about rows that a person edited and the source would change: field by field, one row or many, each batch in the history."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from loads.delta.models import KEEP, OVERWRITE, Conflict
 from loads.models import LedgerEntry, Phase
-from workbench.engagements import history
+from workbench.engagements import background, history
 from workbench.engagements.access import roles_of
 from workbench.engagements.errors import BadInput, WorkbenchError
 from workbench.engagements.models import Engagement, Role
@@ -33,6 +33,8 @@ WORDS: Mapping[str, str] = {
 }
 PENDING = (Conflict.State.OPEN, Conflict.State.DECIDED)
 AT_ONCE = 1_000
+IN_REQUEST = 5_000  # rows that are decided about within a web request
+STEP = "decide"  # that does it for more of them
 
 
 class MayNotDecide(WorkbenchError):
@@ -59,6 +61,35 @@ def require_as_shown(chosen: QuerySet[Conflict], how: str, shown: str) -> None:
     count = reach(chosen, how).count()
     if shown != str(count):
         raise BadInput(f"This would be about {count:,} rows by now.", remedy="Look at the numbers again, then decide.")
+
+
+def decide_all(engagement: Engagement, chosen: QuerySet[Conflict], how: str, *, user: User, comment: str = "") -> int | None:
+    """As `decide_many`; None where they are so many that workers do it, a step for each environment, which tells how far it is.
+
+    Raises also what beginning a step raises.
+    """
+    _require_role(engagement, user)
+    wanted = reach(chosen, how).filter(environment__engagement=engagement).order_by()
+    if wanted.count() <= IN_REQUEST:
+        return decide_many(engagement, chosen, how, user=user, comment=comment)
+    with transaction.atomic():
+        for environment in engagement.environments.filter(pk__in=wanted.values("environment")):
+            ranges, rows = _ranges(wanted.filter(environment=environment).order_by("pk").values_list("pk", flat=True).iterator())
+            asked = {"how": how, "comment": comment, "user": user.pk, "ranges": ranges, "rows": rows}
+            background.begin(STEP, environment, asked, user=user)
+    return None
+
+
+def _ranges(ids: Iterable[int]) -> tuple[list[list[int]], int]:
+    """[first, last] of ids that follow each other, which are few where a run found the rows, and how many ids there are."""
+    found, count = list[list[int]](), 0
+    for pk in ids:
+        count += 1
+        if found and found[-1][1] == pk - 1:
+            found[-1][1] = pk
+        else:
+            found.append([pk, pk])
+    return found, count
 
 
 def decide_many(engagement: Engagement, chosen: QuerySet[Conflict], how: str, *, user: User, comment: str = "") -> int:
@@ -98,9 +129,9 @@ def decide(conflict: Conflict, choices: Mapping[str, str], *, user: User, commen
     _decide(engagement, [conflict.pk], lambda row: choices, "field by field", user, comment)
 
 
-def take_back(engagement: Engagement, chosen: QuerySet[Conflict], *, user: User) -> int:
-    """Open decided conflicts again, as long as no run has taken the decisions; how many. Raises MayNotDecide."""
-    return decide_many(engagement, chosen, TAKE_BACK, user=user)
+def take_back(engagement: Engagement, chosen: QuerySet[Conflict], *, user: User) -> int | None:
+    """Open decided conflicts again, as long as no run has taken the decisions; how many, see `decide_all`. Raises MayNotDecide."""
+    return decide_all(engagement, chosen, TAKE_BACK, user=user)
 
 
 @transaction.atomic

@@ -14,6 +14,8 @@ from loads.delta.models import Conflict, Departed
 from loads.models import LedgerEntry, Phase
 from tests.pages import cast
 from workbench.engagements.models import AuditEntry
+from workbench.pipeline import tasks
+from workbench.pipeline.models import Step
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/loads/conflict/"
@@ -90,6 +92,25 @@ def test_all_of_a_list_are_decided_by_its_filter_and_only_as_many_as_were_shown(
     assert AuditEntry.objects.filter(action="decided conflicts").count() == 2
     client.post(place, form_of(client.get(place), "take_back"))
     assert set(Conflict.objects.filter(state="open")) == {*several, other}
+
+
+def test_workers_decide_about_many_rows_but_those_about_which_somebody_decided_meanwhile(client, run, people, monkeypatch):
+    for name, few in (("AT_ONCE", 2), ("IN_REQUEST", 3)):
+        monkeypatch.setattr(conflicts, name, few)
+    several = [make_conflict(run, f"u-{number}", OURS) for number in range(5)]
+    make_conflict(run, "u-applied", OURS, state="applied")
+    several.append(make_conflict(run, "u-5", BOTH))
+    page = f"{LIST}decide/"
+    answer = client.post(page, form_of(client.get(page), "overwrite"), follow=True)
+    assert "so many that workers go through them" in answer.content.decode()
+    step = Step.objects.get(name=Step.Name.DECIDE)
+    assert len(step.kept["asked"]["ranges"]) == 2
+    conflicts.decide(several[1], {"firstname": "keep"}, user=people.engineer)
+    tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    assert (step.state, step.progress) == ("done", "5 of 6 rows")
+    choices = {one.source_id: set(one.choices.values()) for one in Conflict.objects.filter(state="decided")}
+    assert choices == {one.source_id: {"keep" if one == several[1] else "overwrite"} for one in several}
 
 
 def test_a_decision_is_taken_back_until_a_run_took_it(client, run):

@@ -27,6 +27,7 @@ class Step(models.Model):
         DOCUMENTS = "documents", "Documents"
         HANDOFF = "handoff", "Handoff"
         ANSWER = "answer", "Answers for many records"
+        DECIDE = "decide", "Decisions about many edited rows"
         ERASE = "erase", "Erasure of a person"
         PURGE = "purge", "Purge"
 
