@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from loads import bindings, carrying_out, contents, ledger, opting_out, reading_back, rollback, staged, weights, writer
+from loads import answered, bindings, carrying_out, contents, ledger, opting_out, reading_back, rollback, staged, weights, writer
 from loads.budget import RESERVED
 from loads.desk.reruns import Scope
 from loads.destination import Destination
@@ -114,6 +114,8 @@ def _keep_tuning(phase: Phase, destination: Destination, counts: Mapping[str, in
 def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settlement) -> list[staged.StagedRow]:
     left = Scope(chunk.phase.run).left(chunk.phase, ((row.row_id, row.source_id, row.action) for row in rows))
     needed = [_needed(chunk.phase, row) for row in rows]
+    # What an attempt that was cut off may have sent is sent whole.
+    given_up = answered.changed(chunk.phase, [row.row_id for row in rows]) if chunk.attempts <= 1 else set()
     blocked = ledger.blocked_parents(chunk.phase.run_id, {parent for parents in needed for parent in parents})
     ready = []
     for row, parents in zip(rows, needed, strict=True):
@@ -122,6 +124,8 @@ def _ready(chunk: Chunk, rows: list[staged.StagedRow], settlement: ledger.Settle
             settlement.add(chunk, row, "waiting", reason(_waits_for(chunk.phase, blocked[parent]), detail=parent))
         elif row.row_id in left:
             settlement.add(chunk, row, *left[row.row_id])
+        elif row.row_id in given_up:
+            settlement.add(chunk, row, "refused", reason(answered.CHANGED))
         elif row.action == "equal":
             settlement.add(chunk, row, "equal")
         elif row.action == "conflict":

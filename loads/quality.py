@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from connectors import store
 from connectors.models import Dataset
-from loads import staged
+from loads import answered, staged
 from loads.models import Chunk, Phase, QualityGroup, Run
 from loads.reasons import RULES, asks, explained, rule_of
 from loads.signals import measured
@@ -219,9 +219,11 @@ def has_begun(run: Run) -> bool:
 
 
 def is_outdated(run: Run) -> bool:
-    """Whether decisions since the run was opened change what staging does, or answers about rows of its environment."""
+    """Whether decisions since the run was opened change what staging does, or answers about its environment's rows, taken back ones too."""
+    if plan.hashes(run.engagement, ["quality"])["quality"] != run.parts["quality"]["sha256"]:
+        return True
     later = Remedy.objects.filter(engagement=run.engagement_id, environment=run.environment.kind, decided_at__gt=run.created_at)
-    return plan.hashes(run.engagement, ["quality"])["quality"] != run.parts["quality"]["sha256"] or later.exists()
+    return later.exists() or answered.is_any_changed(run)
 
 
 def waiting(environment: Environment) -> list[Line]:

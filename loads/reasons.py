@@ -107,8 +107,9 @@ OF_THE_LOAD: dict[str, str] = {
     "split.stage_blank": "The record has no lifecycle stage, and the signed matrix doesn't place such records.",
     "split.stage_not_signed": "The lifecycle stage is not in the signed matrix.",
 }
-# What the service refuses and a further run settles; anything else that it refuses is rejected.
+# What a further run settles; anything else that the service refuses is rejected.
 SETTLED_LATER: dict[str, str] = {
+    "answer.changed": "The answer by which it was staged was changed or taken back before it was sent. A further run goes by what holds.",
     VERSION_MISMATCH: "Someone changed the row after it was read. A further run reads it again.",
     "0x80040217": "The row, or one that it looks up to, is no longer at the destination. A further run looks again.",
     "0x80060891": "A row that it looks up to isn't at the destination. A further run looks again.",

@@ -125,9 +125,10 @@ class ExceptionPages(ModelAdmin):
         if "each" in request.POST:
             count = remedying.answer(run, group, asking.answers(request.POST.dict()), user=user, comment=comment)
             return _given(count, "an answer")
-        found = remedying.for_group(run, group, choice, value)
-        count = remedying.give(run, found, user=user, subject=remedying.subject_of(run, group), comment=comment)
-        return f"{_given(count, 'a remedy')} The plan's quality part has a new version."
+        given = remedying.give_all(run, group, choice, value, user=user, comment=comment)
+        if given is None:
+            return f"{group.records:,} records get it, so many at a time. The engagement's steps say how far it is."
+        return f"{_given(given, 'a remedy')} The plan's quality part has a new version."
 
     def rerun_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What a run of the ticked groups alone would send; a POST opens it."""

@@ -7,8 +7,10 @@ isn't there, and neither a rollback nor the service took it, as it does with a r
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from uuid import UUID
 
+import pyarrow as pa
 from django.db.models import Q, QuerySet
 
 from connectors import store
@@ -34,8 +36,9 @@ def barred(run_key: str, table: str, kind: str, rows: Sequence[StagedRow]) -> di
     with asking():
         run = Run.objects.select_related("environment").get(key=run_key)
         removed = _removed(run, table, kind, rows)
-        choices = _choices(run.environment, table, kind, removed) if removed else {}
-    return {row_id: STAYS if choices.get(row_id) == KEEP else REMOVED for row_id in removed if choices.get(row_id) != OVERWRITE}
+        known = _choices(run.environment, table, kind, {*removed, *removed.values()}) if removed else {}
+    choices = {row_id: known.get(row_id) or known.get(was) for row_id, was in removed.items()}
+    return {row_id: STAYS if choice == KEEP else REMOVED for row_id, choice in choices.items() if choice != OVERWRITE}
 
 
 def were_made(run: Run, table: str, kind: str) -> bool:
@@ -43,20 +46,72 @@ def were_made(run: Run, table: str, kind: str) -> bool:
     return next(_earlier(run, table, kind), None) is not None
 
 
-def _removed(run: Run, table: str, kind: str, rows: Sequence[StagedRow]) -> set[str]:
-    """Those that the newest of the earlier runs that had to do with them left at the destination, and whose ends are what they were."""
-    open_ids, removed = {row.row_id for row in rows}, set[str]()
-    for phase in _earlier(run, table, kind):
-        of_phase = staged.acted_on(phase, sorted(open_ids))
-        failed = _failed(phase, of_phase)
+def _removed(run: Run, table: str, kind: str, rows: Sequence[StagedRow]) -> dict[str, str]:
+    """Those that the newest of the earlier runs that had to do with them left at the destination, and whose ends are what they were.
+
+    Each with the row id that it had then.
+    """
+    removed = dict[str, str]()
+    for phase, of_phase in _last(run, table, kind, [row.row_id for row in rows]):
         if phase.kind == kind:
-            removed |= of_phase - failed - _taken_back(phase, of_phase)
-        open_ids -= of_phase - failed
-        if not open_ids:
-            break
+            taken_back = _taken_back(phase, set(of_phase.values()))
+            removed |= {row_id: was for row_id, was in of_phase.items() if was not in taken_back}
     ends = {row.row_id: set(row.parents) for row in rows if row.row_id in removed}
     made = _made(run, {end for of_row in ends.values() for end in of_row})
-    return {row_id for row_id, of_row in ends.items() if not of_row & made}
+    return {row_id: removed[row_id] for row_id, of_row in ends.items() if not of_row & made}
+
+
+def _last(run: Run, table: str, kind: str, row_ids: Sequence[str]) -> Iterator[tuple[Phase, dict[str, str]]]:
+    """The earlier phases that were the last to do with any of these links what they were to do.
+
+    Each with those, row id -> the row id that it had then.
+    """
+    if (path := _history(run, table, kind)) is None:
+        return
+    with store.database() as con:
+        query = "SELECT phase, row_id, was FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))"
+        known = con.execute(query, [str(path), list(row_ids)]).fetchall()
+    found: dict[int, dict[str, str]] = {}
+    for phase_id, row_id, was in known:
+        found.setdefault(phase_id, {})[row_id] = was
+    for phase in Phase.objects.filter(pk__in=found).select_related("run__engagement"):
+        yield phase, found[phase.pk]
+
+
+def _history(run: Run, table: str, kind: str) -> Path | None:
+    """The file that says of each link of a run which earlier phase was the last to do with it what it was to do; None without such phases.
+
+    A link is what it links: its id is of the record that names it, and another one of the same person's records may do so in a later run.
+    The file is made once: what earlier runs staged is read whole, and stays what it is as long as this run goes on.
+    """
+    ours = list(run.phases.filter(table=table, kind=kind).select_related("run__engagement").order_by("pk"))
+    path = staged.folder(run) / f"unlinked-{table}-{kind}-{'-'.join(str(phase.pk) for phase in ours)}.parquet"
+    if path.exists():
+        return path
+    earlier, wanted = list(_earlier(run, table, kind)), [str(path) for phase in ours for path in staged.rows_of(phase)]
+    if not (earlier and wanted):
+        return None
+    with store.database() as con:
+        store.fill(con, "failed", FAILED, _failed(earlier))
+        con.execute(f"CREATE TABLE ours AS SELECT DISTINCT row_id, {LINKED} AS linked FROM read_parquet(?)", [wanted])  # noqa: S608 - our own
+        con.execute("CREATE TABLE history (row_id VARCHAR, phase BIGINT, was VARCHAR)")
+        for phase in earlier:
+            if paths := [str(path) for path in staged.rows_of(phase)]:
+                con.execute(_DID, {"paths": paths, "phase": phase.pk})
+                con.execute("DELETE FROM ours WHERE row_id IN (SELECT row_id FROM history)")
+            if not con.execute("SELECT 1 FROM ours LIMIT 1").fetchone():
+                break
+        store.copy(con, "SELECT * FROM history", path)
+    return path
+
+
+FAILED = pa.schema([("row_id", pa.string()), ("phase", pa.int64())])
+LINKED = 'md5_number(decode("values"))'
+_DID = f"""
+    INSERT INTO history
+    SELECT o.row_id, $phase, min(r.row_id) FROM (SELECT row_id, {LINKED} AS linked FROM read_parquet($paths)) r JOIN ours o USING (linked)
+    WHERE r.row_id NOT IN (SELECT row_id FROM failed WHERE phase = $phase) GROUP BY o.row_id
+"""  # noqa: S608 - our own
 
 
 def _earlier(run: Run, table: str, kind: str) -> Iterator[Phase]:
@@ -74,10 +129,11 @@ def _earlier(run: Run, table: str, kind: str) -> Iterator[Phase]:
         yield phase
 
 
-def _failed(phase: Phase, row_ids: set[str]) -> set[str]:
-    """Those of which a phase didn't do what it was to do."""
-    entries = LedgerEntry.objects.filter(phase=phase, row_id__in=list(map(UUID, row_ids))).exclude(code__in=TAKEN)
-    return set(map(str, entries.values_list("row_id", flat=True)))
+def _failed(phases: Sequence[Phase]) -> Iterator[tuple[str, int]]:
+    """Row id and phase of those of which a phase didn't do what it was to do."""
+    entries = LedgerEntry.objects.filter(phase__in=phases, row_id__isnull=False).exclude(code__in=TAKEN)
+    for row_id, phase in entries.values_list("row_id", "phase_id").iterator(chunk_size=2_000):
+        yield str(row_id), phase
 
 
 def _taken_back(phase: Phase, row_ids: set[str]) -> set[str]:
@@ -115,6 +171,7 @@ def _choices(environment: Environment, table: str, kind: str, row_ids: set[str])
 def close(phase: Phase) -> None:
     """Ask about the links of a phase that somebody took away, and no longer about those that are there or aren't wanted; safe to repeat."""
     pending = conflicts.of(phase).filter(state__in=conflicts.PENDING)
+    _follow(phase, pending)
     while some := list(_to_ask(phase, pending)[: conflicts.AT_ONCE]):  # about whom is asked is left out then
         conflicts.keep([_conflict(phase, entry) for entry in some])
     if phase.run.is_sample:  # what it leaves out isn't settled
@@ -122,6 +179,19 @@ def close(phase: Phase) -> None:
     settled = pending.exclude(row_id__in=LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values("row_id"))
     settled.filter(state=Conflict.State.DECIDED, choices={FIELD["column"]: OVERWRITE}).update(run=phase.run, state=Conflict.State.APPLIED)
     settled.update(state=Conflict.State.GONE)
+
+
+def _follow(phase: Phase, pending: QuerySet[Conflict]) -> None:
+    """Let what is asked or was decided about a link go with it to the id that it has by now."""
+    left = LedgerEntry.objects.filter(phase=phase, code__in=(REMOVED, STAYS), row_id__isnull=False)
+    unknown = left.exclude(row_id__in=pending.values("row_id")).values_list("row_id", "source_id").iterator(chunk_size=conflicts.AT_ONCE)
+    for some in store.batched(unknown, conflicts.AT_ONCE):
+        names = {str(row_id): source_id for row_id, source_id in some}
+        for _, of_phase in _last(phase.run, phase.table, phase.kind, list(names)):
+            for row_id, was in of_phase.items():
+                if row_id != was and pending.filter(row_id=was).exists():
+                    conflicts.of(phase).filter(row_id=row_id).delete()  # of an earlier time that it had this id
+                    pending.filter(row_id=was).update(row_id=row_id, source_id=names[row_id])
 
 
 def _to_ask(phase: Phase, pending: QuerySet[Conflict]) -> QuerySet[LedgerEntry]:

@@ -1,6 +1,8 @@
 """A remedy for all records of a group, or for single ones: checked first, all or none, then part of a confirmed plan."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -14,9 +16,25 @@ from mapping.quality import remedies
 from mapping.quality.remedies import OF_RECORDS, PICKED, QUESTION_OF, ROW, VALUE, WHICH, WITH_VALUE, Given
 from mapping.quality.rules import TEXT
 from mapping.workshop.tables import Known
+from workbench.engagements import background
 from workbench.engagements.errors import BadInput
 
 TOGETHER = 500  # records whose rows are read together
+AT_ONCE = 1_000  # records of a group that get a remedy within a web request
+STEP = "answer"  # that does it for more of them
+
+
+def give_all(run: Run, group: Group, choice: str, value: str = "", *, user: User, comment: str = "") -> int | None:
+    """Give all records of a group a remedy; of how many. None where they are so many that workers do it, whose step tells how far it is.
+
+    Raises BadInput, what the service raises where a rule picks rows, and what beginning a step raises.
+    """
+    if group.records <= AT_ONCE:
+        return give(run, for_group(run, group, choice, value), user=user, subject=subject_of(run, group), comment=comment)
+    _require_for_all(run, group, choice, value)
+    asked = {"run": run.pk, "group": group.key, "choice": choice, "value": value, "comment": comment, "user": user.pk}
+    background.begin(STEP, run.environment, asked, user=user)
+    return None
 
 
 def for_group(run: Run, group: Group, choice: str, value: str = "") -> list[Given]:
@@ -24,13 +42,54 @@ def for_group(run: Run, group: Group, choice: str, value: str = "") -> list[Give
 
     Where a rule picks the row of each, the rows are read, and it raises what the service raises.
     """
+    _require_for_all(run, group, choice, value)
+    return _for_each(run, group, groups.records(groups.entries(run, [group.place])), choice, value)
+
+
+def _require_for_all(run: Run, group: Group, choice: str, value: str) -> None:
     require_possible(group, choice, value, Known(run.engagement, run.environment))
     if choice == ROW and group.records > 1:
         raise BadInput("The records can't all be one row.", remedy="Choose the row of each record, or a rule by which it is picked.")
-    entries = groups.records(groups.entries(run, [group.place]))
+
+
+def _for_each(run: Run, group: Group, entries: Iterable[LedgerEntry], choice: str, value: str) -> list[Given]:
     if choice in PICKED:
         return [one for one in picked(run, ((group, entry, choice) for entry in entries)) if one]
     return [given(run, group, entry, choice, value) for entry in entries]
+
+
+class Some(NamedTuple):
+    """Some exceptions of a group, and a remedy for each whose row is there."""
+
+    entries: list[LedgerEntry]
+    given: list[Given]
+
+
+def some_of_group(run: Run, group: Group, choice: str, value: str, *, after: int) -> Some:
+    """A remedy for each of the next records of a group. after: id of the exception behind which they begin. Raises as `for_group`."""
+    entries = list(groups.entries(run, [group.place]).filter(pk__gt=after).order_by("pk")[:TOGETHER])
+    return Some(entries, _for_each(run, group, entries, choice, value))
+
+
+def keep(run: Run, found: Sequence[Given], *, by: str, but_since: datetime) -> int:
+    """Keep remedies that `confirm` takes into the plan; of how many. but_since: who was answered about later keeps that answer."""
+    ids = [one.source_id for one in found]
+    later = groups.standing(run).filter(source_id__in=ids, decided_at__gt=but_since)
+    answered = set(later.values_list("object_name", "source_id", "question", "column"))
+    left = [one for one in found if (one.object_name, one.source_id, one.question, one.column) not in answered]
+    return remedies.keep(run.engagement, left, by=by)
+
+
+@transaction.atomic
+def confirm(run: Run, group: Group, counts: Mapping[str, int], *, user: User, comment: str) -> None:
+    """Take the remedies that were kept for a group's records into the plan, as one entry of the history. counts: of each, how many."""
+    detail = _detail(run, comment, of_rows=any(QUESTION_OF.get(choice) == WHICH for choice in counts))
+    remedies.tell(run.engagement, counts, user=user, subject=subject_of(run, group), detail=detail)
+    plan.confirm(run.engagement, ["quality"], user=user)
+
+
+def _detail(run: Run, comment: str, *, of_rows: bool) -> dict[str, str]:
+    return {"run": run.key, "comment": comment.strip(), **({"environment": run.environment.kind} if of_rows else {})}
 
 
 def for_records(run: Run, group: Group, answers: Mapping[int, tuple[str, str]]) -> list[Given]:
@@ -84,9 +143,7 @@ def picked(run: Run, asked: Iterable[tuple[Group, LedgerEntry, str]]) -> Iterato
 @transaction.atomic
 def give(run: Run, found: Sequence[Given], *, user: User, subject: str, comment: str = "") -> int:
     """Take remedies into the plan and confirm it: a run that is opened now follows them. How many records have one."""
-    detail = {"run": run.key, "comment": comment.strip()}
-    if any(one.environment for one in found):
-        detail["environment"] = run.environment.kind
+    detail = _detail(run, comment, of_rows=any(one.environment for one in found))
     count = remedies.give(run.engagement, found, user=user, subject=subject, detail=detail)
     plan.confirm(run.engagement, ["quality"], user=user)
     return count

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -10,7 +11,8 @@ from connectors import store
 from connectors.dataverse.files import NAME, TABLES, TYPE
 from connectors.files import size_of
 from loads import staged
-from loads.delta import unlinked
+from loads.delta import conflicts, late, unlinked
+from loads.delta.models import Conflict
 from loads.desk.reruns import Scope
 from loads.endings import CLOSINGS
 from loads.messages import message_of
@@ -69,6 +71,9 @@ class Judge:
         sent = [row for row in rows if row["values"] is not None and row["action"] != "conflict"]
         left = self.scope.left(phase, ((row["row_id"], row["source_id"], row["action"]) for row in rows))
         found = KINDS[phase.kind](self, phase, sent) if sent else {}
+        if phase.kind in late.KINDS:
+            for row_id in self._left_to_others(phase, [row["row_id"] for row in sent]):
+                found[row_id] = [Fault(EDITED), *found.get(row_id, [])]
         for row in rows:
             judged = self._judged(phase, row, found.get(row["row_id"], []), left.get(row["row_id"]))
             if judged.outcome:
@@ -169,24 +174,32 @@ class Judge:
 
     def _ours(self, table: str, ids: set[str]) -> dict[str, Row]:
         """Of these rows those that this load creates, with what is asked of a few of them."""
-        paths = [str(path) for phase in self._phases_of(table) for path in staged.rows_of(phase)]
-        if not paths:
-            return {}
         if table in SMALL:
-            return {row_id: row for row_id, row in self._small_rows(table, paths).items() if row_id in ids}
+            return {row_id: row for row_id, row in self._small_rows(table).items() if row_id in ids}
+        return {row_id: {} for row_id in self._staged(table, ids, ("create",))}
+
+    def _staged(self, table: str, ids: set[str], actions: Sequence[str]) -> set[str]:
+        """Those of the rows of a table with which this load does one of these."""
+        if not (paths := self._paths(table)):
+            return set()
         with store.database() as con:
-            query = "SELECT row_id FROM read_parquet($paths) WHERE action = 'create' AND row_id IN (SELECT unnest($ids))"
-            return {row_id: {} for (row_id,) in con.execute(query, {"paths": paths, "ids": list(ids)}).fetchall()}
+            query = "SELECT row_id FROM read_parquet(?) WHERE action IN (SELECT unnest(?)) AND row_id IN (SELECT unnest(?))"
+            return {row_id for (row_id,) in con.execute(query, [paths, list(actions), list(ids)]).fetchall()}
+
+    def _paths(self, table: str) -> list[str]:
+        return [str(path) for phase in self._phases_of(table) for path in staged.rows_of(phase)]
 
     def _phases_of(self, table: str) -> Iterator[Phase]:
         for phase in self.run.phases.filter(table=table, kind=Phase.Kind.ROWS):
             phase.run = self.run
             yield phase
 
-    def _small_rows(self, table: str, paths: Sequence[str]) -> Mapping[str, Row]:
+    def _small_rows(self, table: str) -> Mapping[str, Row]:
         if table not in self._small:
-            with store.database() as con:
-                read = con.execute("SELECT row_id, \"values\" FROM read_parquet(?) WHERE action = 'create'", [paths]).fetchall()
+            read = list[tuple[str, bytes]]()
+            if paths := self._paths(table):
+                with store.database() as con:
+                    read = con.execute("SELECT row_id, \"values\" FROM read_parquet(?) WHERE action = 'create'", [paths]).fetchall()
             self._small[table] = {row_id: _read_form(orjson.loads(values)) for row_id, values in read}
         return self._small[table]
 
@@ -227,6 +240,17 @@ class Judge:
             faults = closes.values({name: row["values"][name] for name in closing.values})
             found[row["row_id"]] = list(filter(None, (lacking, *faults, deals.misfit(ending.state, ending.status))))
         return found
+
+    def _left_to_others(self, phase: Phase, row_ids: Sequence[str]) -> set[str]:
+        """Rows that a late phase leaves to whoever edited them, as far as it is known: about which somebody is asked since an earlier run.
+
+        Without a decision they are left again, unless this load writes them and so is the last to change them. Which others people edited
+        since, a read of every row would tell. The phase reads each just before it changes it: reading them here too would double its
+        requests, and be outdated by then.
+        """
+        asked = conflicts.of(phase).filter(state=Conflict.State.OPEN, row_id__in=list(map(UUID, row_ids)))
+        ids = {str(row_id) for row_id in asked.values_list("row_id", flat=True)}
+        return ids - self._staged(phase.table, ids, ("create", "update")) if ids else ids
 
     def publishings(self, phase: Phase, rows: Sequence[Mapping[str, Any]]) -> Faults:
         """Products published."""

@@ -12,7 +12,7 @@ from connectors import landing
 from connectors.extraction import land_answers
 from connectors.models import Dataset
 from connectors.store import copy, database, fill
-from loads import crosswalk
+from loads import answered, crosswalk
 from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
 from loads.models import Phase
@@ -57,6 +57,7 @@ def stage(context: StagingContext) -> None:
         existing.load_accounts(con, context.run)
         answers.load(con, context.run, OBJECT)
         _match(con, context)
+        answered.keep(con, context.run, OBJECT, _ANSWERED)
         departed.keep(con, context, OBJECT, named=_NAMED, given=_GIVEN, there="SELECT 'account' AS \"table\", row_id FROM everyone")
         crosswalk.follow(context.run.environment, OBJECT, _given(con), context.beat)
         with phases.Dispositions(context.run, OBJECT) as dispositions, TableWriter(context, OBJECT, TABLE) as writer:
@@ -182,11 +183,15 @@ _ROWS = """
                 WHEN hits = 1 AND (count(*) FILTER (hits = 1 AND firm) OVER (PARTITION BY hit) > 1 OR hit IN (SELECT row_id FROM own)
                      OR (NOT firm AND count(*) FILTER (hits = 1) OVER (PARTITION BY hit) > 1)) THEN 'match.shared'
                 WHEN gone AND hits = 0 AND source_id = company AND NOT again THEN 'match.removed' END AS problem,
+           (firm AND len(ids) > 0) OR (gone AND again) AS answered,
            list_transform(ids, lambda id: 'account:' || id) AS fitting
     FROM settled ORDER BY position
 """
 
 
+_ANSWERED = """
+    SELECT r.row_id, a.source_id, a.choice, a.named FROM rows r JOIN answers a USING (source_id) WHERE r.answered AND r.problem IS NULL
+"""
 _NAMED = "SELECT source_id, problem IS NOT NULL AS waits FROM rows"
 _GIVEN = """
     SELECT a.source_id, 'account' AS "table", '' AS role, r.row_id

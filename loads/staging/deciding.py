@@ -11,7 +11,7 @@ from connectors.store import fill
 from loads.staging.context import StagingContext
 from mapping import clusters, plan
 from mapping.people import keys_of
-from mapping.quality.remedies import CONTACT, LEAD, MATRIX, ONE, QUESTION_OF, SEVERAL
+from mapping.quality.remedies import ONE, QUESTION_OF, SEVERAL
 from mapping.side_keys import members_of, purchases_of
 from mapping.split import matrix_from_content
 
@@ -69,7 +69,7 @@ def judge(
         clusters.load_buyers(con, purchases)
     fill(con, "matrix", STAGES, matrix.items())
     fill(con, "owners", OWNERS, ((owner,) for owner in owners))
-    fill(con, "answers_where", WHERE_TO, ((record, choice) for choice in (CONTACT, LEAD, MATRIX) for record in answers.get(choice, ())))
+    fill(con, "plan_answers", SAID, ((record, choice) for choice, records in answers.items() for record in records))
     con.execute(_SAID)
     con.execute(_REASONED)
     con.execute(_DECIDED)
@@ -77,14 +77,15 @@ def judge(
 
 STAGES = pa.schema([("stage", pa.string()), ("outcome", pa.string())])
 OWNERS = pa.schema([("owner", pa.string())])
-WHERE_TO = pa.schema([("record", pa.string()), ("choice", pa.string())])
+SAID = pa.schema([("record", pa.string()), ("choice", pa.string())])
 
 # Where people go of whom the matrix, or their address, left it to somebody; what was said of the surviving record comes first.
 _SAID = """
     CREATE TABLE said AS
     SELECT m.cluster, arg_min(a.choice, (c.survivor <> m.position, m.position)) AS choice
-    FROM (SELECT position, left(sha256(source_id), 24) AS record FROM keys WHERE (SELECT count(*) FROM answers_where) > 0) k
-    JOIN answers_where a USING (record) JOIN members m USING (position) JOIN clusters c USING (cluster) GROUP BY m.cluster
+    FROM (SELECT position, left(sha256(source_id), 24) AS record FROM keys WHERE (SELECT count(*) FROM plan_answers) > 0) k
+    JOIN plan_answers a USING (record) JOIN members m USING (position) JOIN clusters c USING (cluster)
+    WHERE a.choice IN ('contact', 'lead', 'matrix') GROUP BY m.cluster
 """
 
 # The order of codes is the order in which they decide; their words stand in `loads.reasons`.

@@ -27,8 +27,15 @@ CROSSWALK = pa.schema(
 
 
 def load_crosswalk(con: duckdb.DuckDBPyConnection, rows: Iterable[tuple]) -> None:
-    """Table `xw`: the ids given so far. Of rows removed by us those that we had made keep theirs; those that were found are sought anew."""
+    """Table `xw`: the ids given so far. Of rows that nothing was loaded into, or that we removed, those that we make keep theirs.
+
+    Those that were found are sought anew: there may be others by now, and whoever was asked may have said which one it is.
+    """
     fill(con, "xw", CROSSWALK, (row for row in rows if row[6] != Crosswalk.State.REMOVED or row[5] == Crosswalk.Origin.CREATED))
+    con.execute(
+        """DELETE FROM xw WHERE origin = 'matched' AND NOT EXISTS (
+           SELECT 1 FROM xw o WHERE o."table" = xw."table" AND o.row_id = xw.row_id AND NOT o.alias AND o.state IN ('present', 'kept'))"""
+    )
 
 
 def read_kept(con: duckdb.DuckDBPyConnection, schema: pa.Schema, paths: Sequence[str]) -> None:

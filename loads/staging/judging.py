@@ -9,6 +9,7 @@ import pyarrow as pa
 from connectors import landing, store
 from connectors.models import Dataset
 from connectors.store import copy, database
+from loads import answered
 from loads.scans.reading import Wanted
 from loads.staging import answers, departed, index, known, placeholders, sums
 from loads.staging.context import StagingContext
@@ -59,6 +60,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
         known.load_there(con, context, there)
         answers.load(con, context.run, object_name)
         _place(con, context, object_name, kind)
+        answered.keep(con, context.run, object_name, _ANSWERED)
         (kind.gone or _keep_departed)(con, context, object_name)
         copy(con, "SELECT * FROM decisions", context.decisions(object_name))
     keys.unlink(missing_ok=True)
@@ -68,6 +70,10 @@ def _keep_departed(con: duckdb.DuckDBPyConnection, context: StagingContext, obje
     departed.keep(con, context, object_name, named=_NAMED, given=_GIVEN, there='SELECT "table", row_id FROM everyone')
 
 
+_ANSWERED = """
+    SELECT p.row_id, a.source_id, a.choice, a.named FROM placed p JOIN judged j USING (position) JOIN answers a ON a.source_id = j.source_id
+    WHERE p.answered AND p.problem IS NULL
+"""
 _NAMED = "SELECT source_id, disposition NOT IN ('planned', 'merged') AS waits FROM decisions"
 _GIVEN = """
     SELECT source_id, r.t AS "table", r.role AS role, r.id AS row_id
@@ -230,7 +236,7 @@ _PLACED = """
     SELECT position, "table", role,
            coalesce(CASE WHEN present THEN given END, ids[1], given, new_id("table", role, source_id, created)) AS row_id,
            CASE WHEN ids IS NOT NULL THEN 'matched' ELSE coalesce(CASE WHEN present THEN origin END, 'created') END AS origin,
-           present, applied_hash,
+           present, applied_hash, (firm AND len(fitting) > 0) OR (again AND landed AND NOT present) AS answered,
            list_transform(fitting, lambda id: $main || ':' || id) AS fitting,
            CASE WHEN len(ids) > 1 THEN 'match.several'
                 WHEN s.twice OR (s.id IS NOT NULL AND NOT firm) THEN 'match.shared'

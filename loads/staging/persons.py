@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from connectors import landing, store
 from connectors.store import copy, database, fill
-from loads import staged
+from loads import answered, staged
 from loads.crosswalk import Given
 from loads.models import Phase
 from loads.reasons import reason
@@ -117,6 +117,7 @@ def _decide(context: StagingContext, there: Sequence[Wanted]) -> None:
         answers.load(con, context.run, OBJECT)
         placing.place(con, context)
         context.beat()
+        answered.keep(con, context.run, OBJECT, placing.ANSWERED)
         copy(con, placing.IDS, context.path(IDS))
         _keep_departed(con, context)
         # Last: this file says that the part is done.

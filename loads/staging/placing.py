@@ -96,7 +96,8 @@ _CLAIMED = """
 
 _PLACED = """
     CREATE TABLE placed AS
-    SELECT f.cluster, f.own_contact, f.own_lead, f.contacts[1] AS contact, f.leads[1] AS lead,
+    SELECT f.cluster, (f.firm AND len(f.fitting) > 0) OR (f.again AND g.cluster IS NOT NULL) AS answered,
+           f.own_contact, f.own_lead, f.contacts[1] AS contact, f.leads[1] AS lead,
            CASE WHEN f.own_contact.row_id IS NOT NULL OR len(f.contacts) > 0 THEN 'contact' ELSE f.outcome END AS "table",
            f.fitting,
            CASE WHEN len(f.contacts) > 1 OR len(f.leads) > 1 THEN 'match.several'
@@ -165,4 +166,14 @@ IDS = """
             WHERE k.email <> p.source_id)
     SELECT name, "table", row_id, origin, alias, current FROM named
     QUALIFY row_number() OVER (PARTITION BY name, "table" ORDER BY alias, row_id) = 1
+"""
+
+# Rows that are as they are by an answer: which row a person's is, by which records they are one person, or where they go.
+ANSWERED = """
+    WITH planned AS (SELECT d.row_id, o.cluster FROM decisions d JOIN decided o USING (position) WHERE d.disposition = 'planned')
+    SELECT p.row_id, a.said.source_id AS source_id, a.said.choice AS choice, a.said.named AS named
+    FROM planned p JOIN placed l USING (cluster) JOIN answered a USING (cluster) WHERE l.answered
+    UNION ALL SELECT p.row_id, k.source_id, s.choice, ''
+    FROM (SELECT position, source_id, left(sha256(source_id), 24) AS record FROM keys WHERE (SELECT count(*) FROM plan_answers) > 0) k
+    JOIN plan_answers s USING (record) JOIN members m USING (position) JOIN planned p USING (cluster)
 """

@@ -8,6 +8,7 @@ whether a person is a lead. Those about rows name an environment, since each has
 decided about edited rows isn't: they hold from the environment's next staging on.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -184,16 +185,30 @@ def content(engagement: Engagement) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subject: str, detail: Mapping[str, Any] | None = None) -> int:
-    """Let each record have its remedy, in place of one given before for the same column or question, as one entry of the history.
+    """Let each record have its remedy, see `keep`, as one entry of the history."""
+    count = keep(engagement, remedies, by=str(user))
+    tell(engagement, Counter(one.choice for one in remedies), user=user, subject=subject, detail=detail)
+    return count
+
+
+def tell(engagement: Engagement, counts: Mapping[str, int], *, user: User, subject: str, detail: Mapping[str, Any] | None = None) -> None:
+    """Note in the history how many records got which remedy."""
+    told = {"remedies": {choice: counts[choice] for choice in REMEDIES if counts.get(choice)}, **(detail or {})}
+    history.record(engagement, actor=user, action="gave remedies", subject=subject, detail=told)
+
+
+@transaction.atomic
+def keep(engagement: Engagement, remedies: Sequence[Given], *, by: str) -> int:
+    """Let each record have its remedy, in place of one given before for the same column or question; how many.
 
     Who is answered about is no longer left out, and of who is left out no answer is kept.
     """
     Engagement.objects.select_for_update().get(pk=engagement.pk)
-    now, by = timezone.now(), str(user)[:150]
+    now = timezone.now()
     rows = [
         Remedy(
             engagement=engagement, object_name=one.object_name, source_id=one.source_id, table=one.table, column=one.column, code=one.code,
-            question=one.question, environment=one.environment, choice=one.choice, value=one.value, decided_by=by, decided_at=now,
+            question=one.question, environment=one.environment, choice=one.choice, value=one.value, decided_by=by[:150], decided_at=now,
         )
         for one in remedies
     ]  # fmt: skip
@@ -208,9 +223,6 @@ def give(engagement: Engagement, remedies: Sequence[Given], *, user: User, subje
         unique_fields=["engagement", "object_name", "source_id", "table", "column", "question", "environment"],
         update_fields=["code", "choice", "value", "decided_by", "decided_at"],
     )
-    counts = {choice: sum(one.choice == choice for one in remedies) for choice in REMEDIES}
-    told = {"remedies": {choice: count for choice, count in counts.items() if count}, **(detail or {})}
-    history.record(engagement, actor=user, action="gave remedies", subject=subject, detail=told)
     return len(rows)
 
 

@@ -7,8 +7,11 @@ import uuid
 import pytest
 from django.urls import reverse
 
-from loads.delta import conflicts
+from connectors import store
+from loads import staged
+from loads.delta import conflicts, unlinked
 from loads.delta.models import Conflict, Departed
+from loads.models import LedgerEntry, Phase
 from tests.pages import cast
 from workbench.engagements.models import AuditEntry
 
@@ -121,3 +124,33 @@ def test_the_run_page_leads_to_edited_rows_and_to_those_whose_records_are_gone(c
     text = client.get(reverse("admin:loads_run_change", args=[run.pk])).content.decode()
     assert all(word in text for word in (f"{LIST}?run__id__exact={run.pk}", "Changed by others, or at the source", "1,200"))
     assert "user:u-9 as contact" in client.get(f"/admin/loads/departed/?run__id__exact={run.pk}").content.decode()
+
+
+def member_of(run, person: str, number: int) -> tuple[Phase, str]:
+    """A phase that puts one member on a list, named by one of the person's records, and the membership's id."""
+    phase = Phase.objects.create(run=run, number=9, object_name="listMembership", table="listmember", kind="members", state="balanced")
+    row_id, values = str(uuid.UUID(int=number)), b'{"list":"l","member":"m","table":"contact"}'
+    path = staged.part(run, "listMembership", staged.kind_of("listmember", "members"), 0)
+    with store.ParquetFile(path, staged.STAGED) as file:
+        file.add(
+            row_id, person, 0, "", "listmember", "update", "matched", values, [], None, None, "", [], [], None, None, None
+        )  # fmt: skip
+    return phase, row_id
+
+
+def test_a_decision_about_a_link_goes_with_it_to_the_record_that_names_it_by_now(northwind, people, run, settings, tmp_path):
+    settings.STORE_URL = str(tmp_path)
+    _, was = member_of(run, "7:u-1", 1)
+    decided = {"table": "listmember", "object_name": "listMembership", "kind": "members", "row_id": uuid.UUID(was)}
+    make_conflict(run, "7:u-1", unlinked.FIELD, state="decided", choices={"link": "keep"}, **decided)
+    later = cast.make_run(northwind, people.engineer)
+    phase, row_id = member_of(later, "7:u-2", 2)
+    assert unlinked.barred(later.key, "listmember", "members", list(staged.read_phase(phase))) == {row_id: unlinked.STAYS}
+    entry = LedgerEntry(
+        run=later, phase=phase, object_name="listMembership", source_id="7:u-2", position=0, row_id=row_id, outcome="refused"
+    )
+    entry.give([{"code": unlinked.STAYS, "severity": "reject"}])
+    entry.save()
+    unlinked.close(phase)
+    [conflict] = Conflict.objects.all()
+    assert (str(conflict.row_id), conflict.source_id, conflict.state, conflict.choices) == (row_id, "7:u-2", "decided", {"link": "keep"})

@@ -23,6 +23,7 @@ from tests.spine.test_exceptions_desk import open_quietly, refused, sent
 from tests.spine.test_existing_rows import BO, UNIT, account, colleague, contact, lead, row_id
 from tests.spine.test_load_engine import Prepared
 from workbench.engagements.models import AuditEntry
+from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 OLD, LATE = "2018-01-02T03:04:05Z", "2020-01-02T03:04:05Z"
@@ -88,6 +89,16 @@ def answered_on(page, person, run, group, by_record):
     return shown, client.post(page, sent_back, follow=True).content.decode()
 
 
+def answered_by_workers(engagement, cast, run, group, choice):
+    """What the page said, and the step, of one answer for all records of a group, where that are too many for a web request."""
+    page = reverse("portal:held_group", args=[engagement.slug, group.key])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remedying, "AT_ONCE", 3)
+        patch.setattr(remedying, "TOGETHER", 3)
+        said = signed_in(cast.approver).post(page, {"choice": choice, "comment": "As agreed"}, follow=True).content.decode()
+    return said, Step.objects.get(name=Step.Name.ANSWER), dict(Remedy.objects.values_list("source_id", "value"))
+
+
 @pytest.fixture(scope="module")
 def answered(django_db_setup, django_db_blocker, tmp_path_factory):
     with django_db_blocker.unblock():
@@ -118,7 +129,7 @@ def play(prepared, cast):
         "no answer": refused(lambda: answer(first, cast, contacts)),
     }
     before = plan.current(engagement)["quality"].sha256
-    answer_all(first, cast, contacts, "oldest")
+    found.many = answered_by_workers(engagement, cast, first, contacts, "oldest")
     desk = reverse("admin:reports_exceptions_group", args=[first.pk, contacts.key])
     picks = {"u-newest": f"row:contact:{row_id(21)}", "u-pick": f"row:contact:{row_id(22)}", "u-none": "new"}
     found.desk = answered_on(desk, cast.engineer, first, contacts, picks)
@@ -187,6 +198,15 @@ def test_the_pages_show_the_rows_side_by_side_and_take_an_answer_for_each_record
     assert "1 record has an answer" in said
     assert answered.engineer == 403
     assert "Answered" in answered.listing
+
+
+def test_workers_give_one_answer_to_the_records_of_a_large_group_some_at_a_time(answered):
+    said, step, values = answered.many
+    assert "4 records get this answer, so many at a time." in said
+    assert (step.state, step.progress, step.kept["seen"]) == ("done", "4 records have it", 4)
+    assert values == {f"u-{name}": f"contact:{row_id(10 + n)}" for n, name in enumerate(("oldest", "newest", "pick", "none"))}
+    entry = AuditEntry.objects.filter(engagement=answered.engagement, action="gave remedies").order_by("number").first()
+    assert (entry.detail["remedies"], entry.detail["comment"]) == ({"row": 4}, "As agreed")
 
 
 def test_an_answer_that_cannot_be_is_refused(answered):

@@ -16,7 +16,7 @@ from loads.delta import conflicts, unlinked
 from loads.delta.models import Conflict
 from loads.desk import groups, remedying
 from loads.dispositions import lookup
-from loads.models import Chunk, Phase, Run, VerifiedRow
+from loads.models import Chunk, Phase, Rehearsal, Run, VerifiedRow
 from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import engagement_on
@@ -128,6 +128,12 @@ def answer_and_load_again(played: Played, found: SimpleNamespace) -> None:
     found.fourth = played.load()
     found.once_more = lookup(found.fourth, "user", "u-removed")[0]
     found.at_last = {row["mwb_sourceid"]: row["statecode"] for row in played.dump("opportunity")}
+
+
+def test_a_rehearsal_foretells_what_is_left_to_those_who_edited_it_and_about_which_nobody_decided(played):
+    told = next(one for one in Rehearsal.objects.get(run=played.second).score["reasons"] if one["code"] == "conflict.edited")
+    assert (told["predicted"], told["hit"]) == (2, 2)
+    assert told["missed"] == ["pu-1"]  # reopened once it was closed: nobody was asked about it before
 
 
 def test_nothing_that_people_do_meanwhile_stops_the_run(played):

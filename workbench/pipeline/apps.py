@@ -28,8 +28,10 @@ class PipelineConfig(AppConfig):
         from loads.losses.models import LossDecision
         from loads.signals import measured, run_finished, run_stands
         from mapping.models import PlanVersion
+        from workbench.engagements import background
         from workbench.engagements.models import SignOff
 
+        background.register(begin)
         post_migrate.connect(look_every_minute, sender=self, dispatch_uid="look for what fell silent")
         measured.connect(report_quality, weak=False, dispatch_uid="data quality of the run")
         run_stands.connect(report, weak=False, dispatch_uid="reconciliation of the run so far")
@@ -39,6 +41,13 @@ class PipelineConfig(AppConfig):
         post_save.connect(certify, sender=SignOff, weak=False, dispatch_uid="certificate of the signature")
         post_save.connect(report_decision, sender=LossDecision, weak=False, dispatch_uid="documents with the decision about losses")
         post_save.connect(prepare, sender=PlanVersion, weak=False, dispatch_uid="keys of the preview")
+
+
+def begin(name: str, environment: Any, asked: Any, *, user: Any) -> None:
+    """Have a step carried out that a lower layer asks for."""
+    from workbench.pipeline import steps  # needs the models loaded
+
+    steps.begin(name, environment, asked, user=user)
 
 
 def look_every_minute(sender: object, **kwargs: object) -> None:

@@ -26,6 +26,7 @@ class Step(models.Model):
         LOAD = "load", "Load"
         DOCUMENTS = "documents", "Documents"
         HANDOFF = "handoff", "Handoff"
+        ANSWER = "answer", "Answers for many records"
         ERASE = "erase", "Erasure of a person"
         PURGE = "purge", "Purge"
 

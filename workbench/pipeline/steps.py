@@ -1,7 +1,9 @@
 """Steps of an engagement: asked for by a button, a command or the demo, carried out by a task, one at a time each."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -18,6 +20,7 @@ from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline.models import Step
 
 LONG = (Step.Name.DISCOVER, Step.Name.EXTRACT, Step.Name.DELTA)  # what these had done before they failed is worth going on with
+UNDER_WAY = (Step.State.QUEUED, Step.State.RUNNING)
 STALE = timedelta(days=1)  # what a failed step had done isn't gone on with after so long
 CARRY_OUT = "workbench.pipeline.tasks.carry_out"
 # What a step must wait for.
@@ -69,6 +72,19 @@ def request(engagement: Engagement, name: str, *, environment: Environment | Non
     return step
 
 
+@transaction.atomic
+def begin(name: str, environment: Environment, asked: Mapping[str, Any], *, user: User) -> None:
+    """Record a step that a lower layer asks for and queue its task, see `engagements.background`. Raises StepOpen."""
+    engagement = Engagement.objects.select_for_update().get(pk=environment.engagement_id)
+    under_way = engagement.steps.filter(environment=environment, name=name, state__in=UNDER_WAY).first()
+    if under_way:
+        raise StepOpen(f"{under_way.get_name_display()} is under way.")
+    step = Step.objects.create(
+        engagement=engagement, environment=environment, name=name, requested_by=str(user)[:150], kept={"asked": asked}
+    )
+    transaction.on_commit(partial(async_task, CARRY_OUT, step.pk, task_name=f"{name} {engagement.slug}"))
+
+
 def want_documents(engagement: Engagement, environment: Environment | None, *, by: str) -> None:
     """Queue the writing of what `handoff.at_once` writes; once while one is queued."""
     wanted = {"engagement": engagement, "environment": environment, "name": Step.Name.DOCUMENTS}
@@ -79,8 +95,7 @@ def want_documents(engagement: Engagement, environment: Environment | None, *, b
 
 def _under_way(engagement: Engagement, name: str, environment: Environment | None) -> Step | None:
     """The same step where its worker fell silent: it is taken up where it stopped. Raises StepOpen where it goes on."""
-    states = (Step.State.QUEUED, Step.State.RUNNING)
-    step = Step.objects.filter(engagement=engagement, environment=environment, name=name, state__in=states).first()
+    step = Step.objects.filter(engagement=engagement, environment=environment, name=name, state__in=UNDER_WAY).first()
     if step and not step.is_silent:
         raise StepOpen(f"{step.get_name_display()} is under way.")
     if step:

@@ -21,7 +21,7 @@ from loads.removal.survey import name_of
 from mapping.discovery.keys import PERSON, make_files, ready_files
 from workbench.engagements.errors import WorkbenchError, place_of
 from workbench.engagements.models import Engagement, Environment
-from workbench.pipeline import discovery, extraction, further, handoff, leases
+from workbench.pipeline import answering, discovery, extraction, further, handoff, leases
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work, go_on, started
 
@@ -192,4 +192,5 @@ PARTS: Mapping[str, Callable[[Step], list[Part]]] = {
     Step.Name.DOCUMENTS: handoff.at_once,
     Step.Name.REFRESH: _refresh,
     Step.Name.HANDOFF: handoff.parts,
+    Step.Name.ANSWER: answering.parts,
 }

@@ -22,6 +22,7 @@ from loads.models import Run
 from loads.quality_choosing import TEXT_AT_MOST
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
+from workbench.pipeline.models import Step
 from workbench.portal.quality import may_decide
 from workbench.portal.views import visible
 
@@ -33,7 +34,8 @@ def listing(request: HttpRequest, slug: str) -> HttpResponse:
     engagement = visible(request, slug)
     run = quality.newest(engagement)
     found = asking.asked(run) if run else []
-    context = {"engagement": engagement, "run": run, "groups": found, "approver": may_decide(request, engagement)}
+    step = Step.objects.filter(engagement=engagement, name=Step.Name.ANSWER).exclude(state=Step.State.DONE).first()
+    context = {"engagement": engagement, "run": run, "groups": found, "approver": may_decide(request, engagement), "step": step}
     return render(request, "portal/held.html", context)
 
 
@@ -90,6 +92,8 @@ def _answered(request: HttpRequest, run: Run, group: Group) -> str:
     if "each" in request.POST:
         count = remedying.answer(run, group, asking.answers(request.POST.dict()), user=user, comment=comment)
     else:
-        found = remedying.for_group(run, group, request.POST.get("choice", ""))
-        count = remedying.give(run, found, user=user, subject=remedying.subject_of(run, group), comment=comment)
+        given = remedying.give_all(run, group, request.POST.get("choice", ""), user=user, comment=comment)
+        if given is None:
+            return f"{group.records:,} records get this answer, so many at a time. This page says how far it is."
+        count = given
     return f"{count:,} record{'s have' if count != 1 else ' has'} an answer. The engineer loads them again by it."
