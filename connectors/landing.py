@@ -335,4 +335,4 @@ def records(dataset: Dataset) -> Iterator[dict[str, Any]]:
 def latest(engagement: Engagement, object_name: str, purpose: str) -> Dataset | None:
     """The newest sealed dataset of this object and purpose."""
     found = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.SEALED)
-    return found.order_by("-started_at", "-pk").first()
+    return found.select_related("engagement").order_by("-started_at", "-pk").first()

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import islice
@@ -250,15 +250,12 @@ _idle: dict[tuple[int, Path, str], list["duckdb.DuckDBPyConnection"]] = {}
 
 
 @contextmanager
-def database(memory: str = "192MB", *, own: bool = False) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory; its tables go with it.
-
-    own: in an instance that nobody uses before or after, for functions, which stay in one.
-    """
+def database(memory: str = "192MB") -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory; its tables go with it."""
     import duckdb  # on first use
 
     spill = folder("spill")
-    idle = [] if own else _idle.setdefault((os.getpid(), spill, memory), [])
+    idle = _idle.setdefault((os.getpid(), spill, memory), [])
     try:
         instance = idle.pop()  # another thread may have taken the last one
     except IndexError:
@@ -268,9 +265,8 @@ def database(memory: str = "192MB", *, own: bool = False) -> Iterator["duckdb.Du
         con.execute("SET TimeZone = 'UTC'")
         yield con
         con.close()
-        if not own:
-            _empty(instance)
-            kept = True
+        _empty(instance)
+        kept = True
     except duckdb.OutOfMemoryException as error:
         raise StoreFull("The store has no room for sorting.") from error
     finally:
@@ -279,6 +275,14 @@ def database(memory: str = "192MB", *, own: bool = False) -> Iterator["duckdb.Du
             idle.append(instance)  # the last thing that is done with it here: from now on it is any thread's
         else:
             instance.close()
+
+
+@contextmanager
+def function(con: "duckdb.DuckDBPyConnection", name: str, call: Callable[..., str], parameters: Sequence[str]) -> Iterator[None]:
+    """Let queries call a function that gives text, until the block ends. parameters: their SQL types."""
+    con.create_function(name, call, list(parameters), "VARCHAR")
+    yield
+    con.remove_function(name)  # it would stay in the instance; one in which something failed is closed
 
 
 def _empty(instance: "duckdb.DuckDBPyConnection") -> None:

@@ -100,7 +100,8 @@ def verified_content(run: Run) -> dict[str, Any]:
     rows = VerifiedRow.objects.filter(run=run)
     counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
     worst_first = rows.select_related("phase").worst_first()
-    samples = [row for phase in run.phases.all() for row in worst_first.filter(phase=phase)[:SHOWN]]
+    phases = rows.values_list("phase__number", "phase").distinct().order_by("phase__number")
+    samples = [row for _, phase in phases for row in worst_first.filter(phase=phase)[:SHOWN]]
     return {
         "rows": sum(counts.values()),
         **{verdict: counts.get(verdict, 0) for verdict in reversed(VerifiedRow.WORST)},

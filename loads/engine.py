@@ -70,11 +70,14 @@ def work(run_id: int, worker: str, seconds: float, *, last_try: bool = False) ->
         runs.require_covered(run)
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass", answer_s=ANSWER_S)
+    beaten = float("-inf")
     while time.monotonic() < deadline:
         run.refresh_from_db(fields=["state", "staged", "datasets", "given", "started_at", "users", "stop_asked"])
         if run.state not in runs.GOING:
             return False
-        Run.objects.filter(pk=run.pk).update(heartbeat_at=Now())
+        if time.monotonic() - beaten >= BEAT_S:
+            Run.objects.filter(pk=run.pk).update(heartbeat_at=Now())
+            beaten = time.monotonic()
         if not step(run, destination, worker, deadline, last_try=last_try):
             time.sleep(0.2)
     return True

@@ -70,7 +70,7 @@ def going(run: Run) -> list[Phase]:
         return [phase for phase in still_open if phase.state == Phase.State.LOADING]
     if run.is_rollback or len(still_open) < 2:
         return still_open[:1]
-    before = comes_after(plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"])
+    before = _before(run.key)
 
     def waits_for(phase: Phase, earlier: Phase) -> bool:
         return earlier.object_name in {phase.object_name, *before.get(phase.object_name, ())} or _needs(phase, earlier)
@@ -88,6 +88,13 @@ def _follows(phase: Phase, other: Phase) -> bool:
     is_late = phase.kind in LATE_KINDS
     of_its_own = phase.kind != Phase.Kind.ROWS and (phase.object_name, phase.table) == (other.object_name, other.table)
     return of_its_own or other.table in _parents(phase) or (is_late and phase.table in _parents(other))
+
+
+@lru_cache(maxsize=64)  # the maps of a run are frozen, and each worker asks for its order in every step
+def _before(run_key: str) -> dict[str, set[str]]:
+    """Object -> those that the plan has it come after."""
+    run = Run.objects.select_related("engagement").get(key=run_key)
+    return comes_after(plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"])
 
 
 def _parents(phase: Phase) -> frozenset[str]:

@@ -10,9 +10,7 @@ difference that nobody else made.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -156,17 +154,21 @@ def _keep(chunk: Chunk, phase: Phase, destination: Destination, back: Comparison
 def _tally(rows: Sequence[Seen], back: Comparison) -> Tally:
     """What was read, counted."""
     tally, shapes = Tally(), Counter(one.shape for one in rows)
-    numbers = [name for name, column in back.columns.items() if column.kind in MEASURED]
-    for one in rows:
-        tally.unmarked += one.edited and any(name in one.differing for name in back.stamp)
-        for name in numbers:
-            found = one.found or {}
-            if name in one.meant and (number := found.get(name)) is not None:
-                currency = found.get(CURRENCY) or "" if back.columns[name].kind == MONEY else ""
-                tally.measure(name, Decimal(str(number)), currency)
+    tally.unmarked = sum(one.edited and any(name in one.differing for name in back.stamp) for one in rows)
+    there = [(one.meant, one.found) for one in rows if one.found]
+    for name, column in back.columns.items():
+        if column.kind not in MEASURED:
+            continue
+        numbers: dict[str, list[Any]] = {}
+        for meant, found in there:
+            if name in meant and (number := found.get(name)) is not None:
+                numbers.setdefault(found.get(CURRENCY) or "" if column.kind == MONEY else "", []).append(number)
+        for currency, of_currency in numbers.items():
+            tally.measure(name, of_currency, currency)
     for shape, count in shapes.items():
         tally.take_rows(count, verdicts_of(shape))
-    tally.fill(chain.from_iterable(filled(one.found) for one in rows if one.found), {key for keys, *_ in shapes for key in keys})
+    for key in {key for keys, *_ in shapes for key in keys}:
+        tally.fill(key, len(there) - [found.get(key) for _, found in there].count(None))
     return tally
 
 
@@ -204,11 +206,6 @@ def verdicts_of(shape: Shape) -> dict[str, str]:
             (EDITED if edited else WRONG) if key in differing else LOSSY if name in lossy else EQUAL if name in literal else TRANSFORMED
         )
     return found
-
-
-def filled(found: Mapping[str, Any]) -> Iterator[str]:
-    """The read forms of the columns of a row that hold something."""
-    return (key for key, value in found.items() if value is not None)
 
 
 def _verified(phase: Phase, one: Seen) -> VerifiedRow:

@@ -1,6 +1,6 @@
 """Staged rows: ready values in load order, one Parquet file per run, object and table; written once, then only read."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import repeat
 from pathlib import Path
@@ -88,6 +88,10 @@ class Body(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.parsed)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Names and values; what Mapping makes of them looks each name up."""
+        return self.parsed.items()
 
 
 @dataclass(frozen=True, slots=True)

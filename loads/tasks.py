@@ -19,6 +19,7 @@ from loads import budget, engine, presence, runs
 from loads.causes import DATABASE, PASSING, said, told
 from loads.ledger import LeaseLost
 from loads.models import Run
+from loads.signals import run_stands
 from workbench.engagements import clock
 from workbench.engagements.errors import WorkbenchError, place_of
 
@@ -46,6 +47,8 @@ def work(run_id: int, failures: int = 0) -> None:
             time.sleep(min(wait_s, LONGEST_WAIT_S))
         if more:
             _patiently(partial(async_task, runs.WORK, run_id, failures, task_name=f"run {run_id}"))
+        else:
+            _patiently(partial(_tell, run_id))
 
 
 def _take_part(run_id: int, worker: str, failures: int) -> tuple[bool, int, float]:
@@ -85,6 +88,14 @@ def _goes_on(run_id: int, failures: int, error: BaseException) -> bool:
         with suppress(DatabaseLost):
             _say(run_id, f"{happened} It is tried again by itself, {failures} of {FAILURES} times so far.")
     return failures < FAILURES
+
+
+def _tell(run_id: int) -> None:
+    """Say of a load that isn't done, and has closed a phase, that nobody works on it any more."""
+    loads = Run.objects.exclude(state=Run.State.DONE).exclude(kind=Run.Kind.ROLLBACK).select_related("engagement")
+    run = loads.filter(pk=run_id, phases__finished_at__isnull=False).first()
+    if run is not None:
+        run_stands.send(sender=Run, run=run)
 
 
 def _say(run_id: int, message: str) -> None:

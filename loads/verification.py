@@ -5,7 +5,7 @@ What is read, and when, stands in `loads.reading_back`.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -233,13 +233,15 @@ class Tally:
             if key != column_name(key):
                 self.lookups[verdict in (WRONG, EDITED)] += count
 
-    def fill(self, filled: Iterable[str], keys: Collection[str]) -> None:
-        """Count values that were found. filled: a read form for each of them; keys: those that are counted."""
-        self.filled.update({column_name(key): count for key, count in Counter(filled).items() if key in keys})
+    def fill(self, key: str, count: int) -> None:
+        """Count values that were found. key: the read form of their column."""
+        if count:
+            self.filled[column_name(key)] += count
 
-    def measure(self, name: str, number: Decimal, currency: str = "") -> None:
-        """Take a number that was read into the column's range and sum."""
-        self._extend(name, currency, number, number, number)
+    def measure(self, name: str, numbers: Sequence[int | float], currency: str = "") -> None:
+        """Take numbers that were read, one at least, into the column's range and sum: as the answer writes them."""
+        exact = numbers if all(type(number) is int for number in numbers) else [Decimal(str(number)) for number in numbers]
+        self._extend(name, currency, *(Decimal(number) for number in (min(exact), max(exact), sum(exact))))
 
     def _extend(self, name: str, currency: str, low: Decimal, high: Decimal, added: Decimal) -> None:
         of_column = self.ranges.setdefault(name, {})

@@ -59,10 +59,12 @@ def _place(phase: Phase) -> dict[str, Any]:
 
 def _listed(run: Run) -> Iterator[VerifiedRow]:
     """The rows that documents show one by one; of what isn't chosen as a sample, which may be any number, the first few."""
+    there = set(VerifiedRow.objects.filter(run=run).values_list("phase", "verdict").distinct().order_by())
     for phase in run.phases.order_by("number"):
         for verdict in VerifiedRow.WORST:
-            rows = VerifiedRow.objects.filter(phase=phase, verdict=verdict).select_related("phase").order_by("pk")
-            yield from rows[:LISTED] if verdict in UNCHOSEN else rows
+            if (phase.pk, verdict) in there:
+                rows = VerifiedRow.objects.filter(phase=phase, verdict=verdict).select_related("phase").order_by("pk")
+                yield from rows[:LISTED] if verdict in UNCHOSEN else rows
 
 
 def _all(run: Run) -> Iterator[dict[str, Any]]:

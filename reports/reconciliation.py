@@ -1,4 +1,4 @@
-"""The reconciliation report of a run: as JSON whenever a phase closes, as a workbook too at the hand-off."""
+"""The reconciliation report of a run: as JSON once nobody works on the run any more, as a workbook and a PDF too with its other documents."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter

@@ -11,7 +11,7 @@ from django.db import transaction
 from connectors import landing
 from connectors.extraction import land_answers
 from connectors.models import Dataset
-from connectors.store import copy, database, fill
+from connectors.store import copy, database, fill, function
 from loads import answered, crosswalk
 from loads.crosswalk import Given
 from loads.destination import SOURCE_ID
@@ -48,7 +48,7 @@ def stage(context: StagingContext) -> None:
     """Derive, land and stage the companies; the people's assignments are kept for the people's own staging. First the accounts are read."""
     if not reading.is_read(context.run, existing.COMPANIES):
         return
-    with database(own=True) as con:
+    with database() as con:
         deciding.decide(con, context)
         _derive(con, context)
         dataset = _land(con, context)
@@ -134,9 +134,9 @@ def _match(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     which row it is (`answers`).
     """
     new_id = row_ids(context.engagement.slug, OBJECT, TABLE)
-    con.create_function("new_id", lambda source_id, ms: new_id(source_id, ms), ["VARCHAR", "BIGINT"], "VARCHAR")
-    for statement in (_OWN, _HITS, _ROWS):
-        con.execute(statement)
+    with function(con, "new_id", lambda source_id, ms: new_id(source_id, ms), ["VARCHAR", "BIGINT"]):
+        for statement in (_OWN, _HITS, _ROWS):
+            con.execute(statement)
 
 
 _OWN = """

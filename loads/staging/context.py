@@ -173,7 +173,7 @@ class StagingContext:
 
     def dataset(self, object_name: str) -> Dataset:
         """The dataset of an object that this run stages. Raises NotForLoading for one of discovery, or of another engagement."""
-        dataset = Dataset.objects.get(pk=self.run.datasets[object_name])
+        dataset = Dataset.objects.select_related("engagement").get(pk=self.run.datasets[object_name])
         if dataset.purpose != Dataset.Purpose.LOAD or dataset.engagement_id != self.run.engagement_id:
             raise NotForLoading(f"{self.run} names {dataset}, which was not landed to be loaded by it.")
         return dataset

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from connectors import landing, store
 from connectors.models import Dataset
-from connectors.store import copy, database
+from connectors.store import copy, database, function
 from loads import answered
 from loads.scans.reading import Wanted
 from loads.staging import answers, departed, index, known, placeholders, sums
@@ -42,7 +42,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
     """
     keys = context.path(f"{object_name}-keys.parquet")
     _write_keys(context, object_name, kind, dataset)
-    with database(own=True) as con:
+    with database() as con:
         con.execute("CREATE TABLE keys AS SELECT * FROM read_parquet(?) ORDER BY position", [str(keys)])
         con.execute(_IDED[context.objects[object_name]["record"]["repeats"]])
         con.execute("DROP TABLE keys")
@@ -199,10 +199,10 @@ def _place(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name:
     def new_id(table: str, role: str, source_id: str, created: str) -> str:
         return row_id(slug, object_name, source_id, table, role=role, created_ms=milliseconds(created))
 
-    con.create_function("new_id", new_id, ["VARCHAR"] * 4, "VARCHAR")
     targets = kind.targets(context, object_name) if kind.targets else f"SELECT position, '{main}' AS \"table\", '' AS role FROM judged"  # noqa: S608 - a name of our own
     con.execute(f"CREATE TABLE targets AS {targets}")
-    con.execute(_PLACED, {"main": main})
+    with function(con, "new_id", new_id, ["VARCHAR"] * 4):
+        con.execute(_PLACED, {"main": main})
     con.execute("DROP TABLE targets")
     [(records,)] = con.execute("SELECT coalesce(max(position) + 1, 0) FROM judged").fetchall()
     con.execute(f"CREATE TABLE decisions AS {_DECISIONS}", {"start": 0, "stop": 0})

@@ -108,7 +108,7 @@ class Persons(InRanges):
 
 def _decide(context: StagingContext, there: Sequence[Wanted]) -> None:
     """Write the decisions, and the ids of everyone who will have a row, to files."""
-    with database(own=True) as con:
+    with database() as con:
         deciding.decide(con, context)
         context.beat()
         existing.load_crosswalk(con, context.crosswalk_rows(OBJECT))

@@ -2,6 +2,7 @@
 
 import duckdb
 
+from connectors.store import function
 from loads.staging.context import StagingContext
 from mapping.consent import MEDIA
 from mapping.people import milliseconds
@@ -17,11 +18,13 @@ def place(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
     Needs `keys`, `clusters`, `decided` (deciding), `xw`, `everyone`, `there` (existing), `parents` (companies) and `answers`.
     """
     give = {table: row_ids(context.engagement.slug, OBJECT, table) for table in TABLES}
-    con.create_function(
-        "new_id", lambda table, source_id, created: give[table](source_id, milliseconds(created)), ["VARCHAR"] * 3, "VARCHAR"
-    )
-    for statement in (_PERSONS, _OWN, _GONE, _HITS, _ANSWERED, _FOUND, _CLAIMED, _PLACED, _DECISIONS):
-        con.execute(statement)
+
+    def new_id(table: str, source_id: str, created: str) -> str:
+        return give[table](source_id, milliseconds(created))
+
+    with function(con, "new_id", new_id, ["VARCHAR"] * 3):
+        for statement in (_PERSONS, _OWN, _GONE, _HITS, _ANSWERED, _FOUND, _CLAIMED, _PLACED, _DECISIONS):
+            con.execute(statement)
 
 
 _PERSONS = "CREATE TABLE persons AS SELECT d.*, k.email FROM decided d JOIN keys k USING (position) WHERE d.disposition = 'planned'"

@@ -23,8 +23,8 @@ from django_q.models import Schedule
 from connectors import landing, store
 from connectors.extraction import Time
 from connectors.models import Dataset, Piece
-from loads.models import Phase, Run
-from loads.signals import phase_closed, run_finished
+from loads.models import Run
+from loads.signals import run_finished, run_stands
 from mapping.discovery import source as source_side
 from mapping.models import DiscoveryFinding, FieldMap
 from mapping.playbooks import load_playbook
@@ -342,7 +342,7 @@ def test_a_report_that_cannot_be_written_stops_no_run_and_is_written_at_the_hand
     run = people.make_run(northwind, people.make_user("ada"))
     documents = store.folder(northwind.slug) / "documents"
     documents.write_text("in the way")
-    phase_closed.send(sender=Phase, phase=run.phases.last())
+    run_stands.send(sender=Run, run=run)
     assert "StoreUnwritable" in caplog.text
     assert not Document.objects.exists()
     documents.unlink()

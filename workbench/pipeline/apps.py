@@ -22,11 +22,11 @@ class PipelineConfig(AppConfig):
     verbose_name = "Pipeline"
 
     def ready(self) -> None:
-        """Write the reconciliation report whenever a phase closes, and keep the preview's keys made when the plan changes."""
+        """Write a run's documents once nobody works on it any more, and keep the preview's keys made when the plan changes."""
         from django.db.models.signals import post_migrate, post_save  # needs the models loaded
 
         from loads.losses.models import LossDecision
-        from loads.signals import measured, phase_closed, run_finished
+        from loads.signals import measured, run_finished, run_stands
         from mapping.models import PlanVersion
         from workbench.engagements import background
         from workbench.engagements.models import SignOff
@@ -34,7 +34,7 @@ class PipelineConfig(AppConfig):
         background.register(begin)
         post_migrate.connect(look_every_minute, sender=self, dispatch_uid="look for what fell silent")
         measured.connect(report_quality, weak=False, dispatch_uid="data quality of the run")
-        phase_closed.connect(report, weak=False, dispatch_uid="reconciliation per phase")
+        run_stands.connect(report, weak=False, dispatch_uid="reconciliation of the run so far")
         run_finished.connect(report, weak=False, dispatch_uid="reconciliation of the run")
         run_finished.connect(measure, weak=False, dispatch_uid="forecasts by what the run measured")
         run_finished.connect(write_documents, weak=False, dispatch_uid="documents of the run")
@@ -58,11 +58,10 @@ def look_every_minute(sender: object, **kwargs: object) -> None:
     Schedule.objects.update_or_create(name="what fell silent", func="workbench.pipeline.tasks.take_up_silent", defaults=wanted)
 
 
-def report(sender: object, run: Any = None, phase: Any = None, **kwargs: object) -> None:
+def report(sender: object, run: Any, **kwargs: object) -> None:
     """Write the report of a run. A report that can't be written stops no run: the hand-off writes those that are missing."""
     from reports import reconciliation  # needs the models loaded
 
-    run = run or phase.run
     run.refresh_from_db(fields=["state"])
     try:
         reconciliation.write(run)
