@@ -1,4 +1,4 @@
-"""The reconciliation report of a run: as JSON once nobody works on the run any more, as a workbook and a PDF too with its other documents."""
+"""The reconciliation report of a run: as JSON once nobody works on the run any more, then as a workbook and a PDF too."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
