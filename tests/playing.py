@@ -84,13 +84,15 @@ def dump(address: str, table: str, *, canonical: bool = False) -> list[Row]:
 
 
 @contextmanager
-def served(folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None) -> Iterator[simulated.Simulated]:
+def served(
+    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, as_threads: bool = True
+) -> Iterator[simulated.Simulated]:
     """Simulators that serve the folder, and the product at work beside them: tasks are carried out at once, files are in `work`."""
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with (
             override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), DOCUMENTS_AT_ONCE=False),
-            simulated.start(folder, application_users=application_users, state=state) as servers,
+            simulated.start(folder, application_users=application_users, state=state, as_threads=as_threads) as servers,
         ):
             yield servers
     finally:
@@ -99,10 +101,10 @@ def served(folder: Path, work: Path, *, application_users: int = 1, state: Path 
 
 @contextmanager
 def engagement_on(
-    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, **options: Any
+    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, as_threads: bool = True, **options: Any
 ) -> Iterator[tuple[Engagement, demonstration.Cast, simulated.Simulated]]:
     """An engagement opened on simulators that serve the folder. The database is the caller's."""
-    with served(folder, work, application_users=application_users, state=state) as servers:
+    with served(folder, work, application_users=application_users, state=state, as_threads=as_threads) as servers:
         limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
         engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
         yield engagement, cast, servers

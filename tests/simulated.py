@@ -1,4 +1,4 @@
-"""Simulators for tests: real servers on loopback, as threads of the test's own process.
+"""Simulators for tests: real servers on loopback, as threads of the test's own process, or as processes that a test may kill.
 
 For instance:
 
@@ -74,6 +74,14 @@ class Simulated:
         """Have the files under `later/` served."""
         self._control(server, "POST", "advance")
 
+    def kill(self, server: str) -> None:
+        """End a server that is a process as a crash does; its faults are forgotten."""
+        self._running.kill(server)
+
+    def start_again(self, server: str) -> None:
+        """Start one that was killed, at the same address; with `state` it holds all that it had answered."""
+        self._running.start_again(server)
+
     def stop(self) -> None:
         self._running.stop()
 
@@ -101,10 +109,11 @@ def start(
     latency_ms: float = 0,
     state: Path | None = None,
     application_users: int = 1,
+    as_threads: bool = True,
 ) -> Simulated:
     """Serve a folder; a context manager, or call `stop()`."""
     options = Options(data, only, limits=limits, latency_ms=latency_ms, state=state, application_users=application_users)
-    return Simulated(start_servers(options, as_threads=True))
+    return Simulated(start_servers(options, as_threads=as_threads))
 
 
 @contextmanager

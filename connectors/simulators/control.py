@@ -3,7 +3,8 @@
     GET  /_simulator/health    {"status": "ok"}
     POST /_simulator/faults    {"faults": [...], "seed": n}, see faults.py; an empty list clears
     GET  /_simulator/stats     {"requests": {"GET /api/lists": 3}, "statuses": {"200": 2}, "answers": {"GET /api/lists": {"200": 2,
-                                "none": 1}}, "faults": {"drop": 1}, "in_flight_peak": 4, ...}; "none": no whole answer was sent
+                                "none": 1}}, "faults": {"drop": 1}, "each_fault": [1, 0], "in_flight_peak": 4, ...}; "none": no whole
+                                answer was sent; each_fault: how often each of those that are set has struck
     POST /_simulator/stats     the same, and counting begins anew
     POST /_simulator/advance   calls the hook given at start, {"advanced": times so far}
 
@@ -125,7 +126,8 @@ class Control:
 
     def stats(self, *, anew: bool = False) -> dict[str, Any]:
         """The counters as JSON; requests under /_simulator/ are not among them. anew: they start at nothing after."""
-        shown = self.counters.shown() | {"advanced": self.advanced} | dict(self._own_stats(anew) if self._own_stats else {})
+        shown = self.counters.shown() | {"each_fault": [fault.struck for fault in self._faults], "advanced": self.advanced}
+        shown |= dict(self._own_stats(anew) if self._own_stats else {})
         if anew:
             self.counters = Counters()
         return shown
@@ -171,6 +173,7 @@ class Control:
         final = next((fault for fault in hit if fault.do not in PASSING), None)
         met = [fault for fault in hit if fault.do in PASSING] + ([final] if final else [])
         for fault in met:
+            fault.struck += 1
             self.counters.struck[fault.do] += 1
         if pause := self._latency_s + sum(fault.ms for fault in met) / 1000:
             await asyncio.sleep(pause)

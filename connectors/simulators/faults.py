@@ -58,6 +58,7 @@ class Fault:
     body: dict[str, Any] = field(default_factory=dict)
     dice: random.Random = field(default_factory=lambda: random.Random(0))
     following: int = 0  # how many more the running burst strikes
+    struck: int = 0
 
     def strikes(self, method: str, path: str, query: str, sent: str = "") -> bool:
         """Whether it hits this request; a hit uses up one of its times. sent: the body, which only faults with `within` look at."""

@@ -1,5 +1,7 @@
 """DuckDB over the store: instances are used again, and nothing of one use is seen by the next."""
 
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -48,10 +50,19 @@ def test_a_file_that_was_replaced_is_read_anew(folder):
             assert con.execute("SELECT number FROM read_parquet(?)", [str(folder / "numbers.parquet")]).fetchall() == [(number,)]
 
 
-def test_threads_never_share_a_database():
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads take turns after nearly every step."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_never_share_a_database(eager_threads):
     def doubled(number: int) -> int:
         with store.database() as con:
             return con.execute("SELECT 2 * ?", [number]).fetchone()[0]
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(doubled, range(600))) == list(range(0, 1_200, 2))
+        assert list(pool.map(doubled, range(1_500))) == list(range(0, 3_000, 2))

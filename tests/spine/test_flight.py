@@ -1,7 +1,9 @@
 """Requests under way: a user whom the service holds keeps no other one waiting, and what was answered is settled whatever comes after."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
@@ -9,10 +11,13 @@ from django.db import connection
 from connectors.dataverse.client import Client
 from connectors.dataverse.governor import Governor
 from connectors.http import HttpSession, OutcomeUnknown, Throttled
+from loads.delta import unlinked
 from loads.flight import AHEAD, Flight, Underway
 from loads.flight import asking as asking_the_database
 from loads.models import Chunk
+from loads.staged import StagedRow
 from tests.connectors.loopback import Received, Reply, Service, serving
+from tests.pages import cast
 
 HELD_S = 300
 
@@ -92,6 +97,19 @@ def test_of_many_requests_at_once_one_asks_the_database_at_a_time_and_holds_no_c
         flight.start(Underway(Chunk(), [job] * 8, lambda underway: settled.append(underway.results)))
         landed(flight)
     assert settled == [[(1, False)] * 8]
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_whether_somebody_took_a_link_away_holds_no_connection_to_the_database_after():
+    run = cast.make_run(cast.make_engagement(), cast.make_user("e"), state="loading")
+    link = StagedRow(str(uuid.uuid4()), "i", 0, "", "listmember", "create", "created", {}, (), None, "", (), (), None, None)
+
+    def ask() -> tuple[dict[str, str], object]:
+        return unlinked.barred(run.key, "listmember", "members", [link]), connection.connection
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ask).result() == ({}, None)
 
 
 def test_a_user_who_is_held_already_is_asked_for_nothing(services, clients):

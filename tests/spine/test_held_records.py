@@ -223,6 +223,11 @@ def test_an_answer_that_cannot_be_is_refused(answered):
     }
 
 
+def test_a_field_that_can_name_no_record_is_no_answer():
+    fields = {"7": "row:contact:1", "9" * 5_000: "row:contact:1", "9" * 19: "row:contact:1", "x": "row:contact:1", "8": ""}
+    assert asking.answers({f"{asking.FIELD}{name}": text for name, text in fields.items()}) == {7: ("row", "contact:1")}
+
+
 @pytest.mark.parametrize(("name", "number"), [("u-oldest", 10), ("u-newest", 21), ("u-pick", 22)])
 def test_a_record_fills_the_row_that_was_named_for_it_or_picked_by_a_rule(answered, name, number):
     row = contact_of(answered, name)

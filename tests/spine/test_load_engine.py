@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from connectors import landing
-from loads import engine, presence, runs, tasks
+from loads import engine, parking, presence, runs, tasks
 from loads.dispositions import lookup
 from loads.ledger import LeaseLost
 from loads.models import Chunk, Crosswalk, LedgerEntry, Run
@@ -157,6 +157,7 @@ def test_workers_stage_ranges_side_by_side_and_take_over_from_one_that_died(prep
     del run.datasets["company"]  # as a worker knows it that looked just before another one had staged the companies
     destination = engine.Destination(run.environment)
     while not run.staging_ranges.exists():
+        assert not parking.parked(run)
         engine.step(run, destination, "first")
     dead = ranges.take(run, "dies")
     while engine.step(run, destination, "second"):

@@ -2,11 +2,15 @@
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 
 from connectors.dataverse.client import Client
 from connectors.dataverse.metadata import read_table
+from loads.messages import Publish
 from loads.staged import StagedRow
 from loads.writer import Writer, Written
 from tests import simulated
@@ -100,3 +104,16 @@ def test_a_product_that_was_active_as_soon_as_it_was_made_is_written_again_after
     product = catalogue.product(ACTIVE, **values)
     assert catalogue.write(catalogue.staged(product, values, "create")).outcome == "created"
     assert catalogue.read(product)["statecode"] == 0
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_whether_lines_name_a_retired_product_holds_no_connection_to_the_database_after(catalogue):
+    row = catalogue.staged(catalogue.product(*STATES["retired"]), {"for_sale": False, "ours": True, "again": False})
+    message = Publish(SimpleNamespace(table=lambda name: catalogue.table), "product", catalogue.client, "no run")
+
+    def read() -> tuple[int, object]:
+        return message.read([row])[row.row_id]["statecode"], connection.connection
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(read).result() == (RETIRED["statecode"], None)

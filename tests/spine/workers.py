@@ -91,12 +91,13 @@ class Worker:
 class Nursery:
     """The process that workers are forked from. constants: "module.NAME" -> a value that each worker has in its place.
 
+    locked_s: how long each waits for an embedded database that another one writes to; None for as long as in use.
     log: what they log, which comes through a pipe, so that a full disk doesn't silence them.
     """
 
-    def __init__(self, constants: Mapping[str, Any]) -> None:
+    def __init__(self, constants: Mapping[str, Any], locked_s: float | None = None) -> None:
         """Start it."""
-        self.constants, self.log = constants, list[str]()
+        self.constants, self.locked_s, self.log = constants, locked_s, list[str]()
         environment = {**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "workbench.settings", "REDIS_URL": ""}
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__],
@@ -112,7 +113,8 @@ class Nursery:
     def begin(self, task: str, *args: Any, node: str = "", **own: Any) -> Worker:
         """Begin a task by its dotted name. node: the name of another machine. own: settings of that one, in place of the test's."""
         given = {name: getattr(settings, name) for name in SETTINGS} | own
-        pickle.dump({"task": task, "args": args, "node": node, "settings": given, "constants": self.constants}, self._process.stdin)
+        order = {"task": task, "args": args, "node": node, "settings": given, "constants": self.constants, "locked_s": self.locked_s}
+        pickle.dump(order, self._process.stdin)
         self._process.stdin.flush()
         return Worker(int(self._process.stdout.readline()))
 
@@ -126,9 +128,9 @@ class Nursery:
 
 
 @contextmanager
-def nursery(constants: Mapping[str, Any] | None = None) -> Iterator[Nursery]:
+def nursery(constants: Mapping[str, Any] | None = None, locked_s: float | None = None) -> Iterator[Nursery]:
     """A nursery for as long as the block runs."""
-    workers = Nursery(constants or {})
+    workers = Nursery(constants or {}, locked_s)
     try:
         yield workers
     finally:
@@ -164,6 +166,8 @@ def _carry_out(order: Mapping[str, Any]) -> None:
     for name, value in order["constants"].items():
         module, _, constant = name.rpartition(".")
         setattr(importlib.import_module(module), constant, value)
+    if order["locked_s"] and connection.vendor == "sqlite":
+        connection.settings_dict["OPTIONS"]["timeout"] = order["locked_s"]
     if order["node"]:
         os.uname = partial(SimpleNamespace, nodename=order["node"])
     module, _, function = order["task"].rpartition(".")
