@@ -31,7 +31,7 @@ class LedgerEntryAdmin(ReadOnly, LargeTable):
     """Records and rows whose outcome isn't as planned, with every reason."""
 
     engagement_path = "run__engagement"
-    list_display = ("record", "run", "table", "shown_outcome", "code", "shown_reasons")
+    list_display = ("record", "run", "table", "shown_outcome", "shown_reasons")
     list_filter = (("run", AutocompleteSelectFilter), "outcome", ("code", ExactFilter))
     list_select_related = ("run__environment__engagement", "phase")
     list_filter_submit = True

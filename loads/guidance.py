@@ -112,9 +112,11 @@ def _failed(run: Run, phases: list[Progress], now: datetime) -> Guidance:
 def _done(run: Run, phases: list[Progress], now: datetime) -> Guidance:
     if run.is_rollback:
         return Guidance(_complete(phases), "What was kept stands below, each row with its reason.", "Nothing.")
+    if back := run.taken_back_by:
+        safe = f"What it created was removed and what it changed was restored, but for what run {back.pk} lists as kept."
+        return Guidance(f"{_complete(phases)} It was taken back since.", safe, "Nothing. The engagement's page opens a new run.")
     press = f"Nothing. To read everything back again at any time: manage.py verify {run.pk}"
-    safe = "Every row was read back and compared; every difference has a reason below."
-    return Guidance(_complete(phases), safe if run.taken_back_by else f"{safe} {NO_RETURN}", press)
+    return Guidance(_complete(phases), f"Every row was read back and compared; every difference has a reason below. {NO_RETURN}", press)
 
 
 def _complete(phases: Iterable[Progress]) -> str:

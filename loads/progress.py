@@ -150,7 +150,7 @@ def _settled(run: Run, now: datetime) -> dict[int, dict[str, Any]]:
 def _progress(phase: Phase, settled: Mapping[str, Any], now: datetime) -> Progress:
     finished = phase.finished_at is not None
     rows = {name: getattr(phase, name) if finished else settled.get(name, 0) for name in counted(phase)}
-    planned = phase.planned or settled.get("total") or 0
+    planned = phase.planned if finished else phase.planned or settled.get("total") or 0
     done = planned if finished else settled.get("done", 0)
     elapsed = ((phase.finished_at or now) - phase.started_at).total_seconds() if phase.started_at else 0.0
     lately = (settled.get("rows_lately", 0), settled.get("chunks_lately", 0))

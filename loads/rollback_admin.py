@@ -51,7 +51,7 @@ def ask(request: HttpRequest, load: Run, site: AdminSite) -> HttpResponse:
         else:
             messages.success(request, "The rollback is being planned; nothing is sent before you let it begin.")
             return redirect(reverse("admin:loads_run_change", args=[run.pk]))
-    context = {"run": load, "form": form, "title": f"Roll back {load}"}
+    context = {"run": load, "opts": Run._meta, "form": form, "title": f"Roll back {load}"}
     return TemplateResponse(request, "admin/workbench/rollback_ask.html", {**site.each_context(request), **context})
 
 

@@ -23,7 +23,7 @@ SHOWN_LISTS = 200
 class NotDiscovered(WorkbenchError):
     """There is no discovery data to show the matrix on."""
 
-    remedy = "Start the discovery first."
+    remedy = "An engineer starts the discovery on the engagement's page."
 
 
 class BeingPrepared(WorkbenchError):

@@ -174,7 +174,7 @@ class ExceptionPages(ModelAdmin):
         return self._desk_page(request, "exceptions_sent", "A workbook of exceptions that was sent back", **context)
 
     def _desk_page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-        shown = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
+        shown = {**self.admin_site.each_context(request), "opts": Run._meta, "title": title, **context}
         return TemplateResponse(request, f"admin/workbench/{template}.html", shown)
 
 

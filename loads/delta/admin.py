@@ -141,7 +141,8 @@ class ConflictAdmin(ReadOnly, LargeTable):
         """The columns that differ, those that both sides changed first."""
         both = [field["column"] for field in conflict.fields if not field["proposed"]]
         rest = [field["column"] for field in conflict.fields if field["proposed"]]
-        return "; ".join(filter(None, [f"both: {', '.join(both)}" if both else "", f"one side: {', '.join(rest)}" if rest else ""]))
+        told = (("changed on both sides", both), ("on one side", rest))
+        return "; ".join(f"{where}: {', '.join(columns)}" for where, columns in told if columns)
 
     @display(description="state", label=STATES)
     def shown_state(self, conflict: Conflict) -> tuple[str, str]:

@@ -24,7 +24,7 @@ WHOLE: Mapping[str, tuple[str, str, str]] = {
     "merge_overwrite": (KEEP, OVERWRITE, OVERWRITE),
 }
 WORDS: Mapping[str, str] = {
-    MERGE: "Merge rows that no field of was changed on both sides",
+    MERGE: "Merge the rows of which no field was changed on both sides",
     "merge_keep": "Merge; where both sides changed a field, keep what is there",
     "merge_overwrite": "Merge; where both sides changed a field, write what the source says",
     "keep": "Keep what is there in every field",

@@ -1,9 +1,12 @@
 """What people do in a browser: the customer reads, signs, decides and raises tickets on a phone, the engineer answers and edits."""
 
+import uuid
+
 import pytest
 from playwright.sync_api import expect
 
 from connectors.base import Finding
+from loads.delta.models import Conflict
 from mapping import plan
 from mapping.checks.keeping import keep
 from mapping.models import EventType, FieldMap, SplitRule
@@ -66,11 +69,28 @@ def test_the_engineer_edits_a_split_rule(northwind, people, signed_in):
     page = signed_in(people.engineer)
     page.goto("/admin/mapping/splitrule/")
     row = page.get_by_role("row").filter(has_text="subscriber")
-    row.get_by_role("combobox").select_option("skip")
+    row.get_by_role("combobox", name="Outcome").select_option("skip")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("nobody has confirmed or signed yet")).to_be_visible()
     assert SplitRule.objects.get(engagement=northwind, stage="subscriber").outcome == "skip"
     assert plan.current(northwind)["split"].content["matrix"]["subscriber"] == "skip"
+
+
+def test_an_edited_row_with_a_long_id_and_long_values_is_decided_without_scrolling_sideways(northwind, people, signed_in):
+    run = cast.make_run(northwind, people.engineer)
+    values = {"last": "W" * 200, "now": "V" * 200, "new": "U" * 200}
+    field = {"column": "mwb_original_stage_of_the_person_at_the_source", "proposed": "", **values}
+    given = {"environment": run.environment, "run": run, "object_name": "user", "table": "contact", "row_id": uuid.uuid4()}
+    conflict = Conflict.objects.create(source_id="x" * 120, fields=[field], **given)
+    page = signed_in(people.engineer, width=1280)
+    page.goto("/admin/loads/conflict/decide/?table=contact")
+    expect(page.get_by_role("link", name="x" * 120)).to_be_visible()
+    assert page.evaluate(SIDEWAYS) == 0
+    page.goto(f"/admin/loads/conflict/{conflict.pk}/change/")
+    assert page.evaluate(SIDEWAYS) == 0
+    page.get_by_role("radiogroup", name=field["column"]).get_by_label("Keep").check()
+    page.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("The next run takes it")).to_be_visible()
 
 
 def test_the_dynamics_admin_decides_about_findings_on_a_phone(northwind, people, signed_in):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from loads.models import Run
 from mapping import plan
+from mapping.models import DiscoveryFinding
 from tests.pages import cast
 from workbench.engagements import signoffs
 from workbench.engagements.models import Engagement, Membership
@@ -80,6 +81,17 @@ def test_a_paused_run_needs_attention_and_says_why(northwind, people):
     assert (stage.state, stage.says) == ("failed", "The service doesn't answer.")
 
 
+@pytest.mark.parametrize(("state", "taken_back", "offered"), [("stopped", False, True), ("done", True, True), ("paused", False, False)])
+def test_where_a_run_ended_early_or_was_taken_back_a_new_one_can_be_opened(northwind, people, as_user, state, taken_back, offered):
+    cast.make_planned(northwind)
+    run = cast.make_run(northwind, people.engineer, state=state)
+    if taken_back:
+        back = {"kind": "rollback", "undoes": run, "state": "done"}
+        Run.objects.create(engagement=northwind, environment=run.environment, requested_by=people.engineer, **back)
+    page = as_user(people.engineer).get(reverse("admin:engagements_engagement_change", args=[northwind.pk])).content.decode()
+    assert ("Open a new run" in page) == offered
+
+
 def test_the_page_says_what_is_missing_and_whose_move_it_is(northwind, people, as_user):
     text = as_user(people.engineer).get(reverse("admin:engagements_engagement_change", args=[northwind.pk])).content.decode()
     assert "The customer hasn&#x27;t signed the split matrix." in text
@@ -91,6 +103,21 @@ def test_a_button_queues_its_step(northwind, people, as_user):
     step = Step.objects.get(engagement=northwind)
     assert (step.name, step.state, step.requested_by) == ("discover", "queued", str(people.engineer))
     assert "Discovery is queued." in answer.content.decode()
+
+
+def test_what_is_to_be_switched_off_in_an_environment_is_named_before_the_button(northwind, people, as_user):
+    production = northwind.environments.get(kind="production")
+    given = {
+        "check_name": "quiet_slas",
+        "subject": "Answer within <4> hours",
+        "severity": "warning",
+        "decision": "off",
+        "decided_at": cast.NOON,
+    }
+    DiscoveryFinding.objects.create(engagement=northwind, environment=production, evidence="On lead.", asks=True, **given)
+    page = as_user(people.engineer).get(reverse("admin:engagements_engagement_change", args=[northwind.pk])).content.decode()
+    asked = page.split("Switch off in production…")[1].split("Switch off now")[0]
+    assert "Answer within &lt;4&gt; hours" in asked
 
 
 def test_a_closed_gate_is_told_and_nothing_starts(northwind, people, as_user):

@@ -238,6 +238,15 @@ def test_a_finished_run_names_its_point_of_no_return(client, run):
     assert "The point of no return is the first edit by somebody else" in live(client, run)["texts"]["safe"]
 
 
+def test_a_run_that_was_taken_back_says_so_and_does_not_speak_of_reading_it_back(client, run):
+    Run.objects.filter(pk=run.pk).update(state="done")
+    back = {"kind": "rollback", "undoes": run, "state": "done"}
+    back = Run.objects.create(engagement=run.engagement, environment=run.environment, requested_by=run.requested_by, **back)
+    texts = live(client, run)["texts"]
+    assert f"but for what run {back.pk} lists as kept" in texts["safe"]
+    assert "verify" not in texts["press"]
+
+
 def test_the_page_shows_reconciliation_exceptions_and_the_sample(client, run):
     cast.make_exception(run, "u-1")
     cast.make_exception(run, "u-2")

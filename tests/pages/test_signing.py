@@ -118,7 +118,7 @@ def test_a_signature_needs_the_page_s_own_token(approver):
 def test_before_discovery_there_is_nothing_to_sign(northwind, people, as_user):
     text = as_user(people.approver).get(MATRIX).content.decode()
     assert "nothing to sign yet" in text
-    assert "Start the discovery first." in text
+    assert "An engineer starts the discovery" in text
 
 
 class TestTheSandbox:

@@ -1,7 +1,7 @@
 """What every page of the admin shares: only the engineer's own engagements, changes in the history."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -106,6 +106,11 @@ class WorkbenchAdmin(Scoped, ModelAdmin):
     list_per_page = 50
     compressed_fields = True
     warn_unsaved_form = True
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """Without the engagement, where the list shows those of one alone."""
+        shown = super().get_list_display(request)
+        return [name for name in shown if name != "engagement"] if request.GET.get("engagement") else shown
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save, and record what changed."""

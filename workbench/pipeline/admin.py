@@ -19,10 +19,20 @@ admin.site.register(Engagement, CockpitAdmin)
 class StepAdmin(ReadOnly, WorkbenchAdmin):
     """Steps that were asked for."""
 
-    list_display = ("name", "engagement", "environment", "shown_state", "progress", "message", "requested_by", "queued_at")
+    list_display = ("name", "engagement", "place", "shown_state", "message_or_progress", "requested_by", "queued_at")
     list_filter = (EngagementFilter, "name", "state")
     list_select_related = ("engagement", "environment__engagement")
     list_filter_submit = True
+
+    @display(description="environment", ordering="environment")
+    def place(self, step: Step) -> str:
+        """Sandbox or production, where it is of one."""
+        return step.environment.get_kind_display() if step.environment else "-"
+
+    @display(description="message")
+    def message_or_progress(self, step: Step) -> str:
+        """Why it failed, or how far it is."""
+        return step.message or step.progress or "-"
 
     @display(description="state", label={"queued": "info", "running": "info", "done": "success", "failed": "danger"}, ordering="state")
     def shown_state(self, step: Step) -> tuple[str, str]:

@@ -206,7 +206,7 @@ class CockpitAdmin(EngagementAdmin):
 def switches(engagement: Engagement) -> list[dict[str, Any]]:
     """Per environment what is still to be switched off for the window, and what to be put back after it."""
     found = [
-        {"environment": row, "off": switching.to_switch_off(row).count(), "back": switching.to_put_back(row).count()}
+        {"environment": row, "off": list(switching.to_switch_off(row)), "back": switching.to_put_back(row).count()}
         for row in engagement.environments.order_by("-kind")
     ]
     return [one for one in found if one["off"] or one["back"]]

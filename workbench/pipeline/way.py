@@ -38,7 +38,7 @@ class Stage:
     run: Run | None = None
     signoff: SignOff | None = None
     after: Sequence[str] = field(default=())
-    again: str = ""  # what the button says where something that was done is overtaken
+    again: str = ""  # what the button says where something that was done is overtaken, or ended and can be begun anew
 
     @property
     def state_words(self) -> str:
@@ -155,7 +155,7 @@ def _sample_stage(environment: Environment, missing: Sequence[Missing], steps: M
     if overtaken := outdated_sample(environment):
         return replace(stage, state=READY, says=overtaken, run=run, again="Load the same sample again")
     says = run.message or ("" if state == DONE else run.get_state_display())
-    return replace(stage, state=state, says=says, run=run)
+    return replace(stage, state=state, says=says, run=run, again=_anew(run))
 
 
 def outdated_sample(environment: Environment) -> str:
@@ -182,7 +182,13 @@ def _load_stage(kind: str, environment: Environment, missing: Sequence[Missing],
     says = run.message or ("" if state == DONE else run.get_state_display())
     if state == DONE and (back := run.taken_back_by):
         state, says = READY, f"Rolled back by run {back.pk}."
-    return Stage(key, title, state, says=says, missing=missing, starts="load", environment=environment, step=stage.step, run=run)
+    return replace(stage, state=state, says=says, run=run, again=_anew(run))
+
+
+def _anew(run: Run) -> str:
+    """What the button says of a run that ended before it was done, or was taken back; '' where there is nothing to begin anew."""
+    over = run.taken_back_by if run.state == Run.State.DONE else run.state in Run.FINISHED
+    return "Open a new run" if over else ""
 
 
 def _handoff(engagement: Engagement, steps: Mapping) -> Stage:
