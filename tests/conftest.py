@@ -9,6 +9,19 @@ from django_q.conf import Conf
 
 from tests import database
 
+# Modules that take longest, of few tests each: begun first, so that no process is left with one when the others are done.
+LONGEST = (
+    "spine/test_killed_steps.py", "spine/test_hostile_objects.py", "spine/test_rollback.py", "privacy/test_purge_and_erasure.py",
+    "spine/test_meanwhile.py", "checks/test_quiet_engagement.py", "spine/test_iterable_objects.py", "spine/test_leaving.py",
+    "spine/test_late_lookups.py", "spine/test_delta.py", "spine/test_objects_again.py", "spine/test_bad_input.py",
+    "browser/test_pages.py", "spine/test_nodes.py", "spine/test_chosen_tables.py", "spine/", "hypercare/test_story.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest modules first; the others as they were."""
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONGEST) if f"tests/{name}" in item.nodeid), len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment, django_db_blocker) -> Iterator[None]:

@@ -7,13 +7,17 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import django
 from django.apps import apps
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+Rows = dict[str, list[tuple[Any, ...]]]  # quoted table -> its rows
+DIFFERS = ('"password"', '"secret"')
 FOLDER = Path(tempfile.gettempdir())
 # SQLite's rows are kept in memory, PostgreSQL's in schemas of the database itself; by name, MIGRATED those of one that is only migrated.
 MIGRATED = "migrated"
@@ -72,6 +76,46 @@ def put_back(name: str) -> None:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [name])
         for (table,) in cursor.fetchall():
             cursor.execute(f"INSERT INTO {table} SELECT * FROM {name}.{table}")
+
+
+def rows() -> Rows:
+    """What each table holds, in SQLite's own values; nothing on PostgreSQL."""
+    if connection.vendor != "sqlite":
+        return {}
+    with connection.cursor() as cursor:
+        # With a plus before it a column has no declared type that Python would convert it by.
+        return {
+            table: cursor.execute(f"SELECT {', '.join(f'+{name}' for name in columns)} FROM {table}").fetchall()
+            for table, columns in _columns().items()
+        }
+
+
+def write(given: Rows) -> None:
+    """Have these tables hold these rows, and no others."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table, found in given.items():
+            cursor.execute(f"DELETE FROM {table}")
+            if found:
+                cursor.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(found[0]))})", found)
+
+
+def likeness(given: Rows) -> str:
+    """A hash of rows without what differs each time that they are made: times, and what is salted or encrypted."""
+    found = hashlib.sha256()
+    for table, columns in _columns().items():
+        stays = [number for number, (name, kind) in enumerate(columns.items()) if kind != "datetime" and name not in DIFFERS]
+        found.update(repr((table, [[row[number] for number in stays] for row in given[table]])).encode())
+    return found.hexdigest()
+
+
+@cache
+def _columns() -> dict[str, dict[str, str]]:
+    """Quoted table -> quoted column -> its type."""
+    with connection.cursor() as cursor:
+        return {
+            f'"{table}"': {f'"{name}"': kind for _, name, kind, *_ in cursor.execute(f'PRAGMA table_info("{table}")').fetchall()}
+            for table in connection.introspection.django_table_names(include_views=False)
+        }
 
 
 def _filled(cursor: CursorWrapper) -> list[str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from django.conf import settings
+
 from tests import database, playing, simulated
 from workbench.engagements.models import Connection, Engagement
 from workbench.pipeline import demonstration
@@ -72,3 +74,30 @@ def _connect(engagement: Engagement, servers: simulated.Simulated) -> None:
         connection.settings["authority"] = servers.entra
         connection.save()
     Connection.objects.filter(engagement=engagement, kind=engagement.platform).update(base_url=servers.iterable)
+
+
+_once: dict[tuple[str, str], tuple[database.Rows, Path]] = {}
+
+
+@contextmanager
+def made_once(told: str) -> Iterator[bool]:
+    """Whether what the block makes in the database and the store is there already, as the first made it who told the same.
+
+    told: all that it is made of besides the rows of the database. On SQLite, in an empty store; else it is made each time.
+    """
+    before, store = database.rows(), Path(settings.STORE_URL)
+    if not before or store.exists():
+        yield False
+        return
+    key = (told, database.likeness(before))
+    if key in _once:
+        rows, folder = _once[key]
+        database.write(rows)
+        shutil.copytree(folder, store)
+        yield True
+        return
+    yield False
+    folder = Path(_folders.name) / f"once_{len(_once)}"
+    shutil.copytree(store, folder)
+    after = database.rows()
+    _once[key] = ({table: found for table, found in after.items() if found != before[table]}, folder)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import override_settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.pages import cast
 
@@ -34,16 +34,16 @@ def served(request) -> Iterator[str]:
         yield request.getfixturevalue("live_server").url
 
 
-@pytest.fixture
-def browser(monkeypatch) -> Iterator[Browser]:
-    """Chromium, without a window."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window; each test has contexts of its own in it."""
     path = chromium()
     if path is None:
         stop = pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip
         stop(f"The browser tests need a browser: {MISSING}")
     # Playwright runs an event loop in the test's thread, where Django would refuse to use its database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running
         running.close()
@@ -53,9 +53,11 @@ def browser(monkeypatch) -> Iterator[Browser]:
 def signed_in(browser, served) -> Callable[..., Page]:
     """Sign in through the portal's own form. A console error of any page, a broken policy too, fails the test."""
     said: list[str] = []
+    opened: list[BrowserContext] = []
 
     def sign_in(user, width: int = 1400) -> Page:
-        page = browser.new_context(base_url=served, viewport={"width": width, "height": 900}).new_page()
+        opened.append(browser.new_context(base_url=served, viewport={"width": width, "height": 900}))
+        page = opened[-1].new_page()
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto("/sign-in/")
@@ -65,4 +67,6 @@ def signed_in(browser, served) -> Callable[..., Page]:
         return page
 
     yield sign_in
+    for context in opened:
+        context.close()
     assert said == []

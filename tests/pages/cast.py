@@ -15,6 +15,7 @@ from loads.models import Chunk, LedgerEntry, Phase, Run, VerifiedRow
 from mapping import plan
 from mapping.discovery.source import discover
 from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, SplitRule
+from tests import snapshots
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role
 
 PASSWORD = "correct horse battery"
@@ -114,6 +115,13 @@ def make_discovered(
 ) -> None:
     """Discovery done on these people, by the product's own discovery; every stage, owner and map is answered."""
     given = people if people is not None else [person(n, stage) for n, stage in enumerate(["customer", "customer", "subscriber", None])]
+    told = repr((engagement.pk, given, lists, objects))
+    with snapshots.made_once(told) as is_made:
+        if not is_made:
+            _discover(engagement, given, lists, objects)
+
+
+def _discover(engagement: Engagement, given: Sequence[Any], lists: Sequence[Any], objects: Mapping[str, Any] | None) -> None:
     discover(engagement, GivenSource(given, lists, objects), actor="discovery", progress=lambda words: None)
     SplitRule.objects.filter(engagement=engagement, stage="customer").update(outcome="contact")
     SplitRule.objects.filter(engagement=engagement, stage="subscriber").update(outcome="lead")

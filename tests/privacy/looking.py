@@ -1,5 +1,6 @@
 """Looking for texts in everything that is stored: every column of every table, every file of the store."""
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -51,6 +52,16 @@ def _texts() -> Iterator[tuple[str, str]]:
 
 def _text(path: Path) -> str:
     content = path.read_bytes()
+    digest = hashlib.sha256(content).digest()
+    if digest not in _read:
+        _read[digest] = _text_of(path, content)
+    return _read[digest]
+
+
+_read: dict[bytes, str] = {}  # by SHA-256 of the file: most files are as they were when they were looked through before
+
+
+def _text_of(path: Path, content: bytes) -> str:
     if path.suffix == ".parquet":
         return str(pq.ParquetFile(path).read().to_pylist())
     if path.suffix == ".pdf":
