@@ -17,6 +17,7 @@ from loads.staging import phases
 from loads.staging.phases import LATE_KINDS
 from mapping import plan
 from mapping.objects import comes_after
+from workbench.engagements.models import Engagement
 
 logger = logging.getLogger(__name__)
 STANDS = (
@@ -70,12 +71,18 @@ def going(run: Run) -> list[Phase]:
         return [phase for phase in still_open if phase.state == Phase.State.LOADING]
     if run.is_rollback or len(still_open) < 2:
         return still_open[:1]
-    before = comes_after(plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"])
+    before = _order(run.engagement, run.parts["maps"]["version"], run.parts["maps"]["sha256"])
 
     def waits_for(phase: Phase, earlier: Phase) -> bool:
         return earlier.object_name in {phase.object_name, *before.get(phase.object_name, ())} or _needs(phase, earlier)
 
     return [phase for place, phase in enumerate(still_open) if not any(waits_for(phase, other) for other in still_open[:place])]
+
+
+@lru_cache(maxsize=16)  # what a hash stands for never changes, and each worker asks in every step
+def _order(engagement: Engagement, version: int, sha256: str) -> dict[str, set[str]]:
+    """Object -> those that load before it, by a version of the maps. Raises PlanChanged."""
+    return comes_after(plan.content_of(engagement, {"maps": {"version": version, "sha256": sha256}})["maps"]["objects"])
 
 
 def _needs(phase: Phase, earlier: Phase) -> bool:
