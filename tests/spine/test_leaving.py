@@ -28,6 +28,7 @@ from workbench.pipeline.models import Step
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 LATER = "2026-01-01 00:00:00 +00:00"
 NEWS, GONE = 7, 8
+LEAVE = ("campaign", "catalogItem", "customEvent", "subscriptionEvent")
 
 
 def on(user_id: str, *lists: int, **fields) -> dict:
@@ -128,7 +129,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
         source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
         try:
             with engagement_on(source, work, departed="deactivate") as (engagement, cast, servers):
-                yield play(Played(engagement, cast, servers, leave=()))
+                yield play(Played(engagement, cast, servers, LEAVE))
         finally:
             database.empty()
 
