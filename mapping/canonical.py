@@ -16,6 +16,8 @@ SAFE_INTEGER = 2**53 - 1
 
 def canonical_json(value: Any) -> bytes:
     """The canonical JSON of a value that we made, such as a plan part. Raises BadInput for what RFC 8785 has no form for."""
+    if _plain(value):
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError) as error:

@@ -109,11 +109,11 @@ def scribble(dice, depth=0):
     return {dice.choice('aZ"é\ue000😀\n') + str(n): scribble(dice, depth + 1) for n in range(4)}
 
 
-def test_records_are_hashed_over_the_standards_form_by_the_quick_way_too():
+def test_records_and_plan_parts_are_hashed_over_the_standards_form_by_the_quick_way_too():
     dice = random.Random(11)
     for _ in range(500):
         record = {"r": scribble(dice)}
-        assert record_bytes(record) == rfc8785.dumps(record)
+        assert record_bytes(record) == canonical_json(record) == rfc8785.dumps(record)
 
 
 @pytest.mark.parametrize("record", [{"n": 2**60}, {"n": 10**5_000}, {"\ud800": "\udfff"}, orjson.loads("[" * 900 + "]" * 900), "x", None])

@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 LATER = "2026-01-01 00:00:00 +00:00"
 NEWS, GONE = 7, 8
 TAKEN_OFF = {(str(NEWS), "contact", name) for name in ("u-stays", "u-parted-1")}  # by a person
+LEAVE = ("campaign", "catalogItem", "customEvent", "subscriptionEvent")
 
 
 def on(user_id: str, *lists: int, **fields) -> dict:
@@ -135,7 +136,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
         source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
         try:
             with engagement_on(source, work, departed="deactivate") as (engagement, cast, servers):
-                yield play(Played(engagement, cast, servers, leave=()))
+                yield play(Played(engagement, cast, servers, LEAVE))
         finally:
             database.empty()
 

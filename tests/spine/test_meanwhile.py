@@ -27,6 +27,7 @@ from tests.spine.test_second_run import SELLER, edit
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 AGAIN, AWAY = f"{NEWS}:u-listed-again", f"{NEWS}:u-listed"
 AT_ONCE = (Phase.Kind.ROWS, *unlinked.KINDS)  # kinds of what isn't done late
+LEAVE = ("campaign", "catalogItem", "subscriptionEvent")
 PEOPLE = ("u-renamed", "u-open", "u-unmarked", "u-removed", "u-removed-later", "u-listed", "u-listed-again")
 
 
@@ -46,7 +47,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
         source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
         try:
             with engagement_on(source, work) as (engagement, cast, servers):
-                yield play(Played(engagement, cast, servers, leave=()))
+                yield play(Played(engagement, cast, servers, LEAVE))
         finally:
             database.empty()
 
