@@ -24,9 +24,9 @@ from workbench.pipeline import tasks as pipeline_tasks
 from workbench.pipeline.models import Step
 
 HELD = (Chunk.State.LEASED, Chunk.State.CHECKING)
-REFUSED_S = 0.1  # for which a worker asks in vain
-ANSWER_MS = 300  # until a request that isn't left hanging is answered: longer than it takes to see that it came
-LOCKED_S = 0.3  # how long the workers wait for a locked database
+REFUSED_S = 0.05  # for which a worker asks in vain
+ANSWER_MS = 500  # until a request that isn't left hanging is answered: longer than it takes to see that it came
+LOCKED_S = 0.2  # how long the workers wait for a locked database
 WORKER, DESTINATION, UNDONE, DATABASE = "worker", "destination", "destination, before the work", "database"
 SEEN_BY: Mapping[str, dict[str, Any]] = {
     WORKER: {"do": "hang"}, DESTINATION: {"do": "hang"}, UNDONE: {"do": "delay", "ms": 10_000}, DATABASE: {"do": "delay", "ms": ANSWER_MS},
@@ -57,10 +57,10 @@ def batched(within: str, *what: str, **request: Any) -> Blows:
 
 
 def database_gone() -> None:
-    """All other connections to the database are dropped; an embedded one is locked for longer than the workers wait for it."""
+    """All other connections to the database are dropped; an embedded one is locked until a worker can't give back a chunk either."""
     if connection.vendor == "sqlite":
         with transaction.atomic():  # takes the write lock
-            time.sleep(ANSWER_MS / 1000 + LOCKED_S + 0.2)
+            time.sleep(ANSWER_MS / 1000 + 4 * LOCKED_S + 0.1)
         return
     with connection.cursor() as cursor:
         others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -94,6 +94,7 @@ class Stage:
     kills: int = 0
     unmet: list[Blows] = field(default_factory=list)  # those that no request met
     differences: list[tuple[str, str]] = field(default_factory=list)  # table and row id
+    settled: list[tuple[Any, Any]] = field(default_factory=list)  # phases of which something else became, undisturbed and here
     in_flight: Counter[Chunk] = field(default_factory=Counter)  # at how many blows a worker was at the chunk
     again: dict[Chunk, int] = field(default_factory=dict)  # how much more often than undisturbed each was taken
     twice: Counter[str] = field(default_factory=Counter)  # table -> how many more rows than undisturbed were written

@@ -4,9 +4,11 @@ import pyarrow as pa
 import pytest
 
 from connectors.store import database
-from loads.staging.deciding import judge
+from loads.models import Run
+from loads.staging.context import StagingContext
+from loads.staging.deciding import _answers, judge
 from mapping.people import KEYS
-from mapping.quality.remedies import digest
+from mapping.quality.remedies import CONTACT, LEAD, digest
 
 MATRIX = {"customer": "contact", "subscriber": "lead", "dormant": "review", "bot": "skip"}
 OWNERS = ("", "ada@northwind.example")
@@ -98,3 +100,10 @@ def test_records_with_one_id_are_not_taken_for_several_people_whatever_somebody_
 )
 def test_who_was_left_to_somebody_goes_where_they_said_and_nobody_else_does(fields, answer, found):
     assert judged(key(1, **fields), **{f"said_{answer}": "u-1"}) == [found]
+
+
+def test_answers_about_an_object_that_the_plan_leaves_out_are_passed_over():
+    context = StagingContext(Run(), None, "tests", lambda: None)
+    given = [{"object_name": name, "choice": choice, "records": [name]} for name, choice in (("user", CONTACT), ("left out", LEAD))]
+    vars(context)["contents"] = {"maps": {"objects": {"user": {"kind": "person"}}}, "quality": {"remedies": given}}
+    assert _answers(context) == {CONTACT: ["user"]}
