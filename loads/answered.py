@@ -1,8 +1,7 @@
 """By which answers about records rows were staged: none is sent by one that was changed or taken back since."""
 
 from collections.abc import Iterable, Iterator, Sequence
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from connectors import store
 from connectors.store import batched
@@ -12,6 +11,9 @@ from mapping.models import Remedy
 from mapping.quality.remedies import QUESTION_OF, WHICH
 from workbench.engagements.models import Environment
 
+if TYPE_CHECKING:
+    import duckdb
+
 KIND = "answered"  # of the files: row_id, source_id (of the record that was asked about), choice, named
 CHANGED = "answer.changed"
 TOGETHER = 500
@@ -19,7 +21,7 @@ TOGETHER = 500
 Told = tuple[str, str, str, str]  # a row of such a file
 
 
-def keep(con: duckdb.DuckDBPyConnection, run: Run, object_name: str, query: str) -> None:
+def keep(con: "duckdb.DuckDBPyConnection", run: Run, object_name: str, query: str) -> None:
     """Keep what a query finds: the rows of an object that are as they are by an answer. In place of what was kept before."""
     path = staged.part(run, object_name, KIND, 0)
     path.unlink(missing_ok=True)

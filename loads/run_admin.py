@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -230,8 +230,7 @@ def run_page(run: Run, request: HttpRequest) -> dict[str, Any]:
         "tuning": users_content(run),
         "calls": _calls(phases),
         "requests": requests_of_a_day(run) if going or run.resume_at else None,
-        "can_roll_back": can_roll_back(run),
-        "taken_back_by": run.taken_back_by,
+        **_taking_back(run),
         "can_resume": can_resume(run) and run.state != Run.State.DONE and bool(progress.standstill(run, now)),
         "took": progress.shown_seconds((run.finished_at - run.started_at).total_seconds()) if run.started_at and run.finished_at else "",
         "balanced": sum(item.phase.balanced for item in phases),
@@ -263,6 +262,13 @@ def _of_sample(run: Run) -> QuerySet[VerifiedRow]:
 def can_roll_back(run: Run) -> bool:
     """Whether something of a load was sent and it is at rest."""
     return not run.is_rollback and run.state in (*Run.FINISHED, Run.State.PAUSED) and quality.has_begun(run)
+
+
+def _taking_back(run: Run) -> dict[str, Any]:
+    """Whether a load may be rolled back; the rollback that took it back whole, and how many rows that one left."""
+    back = run.taken_back_by
+    left = back.phases.aggregate(left=Sum(F("kept") + F("refused")))["left"] or 0 if back else 0
+    return {"can_roll_back": can_roll_back(run) and (back is None or left > 0), "taken_back_by": back, "left": left}
 
 
 def can_resume(run: Run) -> bool:

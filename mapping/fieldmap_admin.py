@@ -94,9 +94,7 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
 
     plan_part = "maps"
     form = FieldMapForm
-    list_display = (
-        "shown_source", "shown_target", "transform", "shown_state", "shown_score", "shown_reason", "fill_bar", "samples", "decided",
-    )  # fmt: skip
+    list_display = ("shown_source", "shown_target", "shown_state", "shown_reason", "fill_bar", "decided")
     list_filter = (EngagementFilter, "state", "object_name", "table", "transform")
     list_filter_submit = True
     list_fullwidth = True
@@ -207,32 +205,28 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
         one = "back" in request.POST and len(ids) == 1
         return redirect(reverse("admin:mapping_fieldmap_change", args=ids) if one else reverse("admin:mapping_fieldmap_changelist"))
 
-    @display(description="source field", ordering="source")
-    def shown_source(self, row: FieldMap) -> str:
-        """Object and field."""
-        return format_html("{}.<wbr>{}", row.object_name, row.source)
+    @display(description="source field", ordering="source", header=True)
+    def shown_source(self, row: FieldMap) -> tuple[str, str]:
+        """Object and field, and beneath it its commonest values, from the profile."""
+        return format_html("{}.<wbr>{}", row.object_name, row.source), shown_samples(vars(row)["profile_top"] or [])
 
     @display(description="destination", ordering="column", header=True)
     def shown_target(self, row: FieldMap) -> tuple[str, str]:
-        """Table and column, and beneath it whether it is made new and what the offer called it."""
+        """Table and column, and beneath it the transform, whether it is made new and what the offer called it."""
         target = f"{row.table}.{row.column}" if row.column else "no column"
         new = f"new {row.new_column.get('kind', '')} column" if row.new_column else ""
-        return target, " · ".join(filter(None, (new, f"offer: {row.alias}" if row.alias else "")))
+        return target, " · ".join(filter(None, (row.transform, new, f"offer: {row.alias}" if row.alias else "")))
 
     @display(description="state", label=LABELS, ordering="state")
     def shown_state(self, row: FieldMap) -> tuple[str, str]:
         """State, coloured."""
         return row.state, row.get_state_display()
 
-    @display(description="score", ordering="score")
-    def shown_score(self, row: FieldMap) -> str:
-        """The chance that the proposed column is right."""
-        return "–" if row.score is None else percent(row.score)
-
-    @display(description="reason")
-    def shown_reason(self, row: FieldMap) -> str:
-        """Why, not longer than a few lines; the map's own page has all of it."""
-        return row.reason if len(row.reason) <= LONGEST else f"{row.reason[: LONGEST - 1]}…"
+    @display(description="score and reason", ordering="score", header=True)
+    def shown_reason(self, row: FieldMap) -> tuple[str, str]:
+        """The chance that the proposed column is right, and why, not longer than a few lines; the map's own page has all of it."""
+        reason = row.reason if len(row.reason) <= LONGEST else f"{row.reason[: LONGEST - 1]}…"
+        return ("" if row.score is None else percent(row.score)), reason
 
     @display(description="decided", ordering="decided_at")
     def decided(self, row: FieldMap) -> str:
@@ -250,8 +244,3 @@ class FieldMapAdmin(WorkshopPages, PlanRowAdmin):
             return "not profiled"
         share = profile["profile_filled"] / profile["profile_rows"]
         return bar(share, percent(share))
-
-    @display(description="commonest values")
-    def samples(self, row: FieldMap) -> str:
-        """Values from the profile."""
-        return shown_samples(vars(row)["profile_top"] or [])

@@ -1,6 +1,7 @@
 """The plan's gates: what must be confirmed, answered and signed before extraction, provisioning and loading."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from django.db.models import Q, QuerySet
 
@@ -10,7 +11,7 @@ from mapping.models import DiscoveryFinding, OwnerMatch
 from mapping.owners.models import ACTIVITIES
 from mapping.workshop import completeness
 from workbench.engagements import signoffs
-from workbench.engagements.gates import ACTIONS, Check, gate
+from workbench.engagements.gates import ACTIONS, gate
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
 
 SHOWN = 20  # owners that a closed gate names
@@ -47,17 +48,10 @@ def findings_mended(engagement: Engagement, environment: Environment | None) -> 
         yield f"{finding.check_name}: {finding.evidence} {finding.remedy} Then start the discovery again.", Role.ENGINEER
 
 
-def decisions_taken(action: str) -> Check:
-    """The gate of an action for decisions that findings ask for: where one matters for the action, it waits for it."""
-
-    def check(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
-        yield from gating.missing(action, engagement, environment)
-
-    return check
-
-
+# Where a decision that findings ask for matters for an action, that waits for it, and for what was decided to be done.
 for _action in ACTIONS:
-    gate(f"decisions before {_action}", _action)(decisions_taken(_action))
+    gate(f"decisions before {_action}", _action)(partial(gating.undecided, _action))
+    gate(f"deeds before {_action}", _action)(partial(gating.to_do, _action))
 
 
 @gate("quiet load adds up", "load")

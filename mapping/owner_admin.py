@@ -78,7 +78,7 @@ class OwnerMatchAdmin(PlanRowAdmin):
 
     plan_part = "owners"
     form = OwnerMatchForm
-    list_display = ("shown_owner", "engagement", "records", "shown_state", "remark", "kind", "answer", "asked_of")
+    list_display = ("shown_owner", "engagement", "records", "shown_state", "kind", "answer", "asked_of")
     list_display_links = ("shown_owner",)
     list_editable = ("kind", "answer")
     list_filter = (EngagementFilter, OwnerStateFilter, "kind", ("assignee", admin.RelatedOnlyFieldListFilter))
@@ -222,21 +222,17 @@ class OwnerMatchAdmin(PlanRowAdmin):
     def _back(self, request: HttpRequest) -> HttpResponse:
         return redirect(reverse("admin:mapping_ownermatch_changelist"))
 
-    @display(description="source owner", ordering="source_owner")
-    def shown_owner(self, match: OwnerMatch) -> str:
-        """The owner at the source."""
-        return match.shown
+    @display(description="source owner", ordering="source_owner", header=True)
+    def shown_owner(self, match: OwnerMatch) -> tuple[str, str]:
+        """The owner at the source; beneath, where an answer fails and why, or of an owner without one, whose names are likest."""
+        found = getattr(match, "likest", None)
+        remark = f"Perhaps {found[0]} ({found[1]} % alike)" if found else format_html_join("; ", "{}: {}", match.problems.items())
+        return match.shown, remark
 
     @display(description="state", label={"open": "warning", "problem": "danger", "answered": "success"})
     def shown_state(self, match: OwnerMatch) -> tuple[str, str]:
         """State, coloured."""
         return match.state.value, str(match.state.label)
-
-    @display(description="remark")
-    def remark(self, match: OwnerMatch) -> str:
-        """Where an answer fails and why; of an owner without one, whose names are likest."""
-        found = getattr(match, "likest", None)
-        return f"Perhaps {found[0]} ({found[1]} % alike)" if found else format_html_join("; ", "{}: {}", match.problems.items())
 
     @display(description="asked of", ordering="due_on")
     def asked_of(self, match: OwnerMatch) -> str:

@@ -66,9 +66,11 @@ def require_as_shown(chosen: QuerySet[Conflict], how: str, shown: str) -> None:
 def decide_all(engagement: Engagement, chosen: QuerySet[Conflict], how: str, *, user: User, comment: str = "") -> int | None:
     """As `decide_many`; None where they are so many that workers do it, a step for each environment, which tells how far it is.
 
-    Raises also what beginning a step raises.
+    Raises also what beginning a step raises; decisions are taken back only while no workers decide.
     """
     _require_role(engagement, user)
+    if how == TAKE_BACK:
+        background.require_none(STEP, engagement)
     wanted = reach(chosen, how).filter(environment__engagement=engagement).order_by()
     if wanted.count() <= IN_REQUEST:
         return decide_many(engagement, chosen, how, user=user, comment=comment)

@@ -171,7 +171,8 @@ def answer(run: Run, group: Group, answers: Mapping[int, tuple[str, str]], *, us
 
 @transaction.atomic
 def take_back(run: Run, group: Group, *, user: User) -> int:
-    """Forget the remedies of a group's records."""
+    """Forget the remedies of a group's records. Raises a WorkbenchError while workers give records of the engagement theirs."""
+    background.require_none(STEP, run.engagement)
     of_group = groups.entries(run, [group.place]).values_list("object_name", "source_id")
     records, place = of_group.iterator(chunk_size=2_000), {"code": group.code, "environment": run.environment.kind}
     count = remedies.take_back(run.engagement, records, user=user, subject=subject_of(run, group), **place)

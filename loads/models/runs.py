@@ -126,8 +126,8 @@ class Run(models.Model):
 
     @property
     def taken_back_by(self) -> "Run | None":
-        """The rollback that took the whole run back, but for what it kept; None while there is none."""
-        return next((run for run in self.rollbacks.filter(state=Run.State.DONE).order_by("pk") if not run.scope), None)
+        """The newest rollback that took the whole run back, but for what it kept; None while there is none."""
+        return next((run for run in self.rollbacks.filter(state=Run.State.DONE).order_by("-pk") if not run.scope), None)
 
 
 class Phase(models.Model):

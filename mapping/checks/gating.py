@@ -7,21 +7,28 @@ from django.db.models import Q
 
 from mapping.checks import registry
 from mapping.checks.deciding import choice_of
+from mapping.checks.keeping import OFF
 from mapping.models import DiscoveryFinding
-from workbench.engagements.models import Engagement, Environment
+from workbench.engagements.models import Engagement, Environment, Role
 
 NAMED = 3
+SWITCHING = "An engineer does so on the engagement's page, or notes among the findings that it was done by hand."
 READ = ("check_name", "subject", "decision", "gone_at", "off_at", "back_at")  # of many findings only what the sentences need
 
 
-def missing(action: str, engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
-    """(sentence, role to move) per check whose decisions the step waits for, and per check of which something is still to be done."""
+def undecided(action: str, engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """(sentence, role to move) per check whose decisions the step waits for."""
     for check, rows in waiting(action, engagement, environment):
-        decision = check.decision
-        if undecided := [row for row in rows if not row.decision]:
-            yield f"{check.title}: {_counted(undecided)} {decision.question}", decision.who
+        if found := [row for row in rows if not row.decision]:
+            yield f"{check.title}: {_counted(found)} {check.decision.question}", check.decision.who
+
+
+def to_do(action: str, engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """(sentence, role to move) per check of which something that was decided is still to be done: who decided it, but engineers switch."""
+    for check, rows in waiting(action, engagement, environment):
         for answer, held in _by_answer([row for row in rows if row.decision]):
-            yield f"{check.title}: {_counted(held, answer.label.lower())} {answer.means}", decision.who
+            says = f"{check.title}: {_counted(held, answer.label.lower())} {answer.means}"
+            yield (f"{says} {SWITCHING}", Role.ENGINEER) if answer.name == OFF else (says, check.decision.who)
 
 
 def waiting(

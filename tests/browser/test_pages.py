@@ -3,13 +3,14 @@
 import uuid
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from connectors.base import Finding
 from loads.delta.models import Conflict
 from mapping import plan
 from mapping.checks.keeping import keep
-from mapping.models import EventType, FieldMap, SplitRule
+from mapping.models import EventType, FieldMap, OwnerMatch, SplitRule
 from reports.book import Book, Column, PageOf, Part, Table
 from reports.documents import write_book, write_json
 from tests.pages import cast
@@ -91,6 +92,19 @@ def test_an_edited_row_with_a_long_id_and_long_values_is_decided_without_scrolli
     page.get_by_role("radiogroup", name=field["column"]).get_by_label("Keep").check()
     page.get_by_role("button", name="Decide").click()
     expect(page.get_by_text("The next run takes it")).to_be_visible()
+
+
+def test_owners_and_field_maps_with_long_names_are_read_without_scrolling_sideways(northwind, people, signed_in):
+    problems = dict.fromkeys(("sandbox", "production"), "There is no enabled user of that name.")
+    answered = {"kind": "user", "answer": "b@corp.example", "assignee": people.engineer, "due_on": "2026-05-12", "problems": problems}
+    OwnerMatch.objects.create(engagement=northwind, source_owner=f"{'w' * 60}@corp.example", records=1_000, **answered)
+    decided = {"decided_by": str(people.engineer), "decided_at": timezone.now()}
+    cast.make_field_map(northwind, "w" * 60, alias="An offer's words", score=0.9, transform="multichoice", reason="Alike. " * 30, **decided)
+    page = signed_in(people.engineer, width=1280)
+    for listed in ("ownermatch", "fieldmap"):
+        page.goto(f"/admin/mapping/{listed}/?engagement={northwind.pk}")
+        expect(page.locator("#result_list")).to_contain_text("w" * 60)
+        assert page.evaluate("(table => table.scrollWidth - table.parentElement.clientWidth)(document.querySelector('#result_list'))") <= 0
 
 
 def test_the_dynamics_admin_decides_about_findings_on_a_phone(northwind, people, signed_in):

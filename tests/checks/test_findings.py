@@ -87,28 +87,28 @@ def test_an_undecided_finding_closes_production_in_words_and_only_shows_in_the_s
     sandbox = northwind.environments.get(kind="sandbox")
     for environment in (sandbox, production):
         found(northwind, environment, bell("a"), bell("b"), bell("c"), bell("d"))
-    said = list(gating.missing("load", northwind, production))
+    said = list(gating.undecided("load", northwind, production))
     assert said == [("Bells: 4 undecided: a, b, c and 1 more. Shall it ring?", "dynamics_admin")]
     assert said[0][0] in [one.says for one in gates.missing("load", northwind, production)]
-    assert list(gating.missing("load", northwind, sandbox)) == []
+    assert list(gating.undecided("load", northwind, sandbox)) == []
     assert [len(rows) for _, rows in gating.waiting("load", northwind, sandbox, anyhow=True)] == [4]
     answer(people, DiscoveryFinding.objects.filter(environment=production), "run")
-    assert list(gating.missing("load", northwind, production)) == []
+    assert list(gating.undecided("load", northwind, production)) == []
 
 
 def test_what_is_to_be_off_keeps_production_closed_until_it_is_off_and_again_when_it_is_back(northwind, people, production):
     answer(people, found(northwind, production, bell("big")).values(), "off")
-    assert list(gating.missing("load", northwind, production)) == [
-        ("Bells: 1 still to do (off for the window): big. It is switched off.", "dynamics_admin")
+    assert list(gating.to_do("load", northwind, production)) == [
+        (f"Bells: 1 still to do (off for the window): big. It is switched off. {gating.SWITCHING}", "engineer")
     ]
     row = found(northwind, production)["big"]  # a new look no longer finds it: it is off
     assert row.gone_at
-    assert list(gating.missing("load", northwind, production)) == []
+    assert list(gating.to_do("load", northwind, production)) == []
     DiscoveryFinding.objects.update(off_at=row.gone_at)
     row = found(northwind, production, bell("big"))["big"]
     assert row.gone_at is None
     assert row.back_at
-    assert len(list(gating.missing("load", northwind, production))) == 1
+    assert len(list(gating.to_do("load", northwind, production))) == 1
 
 
 def test_many_are_decided_at_once_with_one_entry_of_the_history_that_names_each(northwind, people, production):

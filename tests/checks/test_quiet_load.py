@@ -64,21 +64,21 @@ def test_a_check_that_lacks_a_privilege_is_a_finding_and_the_others_go_on(produc
     assert "prvReadSLA" in said.remedy
     assert found["quiet_slas:First contact within four hours (lead)"].decision == "off"
     assert found["quiet_sequences:New webinar leads"].decision == "off"
-    assert any("not looked at" in words for words, _ in gating.missing("load", production.engagement, production))
+    assert any("not looked at" in words for words, _ in gating.undecided("load", production.engagement, production))
 
 
 def test_production_waits_for_the_decisions_and_for_what_is_to_be_off(production):
     look(production)
-    words = " ".join(said for said, _ in gating.missing("load", production.engagement, production))
+    words = " ".join(said for said, _ in gating.undecided("load", production.engagement, production))
     assert "Plug-in steps: " in words
     assert "undecided" in words
     answer(production)
-    words = [said for said, _ in gating.missing("load", production.engagement, production)]
+    words = [said for said, _ in gating.to_do("load", production.engagement, production)]
     assert len(words) == 6
     assert all("still to do (off for the window)" in said for said in words)
     came = switching.switch_off(production, actor="engineer")
     assert (len(came.done), came.by_hand, came.refused) == (7, [], {})
-    assert list(gating.missing("load", production.engagement, production)) == []
+    assert list(gating.to_do("load", production.engagement, production)) == []
     found = look(production)  # off is what a new look finds, too
     assert found["quiet_slas:First contact within four hours (lead)"].gone_at
     came = switching.put_back(production, actor="engineer")
@@ -133,4 +133,4 @@ def test_a_flow_is_switched_by_hand_and_a_person_says_so(production):
     came = switching.switch_off(production, actor="engineer")
     assert (came.done, len(came.by_hand)) == ([], 3)
     assert switching.note(came.by_hand, "off", actor="approver") == 3
-    assert not [said for said, _ in gating.missing("load", production.engagement, production) if said.startswith("Cloud flows")]
+    assert not [said for said, _ in gating.to_do("load", production.engagement, production) if said.startswith("Cloud flows")]

@@ -57,7 +57,7 @@ def test_fields_that_under_one_in_twenty_fills_are_asked_about_unless_rules_read
 
 
 def test_the_load_waits_for_the_customer_in_the_sandbox_too_and_nobody_else_may_answer(northwind, people):
-    said = list(gating.missing("load", northwind, northwind.environments.get(kind="sandbox")))
+    said = list(gating.undecided("load", northwind, northwind.environments.get(kind="sandbox")))
     [fields] = [one for one in said if one[0].startswith("Fields that few records fill: 3 undecided: user.faxNumber")]
     assert fields[1] == "approver"
     with pytest.raises(MayNotDecide):

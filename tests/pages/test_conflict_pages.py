@@ -14,8 +14,9 @@ from loads.delta.models import Conflict, Departed
 from loads.models import LedgerEntry, Phase
 from tests.pages import cast
 from workbench.engagements.models import AuditEntry
-from workbench.pipeline import tasks
+from workbench.pipeline import deciding, leases, tasks
 from workbench.pipeline.models import Step
+from workbench.pipeline.work import go_on, started
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/loads/conflict/"
@@ -106,11 +107,29 @@ def test_workers_decide_about_many_rows_but_those_about_which_somebody_decided_m
     step = Step.objects.get(name=Step.Name.DECIDE)
     assert len(step.kept["asked"]["ranges"]) == 2
     conflicts.decide(several[1], {"firstname": "keep"}, user=people.engineer)
+    refused = client.post(LIST, {"action": "take_back_selected", "_selected_action": [several[1].pk]}, follow=True)
+    assert "a step that is under way would undo this" in refused.content.decode()
     tasks.carry_out(step.pk)
     step.refresh_from_db()
     assert (step.state, step.progress) == ("done", "5 of 6 rows")
     choices = {one.source_id: set(one.choices.values()) for one in Conflict.objects.filter(state="decided")}
     assert choices == {one.source_id: {"keep" if one == several[1] else "overwrite"} for one in several}
+
+
+def test_a_batch_whose_worker_lost_the_step_is_decided_and_counted_once(run, people, monkeypatch):
+    for name, few in (("AT_ONCE", 2), ("IN_REQUEST", 1)):
+        monkeypatch.setattr(conflicts, name, few)
+    several = [make_conflict(run, f"u-{number}", OURS) for number in range(3)]
+    conflicts.decide_all(run.engagement, Conflict.objects.all(), "overwrite", user=people.engineer)
+    step = leases.take(Step.objects.get(name=Step.Name.DECIDE).pk, "silent")
+    Step.objects.update(state="queued", worker="")  # another worker may take it up
+    with pytest.raises(leases.LeaseLost):
+        go_on(started(step), deciding.parts(step))
+    assert not Conflict.objects.filter(state="decided").exists()
+    tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    assert (step.state, step.progress) == ("done", "3 of 3 rows")
+    assert set(Conflict.objects.filter(state="decided")) == set(several)
 
 
 def test_a_decision_is_taken_back_until_a_run_took_it(client, run):

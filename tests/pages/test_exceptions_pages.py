@@ -5,11 +5,14 @@ import uuid
 import pytest
 from django.urls import reverse
 
-from loads.desk import groups
+from loads.desk import groups, remedying
 from mapping import plan
 from mapping.models import Remedy
 from tests.pages import cast
 from workbench.engagements.models import AuditEntry
+from workbench.pipeline import answering, leases, tasks
+from workbench.pipeline.models import Step
+from workbench.pipeline.work import go_on, started
 
 pytestmark = pytest.mark.django_db
 TOO_LONG = {
@@ -80,6 +83,28 @@ def test_a_remedy_shows_its_scope_then_becomes_part_of_the_plan_and_can_be_taken
     assert "3 given" in client.get(desk(run)).content.decode()
     client.post(group_page(run), {"take_back": "1"})
     assert "remedies" not in plan.current(northwind)["quality"].content
+
+
+def test_a_remedy_that_workers_give_is_given_and_told_once_and_not_taken_back_meanwhile(client, run, monkeypatch):
+    monkeypatch.setattr(remedying, "AT_ONCE", 2)
+    monkeypatch.setattr(remedying, "TOGETHER", 2)
+    refuse(run, 3)
+    client.post(group_page(run), {"remedy": "truncate"})
+    said = client.post(group_page(run), {"take_back": "1"}).content.decode()
+    assert "Answers for many records: a step that is under way would undo this." in said
+    step = leases.take(Step.objects.get(name=Step.Name.ANSWER).pk, "silent")
+    Step.objects.update(state="queued", worker="")  # another worker may take it up
+    with pytest.raises(leases.LeaseLost):
+        go_on(started(step), answering.parts(step))
+    assert not Remedy.objects.exists()
+    tasks.carry_out(step.pk)
+    Step.objects.update(state="queued", worker="", done=["records"])  # as where a worker ends before it says that it is done
+    tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    assert (step.state, step.progress) == ("done", "3 records have it")
+    assert AuditEntry.objects.filter(action="gave remedies").count() == 1
+    client.post(group_page(run), {"take_back": "1"})
+    assert not Remedy.objects.exists()
 
 
 def test_a_re_run_shows_what_it_sends_and_what_keeps_it_closed(client, run):

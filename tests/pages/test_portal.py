@@ -1,8 +1,10 @@
 """The portal: what a person sees is theirs, escaped, and needs no script."""
 
+import html
 from collections import Counter
 
 import pytest
+from django.urls import reverse
 
 from connectors.base import Finding
 from mapping import plan
@@ -138,6 +140,22 @@ def test_the_dynamics_admin_decides_ticked_findings_and_all_the_others_at_once(n
     decided = Counter(northwind.findings.values_list("decision", "decided_by"))
     assert decided == {("bypass", str(people.admin)): 39, ("off", str(people.admin)): 1}
     assert "Every decision is taken" in client.get(page).content.decode()
+    front = client.get(f"/engagements/{northwind.slug}/").content.decode()
+    assert "1 still to do (off for the window): Step 3." in front
+    assert "Engineer's move" in html.unescape(front)
+    assert "still to do" not in front.partition("Where it stands")[0]  # not asked of who can't press the button
+    cockpit = reverse("admin:engagements_engagement_change", args=[northwind.pk])
+    assert '<a class="mw-link" href="#decisions">Plug-in steps: 1 still to do' in as_user(people.engineer).get(cockpit).content.decode()
+
+
+def test_what_was_decided_to_be_done_is_asked_of_who_decided_it(northwind, people, as_user):
+    made = [Finding("drift", "warning", "Sandbox only.", subject="mwb_tier")]
+    keep(northwind, northwind.environments.get(kind="production"), made, actor="discovery")
+    client, page = as_user(people.admin), f"/engagements/{northwind.slug}/"
+    client.post(f"{page}decisions/", {"check": "drift", "keys": ["drift:mwb_tier"], "decision": "align"})
+    asked = f'<a href="{page}decisions/?show=all">Differences: 1 still to do (align the environments): mwb_tier.'
+    assert asked in client.get(page).content.decode()
+    assert asked not in as_user(people.approver).get(page).content.decode()
 
 
 @pytest.mark.parametrize(("role", "status"), [("approver", 403), ("viewer", 403), ("engineer", 403)])

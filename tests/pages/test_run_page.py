@@ -247,6 +247,17 @@ def test_a_run_that_was_taken_back_says_so_and_does_not_speak_of_reading_it_back
     assert "verify" not in texts["press"]
 
 
+@pytest.mark.parametrize(("kept", "offers", "says"), [(0, False, "there is nothing more to roll back"), (2, True, "which left 2 rows")])
+def test_a_run_is_rolled_back_again_only_where_the_rollback_left_something(client, run, kept, offers, says):
+    Run.objects.filter(pk=run.pk).update(state="done")
+    cast.make_chunks(run.phases.first(), 1, 0)
+    back = {"kind": "rollback", "undoes": run, "state": "done"}
+    back = Run.objects.create(engagement=run.engagement, environment=run.environment, requested_by=run.requested_by, **back)
+    cast.make_phase(back, 1, "company", "account", planned=3, removed=3 - kept, kept=kept)
+    shown = client.get(reverse("admin:loads_run_change", args=[run.pk])).content.decode()
+    assert ("Roll back…" in shown, says in shown) == (offers, True)
+
+
 def test_the_page_shows_reconciliation_exceptions_and_the_sample(client, run):
     cast.make_exception(run, "u-1")
     cast.make_exception(run, "u-2")

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from django.contrib.auth.models import User
 
-from workbench.engagements.models import Environment
+from workbench.engagements.models import Engagement, Environment
 
 
 class Begin(Protocol):
@@ -15,15 +15,28 @@ class Begin(Protocol):
         """name: of the step. asked: as JSON, what its parts work from."""
 
 
-_registered: list[Begin] = []
+class RequireNone(Protocol):
+    """Raises a WorkbenchError while such work is under way; none begins before the transaction that it is called in ends."""
+
+    def __call__(self, name: str, engagement: Engagement) -> None:
+        """name: of the step."""
 
 
-def register(begin: Begin) -> None:
-    """Say who has such work carried out."""
-    _registered[:] = [begin]
+_registered: list[tuple[Begin, RequireNone]] = []
+
+
+def register(begin: Begin, require_none: RequireNone) -> None:
+    """Say who has such work carried out, and tells whether it is."""
+    _registered[:] = [(begin, require_none)]
 
 
 def begin(name: str, environment: Environment, asked: Mapping[str, Any], *, user: User) -> None:
     """Ask for the work; see `Begin`."""
-    [registered] = _registered
+    [(registered, _)] = _registered
     registered(name, environment, asked, user=user)
+
+
+def require_none(name: str, engagement: Engagement) -> None:
+    """Refuse what the work would undo; see `RequireNone`."""
+    [(_, registered)] = _registered
+    registered(name, engagement)

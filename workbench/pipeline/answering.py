@@ -3,6 +3,7 @@
 import time
 
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from loads.desk import groups, remedying
 from loads.desk.groups import Group
@@ -39,8 +40,10 @@ def _give(work: Work) -> bool:
         some = remedying.some_of_group(run, group, asked["choice"], asked["value"], after=work.kept.get("after", 0))
         if not some.entries:
             return True
-        count = remedying.keep(run, some.given, by=work.actor, but_since=work.step.queued_at)
-        work.keep(after=some.entries[-1].pk, records=work.kept.get("records", 0) + count, seen=work.kept.get("seen", 0) + len(some.entries))
+        with transaction.atomic():  # the answers and how far it is: both stand, or neither
+            count = remedying.keep(run, some.given, by=work.actor, but_since=work.step.queued_at)
+            seen = work.kept.get("seen", 0) + len(some.entries)
+            work.keep(after=some.entries[-1].pk, records=work.kept.get("records", 0) + count, seen=seen)
         work.progress(f"{work.kept['seen']:,} of {group.records:,} records")
         if time.monotonic() >= work.time.until:
             return False
@@ -49,5 +52,9 @@ def _give(work: Work) -> bool:
 def _confirm(work: Work) -> None:
     asked, (run, group) = work.kept["asked"], _asked(work)
     user, count = User.objects.get(pk=asked["user"]), work.kept.get("records", 0)
-    remedying.confirm(run, group, {ROW if asked["choice"] in PICKED else asked["choice"]: count}, user=user, comment=asked["comment"])
+    counts = {ROW if asked["choice"] in PICKED else asked["choice"]: count}
+    if not work.kept.get("confirmed"):
+        with transaction.atomic():
+            remedying.confirm(run, group, counts, user=user, comment=asked["comment"])
+            work.keep(confirmed=True)
     work.progress(f"{count:,} record{'s have' if count != 1 else ' has'} it")

@@ -31,7 +31,7 @@ class PipelineConfig(AppConfig):
         from workbench.engagements import background
         from workbench.engagements.models import SignOff
 
-        background.register(begin)
+        background.register(begin, require_none)
         post_migrate.connect(look_every_minute, sender=self, dispatch_uid="look for what fell silent")
         measured.connect(report_quality, weak=False, dispatch_uid="data quality of the run")
         run_stands.connect(report, weak=False, dispatch_uid="reconciliation of the run so far")
@@ -48,6 +48,13 @@ def begin(name: str, environment: Any, asked: Any, *, user: Any) -> None:
     from workbench.pipeline import steps  # needs the models loaded
 
     steps.begin(name, environment, asked, user=user)
+
+
+def require_none(name: str, engagement: Any) -> None:
+    """Refuse what such a step would undo while it is under way."""
+    from workbench.pipeline import steps  # needs the models loaded
+
+    steps.require_none(name, engagement)
 
 
 def look_every_minute(sender: object, **kwargs: object) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Q
 
 from connectors.store import batched
@@ -24,8 +25,9 @@ def _decide(work: Work) -> bool:
     for ids in batched(_ids(asked["ranges"], work.kept.get("after", 0)), conflicts.AT_ONCE):
         since = Q(decided_at__gt=work.step.queued_at)
         chosen = Conflict.objects.filter(pk__in=ids).exclude(since)
-        decided += conflicts.decide_many(work.step.engagement, chosen, asked["how"], user=user, comment=asked["comment"])
-        work.keep(after=ids[-1], decided=decided)
+        with transaction.atomic():  # the decisions and how far it is: both stand, or neither
+            decided += conflicts.decide_many(work.step.engagement, chosen, asked["how"], user=user, comment=asked["comment"])
+            work.keep(after=ids[-1], decided=decided)
         work.progress(f"{decided:,} of {asked['rows']:,} rows")
         if time.monotonic() >= work.time.until and ids[-1] < asked["ranges"][-1][1]:
             return False

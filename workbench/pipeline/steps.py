@@ -85,6 +85,15 @@ def begin(name: str, environment: Environment, asked: Mapping[str, Any], *, user
     transaction.on_commit(partial(async_task, CARRY_OUT, step.pk, task_name=f"{name} {engagement.slug}"))
 
 
+@transaction.atomic
+def require_none(name: str, engagement: Engagement) -> None:
+    """Raises StepOpen while such a step is under way in any environment, see `engagements.background`."""
+    Engagement.objects.select_for_update().get(pk=engagement.pk)
+    under_way = engagement.steps.filter(name=name, state__in=UNDER_WAY).first()
+    if under_way:
+        raise StepOpen(f"{under_way.get_name_display()}: a step that is under way would undo this.")
+
+
 def want_documents(engagement: Engagement, environment: Environment | None, *, by: str) -> None:
     """Queue the writing of what `handoff.at_once` writes; once while one is queued."""
     wanted = {"engagement": engagement, "environment": environment, "name": Step.Name.DOCUMENTS}

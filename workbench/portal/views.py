@@ -37,6 +37,8 @@ ON_PAGES = {
     "losses of the sandbox accepted": "portal:losses",
     "losses of production accepted": "portal:losses",
 }
+OF_DECIDED = ("deeds before", "quiet load adds up")  # gates about what was decided already
+OF_DECISIONS = ("decisions before", *OF_DECIDED)
 OWNER_GATES = ("owners answered", "names bound")
 PER_PAGE = 20
 
@@ -80,7 +82,9 @@ def asks(engagement: Engagement, user: User, roles: set[str], stages: Sequence[S
         if stage.key in PAGES and stage.state == READY and Role.APPROVER in roles:
             found.append(Ask(ASKED[stage.key], reverse(PAGES[stage.key], args=[engagement.slug])))
         asked = [item for item in stage.missing if item.move in roles and item.move == Role.DYNAMICS_ADMIN]
-        found += [Ask(item.says) for item in asked if item.gate not in OWNER_GATES and not _on_page(item)]
+        found += [Ask(item.says) for item in asked if item.gate not in OWNER_GATES and not item.gate.startswith(OF_DECISIONS)]
+        decided = [item for item in stage.missing if item.gate.startswith(OF_DECIDED) and item.move in roles - {Role.ENGINEER}]
+        found += [Ask(item.says, f"{_decisions(engagement)}?show=all") for item in decided]
         found += _owners(engagement, asked)
         if Role.APPROVER in roles:
             on_pages = [item for item in stage.missing if item.gate in ON_PAGES]
@@ -127,11 +131,6 @@ def _held(engagement: Engagement) -> list[Ask]:
     count = asking.waiting(run) if run else 0
     said = f"{count:,} held record{'s wait' if count != 1 else ' waits'} for your answer."
     return [Ask(said, reverse("portal:held", args=[engagement.slug]))] if count else []
-
-
-def _on_page(item: Missing) -> bool:
-    """What the page of decisions says already."""
-    return item.gate.startswith("decisions before")
 
 
 def _decisions(engagement: Engagement) -> str:
