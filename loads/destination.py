@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from datetime import datetime
 from functools import cached_property
 
 from connectors.dataverse.cascades import Relation, relations
@@ -16,7 +17,7 @@ SOURCE_ID, RUN_ID = "sourceid", "runid"
 EDITOR, EDITED_ON = "_modifiedby_value", "modifiedon"
 PATIENCE_S = 40.0  # a task must end; what the service puts off for longer the next one asks for again
 KEPT_S = 300.0  # for so long what was read of a table serves the tasks of a process; a provisioning makes it void at once
-_read: dict[tuple[str, str, int, str], tuple[float, Table]] = {}
+_read: dict[tuple[str, str, datetime | None, str], tuple[float, Table]] = {}
 
 
 def page_of(environment: Environment, table: str, row_id: object) -> str:
@@ -82,10 +83,10 @@ class Destination:
         return {currency.id.lower(): currency.precision for currency in currencies(self.client)}
 
     @cached_property
-    def _schema(self) -> int:
-        """The newest schema that was provisioned here: what was read before it doesn't count."""
+    def _schema(self) -> datetime | None:
+        """When the newest schema was provisioned here: what was read before it doesn't count."""
         done = SchemaPlan.objects.filter(environment=self.environment).exclude(provisioned_at=None)
-        return done.order_by("-pk").values_list("pk", flat=True).first() or 0
+        return done.order_by("-pk").values_list("provisioned_at", flat=True).first()
 
     def table(self, name: str) -> Table:
         """The table's metadata. Raises BadInput where there is no such table."""
@@ -100,7 +101,7 @@ class Destination:
         _read[self._key(name)] = (time.monotonic() + KEPT_S, table)
         return table
 
-    def _key(self, name: str) -> tuple[str, str, int, str]:
+    def _key(self, name: str) -> tuple[str, str, datetime | None, str]:
         connection = self.environment.connection
         return connection.base_url, str(connection.settings.get("client_id")), self._schema, name
 

@@ -22,7 +22,6 @@ _ROW_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 # Codes that staging and the load give, beside those of the mapping.
 OF_THE_LOAD: dict[str, str] = {
-    "answer.changed": "The answer by which it was staged was changed or taken back before it was sent. A further run goes by what holds.",
     "cluster.last_names_differ": "Records with one e-mail address or user id have different last names; they may be two people.",
     "cluster.with_survivor": "The record was merged into another one; what the customer decided about that one holds for it too.",
     "column.business_required": "The app's forms ask for a value here; the service takes the row without one.",
@@ -111,6 +110,7 @@ OF_THE_LOAD: dict[str, str] = {
 }
 # What a further run settles; anything else that the service refuses is rejected.
 SETTLED_LATER: dict[str, str] = {
+    "answer.changed": "The answer by which it was staged was changed or taken back before it was sent. A further run goes by what holds.",
     VERSION_MISMATCH: "Someone changed the row after it was read. A further run reads it again.",
     "0x80040217": "The row, or one that it looks up to, is no longer at the destination. A further run looks again.",
     "0x80060891": "A row that it looks up to isn't at the destination. A further run looks again.",
