@@ -11,13 +11,13 @@ import pytest
 from loads import engine, quality, runs
 from loads.desk import remedying
 from loads.models import LedgerEntry, Phase, Run
-from tests import database, folders
+from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import collect, engagement_on
+from tests.playing import collect
 from tests.spine.test_exceptions_desk import refused
 from tests.spine.test_existing_rows import BO, UNIT, account, colleague, contact, row_id
 from tests.spine.test_held_records import answer, answer_all, group_of
-from tests.spine.test_load_engine import Prepared, unqueued
+from tests.spine.test_load_engine import unqueued
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
@@ -37,13 +37,8 @@ def folder(path):
 
 
 @pytest.fixture(scope="module")
-def changed(django_db_setup, django_db_blocker, tmp_path_factory):
-    with django_db_blocker.unblock():
-        try:
-            with engagement_on(folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
-                yield play(Prepared(engagement, cast, servers), cast)
-        finally:
-            database.empty()
+def changed(prepared_alone):
+    return play(prepared_alone, prepared_alone.cast)
 
 
 def play(prepared, cast):

@@ -17,12 +17,11 @@ from loads.models import LedgerEntry, Run
 from mapping import plan
 from mapping.models import Remedy
 from reports import exceptions
-from tests import database, folders
+from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import collect, engagement_on
+from tests.playing import collect
 from tests.spine.test_exceptions_desk import open_quietly, refused, sent
 from tests.spine.test_existing_rows import BO, UNIT, account, colleague, contact, lead, row_id
-from tests.spine.test_load_engine import Prepared
 from workbench.engagements.models import AuditEntry
 from workbench.pipeline.models import Step
 
@@ -105,13 +104,8 @@ def answered_by_workers(engagement, cast, run, group, choice):
 
 
 @pytest.fixture(scope="module")
-def answered(django_db_setup, django_db_blocker, tmp_path_factory):
-    with django_db_blocker.unblock():
-        try:
-            with engagement_on(folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
-                yield play(Prepared(engagement, cast, servers), cast)
-        finally:
-            database.empty()
+def answered(prepared_alone):
+    return play(prepared_alone, prepared_alone.cast)
 
 
 def play(prepared, cast):
