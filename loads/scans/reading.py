@@ -149,13 +149,13 @@ def forget(run: Run, name: str = "") -> None:
         path.unlink(missing_ok=True)
 
 
-def are_open(run: Run, phase: Phase | None = None) -> bool:
-    """Whether there is anything left to read, for the end of a phase or for what the run does next."""
-    return Scan.objects.filter(run=run, phase=phase, done=False).exists()
+def unread(run: Run) -> set[int | None]:
+    """The phases for whose end there is anything left to read, by their keys; None for what the run does next."""
+    return set(Scan.objects.filter(run=run, done=False).order_by().values_list("phase_id", flat=True).distinct())
 
 
 def claim_next(run: Run, worker: str, phase: Phase | None = None) -> Scan | None:
-    """Lease the next scan that nobody reads, see `are_open`; None where there is none."""
+    """Lease the next scan that nobody reads, see `unread`; None where there is none."""
     while True:
         free = Q(done=False) & (Q(lease_until=None) | Q(lease_until__lt=Now()))
         scan = Scan.objects.filter(free, run=run, phase=phase).order_by("pk").first()
