@@ -262,7 +262,6 @@ def database(memory: str = "192MB") -> Iterator["duckdb.DuckDBPyConnection"]:
         instance = _instance(memory, spill)
     con, kept = instance.cursor(), False
     try:
-        con.execute("SET TimeZone = 'UTC'")
         yield con
         con.close()
         _empty(instance)
@@ -296,7 +295,9 @@ def _instance(memory: str, spill: Path) -> "duckdb.DuckDBPyConnection":
     import duckdb  # on first use
 
     config: dict[str, str | int | float | list[str]] = {"memory_limit": memory, "threads": 2, "temp_directory": str(spill)}
-    return duckdb.connect(":memory:", config=config | {"preserve_insertion_order": True, "enable_external_file_cache": False})
+    instance = duckdb.connect(":memory:", config=config | {"preserve_insertion_order": True, "enable_external_file_cache": False})
+    instance.execute("SET GLOBAL TimeZone = 'UTC'")
+    return instance
 
 
 def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:

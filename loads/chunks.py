@@ -44,9 +44,9 @@ class Standing:
     states: dict[str, int]
     run_out: dict[str, int]
 
-    def wait_for(self, claim: Claim) -> bool:
-        """Whether there is one that a worker may take; see `Claim.free`."""
-        return bool(self.states.get(claim.before) or self.run_out.get(claim.during))
+    def waiting(self, claim: Claim) -> int:
+        """How many a worker may take; see `Claim.free`."""
+        return self.states.get(claim.before, 0) + self.run_out.get(claim.during, 0)
 
     def are_past(self, claim: Claim) -> bool:
         """Whether it is done with all of them."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -89,18 +90,27 @@ def _step(work: Work) -> bool:
     if run.state in (Run.State.QUEUED, Run.State.STAGING):
         return _alone(work, lambda: runs.stop_here(run)) if run.stop_asked else _stage(work)
     if phases := parking.going(run):
-        chunks, unread = standing(phases), reading.unread(run)
-        took_part = any(_took_part(work, phase, chunks[phase.pk], is_read=phase.pk not in unread) for phase in phases)
-        return took_part or _pauses(work, phases)
+        return _took_part_in(work, phases) or _pauses(work, phases)
     if run.stop_asked and run.phases.filter(state__in=(*Phase.OPEN, *Phase.PARKED)).exists():
         return _alone(work, lambda: runs.stop_here(run))
     return _alone(work, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
 
 
-def _took_part(work: Work, phase: Phase, chunks: Standing, *, is_read: bool) -> bool:
+def _took_part_in(work: Work, phases: Sequence[Phase]) -> bool:
+    """Take part in phases that need nothing of each other, one after the other until the deadline, and in one at least; False in none."""
+    chunks, unread = standing(phases), reading.unread(work.run)
+    took_part = False
+    for phase in phases:
+        took_part = _took_part(work, phase, chunks[phase.pk], unread.get(phase.pk)) or took_part
+        if took_part and time.monotonic() >= work.deadline:
+            break
+    return took_part
+
+
+def _took_part(work: Work, phase: Phase, chunks: Standing, unread: int | None) -> bool:
     """Take part in a phase; False where there is nothing to do in it but wait. One that can't go on is parked."""
     try:
-        return _load(work, phase, chunks, is_read=is_read)
+        return _load(work, phase, chunks, unread)
     except Exception as error:  # the edge of a phase: whatever it was, others may go on
         if not causes.concerns_phase(error, last_try=work.last_try):
             raise
@@ -115,8 +125,9 @@ def _stage(work: Work) -> bool:
     An object that can't be staged is parked.
     """
     run, destination = work.run, work.destination
-    if run.state == Run.State.STAGING and None in reading.unread(run):
-        return _read_on(work, None)
+    unread = reading.unread(run).get(None) if run.state == Run.State.STAGING else None
+    if unread is not None:
+        return _read_on(work, None, unread)
     try:
         if run.state == Run.State.STAGING and stage_range(run, destination, work.worker):
             return True
@@ -130,19 +141,19 @@ def _stage(work: Work) -> bool:
         return True
 
 
-def _load(work: Work, phase: Phase, chunks: Standing, *, is_read: bool) -> bool:
+def _load(work: Work, phase: Phase, chunks: Standing, unread: int | None) -> bool:
     """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait.
 
-    is_read: whether what is to be read whole for the phase's end was.
+    unread: of what is to be read whole for the phase's end, how many scans nobody reads; None where all is read.
     """
-    if not is_read:
-        return _read_on(work, phase)
+    if unread is not None:
+        return _read_on(work, phase, unread)
     full = not work.budget.has_room(phase)
     # What a rollback does with rows by their versions it reads back at once.
     claims = (SENDING,) if work.run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
     for claim in claims:
         waits = full and claim is SENDING
-        if not waits and chunks.wait_for(claim) and _take_chunks(work, phase, claim):
+        if not waits and _take_chunks(work, phase, claim, chunks.waiting(claim)):
             return True
         if not full and not chunks.are_past(claim):
             return False
@@ -178,12 +189,12 @@ def _prepare(run: Run, destination: Destination, worker: str) -> bool:
 
     False where all that is left waits for others.
     """
-    Run.objects.filter(pk=run.pk, started_at=None).update(started_at=Now())
     if run.state == Run.State.QUEUED:
+        Run.objects.filter(pk=run.pk, started_at=None).update(started_at=Now())
         callers.check(run)
         destination.left_out = callers.left_out(run)
-    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=Now())
-    run.state = Run.State.STAGING
+        Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=Now())
+        run.state = Run.State.STAGING
     if run.is_rollback:
         if not rollback.plan_next(run, destination, worker):
             _begin(run, rollback.waits(run))
@@ -230,8 +241,13 @@ def _waits(run: Run) -> str:
     return WAITS.format(count=waiting) if waiting else look_first(run)
 
 
-def _take_chunks(work: Work, phase: Phase, claim: Claim) -> bool:
-    """Take the phase's chunks one after the other, as fast as the service takes them; False where there was none to take."""
+def _take_chunks(work: Work, phase: Phase, claim: Claim, count: int) -> bool:
+    """Take the phase's chunks one after the other, as fast as the service takes them; False where there was none to take.
+
+    count: of those that waited when they were looked at.
+    """
+    if not count:
+        return False
     destination, worker, budget = work.destination, work.worker, work.budget
 
     def begin_next() -> Underway | None:
@@ -243,7 +259,7 @@ def _take_chunks(work: Work, phase: Phase, claim: Claim) -> bool:
         for client in destination.clients:
             client.governor.begin_with(_at_once(phase, destination))
 
-    return work.fly(Doing(begin_next, partial(renew, worker=worker, claim=claim), partial(budget.give_back, worker)))
+    return work.fly(Doing(count, begin_next, partial(renew, worker=worker, claim=claim), partial(budget.give_back, worker)))
 
 
 def _at_once(phase: Phase, destination: Destination) -> int:
@@ -251,17 +267,17 @@ def _at_once(phase: Phase, destination: Destination) -> int:
     return tuning.MOST_AT_ONCE if phase.kind in Phase.LINKING else tuning.class_of(destination.table(phase.table)).at_once
 
 
-def _read_on(work: Work, phase: Phase | None) -> bool:
+def _read_on(work: Work, phase: Phase | None, count: int) -> bool:
     """Take part in reading what is to be read whole of the destination; False where others are at all that is left.
 
-    phase: whose end waits for it.
+    phase: whose end waits for it. count: of scans that nobody read when they were looked at.
     """
 
     def begin_next() -> Underway | None:
         scan = reading.claim_next(work.run, work.worker, phase)
         return reading.begin(scan, work.destination, work.worker) if scan else None
 
-    return work.fly(Doing(begin_next, lambda ids: reading.renew(ids, work.worker), lambda unsettled: None))
+    return work.fly(Doing(count, begin_next, lambda ids: reading.renew(ids, work.worker), lambda unsettled: None))
 
 
 def release(worker: str) -> None:
@@ -275,7 +291,8 @@ def release(worker: str) -> None:
 
 def _close(work: Work, phase: Phase, after: Collection[str]) -> None:
     """Close a phase, unless another worker did before the lease was had, or sent chunks back. after: states of chunks that are done."""
-    if not Phase.objects.filter(pk=phase.pk, state__in=Phase.OPEN).exists() or phase.chunks.exclude(state__in=after).exists():
+    others = Chunk.objects.filter(phase=OuterRef("pk")).exclude(state__in=after)
+    if not Phase.objects.filter(~Exists(others), pk=phase.pk, state__in=Phase.OPEN).exists():
         return
     run = phase.run = work.run
     close = rollback.close if run.is_rollback else reconciliation.close

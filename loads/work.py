@@ -27,11 +27,12 @@ LOOK_S = 1.0  # for an answer, before the worker says again that it is alive
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """What a worker does of one kind. begin_next: begins the next of it, None where there is none.
+    """What a worker does of one kind. count: of what waited when it was looked at. begin_next: begins one, None where others took the rest.
 
     renew: keeps the worker's chunks or scans of these ids, and says how many are still its own. give_back: takes what won't be settled.
     """
 
+    count: int
     begin_next: Callable[[], Underway | None]
     renew: Callable[[Sequence[int]], int]
     give_back: Callable[[Iterable[Underway]], None]
@@ -67,14 +68,15 @@ class Work:
         if self._learned is None:
             self._learned = Learned(self.run.environment, self.destination.client.base_url)
             self._callers.hear()
-        taken = 0
+        taken, left = 0, doing.count
         flight = Flight(self.destination.clients)
         try:
             with flight:
                 while True:
-                    while flight.has_room and (not taken or (time.monotonic() < self.deadline and self._is_going)):
+                    while flight.has_room and taken < left and (not taken or time.monotonic() < self.deadline) and self._is_going:
                         underway = doing.begin_next()
                         if underway is None:
+                            left = taken
                             break
                         taken += 1
                         flight.start(underway)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from connectors import store
@@ -149,9 +149,13 @@ def forget(run: Run, name: str = "") -> None:
         path.unlink(missing_ok=True)
 
 
-def unread(run: Run) -> set[int | None]:
-    """The phases for whose end there is anything left to read, by their keys; None for what the run does next."""
-    return set(Scan.objects.filter(run=run, done=False).order_by().values_list("phase_id", flat=True).distinct())
+def unread(run: Run) -> dict[int | None, int]:
+    """The phases for whose end there is anything left to read, by their keys, with how many scans nobody reads.
+
+    None is for what the run does next.
+    """
+    free = Count("pk", filter=Q(lease_until=None) | Q(lease_until__lt=Now()))
+    return dict(Scan.objects.filter(run=run, done=False).order_by().values_list("phase_id").annotate(free=free))
 
 
 def claim_next(run: Run, worker: str, phase: Phase | None = None) -> Scan | None:
