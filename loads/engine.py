@@ -226,13 +226,13 @@ def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
             return False
     if run.measured_at is None:
         Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
-        quality.measure(run, lambda: leases.keep(run, worker))
+        quality.measure(run, leases.beat(partial(leases.keep, run, worker)))
     if said := differences(run.sums):
         reconciliation.stop(run, UNSTAGED.format(said=" ".join(said)))
         return False
     if run.is_sample and not sampling.is_narrow(run):
         sampling.narrow(run, destination, worker)
-    return predicting.predict(run, destination, lambda: leases.keep(run, worker))
+    return predicting.predict(run, destination, leases.beat(partial(leases.keep, run, worker)))
 
 
 def _waits(run: Run) -> str:
@@ -296,7 +296,7 @@ def _close(work: Work, phase: Phase, after: Collection[str]) -> None:
         return
     run = phase.run = work.run
     close = rollback.close if run.is_rollback else reconciliation.close
-    close(phase, work.destination, beat=lambda: leases.keep(run, work.worker))
+    close(phase, work.destination, beat=leases.beat(partial(leases.keep, run, work.worker)))
 
 
 def finish(run: Run) -> None:

@@ -18,10 +18,10 @@ from loads.callers import Callers
 from loads.destination import Destination
 from loads.flight import Flight, Underway
 from loads.learned import Learned
+from loads.leases import BEAT_S
 from loads.models import Run
 
 RENEW_AFTER_S = 20
-BEAT_S = 1.0
 LOOK_S = 1.0  # for an answer, before the worker says again that it is alive
 
 

@@ -113,10 +113,10 @@ def is_read(run: Run, wanted: Wanted, phase: Phase | None = None) -> bool:
 
     phase: whose end alone waits for it.
     """
-    scans = Scan.objects.filter(run=run, name=wanted.name)
-    if not scans.exists():
+    done = set(Scan.objects.filter(run=run, name=wanted.name).order_by().values_list("done", flat=True).distinct())
+    if not done:
         Scan.objects.bulk_create(_parts(run, wanted, phase), batch_size=500, ignore_conflicts=True)
-    return not scans.filter(done=False).exists()
+    return done == {True}
 
 
 def _parts(run: Run, wanted: Wanted, phase: Phase | None) -> Iterator[Scan]:
