@@ -263,14 +263,16 @@ def database(memory: str = "192MB") -> Iterator["duckdb.DuckDBPyConnection"]:
     con, kept = instance.cursor(), False
     try:
         yield con
-        con.close()
-        _empty(instance)
         kept = True
+    except GeneratorExit:  # who read its rows wants no more of them
+        kept = True
+        raise
     except duckdb.OutOfMemoryException as error:
         raise StoreFull("The store has no room for sorting.") from error
     finally:
         con.close()
         if kept:
+            _empty(instance)
             idle.append(instance)  # the last thing that is done with it here: from now on it is any thread's
         else:
             instance.close()
