@@ -245,13 +245,28 @@ def file_hash(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+MEMORY = "192MB"
 # Instances that nobody uses, by process, spill folder and memory limit: to open one takes some 20 ms.
 _idle: dict[tuple[int, Path, str], list["duckdb.DuckDBPyConnection"]] = {}
 
 
 @contextmanager
-def database(memory: str = "192MB") -> Iterator["duckdb.DuckDBPyConnection"]:
+def database(memory: str = MEMORY) -> Iterator["duckdb.DuckDBPyConnection"]:
     """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory; its tables go with it."""
+    with _used(memory, _empty) as con:
+        yield con
+
+
+@contextmanager
+def reader() -> Iterator["duckdb.DuckDBPyConnection"]:
+    """The same for who makes no table, and asks the files alone."""
+    with _used(MEMORY, lambda instance: None) as con:
+        yield con
+
+
+@contextmanager
+def _used(memory: str, put_away: Callable[["duckdb.DuckDBPyConnection"], None]) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A connection of an instance that nobody else uses meanwhile, which is put away for the next one unless something failed."""
     import duckdb  # on first use
 
     spill = folder("spill")
@@ -272,7 +287,7 @@ def database(memory: str = "192MB") -> Iterator["duckdb.DuckDBPyConnection"]:
     finally:
         con.close()
         if kept:
-            _empty(instance)
+            put_away(instance)
             idle.append(instance)  # the last thing that is done with it here: from now on it is any thread's
         else:
             instance.close()

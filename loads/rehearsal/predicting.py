@@ -119,7 +119,7 @@ def _absent(run: Run) -> set[str]:
     """Ids of rows that are predicted not to be written, by the files so far."""
     if not (paths := files(run)):
         return set()
-    with store.database() as con:
+    with store.reader() as con:
         return {row_id for (row_id,) in con.execute("SELECT row_id FROM read_parquet(?)", [paths]).fetchall()}
 
 
@@ -184,7 +184,7 @@ def _count(run: Run, rehearsal: Rehearsal) -> None:
 def _reasons(run: Run, phases: Mapping[int, Phase]) -> Iterator[dict[str, Any]]:
     if not (paths := files(run)):
         return
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(
             """SELECT phase_id, outcome, code, "column", count(*) AS rows, list(source_id ORDER BY position)[1:5]
                FROM read_parquet(?) WHERE outcome <> 'kept' GROUP BY ALL ORDER BY rows DESC, phase_id, code""",
