@@ -1,24 +1,31 @@
 """One engagement played for all tests of a module: the folder is made by the module's own `folder` function."""
 
+import importlib
 from collections.abc import Iterator
 
 import pytest
 
 from tests import database
 from tests.playing import Played, engagement_on, play
+from tests.spine import together
 from tests.spine.test_load_engine import Prepared
+
+_played: dict[tuple[str, ...], Played] = {}
 
 
 @pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Played]:
-    """What came of playing the module's folder; it may name ids to ASK for, objects to LEAVE, OPTIONS, DOCUMENTS and SANDBOX_ONLY."""
-    module = request.module
-    with django_db_blocker.unblock():
-        folder = module.folder(tmp_path_factory.mktemp("source"))
-        named = {name: getattr(module, name, None) for name in ("ASK", "LEAVE", "OPTIONS")}
-        wanted = {name.lower(): getattr(module, name, False) for name in ("DOCUMENTS", "SANDBOX_ONLY")}
-        options = {**wanted, **(named["OPTIONS"] or {})}
-        yield play(folder, tmp_path_factory.mktemp("work"), named["ASK"], named["LEAVE"] or (), **options)
+def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Played:
+    """What came of playing the module's folder, with those of the modules that it is played together with; played by the first who asks.
+
+    A module may name ids to ASK for, objects to LEAVE, OPTIONS, DOCUMENTS and SANDBOX_ONLY.
+    """
+    key = together.names(request.module.__name__)
+    if key not in _played:
+        modules = [importlib.import_module(name) for name in key]
+        with django_db_blocker.unblock():
+            folder, work = together.folder(tmp_path_factory.mktemp("source"), modules), tmp_path_factory.mktemp("work")
+            _played[key] = play(folder, work, **together.wanted(modules))
+    return _played[key]
 
 
 @pytest.fixture(scope="module")
