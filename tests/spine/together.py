@@ -14,6 +14,7 @@ from tests import folders
 TOGETHER = (
     ("people_and_companies", "existing_rows", "consent", "iterable_objects"),
     ("hostile_values", "hostile_objects"),
+    ("placeholders", "second_run", "objects_again"),
 )  # fmt: skip
 
 
@@ -23,20 +24,23 @@ def names(name: str) -> tuple[str, ...]:
     return next((together for together in spine if name in together), (name,))
 
 
-def wanted(modules: Sequence[ModuleType]) -> dict[str, Any]:
-    """What they name of ASK, LEAVE, OPTIONS, DOCUMENTS and SANDBOX_ONLY, as `playing.play` takes it."""
-    ask: dict[str, list[str]] = {}
+def ask(modules: Sequence[ModuleType]) -> dict[str, list[str]]:
+    """The ids that they ASK for."""
+    asked: dict[str, list[str]] = {}
     for one in modules:
         for object_name, ids in getattr(one, "ASK", {}).items():
-            ask.setdefault(object_name, []).extend(ids)
-    options = reduce(dict.__or__, (getattr(one, "OPTIONS", {}) for one in modules))
-    return {
-        "ask": ask,
-        "leave": set.intersection(*(set(getattr(one, "LEAVE", ())) for one in modules)),
-        "documents": any(getattr(one, "DOCUMENTS", False) for one in modules),
-        "sandbox_only": all(getattr(one, "SANDBOX_ONLY", False) for one in modules),
-        **options,
-    }
+            asked.setdefault(object_name, []).extend(ids)
+    return asked
+
+
+def leave(modules: Sequence[ModuleType]) -> set[str]:
+    """The objects that all of them LEAVE."""
+    return set.intersection(*(set(getattr(one, "LEAVE", ())) for one in modules))
+
+
+def options(modules: Sequence[ModuleType]) -> dict[str, Any]:
+    """The OPTIONS of the engagement."""
+    return reduce(dict.__or__, (getattr(one, "OPTIONS", {}) for one in modules))
 
 
 def folder(path: Path, modules: Sequence[ModuleType]) -> Path:
