@@ -8,6 +8,7 @@ from django.test import TransactionTestCase, override_settings
 from django_q.conf import Conf
 
 from tests import database
+from tests.spine import together
 
 # Modules that take longest, of few tests each: begun first, so that no process is left with one when the others are done.
 LONGEST = (
@@ -18,8 +19,12 @@ LONGEST = (
 )  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest modules first; the others as they were."""
+    """The longest modules first; the others as they were. Each module is one process's, with those that share what they play."""
+    for item in items:
+        name, *_ = together.names(item.nodeid.partition(".py")[0].replace("/", "."))
+        item.add_marker(pytest.mark.xdist_group(name))
     items.sort(key=lambda item: next((place for place, name in enumerate(LONGEST) if f"tests/{name}" in item.nodeid), len(LONGEST)))
 
 

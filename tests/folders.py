@@ -1,7 +1,8 @@
 """Folders of hand-made source data: only what matters to a test, in the shapes that the simulators serve."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,33 @@ def write(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("".join(json.dumps(row) + "\n" for row in content))
     return folder
+
+
+def joined(path: Path, parts: Sequence[Path]) -> Path:
+    """One folder that holds what several hold: lines and lists one after the other, and what all say alike once."""
+    for name in sorted({str(file.relative_to(part)) for part in parts for file in part.rglob("*") if file.is_file()}):
+        found = [file.read_bytes() for part in parts if (file := _served(part, name))]
+        assert len(found) == 1 or name.endswith(("json", "ndjson")), f"{name} of several can't be one"
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(b"".join(found) if len(found) == 1 or name.endswith(".ndjson") else _as_one(found))
+    return path
+
+
+def _served(part: Path, name: str) -> Path | None:
+    """The file of a folder that is served under this name: later where it doesn't change, or in the sandbox, the earlier or common one."""
+    now = name.removeprefix("later/")
+    return next((part / one for one in (name, now, now.replace("dataverse_sandbox", "dataverse")) if (part / one).is_file()), None)
+
+
+def _as_one(answers: Sequence[bytes]) -> bytes:
+    mark = "utf-8-sig" if answers[0].startswith("\ufeff".encode()) else "utf-8"
+    return json.dumps(reduce(_both, (json.loads(one.decode("utf-8-sig")) for one in answers))).encode(mark)
+
+
+def _both(one: Any, other: Any) -> Any:
+    if isinstance(one, dict):
+        return one | {key: _both(one[key], value) if key in one else value for key, value in other.items()}
+    if isinstance(one, list):
+        return one + [value for value in other if value not in one]
+    assert one == other, f"{one} of one is {other} of another"
+    return one

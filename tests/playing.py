@@ -45,6 +45,7 @@ class Played:
     said: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
     last: str = "production"
+    source: Path = Path()
 
     def phase(self, object_name: str, table: str | None, environment: str = "") -> Row:
         """One entry of the summary's phases."""
@@ -64,6 +65,10 @@ class Played:
     def of_source(self, table: str, object_name: str, environment: str = "") -> list[Row]:
         """Rows of a table that carry a source id of one object."""
         return [row for row in self.rows(table, environment) if str(row.get("mwb_sourceid", "")).startswith(f"{object_name}:")]
+
+    def sent(self, data_type: str) -> list[bytes]:
+        """The lines of an export of the source."""
+        return (self.source / "iterable" / "export" / f"{data_type}.ndjson").read_bytes().splitlines()
 
     def reasons(self, source_id: str, object_name: str = "user", environment: str = "") -> list[str]:
         """Codes of all reasons of a record in the exceptions."""
@@ -169,7 +174,7 @@ def play(
             played = collect(engagement, servers, ask)
     finally:
         database.empty()
-    played.said, played.logged = said, logged
+    played.said, played.logged, played.source = said, logged, folder
     return played
 
 

@@ -1,24 +1,74 @@
 """One engagement played for all tests of a module: the folder is made by the module's own `folder` function."""
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from tests import database
 from tests.playing import Played, engagement_on, play
+from tests.spine import together
 from tests.spine.test_load_engine import Prepared
+
+_played: dict[tuple[str, ...], Played] = {}
+_told: dict[str, Any] = {}
 
 
 @pytest.fixture(scope="module")
-def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Played]:
-    """What came of playing the module's folder; it may name ids to ASK for, objects to LEAVE, OPTIONS, DOCUMENTS and SANDBOX_ONLY."""
-    module = request.module
-    with django_db_blocker.unblock():
-        folder = module.folder(tmp_path_factory.mktemp("source"))
-        named = {name: getattr(module, name, None) for name in ("ASK", "LEAVE", "OPTIONS")}
-        wanted = {name.lower(): getattr(module, name, False) for name in ("DOCUMENTS", "SANDBOX_ONLY")}
-        options = {**wanted, **(named["OPTIONS"] or {})}
-        yield play(folder, tmp_path_factory.mktemp("work"), named["ASK"], named["LEAVE"] or (), **options)
+def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Played:
+    """What came of playing the module's folder, with those of the modules that it is played together with; played by the first who asks.
+
+    A module may name ids to ASK for, objects to LEAVE, OPTIONS, DOCUMENTS and SANDBOX_ONLY.
+    """
+    key = together.names(request.module.__name__)
+    if key not in _played:
+        modules = [importlib.import_module(name) for name in key]
+        with django_db_blocker.unblock():
+            _played[key] = play(
+                together.folder(tmp_path_factory.mktemp("source"), modules),
+                tmp_path_factory.mktemp("work"),
+                together.ask(modules),
+                together.leave(modules),
+                documents=any(getattr(one, "DOCUMENTS", False) for one in modules),
+                sandbox_only=all(getattr(one, "SANDBOX_ONLY", False) for one in modules),
+                **together.options(modules),
+            )
+    return _played[key]
+
+
+@pytest.fixture(scope="module")
+def told(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Any:
+    """What the module's story came to, told with those of the modules that it is played together with; by the first who asks.
+
+    story: a generator that begins once the first run is done, is given the second one where it yields, and then yields what it saw.
+    """
+    name = request.module.__name__
+    if name not in _told:
+        modules = [importlib.import_module(one) for one in together.names(name)]
+        with django_db_blocker.unblock():
+            folder, work = together.folder(tmp_path_factory.mktemp("source"), modules), tmp_path_factory.mktemp("work")
+            _told.update(tell(folder, work, modules))
+    return _told[name]
+
+
+def tell(folder: Path, work: Path, modules: Sequence[ModuleType]) -> dict[str, Any]:
+    """Load, have each story do its part, move time on at the source, load again, and hear what each says; by the module's name."""
+    try:
+        with engagement_on(folder, work, **together.options(modules)) as (engagement, cast, servers):
+            prepared = Prepared(engagement, cast, servers, together.leave(modules))
+            first = prepared.finish(prepared.open())
+            stories = {one.__name__: one.story(prepared, first) for one in modules}
+            for story in stories.values():
+                next(story)
+            servers.advance("iterable")
+            prepared.prepare()
+            second = prepared.finish(prepared.open())
+            return {name: story.send(second) for name, story in stories.items()}
+    finally:
+        database.empty()
 
 
 @pytest.fixture(scope="module")

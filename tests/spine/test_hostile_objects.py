@@ -110,7 +110,7 @@ SUBSCRIPTIONS = [
     {},
 ]
 BROKEN = ['{"userId": "u-1", "eventName": "cut"', "null", "[1, 2]", '"text"', '{"eventName": "nan", "userId": "u-1", "n": NaN}']
-DOCUMENTS = True
+DOCUMENTS = SANDBOX_ONLY = True
 ASK = {"user": ["u-forgotten", "u-erased"], "purchase": ["pu-l", "pu-forgotten"]}
 
 
@@ -170,7 +170,6 @@ def folder(path):
     more = {
         "channels.json": MARK + json.dumps({"channels": CHANNELS}),
         "messageTypes.json": {"messageTypes": MESSAGE_TYPES},
-        "users/getFields.json": "",
         "lists/8.txt": "u-1\n\nu-1\ngone\n=1+1\n" + "x" * 5_000 + "\n",
         "campaigns.json": MARK + json.dumps({"campaigns": CAMPAIGNS}),
         "campaigns/metrics.csv": MARK + METRICS,
@@ -190,15 +189,13 @@ def folder(path):
     return folders.write(path, users, lists=LISTS, more=more, rows=rows, forgotten=FORGOTTEN)
 
 
-def test_everything_balances_in_both_environments_and_every_record_is_counted(played):
+def test_everything_balances_and_every_record_is_counted(played):
     assert all(phase["balanced"] for phase in played.summary["phases"])
     counted = {"customEvent": len(EVENTS) + len(BROKEN), "purchase": len(PURCHASES) + len(BROKEN)}
     counted |= {"subscriptionEvent": len(SUBSCRIPTIONS) + len(BROKEN), "catalogItem": len(ITEMS)}
-    counted |= {"campaign": len(CAMPAIGNS), "list": len(LISTS)}
-    for environment in ("sandbox", "production"):
-        for name, count in counted.items():
-            phases = [one for one in played.summary["phases"] if (one["object"], one["environment"]) == (name, environment)]
-            assert sum(one["extracted"] for one in phases) == count, name
+    counted |= {"campaign": len(CAMPAIGNS), "list": len(json.loads((played.source / "iterable" / "lists.json").read_text())["lists"])}
+    for name, count in counted.items():
+        assert sum(one["extracted"] for one in played.summary["phases"] if one["object"] == name) == count, name
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -227,8 +224,7 @@ REASONS = {
 # Of records without an id: how many have which reasons.
 UNREADABLE = {("record.unreadable",): len(BROKEN)}
 NAMELESS = {
-    "user": {("split.review",): 1},
-    "customEvent": {**UNREADABLE, ("parent.unnamed",): 5, ("parent.not_in_source",): 5},
+    "customEvent": {**UNREADABLE, ("parent.unnamed",): 5, ("parent.not_in_source",): 4},  # 0 is a person's id
     "purchase": {
         **UNREADABLE,
         ("purchase.no_date", "moment.missing", "currency.assumed", "purchase.total_from_lines"): 1,
@@ -242,9 +238,9 @@ NAMELESS = {
 }
 
 
-@pytest.mark.parametrize("environment", ["sandbox", "production"])
-def test_every_record_that_does_not_load_says_why_all_at_once(played, environment):
-    told = [one for one in played.exceptions if one["environment"] == environment]
+def test_every_record_that_does_not_load_says_why_all_at_once(played):
+    assert played.reasons("u-review") == ["split.review"]
+    told = [one for one in played.exceptions if one["object"] not in ("company", "user")]
     codes = [(one["object"], one["source_id"], [reason["code"] for reason in one["reasons"]]) for one in told]
     assert {source_id: found for name, source_id, found in codes if name == "purchase" and source_id.startswith("pu-")} == REASONS
     counted = Counter((name, *found) for name, source_id, found in codes if name != "purchase" or not source_id.startswith("pu-"))
@@ -290,7 +286,11 @@ def test_channels_and_types_that_nobody_can_name_are_told_and_no_consent_follows
 
 def test_the_consent_list_says_of_each_address_what_all_records_of_its_person_say(played):
     lines = json.loads(written(played, "consent", "json").read_text())
-    told = {(one["row_id"], one["address"], one["topic"]): (one["consent"], one["said"], one["status"]) for one in lines}
+    told = {
+        (one["row_id"], one["address"], one["topic"]): (one["consent"], one["said"], one["status"])
+        for one in lines
+        if one["address"].endswith(("@north.example", "5678"))
+    }
     ada, leo, mia = played.row("contact", "user:u-1"), played.row("lead", "user:u-2"), played.row("contact", "user:u-3")
     yes, no = ("opted in", "in", 534120001), ("opted out", "out", 534120002)
     assert told == {
@@ -351,11 +351,11 @@ def test_the_journey_inventory_tells_of_journeys_of_any_kind_as_text(played):
 
 def test_the_catalog_cross_reference_counts_as_the_phases_do_and_its_csv_has_no_formula(played):
     lines = json.loads(written(played, "catalog_xref", "json").read_text())
-    phases = [one for one in played.summary["phases"] if (one["environment"], one["object"]) == ("production", "catalogItem")]
+    phases = [one for one in played.summary["phases"] if one["object"] == "catalogItem"]
     counted = {name: sum(one[name] for one in phases) for name in ("loaded", "merged", "skipped", "rejected", "held")}
     assert Counter(line["disposition"] for line in lines) == Counter({name: count for name, count in counted.items() if count})
     products = {row["productid"]: (row["productnumber"], row["name"]) for row in played.rows("product")}
-    assert {line["rows"]["production"]["id"]: (line["product_number"], line["name"]) for line in lines if line["rows"]} == products
+    assert {line["rows"]["sandbox"]["id"]: (line["product_number"], line["name"]) for line in lines if line["rows"]} == products
     with written(played, "catalog_xref", "csv").open(encoding="utf-8-sig", newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]

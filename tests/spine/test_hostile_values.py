@@ -21,7 +21,8 @@ def codes(played, source: str, object_name: str = "user") -> list[str]:
 
 def test_everything_balances(played):
     assert all(phase["balanced"] for phase in played.summary["phases"])
-    assert sum(phase["extracted"] for phase in played.summary["phases"] if phase["object"] == "user") == LINES
+    extracted = sum(phase["extracted"] for phase in played.summary["phases"] if phase["object"] == "user")
+    assert extracted == len(played.sent("user")) > LINES
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -36,8 +37,8 @@ def test_a_field_of_any_name_gets_a_column_of_its_own(played, name):
 
 
 def test_fields_without_a_usable_name_are_a_finding(played):
-    (found,) = [one for one in played.summary["findings"] if one["check"] == "fields without a usable name"]
-    assert found["evidence"].startswith(f"{len(NAMELESS)} fields")
+    told = [one["evidence"] for one in played.summary["findings"] if one["check"] == "fields without a usable name"]
+    assert [evidence for evidence in told if evidence.startswith(f"{len(NAMELESS)} fields of user ")]
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -157,9 +158,8 @@ def test_of_a_key_written_twice_the_last_one_counts(played):
 
 
 def test_lines_that_are_no_json_object_are_rejected_one_by_one(played):
-    unreadable = [
-        one for one in played.exceptions if one["reasons"][0]["code"] == "record.unreadable" and one["environment"] == played.last
-    ]
+    users = [one for one in played.exceptions if one["object"] == "user"]
+    unreadable = [one for one in users if one["reasons"][0]["code"] == "record.unreadable"]
     assert len(unreadable) == 7
     assert all(one["outcome"] == "rejected" for one in unreadable)
 

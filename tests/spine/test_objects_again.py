@@ -9,14 +9,14 @@ import pytest
 from loads.desk import groups, remedying
 from loads.models import Crosswalk, Run
 from loads.signals import phase_closed
-from tests import database, folders
+from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import collect, dump, engagement_on
+from tests.playing import collect, dump
 from tests.spine.test_exceptions_desk import open_quietly
-from tests.spine.test_load_engine import Prepared
 from tests.spine.test_second_run import SELLER, edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
+OPTIONS = {"purchasing_leads": "contact"}
 MORNING, EVENING = "2024-03-05 09:10:11 +00:00", "2024-03-05 19:10:11 +00:00"
 
 
@@ -82,40 +82,36 @@ def folder(path):
 
 
 @pytest.fixture(scope="module")
-def twice(django_db_setup, django_db_blocker, tmp_path_factory):
-    with django_db_blocker.unblock():
-        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
-        try:
-            with engagement_on(source, work, purchasing_leads="contact") as (engagement, cast, servers):
-                prepared = Prepared(engagement, cast, servers, leave=())
-                assert prepared.finish(prepared.open()).state == Run.State.DONE
-                before = collect(engagement, servers)
-                ids = {name: row["productid"] for name, row in products(before).items()}
-                edit(servers, "product", ids["P-retired"], {"statecode": 1, "statuscode": 2})
-                edit(servers, "product", ids["P-revising"], {"statecode": 3, "statuscode": 3})
-                edit(servers, "product", ids["P-revising"], {"description": "half a sentence"})
-                reopened = before.row("opportunity", "purchase:pu-6", "sandbox")["opportunityid"]
-                edit(servers, "opportunity", reopened, {"statecode": 0, "statuscode": 1})
-                [stopped] = rows(before, "task", "subscriptionEvent")
-                edit(servers, "task", stopped, {"statecode": 0, "statuscode": 3})
-                servers.advance("iterable")
-                prepared.prepare()
-                states = {}
-                with each_closing(lambda phase: states.setdefault(phase.kind, states_of_products(servers))):
-                    second = prepared.finish(prepared.open())
-                phases = {(one.object_name, one.table, one.kind): one for one in second.phases.all()}
-                kept = set(Crosswalk.objects.values_list("object_name", flat=True))
-                after = collect(engagement, servers)
-                [group] = [one for one in groups.groups(second) if one.code == "conflict.retired"]
-                found = remedying.for_group(second, group, "again")
-                remedying.give(second, found, user=cast.engineer, subject=remedying.subject_of(second, group))
-                third = prepared.finish(open_quietly(second, [group], cast))
-                answered = collect(engagement, servers)
-                yield SimpleNamespace(
-                    before=before, after=after, answered=answered, run=second, third=third, phases=phases, kept=kept, states=states
-                )
-        finally:
-            database.empty()
+def twice(told):
+    return told
+
+
+def story(prepared, first):
+    engagement, servers = prepared.engagement, prepared.servers
+    before = collect(engagement, servers)
+    ids = {name: row["productid"] for name, row in products(before).items()}
+    edit(servers, "product", ids["P-retired"], {"statecode": 1, "statuscode": 2})
+    edit(servers, "product", ids["P-revising"], {"statecode": 3, "statuscode": 3})
+    edit(servers, "product", ids["P-revising"], {"description": "half a sentence"})
+    reopened = before.row("opportunity", "purchase:pu-6", "sandbox")["opportunityid"]
+    edit(servers, "opportunity", reopened, {"statecode": 0, "statuscode": 1})
+    [stopped] = rows(before, "task", "subscriptionEvent")
+    edit(servers, "task", stopped, {"statecode": 0, "statuscode": 3})
+    states = {}
+    with each_closing(lambda phase: states.setdefault(phase.kind, states_of_products(servers))):
+        second = yield
+    phases = {(one.object_name, one.table, one.kind): one for one in second.phases.all()}
+    kept = set(Crosswalk.objects.exclude(source_id__contains="@user:").values_list("object_name", flat=True))  # but for placeholders
+    after = collect(engagement, servers)
+    [group] = [one for one in groups.groups(second) if one.code == "conflict.retired"]
+    found = remedying.for_group(second, group, "again")
+    remedying.give(second, found, user=prepared.cast.engineer, subject=remedying.subject_of(second, group))
+    third = prepared.finish(open_quietly(second, [group], prepared.cast))
+    published = third.phases.get(object_name="catalogItem", kind="publish").updated
+    answered = collect(engagement, servers)
+    yield SimpleNamespace(
+        before=before, after=after, answered=answered, run=second, published=published, phases=phases, kept=kept, states=states
+    )
 
 
 @contextmanager
@@ -210,7 +206,7 @@ def test_a_retired_product_is_on_sale_again_where_somebody_says_so_and_what_wait
     states = {name: row["statecode"] for name, row in products(twice.answered).items()}
     assert (states["P-retired"], states["P-revising"]) == (0, 3)
     assert [row for row in twice.answered.rows("opportunityproduct", "sandbox") if row["mwb_sourceid"] == "purchaseLine:pu-4:1"]
-    assert twice.third.phases.get(object_name="catalogItem", kind="publish").updated == 1
+    assert twice.published == 1
 
 
 def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
@@ -221,7 +217,8 @@ def test_all_events_are_completed_and_each_deal_was_closed_once(twice):
     open_ones = [row["mwb_sourceid"] for row in rows(twice.after, "opportunity", "purchase").values() if row["statecode"] != 1]
     assert open_ones == ["purchase:pu-6"]  # which a person reopened
     assert twice.after.reasons("pu-6", "purchase", "sandbox") == ["conflict.edited"]
-    assert len(twice.after.rows("opportunityclose", "sandbox")) == 7
+    closed = [row["_opportunityid_value"] for row in twice.after.rows("opportunityclose", "sandbox")]
+    assert sorted(closed) == sorted(row["opportunityid"] for row in twice.after.of_source("opportunity", "purchase", "sandbox"))
 
 
 def test_a_won_deal_that_changed_is_won_anew_and_loses_its_earlier_close(twice):

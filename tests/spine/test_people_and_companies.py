@@ -23,12 +23,12 @@ def folder(path: Path) -> Path:
         organisation_list(3, f"Company: {LONG_NAME}"),
         organisation_list(4, "Company:  "),
         organisation_list(5, "Company: Westmoor", listType="Dynamic"),
-        organisation_list(9, "VIP"),
+        organisation_list(6, "VIP"),
     ]
     users = [
         user("u-lead", "sub@northpine.example", " Subscriber ", emailListIds=[1]),
         user("u-mql", "mql@freshfield.example", "MQL"),
-        user("u-sql", "sql@northpine.example", "sql", emailListIds=[1, 9], phoneNumber="+4712345678", score=42, plan="gold", trial=True),
+        user("u-sql", "sql@northpine.example", "sql", emailListIds=[1, 6], phoneNumber="+4712345678", score=42, plan="gold", trial=True),
         user("u-evangelist", "fan@gmail.com", "Evangelist"),
         user("u-stage", "odd@northpine.example", "dormant", emailListIds=[1]),
         user("u-blank", "blank@northpine.example", "  "),
@@ -66,7 +66,7 @@ def test_every_phase_balances_in_both_environments(played):
     assert all(phase["balanced"] for phase in played.summary["phases"])
     assert {phase["environment"] for phase in played.summary["phases"]} == {"sandbox", "production", None}
     users = [phase for phase in played.summary["phases"] if phase["object"] == "user" and phase["environment"] == "production"]
-    assert sum(phase["extracted"] for phase in users) == 29
+    assert sum(phase["extracted"] for phase in users) == len(played.sent("user"))
 
 
 def test_the_destination_holds_exactly_the_rows_that_the_summary_counts(played):
@@ -256,7 +256,9 @@ def test_the_reconciliation_as_a_workbook_balances_as_the_report_does(played):
     assert [row[3] for row in book["Records"][1:]] == [phase["extracted"] for phase in told["phases"]]
     assert all(row[-1] == "yes" for row in book["Records"][1:])
     assert len({row[2] for row in book["Read back"][1:]}) == told["verified"]["rows"]
-    assert [row[0] for row in book["Owners"][1:]] == ["(no owner)", "Activities (migration team)"]
+    owners = [row[0] for row in book["Owners"][1:]]
+    assert {"(no owner)", "Activities (migration team)"} < set(owners)
+    assert len(owners) == sum(len(one["owners"]) for one in told["owners"])
 
 
 def test_the_schema_plan_shows_true_names_with_the_offers_beside_them_and_what_came_of_each(played):

@@ -11,63 +11,57 @@ from loads.dispositions import lookup
 from loads.models import Run
 from loads.staging import ranges
 from reports import exceptions, reconciliation
-from tests import database, folders
+from tests import folders
 from tests.folders import user
-from tests.playing import OTHERS, collect, engagement_on
+from tests.playing import OTHERS, collect
 from tests.spine.test_exceptions_desk import give, open_quietly, sent
-from tests.spine.test_load_engine import Prepared
 from tests.spine.test_objects_again import MORNING, purchase
 from workbench.engagements.models import AuditEntry
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 MISSING = "parent.not_in_source"
-LOADED = ("customEvent", "purchase", "purchaseLine")
+LEAVE = tuple(name for name in OTHERS if name not in ("customEvent", "purchase", "purchaseLine"))
 
 
 def folder(path):
-    users = [user("u-1", "ada@north.example"), user("u-2", "leo@south.example")]
-    events = [{"userId": name, "eventName": "login", "createdAt": MORNING} for name in ("u-1", "u-late")]
-    purchases = [purchase(1), purchase(2, userId="u-late"), purchase(3, userId="u-late"), purchase(4, userId="u-never")]
+    users = [user("u-there", "mia@there.example")]
+    events = [{"userId": name, "eventName": "login", "createdAt": MORNING} for name in ("u-there", "u-late")]
+    buyers = {11: "u-there", 12: "u-late", 13: "u-late", 14: "u-never"}
+    purchases = [purchase(number, userId=name) for number, name in buyers.items()]
     more = {"export/customEvent.ndjson": events, "export/purchase.ndjson": purchases}
     folders.write(path, users, more=more)
     later = path / "later" / "iterable" / "export"
     later.mkdir(parents=True)
-    users.append(user("u-late", "late@east.example", firstName="Lou", profileUpdatedAt="2026-01-01 00:00:00 +00:00"))
+    users.append(user("u-late", "late@gmail.com", firstName="Lou", profileUpdatedAt="2026-01-01 00:00:00 +00:00"))
     (later / "user.ndjson").write_text("".join(json.dumps(one) + "\n" for one in users))
     return path
 
 
 @pytest.fixture(scope="module")
-def stood(django_db_setup, django_db_blocker, tmp_path_factory):
+def stood(told):
     """A run with missing parents, the run of those records with placeholders, and one after one of the parents came."""
-    leave = tuple(name for name in OTHERS if name not in LOADED)
-    with django_db_blocker.unblock():
-        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
-        try:
-            with engagement_on(source, work) as (engagement, cast, servers):
-                prepared = Prepared(engagement, cast, servers, leave=leave)
-                first = prepared.finish(prepared.open())
-                told = {group.object_name: group for group in groups.groups(first) if group.code == MISSING}
-                book = sent(first, {name: {"remedy": "placeholder parent"} for name in ("pu-2", "pu-3", "pu-4")})
-                exceptions.apply(book, user=cast.engineer, shown=exceptions.read(book).digest)
-                give(first, MISSING, "parent", cast, table="task")
-                again = finish_beside(prepared, open_quietly(first, list(told.values()), cast), "customEvent")
-                between = collect(engagement, servers)
-                servers.advance("iterable")
-                prepared.prepare()
-                second = prepared.finish(prepared.open())
-                yield SimpleNamespace(
-                    runs=(first, again, second),
-                    told=told,
-                    between=between,
-                    after=collect(engagement, servers),
-                    record=lookup(again, "purchase", "pu-2")[0],
-                    reports=[reconciliation.content(run) for run in (again, second)],
-                    sheets={sheet.name: list(sheet.rows) for sheet in reconciliation.sheets(again, reconciliation.content(again))},
-                    history=list(AuditEntry.objects.filter(engagement=engagement).values_list("action", flat=True)),
-                )
-        finally:
-            database.empty()
+    return told
+
+
+def story(prepared, first):
+    engagement, servers, cast = prepared.engagement, prepared.servers, prepared.cast
+    missing = {group.object_name: group for group in groups.groups(first) if group.code == MISSING}
+    book = sent(first, {f"pu-{number}": {"remedy": "placeholder parent"} for number in (12, 13, 14)})
+    exceptions.apply(book, user=cast.engineer, shown=exceptions.read(book).digest)
+    give(first, MISSING, "parent", cast, table="task")
+    again = finish_beside(prepared, open_quietly(first, list(missing.values()), cast), "customEvent")
+    between = collect(engagement, servers)
+    second = yield
+    yield SimpleNamespace(
+        runs=(first, again, second),
+        told=missing,
+        between=between,
+        after=collect(engagement, servers),
+        record=lookup(again, "purchase", "pu-12")[0],
+        reports=[reconciliation.content(run) for run in (again, second)],
+        sheets={sheet.name: list(sheet.rows) for sheet in reconciliation.sheets(again, reconciliation.content(again))},
+        history=list(AuditEntry.objects.filter(engagement=engagement).values_list("action", flat=True)),
+    )
 
 
 def finish_beside(prepared, run, object_name):
@@ -83,6 +77,11 @@ def finish_beside(prepared, run, object_name):
     return prepared.finish(run)
 
 
+def stood_for(played):
+    """All placeholders of people."""
+    return [row for row in played.rows("contact", "sandbox") if "@user:" in str(row["mwb_sourceid"])]
+
+
 def placeholder(played, source_id):
     [found] = [row for row in played.rows("contact", "sandbox") if str(row["mwb_sourceid"]).endswith(f"@user:{source_id}")]
     return found
@@ -96,13 +95,13 @@ def test_every_run_balances(stood):
 def test_all_records_that_name_a_missing_parent_hang_under_one_marked_row(stood):
     late, never = (placeholder(stood.between, name) for name in ("u-late", "u-never"))
     assert (late["lastname"], never["lastname"]) == ("Placeholder for user u-late", "Placeholder for user u-never")
-    deals = {number: stood.between.row("opportunity", f"purchase:pu-{number}", "sandbox") for number in (2, 3, 4)}
-    assert {deal["_customerid_value"] for deal in (deals[2], deals[3])} == {late["contactid"]}
-    assert deals[4]["_customerid_value"] == never["contactid"]
+    deals = {number: stood.between.row("opportunity", f"purchase:pu-{number}", "sandbox") for number in (12, 13, 14)}
+    assert {deal["_customerid_value"] for deal in (deals[12], deals[13])} == {late["contactid"]}
+    assert deals[14]["_customerid_value"] == never["contactid"]
     assert {deal["statecode"] for deal in deals.values()} == {1}
     tasks = [row["_regardingobjectid_value"] for row in stood.between.of_source("task", "customEvent", "sandbox")]
     assert tasks.count(late["contactid"]) == 1
-    assert len(stood.between.rows("contact", "sandbox")) == 4
+    assert len(stood_for(stood.between)) == 2
 
 
 def test_the_placeholder_is_told_of_the_record_in_the_report_and_in_the_history(stood):
@@ -121,8 +120,8 @@ def test_the_placeholder_is_told_of_the_record_in_the_report_and_in_the_history(
 def test_a_parent_that_comes_takes_the_placeholder_over_with_what_hangs_under_it(stood):
     before, after = placeholder(stood.between, "u-late"), stood.after.row("contact", "user:u-late", "sandbox")
     assert after["contactid"] == before["contactid"]
-    assert (after["firstname"], after["lastname"], after["emailaddress1"]) == ("Lou", "Lind", "late@east.example")
-    assert len(stood.after.rows("contact", "sandbox")) == 4
-    assert stood.after.row("opportunity", "purchase:pu-2", "sandbox")["_customerid_value"] == after["contactid"]
+    assert (after["firstname"], after["lastname"], after["emailaddress1"]) == ("Lou", "Lind", "late@gmail.com")
+    assert stood_for(stood.after) == [placeholder(stood.after, "u-never")]
+    assert stood.after.row("opportunity", "purchase:pu-12", "sandbox")["_customerid_value"] == after["contactid"]
     assert placeholder(stood.after, "u-never")["lastname"] == "Placeholder for user u-never"
     assert [(one["source_id"], one["made"]) for one in stood.reports[1]["placeholders"]] == [("u-never", False)]

@@ -8,13 +8,13 @@ import pytest
 import requests
 
 from loads.models import Crosswalk, Run
-from tests import database, folders
+from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import collect, engagement_on
-from tests.spine.test_load_engine import Prepared
+from tests.playing import OTHERS, collect
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 SELLER = "00000000-0000-0000-0000-00000000005e"
+LEAVE = OTHERS
 LATER = "2026-01-01 00:00:00 +00:00"
 
 
@@ -76,30 +76,23 @@ def edit(servers, table: str, row_id: str, values: dict) -> None:
 
 
 @pytest.fixture(scope="module")
-def twice(django_db_setup, django_db_blocker, tmp_path_factory):
+def twice(told):
     """Rows after the first and after the second run."""
-    with django_db_blocker.unblock():
-        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
-        try:
-            with engagement_on(source, work) as (engagement, cast, servers):
-                prepared = Prepared(engagement, cast, servers)
-                assert prepared.finish(prepared.open()).state == Run.State.DONE
-                before = collect(engagement, servers)
-                changed = ("u-gone", "u-edited", "u-refused")
-                row = {source_id: before.row("contact", f"user:{source_id}", "sandbox") for source_id in changed}
-                prepared.call("DELETE", f"contacts({row['u-gone']['contactid']})")
-                edit(servers, "contact", row["u-edited"]["contactid"], {"jobtitle": "Director"})
-                servers.advance("iterable")
-                prepared.prepare()
-                second = prepared.finish(prepared.open())
-                after = collect(engagement, servers)
-                crosswalk = {
-                    (one.source_id, one.table): (str(one.row_id), one.alias, one.current)
-                    for one in Crosswalk.objects.filter(environment=prepared.sandbox)
-                }
-                yield SimpleNamespace(before=before, after=after, crosswalk=crosswalk, state=second.state, message=second.message)
-        finally:
-            database.empty()
+    return told
+
+
+def story(prepared, first):
+    before = collect(prepared.engagement, prepared.servers)
+    row = {source_id: before.row("contact", f"user:{source_id}", "sandbox") for source_id in ("u-gone", "u-edited")}
+    prepared.call("DELETE", f"contacts({row['u-gone']['contactid']})")
+    edit(prepared.servers, "contact", row["u-edited"]["contactid"], {"jobtitle": "Director"})
+    second = yield
+    crosswalk = {
+        (one.source_id, one.table): (str(one.row_id), one.alias, one.current)
+        for one in Crosswalk.objects.filter(environment=prepared.sandbox)
+    }
+    after = collect(prepared.engagement, prepared.servers)
+    yield SimpleNamespace(before=before, after=after, crosswalk=crosswalk, state=second.state, message=second.message)
 
 
 def ids(played, source_id: str, table: str = "contact") -> str:
