@@ -19,8 +19,9 @@ from mapping.models import PlanVersion
 from tests import folders
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
+from tests.spine.test_load_engine import Prepared
 from workbench.engagements import gates
-from workbench.engagements.models import Environment, SignOff
+from workbench.engagements.models import Environment
 from workbench.pipeline import demonstration, steps
 from workbench.pipeline.models import Step
 
@@ -32,6 +33,8 @@ def a_folder(path: Path, **given) -> Path:
 
 
 def discovered(engagement, cast) -> Step:
+    """A discovery of the source and the sandbox."""
+    engagement.environments.filter(kind=Environment.Kind.PRODUCTION).delete()
     step = steps.request(engagement, Step.Name.DISCOVER, user=cast.engineer)
     step.refresh_from_db()
     return step
@@ -74,6 +77,20 @@ def test_an_unreachable_source_is_told_and_nothing_is_left_half_written(tmp_path
         assert not PlanVersion.objects.exists()
 
 
+class Signed(Prepared):
+    """One whose matrix is signed, and of which nothing is provisioned."""
+
+    def prepare(self) -> None:
+        self.discover()
+        self.sign()
+
+
+def provisioned(signed: Signed) -> Step:
+    step = steps.request(signed.engagement, Step.Name.PROVISION, environment=signed.sandbox, user=signed.cast.engineer)
+    step.refresh_from_db()
+    return step
+
+
 def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tmp_path):
     wrong = {
         "@odata.type": "Microsoft.Dynamics.CRM.IntegerAttributeMetadata",
@@ -87,12 +104,7 @@ def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tm
     (folder / "dataverse").mkdir()
     (folder / "dataverse" / "metadata.json").write_text(folders.json.dumps({"columns": {"contact": [wrong]}}))
     with engagement_on(folder, tmp_path) as (engagement, cast, servers):
-        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-        demonstration.answer(engagement, cast, OTHERS)
-        demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
-        sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
-        step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
-        step.refresh_from_db()
+        step = provisioned(Signed(engagement, cast, servers))
         assert step.state == Step.State.FAILED
         assert "contact.mwb_sourceid" in step.message
         plan = SchemaPlan.objects.get()
@@ -102,23 +114,17 @@ def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tm
 
 def test_a_table_that_the_application_user_may_not_write_is_said_once_it_is_made(tmp_path):
     with engagement_on(a_folder(tmp_path / "source"), tmp_path, events_become="own_table") as (engagement, cast, servers):
-        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-        demonstration.answer(engagement, cast, tuple(set(OTHERS) - {"customEvent"}))
-        demonstration.sign(engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(engagement), cast)
+        signed = Signed(engagement, cast, servers, leave=tuple(set(OTHERS) - {"customEvent"}))
         with requests.Session() as session:
             session.trust_env = False
             address = f"{servers.dataverse_sandbox}/_simulator/privileges"
             assert session.post(address, json={"missing": ["prvCreatemwb_iterable_event"]}, timeout=10).ok
-            sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
-            step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
-            step.refresh_from_db()
+            step = provisioned(signed)
             assert step.state == Step.State.FAILED
             assert "may not: create on mwb_iterable_event" in step.message
             assert not SchemaPlan.objects.exclude(provisioned_at=None).exists()
             assert session.post(address, json={"missing": []}, timeout=10).ok
-        step = steps.request(engagement, Step.Name.PROVISION, environment=sandbox, user=cast.engineer)
-        step.refresh_from_db()
-        assert step.state == Step.State.DONE
+        assert provisioned(signed).state == Step.State.DONE
         [plan] = SchemaPlan.objects.exclude(provisioned_at=None)
         assert plan.count("create") == 0
 

@@ -68,14 +68,18 @@ class Prepared:
     def prepare(self) -> None:
         """From discovery to an environment that takes the rows; again after the source changed."""
         self.discover()
-        demonstration.answer(self.engagement, self.cast, self.leave)
-        demonstration.sign(self.engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(self.engagement), self.cast)
+        self.sign()
         self.take(Step.Name.EXTRACT)
         self.take(Step.Name.PROVISION, self.sandbox)
 
     def discover(self) -> None:
         """What is there, as the maps are then to be decided."""
         self.take(Step.Name.DISCOVER)
+
+    def sign(self) -> None:
+        """All is answered, and the matrix signed."""
+        demonstration.answer(self.engagement, self.cast, self.leave)
+        demonstration.sign(self.engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(self.engagement), self.cast)
 
     def take(self, step: Step.Name, environment: Environment | None = None) -> None:
         """One step of the engagement, to its end."""

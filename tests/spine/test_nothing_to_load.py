@@ -12,10 +12,11 @@ EXPORTS = {"empty": [], "only bad lines": BAD}
 
 @pytest.fixture(scope="module", params=EXPORTS)
 def played(request, django_db_setup, django_db_blocker, tmp_path_factory) -> Played:
-    """One play per export."""
+    """One play per export; the empty one goes into the sandbox alone, as into production."""
     with django_db_blocker.unblock():
-        folder = folders.write(tmp_path_factory.mktemp("source"), EXPORTS[request.param])
-        return play(folder, tmp_path_factory.mktemp("work"), documents=True)
+        lines = EXPORTS[request.param]
+        folder = folders.write(tmp_path_factory.mktemp("source"), lines)
+        return play(folder, tmp_path_factory.mktemp("work"), documents=True, sandbox_only=not lines)
 
 
 def test_it_plays_to_the_end_and_every_line_is_counted(played):

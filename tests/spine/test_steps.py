@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import requests
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection
 from django.utils import timezone
@@ -31,10 +30,10 @@ from mapping.playbooks import load_playbook
 from mapping.preview import BeingPrepared, matrix_content
 from mapping.workshop import completeness, decisions
 from reports.models import Document
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import user
 from tests.pages import cast as people
-from tests.playing import OTHERS, engagement_on
+from tests.spine.test_load_engine import Prepared
 from workbench.engagements import gates
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Environment, SignOff
@@ -265,30 +264,29 @@ def news_folder(path: Path) -> Path:
     return folder
 
 
-def advance(servers) -> None:
-    with requests.Session() as session:
-        session.trust_env = False
-        assert session.post(f"{servers.addresses['iterable']}/_simulator/advance", timeout=30).ok
-
-
 def undecided(engagement) -> tuple[int, int]:
     """What a load says of fields without a decision, how often; and the fields that came later and have none."""
     missing = [one for one in gates.missing("load", engagement) if one.gate == "every field decided"]
     return len(missing), sum(line.later for line in completeness.of(engagement))
 
 
+class Signed(Prepared):
+    """One whose matrix is signed, and of which nothing is extracted."""
+
+    def prepare(self) -> None:
+        self.discover()
+        assert undecided(self.engagement) == (1, 0)
+        self.sign()
+        assert undecided(self.engagement) == (0, 0)
+
+
 @pytest.mark.parametrize("step", [Step.Name.EXTRACT, Step.Name.DISCOVER])
 def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_signed(tmp_path, monkeypatch, step):
     monkeypatch.setattr(settings, "WORK_SECONDS", 0)  # a task does one part, and queues itself
-    with engagement_on(news_folder(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
-        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-        assert undecided(engagement) == (1, 0)
-        demonstration.answer(engagement, cast, OTHERS)
-        demonstration.sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
-        assert undecided(engagement) == (0, 0)
-        before = demonstration.plan.hashes(engagement)
-        advance(servers)
-        demonstration._step(engagement, step, None, cast, print)
+    with snapshots.put_back(Signed, news_folder, tmp_path) as signed:
+        engagement, before = signed.engagement, demonstration.plan.hashes(signed.engagement)
+        signed.servers.advance("iterable")
+        signed.take(step)
         assert demonstration.plan.hashes(engagement) == before
         assert engagement.split_rules.get(stage="evangelist").outcome == ""
         assert engagement.owner_matches.get(source_owner="new@northpine.example").kind == "open"
@@ -298,7 +296,7 @@ def test_what_is_new_after_the_signature_is_asked_and_changes_nothing_that_was_s
         done = Step.objects.filter(name=step).first().done
         assert len(done) >= 6
         assert not gates.missing("extract", engagement)
-        decisions.decide(FieldMap.objects.filter(source="lastName"), "deferred", user=cast.engineer)
+        decisions.decide(FieldMap.objects.filter(source="lastName"), "deferred", user=signed.cast.engineer)
         assert undecided(engagement) == (1, 3)  # one that was signed is waited for, however often it is profiled anew
         landed = [rule.name for rule in load_playbook("iterable").datasets if landing.latest(engagement, rule.name, Dataset.Purpose.LOAD)]
         assert len(landed) == (len(load_playbook("iterable").datasets) if step == Step.Name.EXTRACT else 0)
