@@ -15,6 +15,7 @@ from tests import folders
 TOGETHER = (
     ("people_and_companies", "existing_rows", "consent", "iterable_objects"),
     ("hostile_values", "hostile_objects"),
+    ("purchasing_leads", "money_decimals"),
     ("placeholders", "second_run", "objects_again"),
     ("held_records", "changed_answers"),
 )  # fmt: skip
