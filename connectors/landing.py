@@ -246,7 +246,7 @@ def reseal(dataset: Dataset) -> None:
 
 
 def _counts(paths: list[Path]) -> tuple[int, int, int]:
-    with store.database() as con:
+    with store.reader() as con:
         [(total, kept, bad)] = con.execute(
             f"SELECT count(*), count(*) FILTER (first), count(problem) FILTER (first) FROM ({_marked(paths)})"  # noqa: S608 - our own paths
         ).fetchall()
@@ -280,7 +280,7 @@ def repeated_positions(dataset: Dataset) -> set[int]:
     """Positions (place in the whole dataset, from 0) of records that an earlier slice already gave."""
     if not dataset.repeated_rows:
         return set()
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(
             f"""SELECT position FROM (SELECT row_number() OVER (ORDER BY filename, row) - 1 AS position, first
                 FROM ({_marked(files(dataset))})) WHERE NOT first"""  # noqa: S608 - paths are our own

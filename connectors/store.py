@@ -245,13 +245,28 @@ def file_hash(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+MEMORY = "192MB"
 # Instances that nobody uses, by process, spill folder and memory limit: to open one takes some 20 ms.
 _idle: dict[tuple[int, Path, str], list["duckdb.DuckDBPyConnection"]] = {}
 
 
 @contextmanager
-def database(memory: str = "192MB") -> Iterator["duckdb.DuckDBPyConnection"]:
+def database(memory: str = MEMORY) -> Iterator["duckdb.DuckDBPyConnection"]:
     """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory; its tables go with it."""
+    with _used(memory, _empty) as con:
+        yield con
+
+
+@contextmanager
+def reader() -> Iterator["duckdb.DuckDBPyConnection"]:
+    """The same for who makes no table, and asks the files alone."""
+    with _used(MEMORY, lambda instance: None) as con:
+        yield con
+
+
+@contextmanager
+def _used(memory: str, put_away: Callable[["duckdb.DuckDBPyConnection"], None]) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A connection of an instance that nobody else uses meanwhile, which is put away for the next one unless something failed."""
     import duckdb  # on first use
 
     spill = folder("spill")
@@ -262,16 +277,17 @@ def database(memory: str = "192MB") -> Iterator["duckdb.DuckDBPyConnection"]:
         instance = _instance(memory, spill)
     con, kept = instance.cursor(), False
     try:
-        con.execute("SET TimeZone = 'UTC'")
         yield con
-        con.close()
-        _empty(instance)
         kept = True
+    except GeneratorExit:  # who read its rows wants no more of them
+        kept = True
+        raise
     except duckdb.OutOfMemoryException as error:
         raise StoreFull("The store has no room for sorting.") from error
     finally:
         con.close()
         if kept:
+            put_away(instance)
             idle.append(instance)  # the last thing that is done with it here: from now on it is any thread's
         else:
             instance.close()
@@ -296,7 +312,9 @@ def _instance(memory: str, spill: Path) -> "duckdb.DuckDBPyConnection":
     import duckdb  # on first use
 
     config: dict[str, str | int | float | list[str]] = {"memory_limit": memory, "threads": 2, "temp_directory": str(spill)}
-    return duckdb.connect(":memory:", config=config | {"preserve_insertion_order": True, "enable_external_file_cache": False})
+    instance = duckdb.connect(":memory:", config=config | {"preserve_insertion_order": True, "enable_external_file_cache": False})
+    instance.execute("SET GLOBAL TimeZone = 'UTC'")
+    return instance
 
 
 def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:

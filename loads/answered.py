@@ -34,7 +34,7 @@ def changed(phase: Phase, row_ids: Sequence[str]) -> set[str]:
     paths = staged.parts(phase.run, phase.object_name, KIND) if phase.kind == Phase.Kind.ROWS else []
     if not (paths and row_ids):
         return set()
-    with store.database() as con:
+    with store.reader() as con:
         query = "SELECT row_id, source_id, choice, named FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))"
         told = con.execute(query, [[str(path) for path in paths], list(row_ids)]).fetchall()
     return set(_changed(phase.run.environment, phase.object_name, told))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
@@ -35,6 +35,32 @@ class Claim:
     def free(self) -> Q:
         """Chunks that wait for it, and those whose lease ran out."""
         return Q(state=self.before) | Q(state=self.during, lease_until__lt=Now())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the chunks of a phase stand: state -> how many are in it, and of how many in it the lease ran out."""
+
+    states: dict[str, int]
+    run_out: dict[str, int]
+
+    def waiting(self, claim: Claim) -> int:
+        """How many a worker may take; see `Claim.free`."""
+        return self.states.get(claim.before, 0) + self.run_out.get(claim.during, 0)
+
+    def are_past(self, claim: Claim) -> bool:
+        """Whether it is done with all of them."""
+        return self.states.keys() <= set(claim.after)
+
+
+def standing(phases: Sequence[Phase]) -> dict[int, Standing]:
+    """How the chunks of each phase stand, by the phase's key."""
+    found: dict[int, Standing] = {phase.pk: Standing({}, {}) for phase in phases}
+    counted = Chunk.objects.filter(phase__in=phases).order_by().values_list("phase_id", "state")
+    for pk, state, count, run_out in counted.annotate(count=Count("pk"), run_out=Count("pk", filter=Q(lease_until__lt=Now()))):
+        found[pk].states[state] = count
+        found[pk].run_out[state] = run_out
+    return found
 
 
 def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:

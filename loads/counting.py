@@ -86,7 +86,7 @@ def _given(phase: Phase, parts: int) -> tuple[list[datetime], int]:
     """Moments that our rows' ids say they were made at, spread over all; and how many rows have none: those are made as they are sent."""
     paths = [str(path) for path in staged.rows_of(phase)]
     now_ms = int(timezone.now().timestamp() * 1000)
-    with store.database() as con:
+    with store.reader() as con:
         [(found, dated, rows)] = con.execute(
             """SELECT approx_quantile(ms, CAST($places AS FLOAT[])) FILTER (dated), count(*) FILTER (dated), count(*) FROM (
                    SELECT ('0x' || right(row_id, 12))::BIGINT AS ms, ms > 0 AND ms < $now AND action = 'create' AS dated

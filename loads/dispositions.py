@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from connectors.store import database
+from connectors.store import reader
 from loads import crosswalk, staged
 from loads.models import Crosswalk, LedgerEntry, Phase, Run
 from loads.reasons import reason
@@ -15,7 +15,7 @@ def lookup(run: Run, object_name: str, source_id: str) -> list[dict[str, Any]]:
     paths = [str(path) for path in staged.parts(run, object_name, staged.DISPOSITIONS_KIND)]
     if not paths:
         return []
-    with database() as con:
+    with reader() as con:
         found = con.execute(
             """SELECT position, source_id, disposition, main_table, "into", reasons
                FROM read_parquet(?) WHERE source_id = ? ORDER BY position""",

@@ -6,12 +6,10 @@ no task lasts long; what a dead worker held is taken over when its machine notic
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from django.db import Error as DatabaseLost
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -19,7 +17,6 @@ from loads import (
     callers,
     causes,
     leases,
-    ledger,
     parking,
     quality,
     reconciliation,
@@ -28,13 +25,11 @@ from loads import (
     sampling,
     tuning,
 )
-from loads.budget import Budget
-from loads.chunks import READING, SENDING, Claim, claim_next, renew
+from loads.chunks import READING, SENDING, Claim, Standing, claim_next, renew, standing
 from loads.delta import changes
 from loads.desk.reruns import look_first
 from loads.destination import Destination
-from loads.flight import Flight, Underway
-from loads.learned import Learned
+from loads.flight import Underway
 from loads.leases import LEASE
 from loads.models import Chunk, Phase, Run
 from loads.rehearsal import predicting, scoring
@@ -42,13 +37,11 @@ from loads.scans import reading
 from loads.signals import run_finished
 from loads.staging import Left, NotStaged, ranges, stage_next, stage_range, take_sums
 from loads.sums import are_whole, differences
+from loads.work import Doing, Work
 from mapping import plan
 from workbench.engagements.errors import place_of
 
 logger = logging.getLogger(__name__)
-RENEW_AFTER_S = 20
-BEAT_S = 1.0
-LOOK_S = 1.0  # for an answer, before the worker says again that it is alive
 ANSWER_S = 60.0  # a call that is sent in a task's last second is over before the task's time limit
 WAITS = (
     "Staged; nothing is loaded yet. {count} groups of the data-quality report wait for the customer's decision. "
@@ -70,16 +63,15 @@ def work(run_id: int, worker: str, seconds: float, *, last_try: bool = False) ->
         runs.require_covered(run)
     quiet = plan.content_of(run.engagement, run.parts)["maps"]["quiet_load"]
     destination = Destination(run.environment, quiet=quiet == "bypass", answer_s=ANSWER_S)
-    beaten = float("-inf")
-    while time.monotonic() < deadline:
-        run.refresh_from_db(fields=["state", "staged", "datasets", "given", "started_at", "users", "stop_asked"])
-        if run.state not in runs.GOING:
-            return False
-        if time.monotonic() - beaten >= BEAT_S:
-            Run.objects.filter(pk=run.pk).update(heartbeat_at=Now())
-            beaten = time.monotonic()
-        if not step(run, destination, worker, deadline, last_try=last_try):
-            time.sleep(0.2)
+    Run.objects.filter(pk=run.pk).update(heartbeat_at=Now())
+    with Work(run, destination, worker, deadline, last_try=last_try) as work:
+        while time.monotonic() < deadline:
+            run.refresh_from_db(fields=["state", "staged", "datasets", "given", "started_at", "users", "stop_asked"])
+            if run.state not in runs.GOING:
+                return False
+            if not _step(work):
+                time.sleep(0.2)
+            work.beat()
     return True
 
 
@@ -88,90 +80,108 @@ def step(run: Run, destination: Destination, worker: str, deadline: float = 0.0,
 
     deadline: of time.monotonic; until then further chunks of a phase are taken, and at least one. last_try: see `work`.
     """
-    destination.left_out = callers.left_out(run)
+    with Work(run, destination, worker, deadline, last_try=last_try) as work:
+        return _step(work)
+
+
+def _step(work: Work) -> bool:
+    run = work.run
+    work.destination.left_out = callers.left_out(run)
     if run.state in (Run.State.QUEUED, Run.State.STAGING):
-        if run.stop_asked:
-            return _alone(run, worker, lambda: runs.stop_here(run))
-        return _stage(run, destination, worker, deadline, last_try=last_try)
+        return _alone(work, lambda: runs.stop_here(run)) if run.stop_asked else _stage(work)
     if phases := parking.going(run):
-        took_part = any(_took_part(phase, destination, worker, deadline, last_try=last_try) for phase in phases)
-        return took_part or _pauses(run, phases, worker)
+        return _took_part_in(work, phases) or _pauses(work, phases)
     if run.stop_asked and run.phases.filter(state__in=(*Phase.OPEN, *Phase.PARKED)).exists():
-        return _alone(run, worker, lambda: runs.stop_here(run))
-    return _alone(run, worker, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
+        return _alone(work, lambda: runs.stop_here(run))
+    return _alone(work, lambda: (parking.stand_still if parking.parked(run) else finish)(run))
 
 
-def _took_part(phase: Phase, destination: Destination, worker: str, deadline: float, *, last_try: bool) -> bool:
+def _took_part_in(work: Work, phases: Sequence[Phase]) -> bool:
+    """Take part in phases that need nothing of each other, one after the other until the deadline, and in one at least; False in none."""
+    chunks, unread = standing(phases), reading.unread(work.run)
+    took_part = False
+    for phase in phases:
+        took_part = _took_part(work, phase, chunks[phase.pk], unread.get(phase.pk)) or took_part
+        if took_part and time.monotonic() >= work.deadline:
+            break
+    return took_part
+
+
+def _took_part(work: Work, phase: Phase, chunks: Standing, unread: int | None) -> bool:
     """Take part in a phase; False where there is nothing to do in it but wait. One that can't go on is parked."""
     try:
-        return _load(phase, destination, worker, deadline)
+        return _load(work, phase, chunks, unread)
     except Exception as error:  # the edge of a phase: whatever it was, others may go on
-        if not causes.concerns_phase(error, last_try=last_try):
+        if not causes.concerns_phase(error, last_try=work.last_try):
             raise
         logger.error("run %s: phase %s can't go on: %s at %s", phase.run_id, phase.number, type(error).__name__, place_of(error))
         parking.park(phase, causes.told(error))
         return True
 
 
-def _stage(run: Run, destination: Destination, worker: str, deadline: float, *, last_try: bool) -> bool:
+def _stage(work: Work) -> bool:
     """Read on or stage a range beside other workers, or do what one does alone; False where others are at all that can be done now.
 
     An object that can't be staged is parked.
     """
-    if run.state == Run.State.STAGING and reading.are_open(run):
-        return _read_on(run, None, destination, worker, deadline)
+    run, destination = work.run, work.destination
+    unread = reading.unread(run).get(None) if run.state == Run.State.STAGING else None
+    if unread is not None:
+        return _read_on(work, None, unread)
     try:
-        if run.state == Run.State.STAGING and stage_range(run, destination, worker):
+        if run.state == Run.State.STAGING and stage_range(run, destination, work.worker):
             return True
-        return _alone(run, worker, lambda: _prepare(run, destination, worker))
+        return _alone(work, lambda: _prepare(run, destination, work.worker))
     except NotStaged as stopped:
         error = stopped.__cause__
-        if not isinstance(error, Exception) or not causes.concerns_phase(error, last_try=last_try):
+        if not isinstance(error, Exception) or not causes.concerns_phase(error, last_try=work.last_try):
             raise error or stopped from None
         logger.error("run %s: %s can't be staged: %s at %s", run.pk, stopped, type(error).__name__, place_of(error))
         parking.park_object(run, stopped.places, causes.told(error))
         return True
 
 
-def _load(phase: Phase, destination: Destination, worker: str, deadline: float) -> bool:
-    """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait."""
-    run, budget = phase.run, Budget(phase.run)
-    if reading.are_open(run, phase):
-        return _read_on(run, phase, destination, worker, deadline)
-    full = not budget.has_room(phase)
+def _load(work: Work, phase: Phase, chunks: Standing, unread: int | None) -> bool:
+    """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait.
+
+    unread: of what is to be read whole for the phase's end, how many scans nobody reads; None where all is read.
+    """
+    if unread is not None:
+        return _read_on(work, phase, unread)
+    full = not work.budget.has_room(phase)
     # What a rollback does with rows by their versions it reads back at once.
-    claims = (SENDING,) if run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
+    claims = (SENDING,) if work.run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
     for claim in claims:
         waits = full and claim is SENDING
-        if not waits and _take_chunks(phase, destination, worker, claim, deadline, budget):
+        if not waits and _take_chunks(work, phase, claim, chunks.waiting(claim)):
             return True
-        if not full and phase.chunks.exclude(state__in=claim.after).exists():
+        if not full and not chunks.are_past(claim):
             return False
-    if full and phase.chunks.exclude(state__in=claims[-1].after).exists():
+    if full and not chunks.are_past(claims[-1]):
         return False
-    return _alone(run, worker, lambda: _close(phase, run, destination, worker, claims[-1].after))
+    return _alone(work, lambda: _close(work, phase, claims[-1].after))
 
 
-def _pauses(run: Run, phases: Sequence[Phase], worker: str) -> bool:
+def _pauses(work: Work, phases: Sequence[Phase]) -> bool:
     """Let the run stand still where a phase waits for room alone; False where none does, or others are at something.
 
     Nobody found anything to do in any phase: what was sent is read back first, since people may change it before there is room again.
     """
-    budget = Budget(run)
+    run, budget = work.run, work.budget
     if not any(phase.chunks.exclude(state__in=Chunk.SENT).exists() and not budget.has_room(phase) for phase in phases):
         return False
     at_it = Chunk.objects.filter(phase__run=run, state__in=(Chunk.State.LEASED, Chunk.State.CHECKING))
-    return not at_it.exists() and _alone(run, worker, budget.pause)
+    return not at_it.exists() and _alone(work, budget.pause)
 
 
-def _alone(run: Run, worker: str, act: Callable[[], bool | None]) -> bool:
+def _alone(work: Work, act: Callable[[], bool | None]) -> bool:
     """Do what only one worker may do, under the run's own lease; False where another one is at it, or `act` found nothing to do."""
-    if not leases.take(run, worker):
+    if not leases.take(work.run, work.worker):
         return False
     try:
         return act() is not False
     finally:
-        leases.give_back(run, worker)
+        leases.give_back(work.run, work.worker)
 
 
 def _prepare(run: Run, destination: Destination, worker: str) -> bool:
@@ -179,12 +189,12 @@ def _prepare(run: Run, destination: Destination, worker: str) -> bool:
 
     False where all that is left waits for others.
     """
-    Run.objects.filter(pk=run.pk, started_at=None).update(started_at=Now())
     if run.state == Run.State.QUEUED:
+        Run.objects.filter(pk=run.pk, started_at=None).update(started_at=Now())
         callers.check(run)
         destination.left_out = callers.left_out(run)
-    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=Now())
-    run.state = Run.State.STAGING
+        Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.STAGING, taken_up_at=Now())
+        run.state = Run.State.STAGING
     if run.is_rollback:
         if not rollback.plan_next(run, destination, worker):
             _begin(run, rollback.waits(run))
@@ -216,13 +226,13 @@ def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
             return False
     if run.measured_at is None:
         Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
-        quality.measure(run, lambda: leases.keep(run, worker))
+        quality.measure(run, leases.beat(partial(leases.keep, run, worker)))
     if said := differences(run.sums):
         reconciliation.stop(run, UNSTAGED.format(said=" ".join(said)))
         return False
     if run.is_sample and not sampling.is_narrow(run):
         sampling.narrow(run, destination, worker)
-    return predicting.predict(run, destination, lambda: leases.keep(run, worker))
+    return predicting.predict(run, destination, leases.beat(partial(leases.keep, run, worker)))
 
 
 def _waits(run: Run) -> str:
@@ -231,14 +241,14 @@ def _waits(run: Run) -> str:
     return WAITS.format(count=waiting) if waiting else look_first(run)
 
 
-def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Claim, deadline: float, budget: Budget) -> bool:
-    """Take the phase's chunks one after the other, as fast as the service takes them; False where there is none to take.
+def _take_chunks(work: Work, phase: Phase, claim: Claim, count: int) -> bool:
+    """Take the phase's chunks one after the other, as fast as the service takes them; False where there was none to take.
 
-    Raises LeaseLost where one went to another worker, and what the service or the store raises: then what isn't settled is taken up again.
+    count: of those that waited when they were looked at.
     """
-
-    if not phase.chunks.filter(claim.free).exists():
+    if not count:
         return False
+    destination, worker, budget = work.destination, work.worker, work.budget
 
     def begin_next() -> Underway | None:
         take = partial(claim_next, phase, worker, claim)
@@ -249,8 +259,7 @@ def _take_chunks(phase: Phase, destination: Destination, worker: str, claim: Cla
         for client in destination.clients:
             client.governor.begin_with(_at_once(phase, destination))
 
-    work = _Work(begin_next, partial(renew, worker=worker, claim=claim), partial(budget.give_back, worker))
-    return _fly(phase.run, destination, worker, work, deadline)
+    return work.fly(Doing(count, begin_next, partial(renew, worker=worker, claim=claim), partial(budget.give_back, worker)))
 
 
 def _at_once(phase: Phase, destination: Destination) -> int:
@@ -258,88 +267,17 @@ def _at_once(phase: Phase, destination: Destination) -> int:
     return tuning.MOST_AT_ONCE if phase.kind in Phase.LINKING else tuning.class_of(destination.table(phase.table)).at_once
 
 
-def _read_on(run: Run, phase: Phase | None, destination: Destination, worker: str, deadline: float) -> bool:
-    """Take part in reading what is to be read whole of the destination; False where others are at all that is left. Raises as above.
+def _read_on(work: Work, phase: Phase | None, count: int) -> bool:
+    """Take part in reading what is to be read whole of the destination; False where others are at all that is left.
 
-    phase: whose end waits for it.
+    phase: whose end waits for it. count: of scans that nobody read when they were looked at.
     """
 
     def begin_next() -> Underway | None:
-        scan = reading.claim_next(run, worker, phase)
-        return reading.begin(scan, destination, worker) if scan else None
+        scan = reading.claim_next(work.run, work.worker, phase)
+        return reading.begin(scan, work.destination, work.worker) if scan else None
 
-    return _fly(run, destination, worker, _Work(begin_next, lambda ids: reading.renew(ids, worker), lambda unsettled: None), deadline)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What a worker does of one kind. begin_next: begins the next of it, None where there is none.
-
-    renew: keeps the worker's chunks or scans of these ids, and says how many are still its own. give_back: takes what won't be settled.
-    """
-
-    begin_next: Callable[[], Underway | None]
-    renew: Callable[[Sequence[int]], int]
-    give_back: Callable[[Iterable[Underway]], None]
-
-
-def _fly(run: Run, destination: Destination, worker: str, work: _Work, deadline: float) -> bool:
-    """Begin what there is to do, as fast as the service takes it, until the deadline, and at least one; False where there was nothing."""
-    taken = 0
-    flight = Flight(destination.clients)
-    watch = _Watch(run, work, callers.Callers(run, destination, worker), Learned(run.environment, destination.client.base_url))
-    try:
-        with watch, flight:
-            while True:
-                while flight.has_room and (not taken or (time.monotonic() < deadline and watch.is_going)):
-                    underway = work.begin_next()
-                    if underway is None:
-                        break
-                    taken += 1
-                    flight.start(underway)
-                if not flight.underway:
-                    return taken > 0
-                flight.land(LOOK_S)
-                watch.beat(flight.underway)
-    except Exception:
-        with suppress(DatabaseLost):
-            work.give_back(flight.unsettled)
-        raise
-
-
-class _Watch:
-    """Says now and then that a worker is alive, keeps what it has under way, and sees whether the run still goes on."""
-
-    def __init__(self, run: Run, work: _Work, told: callers.Callers, learned: Learned) -> None:
-        """work: what is kept."""
-        self._run, self._work, self._callers, self._learned = run, work, told, learned
-        self._beaten = self._renewed = time.monotonic()
-        self.is_going = True
-
-    def __enter__(self) -> None:
-        self._callers.hear()
-
-    def __exit__(self, *raised: object) -> None:
-        """The last word on how fast it went, also of what took less than a beat; where the database is gone there is none."""
-        with suppress(DatabaseLost):
-            self._callers.tell()
-            self._learned.keep()
-
-    def beat(self, underway: Sequence[Underway]) -> None:
-        """Raises LeaseLost where something went to another worker."""
-        now = time.monotonic()
-        if now - self._beaten < BEAT_S:
-            return
-        self._beaten = now
-        self._callers.tell()
-        self._callers.hear()
-        self._learned.keep()
-        going = Run.objects.filter(pk=self._run.pk, state__in=runs.GOING)
-        self.is_going = bool(going.update(heartbeat_at=Now()))
-        if now - self._renewed > RENEW_AFTER_S:
-            self._renewed = now
-            if self._work.renew([one.chunk.pk for one in underway]) < len(underway):
-                raise ledger.LeaseLost(f"A part of {self._run} belongs to another worker now.")
+    return work.fly(Doing(count, begin_next, lambda ids: reading.renew(ids, work.worker), lambda unsettled: None))
 
 
 def release(worker: str) -> None:
@@ -351,13 +289,14 @@ def release(worker: str) -> None:
     reading.give_back(worker)
 
 
-def _close(phase: Phase, run: Run, destination: Destination, worker: str, after: Collection[str]) -> None:
+def _close(work: Work, phase: Phase, after: Collection[str]) -> None:
     """Close a phase, unless another worker did before the lease was had, or sent chunks back. after: states of chunks that are done."""
-    if not Phase.objects.filter(pk=phase.pk, state__in=Phase.OPEN).exists() or phase.chunks.exclude(state__in=after).exists():
+    others = Chunk.objects.filter(phase=OuterRef("pk")).exclude(state__in=after)
+    if not Phase.objects.filter(~Exists(others), pk=phase.pk, state__in=Phase.OPEN).exists():
         return
-    phase.run = run
+    run = phase.run = work.run
     close = rollback.close if run.is_rollback else reconciliation.close
-    close(phase, destination, beat=lambda: leases.keep(run, worker))
+    close(phase, work.destination, beat=leases.beat(partial(leases.keep, run, work.worker)))
 
 
 def finish(run: Run) -> None:

@@ -3,6 +3,8 @@
 They are told by the database's clock, so that a machine whose own is wrong takes nothing from others, and loses nothing to them.
 """
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db.models import Q
@@ -13,6 +15,7 @@ from loads.ledger import LeaseLost
 from loads.models import Run
 
 LEASE = timedelta(seconds=90)
+BEAT_S = 1.0
 
 
 def take(run: Run, worker: str) -> bool:
@@ -25,6 +28,19 @@ def keep(run: Run, worker: str) -> None:
     """Renew the run's lease and say that its worker is alive. Raises LeaseLost."""
     if not Run.objects.filter(pk=run.pk, worker=worker).update(**_held()):
         raise LeaseLost(f"{run} belongs to another worker now.")
+
+
+def beat(keep_it: Callable[[], None]) -> Callable[[], None]:
+    """What work under a lease just taken calls as often as it likes: it keeps the lease once in BEAT_S. Raises as `keep_it` does."""
+    kept = time.monotonic()
+
+    def now_and_then() -> None:
+        nonlocal kept
+        if time.monotonic() - kept >= BEAT_S:
+            kept = time.monotonic()
+            keep_it()
+
+    return now_and_then
 
 
 def _held() -> dict[str, Combinable]:

@@ -108,7 +108,7 @@ def _parent_tables(run_key: str, phase_id: int) -> frozenset[str]:
     paths = [str(path) for path in staged.rows_of(phase)]
     if not paths:
         return frozenset()
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [paths]).fetchall()
         return frozenset(table for (table,) in found)
 

@@ -126,7 +126,7 @@ def _counted(paths: Sequence[Path], decided: Sequence[Sequence[str]]) -> list[tu
     Each code and field counts once for a record; of left-out records only those that a decision left out. decided: (field, code).
     """
     given = {"paths": [str(path) for path in paths], "skipped": SKIPPED, "severities": list(SEVERITIES), "decided": list(decided)}
-    with store.database() as con:
+    with store.reader() as con:
         return con.execute(_COUNTED, given).fetchall()
 
 

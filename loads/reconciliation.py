@@ -6,11 +6,12 @@ A phase with an unexplained difference of one is parked, see `loads.parking`; no
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from connectors import store
@@ -78,6 +79,8 @@ def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int
     """
     if phase.kind != Phase.Kind.ROWS:
         return tally.rows - tally.wrong_rows
+    if not phase.planned:  # nothing was ever sent
+        return 0
     counted = counting.written_rows(phase.run, phase, destination, closing=phase)
     return None if counted is None else counted + tally.unmarked
 
@@ -97,30 +100,31 @@ def _bind_late(phase: Phase, destination: Destination) -> None:
 def _take_sums(phase: Phase) -> None:
     """Sums of the chunks into the phase; a record of an earlier phase whose further row is in this one may change with it."""
     Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase))
-    for affected in phase.run.phases.filter(object_name=phase.object_name, number__lte=phase.number).exclude(table=""):
-        if affected.kind in RECORD_KINDS:
-            affected.run = phase.run
-            _count_records(affected)
-
-
-def _count_records(phase: Phase) -> None:
-    """What refused and waiting rows make of the records that are counted in this phase; safe to repeat.
-
-    A record all of whose main rows were refused for what it is itself is rejected; one that only partly loaded, or waits, is held.
-    """
-    own = LedgerEntry.objects.filter(phase=phase, row_id=None).values_list("outcome").annotate(count=Count("pk")).order_by()
-    decided = dict(own.values_list("outcome", "count"))
-    entries = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name, main_table=phase.table, row_id__isnull=False)
-    rejected, held = _failed_records(phase, entries) if entries.exists() else (0, 0)
-    Phase.objects.filter(pk=phase.pk).update(
-        loaded=phase.staged - rejected - held,
-        rejected=decided.get(LedgerEntry.Outcome.REJECTED, 0) + rejected,
-        held=decided.get(LedgerEntry.Outcome.HELD, 0) + held,
-    )
+    of_records = phase.run.phases.filter(object_name=phase.object_name, number__lte=phase.number, kind__in=RECORD_KINDS).exclude(table="")
+    entries = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name).order_by()
+    decided: Counter[tuple[int, str]] = Counter()
+    of_rows = False
+    counted = entries.annotate(is_record=Q(row_id=None)).values_list("phase_id", "outcome", "is_record").annotate(count=Count("pk"))
+    for pk, outcome, is_record, count in counted:
+        of_rows = of_rows or not is_record
+        decided[pk, outcome] += count if is_record else 0
+    for affected in of_records:
+        affected.run = phase.run
+        rejected, held = _failed_records(affected, entries.filter(main_table=affected.table, row_id__isnull=False)) if of_rows else (0, 0)
+        Phase.objects.filter(pk=affected.pk).update(
+            loaded=affected.staged - rejected - held,
+            rejected=decided[affected.pk, LedgerEntry.Outcome.REJECTED] + rejected,
+            held=decided[affected.pk, LedgerEntry.Outcome.HELD] + held,
+        )
 
 
 def _failed_records(phase: Phase, entries: QuerySet[LedgerEntry]) -> tuple[int, int]:
-    """(rejected, held) of the records that have refused or waiting rows."""
+    """(rejected, held) of the records counted in a phase of whose rows some were refused, or wait; safe to repeat. entries: of those rows.
+
+    A record all of whose main rows were refused for what it is itself is rejected; one that only partly loaded, or waits, is held.
+    """
+    if not entries.exists():
+        return 0, 0
     with store.database() as con:
         failed = entries.values_list("position", "phase_id", "held").iterator(chunk_size=2_000)
         store.fill(con, "failed", FAILED, ((position, phase_id == phase.pk, held) for position, phase_id, held in failed))
@@ -175,7 +179,8 @@ def differences(phase: Phase) -> list[str]:
 def record(phase: Phase, said: list[str]) -> None:
     """Close a phase; one with a difference is parked, and what needs its rows waits."""
     times: dict[str, Any] = {"finished_at": Now(), "started_at": phase.started_at or Now()}
-    counting.forget(phase.run, phase.undone if phase.undoes_id else phase)
+    if phase.kind == Phase.Kind.ROWS and phase.planned:
+        counting.forget(phase.run, phase.undone if phase.undoes_id else phase)
     if said:
         message = f"It doesn't balance: {' '.join(said)} Look at its exceptions and at what was read back."
         parking.park(phase, message, state=Phase.State.UNBALANCED)

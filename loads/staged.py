@@ -206,7 +206,7 @@ def read_reasons(run: Run, object_name: str, *, but: bytes = b"[]") -> Iterator[
         return
     names = [field.name for field in DISPOSITIONS]
     columns = ", ".join(f'"{name}"' for name in names)
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(f"SELECT {columns} FROM read_parquet(?) WHERE reasons NOT IN ('[]'::BLOB, ?)", [paths, but])  # noqa: S608 - names of our own
         while batch := found.fetchmany(store.ROWS_PER_GROUP):
             for row in batch:
@@ -218,7 +218,7 @@ def with_reasons(run: Run, object_name: str, reasons: bytes) -> dict[str, int]:
     paths = [str(path) for path in parts(run, object_name, DISPOSITIONS_KIND)]
     if not paths:
         return {}
-    with store.database() as con:
+    with store.reader() as con:
         counted = "SELECT main_table, count(*) FROM read_parquet(?) WHERE reasons = ? GROUP BY main_table"
         return dict(con.execute(counted, [paths, reasons]).fetchall())
 
@@ -288,7 +288,7 @@ def looked_up_to(phases: Iterable[Phase], table: str, row_ids: Sequence[str]) ->
     paths = [str(path) for phase in phases for path in rows_of(phase)] if row_ids else []
     if not paths:
         return frozenset()
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(
             """SELECT DISTINCT parent FROM (SELECT unnest(parents) AS parent FROM read_parquet(?) WHERE action = 'create')
                WHERE parent IN (SELECT unnest(?))""",
@@ -301,7 +301,7 @@ def of_record(phase: Phase, position: int) -> list[dict[str, Any]]:
     """row_id and origin of the rows that a phase stages for one record."""
     if not (paths := rows_of(phase)):
         return []
-    with store.database() as con:
+    with store.reader() as con:
         rows = con.execute("SELECT row_id, origin FROM read_parquet(?) WHERE position = ?", [[str(path) for path in paths], position])
         return [{"row_id": row_id, "origin": origin} for row_id, origin in rows.fetchall()]
 
@@ -310,7 +310,7 @@ def has_source(phase: Phase, source_id: str) -> bool:
     """Whether a phase stages anything for a source id."""
     if not (paths := rows_of(phase)):
         return False
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute("SELECT 1 FROM read_parquet(?) WHERE source_id = ? LIMIT 1", [[str(path) for path in paths], source_id])
         return found.fetchone() is not None
 
@@ -319,7 +319,7 @@ def among(phase: Phase, row_ids: Sequence[str], *, late: Mapping[str, str] | Non
     """The rows with these ids that a phase stages, by their id; late: see `read`."""
     if not ((paths := rows_of(phase)) and row_ids):
         return {}
-    with store.database() as con:
+    with store.reader() as con:
         cursor = con.execute(
             "SELECT * FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))", [[str(path) for path in paths], list(row_ids)]
         )
@@ -333,7 +333,7 @@ def acted_on(phase: Phase, row_ids: Sequence[str]) -> set[str]:
     if not ((paths := rows_of(phase)) and row_ids):
         return set()
     chosen = "row_id IN (SELECT unnest(?))" + (" AND state IS NOT NULL" if phase.kind == Phase.Kind.STATES else "")
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(f"SELECT row_id FROM read_parquet(?) WHERE {chosen}", [[str(path) for path in paths], list(row_ids)])  # noqa: S608 - words of our own
         return {row_id for (row_id,) in found.fetchall()}
 
@@ -342,7 +342,7 @@ def find(phase: Phase, row_id: str, *, late: Mapping[str, str] | None = None) ->
     """The row of this id that a phase stages, found without reading the others' values; None where there is none. late: see `read`."""
     if not (paths := rows_of(phase)):
         return None
-    with store.database() as con:
+    with store.reader() as con:
         cursor = con.execute("SELECT * FROM read_parquet(?) WHERE row_id = ? LIMIT 1", [[str(path) for path in paths], row_id])
         found = cursor.fetchone()
         names = [column[0] for column in cursor.description or ()]
@@ -356,7 +356,7 @@ def meant(paths: Sequence[Path], row_ids: Sequence[str], *, late: Mapping[str, s
     """row_id, values and left of the rows of these ids; see STAGED. late: see `read`."""
     if not paths:
         return
-    with store.database() as con:
+    with store.reader() as con:
         # Files of an older version have no `left`.
         names = {row[0] for row in con.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(paths[0])]).fetchall()}
         left = '"left"' if "left" in names else "NULL"
@@ -400,7 +400,7 @@ def with_states(phase: Phase, row_ids: Sequence[str]) -> Iterator[StagedRow]:
     """What a phase of states sends, of the rows with these ids."""
     if not ((paths := rows_of(phase)) and row_ids):
         return
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(
             f"SELECT {', '.join(OF_STATES)} FROM read_parquet(?) WHERE state IS NOT NULL AND row_id IN (SELECT unnest(?))",  # noqa: S608 - our own
             [[str(path) for path in paths], list(row_ids)],
@@ -412,7 +412,7 @@ def states(paths: Sequence[Path]) -> int:
     """Rows of all the files that get a state."""
     if not paths:
         return 0
-    with store.database() as con:
+    with store.reader() as con:
         [(count,)] = con.execute("SELECT count(state) FROM read_parquet(?)", [[str(path) for path in paths]]).fetchall()
     return int(count)
 

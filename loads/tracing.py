@@ -49,7 +49,7 @@ def company_of(run: Run, position: int) -> str | None:
     path = staged.folder(run) / companies.ASSIGNED
     if not path.exists():
         return None
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute("SELECT company FROM read_parquet(?) WHERE position = ?", [str(path), position]).fetchone()
     return found[0] if found else None
 

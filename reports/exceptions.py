@@ -98,7 +98,7 @@ def _values(run: Run, group: Group, entries: Sequence[LedgerEntry]) -> dict[str,
     if not paths:
         return {}
     ids = [str(entry.row_id) for entry in entries]
-    with store.database() as con:
+    with store.reader() as con:
         query = 'SELECT row_id, "values" FROM read_parquet($paths) WHERE row_id IN (SELECT unnest($ids))'
         return {
             row_id: _value(orjson.loads(body), group.column) for row_id, body in con.execute(query, {"paths": paths, "ids": ids}).fetchall()

@@ -12,7 +12,6 @@ from django.conf import settings
 
 from tests import database, playing, simulated
 from workbench.engagements.models import Connection, Engagement
-from workbench.pipeline import demonstration
 
 
 class Made(Protocol):
@@ -24,7 +23,7 @@ class Made(Protocol):
         """The same of an engagement that was put back, which is on other servers."""
 
 
-Make = Callable[[Engagement, demonstration.Cast, simulated.Simulated], Made]
+Make = Callable[..., Made]  # of an engagement, its cast and its servers, or of what was made before
 Write = Callable[[Path], Path]
 
 
@@ -42,13 +41,14 @@ _folders = tempfile.TemporaryDirectory(prefix="workbench-kept-")
 
 
 @contextmanager
-def put_back(make: Make, write: Write, work: Path, **options: Any) -> Iterator[Any]:
+def put_back(make: Make, write: Write, work: Path, *, after: Make | None = None, **options: Any) -> Iterator[Any]:
     """What `make` made of an engagement on the folder that `write` wrote, as if it had been made just now; made by the first who asks.
 
-    make, write: functions or classes of a module, since what was made is found by them. options: see `playing.engagement_on`.
+    make, write: functions or classes of a module, since what was made is found by them. after: what had made that which `make` goes on
+    with, itself made once. options: see `playing.engagement_on`.
     """
-    key = (make, write, *sorted(options.items()))
-    kept = _kept.get(key) or _kept.setdefault(key, _made(make, write, f"kept_{len(_kept)}", options))
+    key = (make, after, write, *sorted(options.items()))
+    kept = _kept.get(key) or _kept.setdefault(key, _made(make, write, after, options))
     shutil.copytree(kept.folder, work, dirs_exist_ok=True)
     database.put_back(kept.name)
     with playing.served(work / "source", work, state=work / "state", application_users=options.get("application_users", 1)) as servers:
@@ -57,20 +57,25 @@ def put_back(make: Make, write: Write, work: Path, **options: Any) -> Iterator[A
         yield kept.made.back(engagement, servers)
 
 
-def _made(make: Make, write: Write, name: str, options: dict[str, Any]) -> _Kept:
-    folder = Path(_folders.name) / name
-    folder.mkdir()
-    with playing.engagement_on(write(folder / "source"), folder, state=folder / "state", **options) as (engagement, cast, servers):
-        made = make(engagement, cast, servers)
+def _made(make: Make, write: Write, after: Make | None, options: dict[str, Any]) -> _Kept:
+    folder = Path(tempfile.mkdtemp(dir=_folders.name))
+    if after:
+        with put_back(after, write, folder, **options) as before:
+            made = make(before)
+    else:
+        with playing.engagement_on(write(folder / "source"), folder, state=folder / "state", **options) as begun:
+            made = make(*begun)
+    name = f"kept_{folder.name}"
     database.keep(name)
     return _Kept(made, folder, name)
 
 
 def _connect(engagement: Engagement, servers: simulated.Simulated) -> None:
     """The engagement's connections lead to these servers."""
-    for environment, address in (("sandbox", servers.dataverse_sandbox), ("production", servers.dataverse)):
-        connection = engagement.environments.get(kind=environment).connection
-        connection.base_url = address
+    addresses = {"sandbox": servers.dataverse_sandbox, "production": servers.dataverse}
+    for environment in engagement.environments.all():
+        connection = environment.connection
+        connection.base_url = addresses[environment.kind]
         connection.settings["authority"] = servers.entra
         connection.save()
     Connection.objects.filter(engagement=engagement, kind=engagement.platform).update(base_url=servers.iterable)

@@ -68,7 +68,7 @@ def _last(run: Run, table: str, kind: str, row_ids: Sequence[str]) -> Iterator[t
     """
     if (path := _history(run, table, kind)) is None:
         return
-    with store.database() as con:
+    with store.reader() as con:
         query = "SELECT phase, row_id, was FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))"
         known = con.execute(query, [str(path), list(row_ids)]).fetchall()
     found: dict[int, dict[str, str]] = {}
@@ -154,7 +154,7 @@ def _made(run: Run, ends: set[str]) -> set[str]:
     found: set[str] = set()
     for phase in run.phases.filter(kind=Phase.Kind.ROWS, table__in=wanted).select_related("run__engagement"):
         if paths := [str(path) for path in staged.rows_of(phase)]:
-            with store.database() as con:
+            with store.reader() as con:
                 query = "SELECT row_id FROM read_parquet($paths) WHERE action = 'create' AND row_id IN (SELECT unnest($ids))"
                 rows = con.execute(query, {"paths": paths, "ids": wanted[phase.table]}).fetchall()
             found |= {f"{phase.table}:{row_id}" for (row_id,) in rows}

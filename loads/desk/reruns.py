@@ -84,7 +84,7 @@ class Scope:
         paths = [str(path) for path in staged.parts(self.run.rerun_of, object_name, staged.DISPOSITIONS_KIND)]
         if not paths:
             return set()
-        with store.database() as con:
+        with store.reader() as con:
             known = con.execute(
                 "SELECT source_id FROM read_parquet(?) WHERE source_id IN (SELECT unnest(?))", [paths, list(source_ids)]
             ).fetchall()

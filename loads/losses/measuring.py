@@ -82,7 +82,7 @@ def _rows(phase: Phase) -> Iterator[dict[str, Any]]:
         return
     absent = set(LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True))
     given = {"rows": [str(path) for path in rows], "dispositions": [str(path) for path in dispositions], "table": phase.table}
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(_LOSSY, given)
         names = [column[0] for column in found.description or ()]
         while batch := found.fetchmany(store.ROWS_PER_GROUP):

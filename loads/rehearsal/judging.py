@@ -182,7 +182,7 @@ class Judge:
         """Those of the rows of a table with which this load does one of these."""
         if not (paths := self._paths(table)):
             return set()
-        with store.database() as con:
+        with store.reader() as con:
             query = "SELECT row_id FROM read_parquet(?) WHERE action IN (SELECT unnest(?)) AND row_id IN (SELECT unnest(?))"
             return {row_id for (row_id,) in con.execute(query, [paths, list(actions), list(ids)]).fetchall()}
 
@@ -198,7 +198,7 @@ class Judge:
         if table not in self._small:
             read = list[tuple[str, bytes]]()
             if paths := self._paths(table):
-                with store.database() as con:
+                with store.reader() as con:
                     read = con.execute("SELECT row_id, \"values\" FROM read_parquet(?) WHERE action = 'create'", [paths]).fetchall()
             self._small[table] = {row_id: _read_form(orjson.loads(values)) for row_id, values in read}
         return self._small[table]

@@ -100,7 +100,7 @@ def files(run: Run) -> list[str]:
 
 def _go_on(run: Run, destination: Destination, beat: Callable[[], None], deadline: float) -> bool:
     """Predict the staged files that aren't yet; what is complete stands as a file, so that a worker goes on after it."""
-    judge: Judge | None = None
+    judge, late = Judge(run, Snapshot(destination), _absent(run)), bindings.late(run.environment)
     for phase in run.phases.exclude(table="").order_by("number"):
         phase.run = run
         for number, path in enumerate(staged.rows_of(phase)):
@@ -109,10 +109,9 @@ def _go_on(run: Run, destination: Destination, beat: Callable[[], None], deadlin
                 continue
             if time.monotonic() > deadline:
                 return False
-            judge = judge or Judge(run, Snapshot(destination), _absent(run))
-            if phase.kind == Phase.Kind.ROWS and not look_up(phase, judge.snapshot, bindings.late(run.environment)):
+            if phase.kind == Phase.Kind.ROWS and not look_up(phase, judge.snapshot, late):
                 return False
-            _predict_file(judge, phase, path, file, beat)
+            _predict_file(judge, phase, path, file, late, beat)
     return True
 
 
@@ -120,15 +119,15 @@ def _absent(run: Run) -> set[str]:
     """Ids of rows that are predicted not to be written, by the files so far."""
     if not (paths := files(run)):
         return set()
-    with store.database() as con:
+    with store.reader() as con:
         return {row_id for (row_id,) in con.execute("SELECT row_id FROM read_parquet(?)", [paths]).fetchall()}
 
 
-def _predict_file(judge: Judge, phase: Phase, path: Path, file: Path, beat: Callable[[], None]) -> None:
+def _predict_file(judge: Judge, phase: Phase, path: Path, file: Path, late: Mapping[str, str], beat: Callable[[], None]) -> None:
     looked, remarks = 0, Counter[tuple[str, str]]()
     examples: dict[tuple[str, str], list[str]] = {}
     with store.ParquetFile(file, PREDICTED) as out:
-        for batch in store.batched(_rows(phase, path), TOGETHER):
+        for batch in store.batched(_rows(phase, path, late), TOGETHER):
             looked += len(batch)
             for row, judged in judge.judge(phase, batch):
                 for remark in judged.remarks:
@@ -144,9 +143,8 @@ def _predict_file(judge: Judge, phase: Phase, path: Path, file: Path, beat: Call
         store.write(file.with_suffix(".json"), orjson.dumps({"phase": phase.pk, "rows": looked, "remarks": told}))
 
 
-def _rows(phase: Phase, path: Path) -> Iterator[dict[str, Any]]:
-    """What a phase sends of one staged file, parsed; of states those rows alone that get one."""
-    late = bindings.late(phase.run.environment)
+def _rows(phase: Phase, path: Path, late: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What a phase sends of one staged file, parsed; of states those rows alone that get one. late: see `bindings.late`."""
     for row in store.read_rows(path, columns=COLUMNS):
         if phase.kind == Phase.Kind.STATES:
             if row["state"] is not None:
@@ -186,7 +184,7 @@ def _count(run: Run, rehearsal: Rehearsal) -> None:
 def _reasons(run: Run, phases: Mapping[int, Phase]) -> Iterator[dict[str, Any]]:
     if not (paths := files(run)):
         return
-    with store.database() as con:
+    with store.reader() as con:
         found = con.execute(
             """SELECT phase_id, outcome, code, "column", count(*) AS rows, list(source_id ORDER BY position)[1:5]
                FROM read_parquet(?) WHERE outcome <> 'kept' GROUP BY ALL ORDER BY rows DESC, phase_id, code""",

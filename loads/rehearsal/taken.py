@@ -125,7 +125,7 @@ def _wanted(key: Key, table: Table) -> Wanted:
 
 
 def _clashing(key: Key) -> Iterator[str]:
-    with store.database() as con:
+    with store.reader() as con:
         cursor = con.execute(
             """WITH ours AS (SELECT * FROM read_parquet($ours))
                SELECT row_id FROM ours QUALIFY row_number() OVER (PARTITION BY keys ORDER BY place) > 1

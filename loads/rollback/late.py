@@ -74,7 +74,7 @@ class Made:
     def among(self, ids: set[str]) -> set[str]:
         """Those of the ids."""
         found: set[str] = set()
-        with store.database() as con:
+        with store.reader() as con:
             for name, paths in self._paths.items():
                 if paths:
                     query = "SELECT row_id, source_id FROM read_parquet(?) WHERE action = 'create' AND row_id IN (SELECT unnest(?))"

@@ -117,7 +117,7 @@ def _kept(paths: Sequence[str]) -> set[str]:
     """Rows that are to be kept by files of a rollback's plan."""
     if not paths:
         return set()
-    with store.database() as con:
+    with store.reader() as con:
         return {row_id for (row_id,) in con.execute("SELECT row_id FROM read_parquet(?) WHERE action = ?", [paths, KEEP]).fetchall()}
 
 
@@ -125,6 +125,6 @@ def planned_rows(paths: Sequence[str], ids: Collection[str]) -> Iterator[tuple[s
     """(row id, action, before) of rows among these that files of a rollback's plan have."""
     if not (paths and ids):
         return
-    with store.database() as con:
+    with store.reader() as con:
         query = "SELECT row_id, action, before FROM read_parquet(?) WHERE row_id IN (SELECT unnest(?))"
         yield from con.execute(query, [paths, list(ids)]).fetchall()

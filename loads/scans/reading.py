@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from connectors import store
@@ -113,10 +113,10 @@ def is_read(run: Run, wanted: Wanted, phase: Phase | None = None) -> bool:
 
     phase: whose end alone waits for it.
     """
-    scans = Scan.objects.filter(run=run, name=wanted.name)
-    if not scans.exists():
+    done = set(Scan.objects.filter(run=run, name=wanted.name).order_by().values_list("done", flat=True).distinct())
+    if not done:
         Scan.objects.bulk_create(_parts(run, wanted, phase), batch_size=500, ignore_conflicts=True)
-    return not scans.filter(done=False).exists()
+    return done == {True}
 
 
 def _parts(run: Run, wanted: Wanted, phase: Phase | None) -> Iterator[Scan]:
@@ -149,13 +149,17 @@ def forget(run: Run, name: str = "") -> None:
         path.unlink(missing_ok=True)
 
 
-def are_open(run: Run, phase: Phase | None = None) -> bool:
-    """Whether there is anything left to read, for the end of a phase or for what the run does next."""
-    return Scan.objects.filter(run=run, phase=phase, done=False).exists()
+def unread(run: Run) -> dict[int | None, int]:
+    """The phases for whose end there is anything left to read, by their keys, with how many scans nobody reads.
+
+    None is for what the run does next.
+    """
+    free = Count("pk", filter=Q(lease_until=None) | Q(lease_until__lt=Now()))
+    return dict(Scan.objects.filter(run=run, done=False).order_by().values_list("phase_id").annotate(free=free))
 
 
 def claim_next(run: Run, worker: str, phase: Phase | None = None) -> Scan | None:
-    """Lease the next scan that nobody reads, see `are_open`; None where there is none."""
+    """Lease the next scan that nobody reads, see `unread`; None where there is none."""
     while True:
         free = Q(done=False) & (Q(lease_until=None) | Q(lease_until__lt=Now()))
         scan = Scan.objects.filter(free, run=run, phase=phase).order_by("pk").first()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import duckdb
 
 from connectors.models import Dataset
-from connectors.store import database
+from connectors.store import reader
 from loads.staging.context import StagingContext
 from loads.staging.rows import Draft
 from mapping.issues import Issue
@@ -141,7 +141,7 @@ def read_decisions(context: StagingContext, object_name: str, start: int = 0, st
     """The decisions of records at positions `start` to `stop` (not included), in order."""
     within = """SELECT position, source_id, disposition, into_id, codes, created, owner, fitting, rows, parents FROM read_parquet(?)
                 WHERE position >= ? AND position < ? ORDER BY position"""
-    with database() as con:
+    with reader() as con:
         cursor = con.execute(within, [str(context.decisions(object_name)), start, 2**62 if stop is None else stop])
         while batch := cursor.fetchmany(2_000):
             for *plain, fitting, rows, parents in batch:

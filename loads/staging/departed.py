@@ -64,7 +64,8 @@ def keep(
     role, row_id): the rows that records have now. there: SQL of ("table", row_id): rows that are at the destination. forgotten: whether one
     of the names that led to a row is on the register of forgotten people.
     """
-    rows = con.execute(_DEPARTED.format(named=named, given=given, there=there)).fetchall()
+    had_rows = con.execute("SELECT 1 FROM xw LIMIT 1").fetchone()
+    rows = con.execute(_DEPARTED.format(named=named, given=given, there=there)).fetchall() if had_rows else []
     found = [
         Gone(source_id, table, row_id, Departed.Cause.FORGOTTEN if forgotten(names) else cause, ours)
         for source_id, table, row_id, cause, ours, names in rows

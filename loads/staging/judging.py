@@ -205,10 +205,11 @@ def _place(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name:
         con.execute(_PLACED, {"main": main})
     con.execute("DROP TABLE targets")
     [(records,)] = con.execute("SELECT coalesce(max(position) + 1, 0) FROM judged").fetchall()
-    con.execute(f"CREATE TABLE decisions AS {_DECISIONS}", {"start": 0, "stop": 0})
-    for start in range(0, records, TOGETHER):  # lists don't spill: of all records together they would need more memory than there is
-        con.execute(f"INSERT INTO decisions {_DECISIONS}", {"start": start, "stop": start + TOGETHER})
+    # Lists don't spill: of all records together they would need more memory than there is.
+    con.execute(f"CREATE TABLE decisions AS {_DECISIONS}", {"start": 0, "stop": TOGETHER})
+    for start in range(TOGETHER, records, TOGETHER):
         context.beat()
+        con.execute(f"INSERT INTO decisions {_DECISIONS}", {"start": start, "stop": start + TOGETHER})
 
 
 # An id that was given stays. A row of ours that a person removed since is held; so is one that several records or rows fit.

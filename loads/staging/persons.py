@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 
 from connectors import landing, store
-from connectors.store import copy, database, fill
+from connectors.store import copy, database, fill, reader
 from loads import answered, staged
 from loads.crosswalk import Given
 from loads.models import Phase
@@ -141,7 +141,7 @@ def _keep_departed(con: duckdb.DuckDBPyConnection, context: StagingContext) -> N
 
 def _decisions(path: Path, start: int, stop: int) -> Iterator[Decision]:
     """The decisions of records at positions `start` to `stop` (not included), in order."""
-    with database() as con:
+    with reader() as con:
         within = "SELECT * FROM read_parquet(?) WHERE position >= ? AND position < ? ORDER BY position"
         cursor = con.execute(within, [str(path), start, stop])
         while batch := cursor.fetchmany(2_000):

@@ -1,5 +1,6 @@
 """Phases, chunks and the exceptions that staging decided, recorded in one transaction when an object is staged."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -134,6 +135,8 @@ def put_in_order(run: Run, objects: Sequence[str]) -> None:
         run.phases.all(), key=lambda phase: (LATE_KINDS.get(phase.kind, 0), place.get(phase.object_name, len(place)), phase.number)
     )
     most = max((phase.number for phase in phases), default=0)
+    if [phase.number for phase in phases] == list(range(1, len(phases) + 1)):
+        return
     for offset in (most, 0):  # by way of numbers that none has, since two phases never have one
         for number, phase in enumerate(phases, start=1):
             phase.number = offset + number
@@ -142,13 +145,11 @@ def put_in_order(run: Run, objects: Sequence[str]) -> None:
 
 def _counts(run: Run, object_name: str) -> dict[str, dict[str, int]]:
     """Main table -> disposition -> records."""
-    paths = [str(path) for path in staged.parts(run, object_name, staged.DISPOSITIONS_KIND)]
-    counts: dict[str, dict[str, int]] = {}
-    with store.database() as con:
-        for table, disposition, count in con.execute(
-            "SELECT main_table, disposition, count(*) FROM read_parquet(?) GROUP BY ALL", [paths]
-        ).fetchall():
-            counts.setdefault(table, {})[disposition] = count
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for path in staged.parts(run, object_name, staged.DISPOSITIONS_KIND):
+        for read in store.read_tables(path, columns=["main_table", "disposition"]):
+            for found in read.group_by(["main_table", "disposition"]).aggregate([([], "count_all")]).to_pylist():
+                counts[found["main_table"]][found["disposition"]] += found["count_all"]
     return counts
 
 

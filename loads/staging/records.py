@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from connectors.models import Dataset
-from connectors.store import database
+from connectors.store import reader
 from loads import crosswalk
 from loads.crosswalk import Given
 from loads.models import Phase
@@ -61,7 +61,7 @@ class Records(InRanges):
         """The ids of the rows that are planned; none of objects that nothing looks up to."""
         if not self.context.objects[self.object_name]["record"]["crosswalk"]:
             return
-        with database() as con:
+        with reader() as con:
             cursor = con.execute(
                 """SELECT source_id, r.t, r.id, r.role, r.origin FROM (SELECT source_id, unnest(rows) AS r FROM read_parquet(?)
                    WHERE disposition = 'planned') OFFSET ?""",

@@ -178,7 +178,7 @@ def _records(context: StagingContext, object_name: str) -> dict[str, Any]:
     """Records as they were landed, and by disposition. doubled: dispositions of a place in the dataset that has one already."""
     counts = dict.fromkeys(DISPOSITIONS, 0)
     paths = [str(path) for path in staged.parts(context.run, object_name, staged.DISPOSITIONS_KIND)]
-    with store.database() as con:
+    with store.reader() as con:
         counts |= dict(con.execute("SELECT disposition, count(*) FROM read_parquet(?) GROUP BY disposition", [paths]).fetchall())
         [(doubled,)] = con.execute("SELECT count(*) - count(DISTINCT position) FROM read_parquet(?)", [paths]).fetchall()
     return {"object": object_name, "landed": context.dataset(object_name).rows, **counts, "doubled": doubled}

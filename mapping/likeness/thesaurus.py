@@ -80,7 +80,7 @@ def thesaurus() -> Thesaurus:
     meanings: dict[Words, Words] = {}
     for meant, written in content["same"].items():
         for phrase in (meant, *written):
-            meanings.setdefault(tuple(parted(phrase)), tuple(parted(meant)))
+            meanings.setdefault(parted(phrase), parted(meant))
     return Thesaurus(
         noise=frozenset(content["noise"]),
         meanings=meanings,

@@ -22,13 +22,14 @@ def plain(text: str) -> str:
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
-def parted(name: str) -> list[str]:
+@lru_cache(maxsize=10_000)  # an engagement's columns and fields, and those of the next one
+def parted(name: str) -> Words:
     """A name's words in lower case: `MailingPostalCode` is mailing, postal, code; `address_2` is address, 2.
 
     A custom field's ending `__c` goes; capitals in a row are one word, so that `LEAD_SOURCE` isn't taken letter by letter.
     """
     text = re.sub(r"__(c|pc|r)$", "", plain(name).replace("'", " ").replace("’", " "))
-    return [part.lower() for part in _PARTS.findall(text)]
+    return tuple(part.lower() for part in _PARTS.findall(text))
 
 
 def plural_free(word: str) -> str:

@@ -1,7 +1,7 @@
 """The destination's columns as field maps see them: as last read, else as Microsoft documents them, with the columns still to be made."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from django.utils import timezone
@@ -14,6 +14,7 @@ from mapping.transforms import ColumnLike
 from mapping.workshop.models import DestinationTable, FieldMap
 from workbench.engagements.models import Engagement, Environment
 
+_FACTS = tuple(field.name for field in fields(Column) if field.name != "table")
 BY_NUMBER = ("options", "states")  # whose keys are numbers, which JSON makes text
 
 
@@ -36,7 +37,7 @@ def keep(environment: Environment, tables: Mapping[str, Table]) -> None:
 
 
 def _facts(column: Column) -> dict[str, Any]:
-    return {key: value for key, value in asdict(column).items() if key != "table" and value not in (None, "", (), {})}
+    return {name: value for name in _FACTS if (value := getattr(column, name)) not in (None, "", (), {})}
 
 
 def columns(engagement: Engagement, table: str, environment: Environment | None = None) -> dict[str, ColumnLike]:

@@ -23,7 +23,7 @@ from reports import reconciliation
 from tests import snapshots
 from tests.pages import cast
 from tests.playing import dump
-from tests.spine.test_load_engine import Prepared, northpine
+from tests.spine.test_load_engine import Prepared, northpine, with_a_run_staged
 from workbench.engagements.models import Connection
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -32,6 +32,12 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def prepared(tmp_path: Path):
     with snapshots.put_back(Prepared, northpine, tmp_path, application_users=3) as prepared:
+        yield prepared
+
+
+@pytest.fixture
+def staged(tmp_path: Path):
+    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Prepared, application_users=3) as prepared:
         yield prepared
 
 
@@ -47,13 +53,13 @@ def command(*given: str) -> str:
     return out.getvalue()
 
 
-def test_a_run_pauses_when_the_requests_of_a_day_are_used_up_and_goes_on_by_itself_when_there_is_room(prepared):
-    prepared.sandbox.daily_requests = 45
-    prepared.sandbox.save()
-    run = prepared.finish(prepared.finish_staging())
+def test_a_run_pauses_when_the_requests_of_a_day_are_used_up_and_goes_on_by_itself_when_there_is_room(staged):
+    staged.sandbox.daily_requests = 45
+    staged.sandbox.save()
+    run = staged.finish(staged.run)
     assert run.state == Run.State.PAUSED
     assert "may use 45 requests in 24 hours" in run.message
-    sent = len(written(prepared, run))
+    sent = len(written(staged, run))
     assert 0 < sent <= 45
     assert not run.phases.filter(state=Phase.State.LOADING).exists()  # what was sent is read back and balanced
     [later] = Schedule.objects.filter(func="loads.tasks.go_on")
@@ -67,32 +73,32 @@ def test_a_run_pauses_when_the_requests_of_a_day_are_used_up_and_goes_on_by_itse
     tasks.go_on(run.pk)
     run.refresh_from_db()
     assert (run.state, run.message, run.resume_at) == (Run.State.DONE, "", None)
-    assert len(written(prepared, run)) == sum(phase.created + phase.updated for phase in run.phases.all()) > 45
+    assert len(written(staged, run)) == sum(phase.created + phase.updated for phase in run.phases.all()) > 45
 
 
-def test_who_pauses_a_run_that_would_go_on_by_itself_keeps_it_from_that(prepared):
-    prepared.sandbox.daily_requests = 45
-    prepared.sandbox.save()
-    run = prepared.finish(prepared.finish_staging())
-    runs.pause(run, prepared.cast.engineer)
+def test_who_pauses_a_run_that_would_go_on_by_itself_keeps_it_from_that(staged):
+    staged.sandbox.daily_requests = 45
+    staged.sandbox.save()
+    run = staged.finish(staged.run)
+    runs.pause(run, staged.cast.engineer)
     Run.objects.filter(resume_at__isnull=False).update(resume_at=timezone.now())
     tasks.go_on(run.pk)
     assert Run.objects.get(pk=run.pk).state == Run.State.PAUSED
 
 
-def test_a_run_asked_to_stop_completes_its_phase_and_sends_no_row_of_the_next(prepared):
-    run = prepared.finish_staging()
+def test_a_run_asked_to_stop_completes_its_phase_and_sends_no_row_of_the_next(staged):
+    run = staged.run
     destination = engine.Destination(run.environment)
     while not Chunk.objects.filter(phase__table="account").exclude(state=Chunk.State.WAITING).exists():
         run.refresh_from_db()
         engine.step(run, destination, "tests")
-    assert "ends when the phase in hand is complete" in command("stop", run.key, "--user", prepared.cast.engineer.username)
-    prepared.work(run)
+    assert "ends when the phase in hand is complete" in command("stop", run.key, "--user", staged.cast.engineer.username)
+    staged.work(run)
     assert run.state == Run.State.STOPPED
     assert "Stopped at a safe point" in run.message
     accounts = run.phases.get(table="account")
-    assert (accounts.state, len(written(prepared, run))) == (Phase.State.BALANCED, accounts.created + accounts.updated)
-    runs.resume(run, prepared.cast.engineer)
+    assert (accounts.state, len(written(staged, run))) == (Phase.State.BALANCED, accounts.created + accounts.updated)
+    runs.resume(run, staged.cast.engineer)
     run.refresh_from_db()
     assert run.state == Run.State.DONE
     assert run.phases.get(table="contact").created == 31
@@ -128,18 +134,18 @@ def test_users_that_can_load_share_it_and_others_are_left_out_with_the_reason(pr
     assert "prvCreateContact" in shown["Narrow"]["said"]
 
 
-def test_a_user_whom_the_service_holds_for_minutes_keeps_no_run_waiting(prepared, monkeypatch):
+def test_a_user_whom_the_service_holds_for_minutes_keeps_no_run_waiting(staged, monkeypatch):
     monkeypatch.setattr("connectors.dataverse.governor._kept", {})
-    first, second = prepared.sandbox.connection, prepared.servers.credentials["more_clients"][0]
+    first, second = staged.sandbox.connection, staged.servers.credentials["more_clients"][0]
     more = {"settings": {**first.settings, "client_id": second["client_id"]}, "secret": second["client_secret"], "ca_pem": first.ca_pem}
-    prepared.sandbox.further_connections.add(
-        Connection.objects.create(engagement=prepared.engagement, kind="dataverse", name="Second", base_url=first.base_url, **more)
+    staged.sandbox.further_connections.add(
+        Connection.objects.create(engagement=staged.engagement, kind="dataverse", name="Second", base_url=first.base_url, **more)
     )
-    run = prepared.finish_staging()
+    run = staged.run
     governor_of(first).hold("", 300)
-    assert prepared.finish(run).state == Run.State.DONE
+    assert staged.finish(run).state == Run.State.DONE
     users = {row["applicationid"]: row["systemuserid"] for row in dump(first.base_url, "systemuser") if row.get("applicationid")}
-    assert {row["_modifiedby_value"] for row in written(prepared, run)} == {users[second["client_id"]]}
+    assert {row["_modifiedby_value"] for row in written(staged, run)} == {users[second["client_id"]]}
 
 
 def test_the_commands_open_list_and_verify_a_run_and_refuse_with_words(prepared):

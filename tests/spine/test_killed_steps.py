@@ -308,7 +308,7 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
                 ),
                 nursery(constants, LOCKED_S) as workers,
             ):
-                told = Story(Prepared(engagement, cast, servers, leave=()), workers, work / "state")
+                told = Story(Prepared(engagement, cast, servers, leave=(), production=True), workers, work / "state")
                 play(told)
                 yield told
         finally:

@@ -28,6 +28,7 @@ from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 TABLES = ("account", "contact", "lead")
+SELLER = "00000000-0000-0000-0000-00000000ad01"
 
 
 @contextmanager
@@ -41,11 +42,19 @@ def unqueued() -> Iterator[None]:
 
 
 class Prepared:
-    """An engagement whose sandbox is ready to be loaded. leave: objects that are documented only."""
+    """An engagement whose sandbox is ready to be loaded.
 
-    def __init__(self, engagement, cast, servers, leave=OTHERS) -> None:
+    leave: objects that are documented only. production: whether there is one, which each discovery looks at too. `run`: the one that it
+    was made with, if any.
+    """
+
+    run: Run | None = None
+
+    def __init__(self, engagement, cast, servers, leave=OTHERS, *, production=False) -> None:
         self.engagement, self.cast, self.servers, self.leave = engagement, cast, servers, leave
         self.sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        if not production:
+            engagement.environments.get(kind=Environment.Kind.PRODUCTION).delete()
         self.prepare()
 
     def back(self, engagement, servers) -> Self:
@@ -53,16 +62,24 @@ class Prepared:
         other = copy(self)
         other.engagement, other.servers = engagement, servers
         other.sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
+        other.run = self.run and Run.objects.get(pk=self.run.pk)
         return other
 
     def prepare(self) -> None:
         """From discovery to an environment that takes the rows; again after the source changed."""
-        said: list[str] = []
-        demonstration._step(self.engagement, Step.Name.DISCOVER, None, self.cast, said.append)
+        self.discover()
         demonstration.answer(self.engagement, self.cast, self.leave)
         demonstration.sign(self.engagement, SignOff.Kind.MATRIX, demonstration.matrix_content(self.engagement), self.cast)
-        demonstration._step(self.engagement, Step.Name.EXTRACT, None, self.cast, said.append)
-        demonstration._step(self.engagement, Step.Name.PROVISION, self.sandbox, self.cast, said.append)
+        self.take(Step.Name.EXTRACT)
+        self.take(Step.Name.PROVISION, self.sandbox)
+
+    def discover(self) -> None:
+        """What is there, as the maps are then to be decided."""
+        self.take(Step.Name.DISCOVER)
+
+    def take(self, step: Step.Name, environment: Environment | None = None) -> None:
+        """One step of the engagement, to its end."""
+        demonstration._step(self.engagement, step, environment, self.cast, lambda said: None)
 
     def open(self) -> Run:
         """A run, its work not yet taken up."""
@@ -125,16 +142,31 @@ class Prepared:
         return client.send(method, path, json=values)
 
 
+def with_a_run_staged(prepared: Prepared) -> Prepared:
+    """The same with a run that is staged, its data-quality report answered as proposed, and nothing of it loaded."""
+    prepared.run = prepared.finish_staging()
+    return prepared
+
+
+def with_a_run_done(prepared: Prepared) -> Prepared:
+    """The same after a run."""
+    prepared.run = prepared.finish(prepared.open())
+    assert prepared.run.state == Run.State.DONE, prepared.run.message
+    return prepared
+
+
 def people(count: int) -> list[dict]:
     stages = ("customer", "lead")
     return [user(f"u-{n}", f"p{n}@company{n % 5}.example", stages[n % 2], lastName=f"Name {n}") for n in range(count)]
 
 
 def northpine(path: Path, count: int = 60) -> Path:
+    """People of five companies by turns and one of a company that is there; and a seller at the destination."""
     there = [{"accountid": "00000000-0000-0000-0000-0000000000a1", "name": "Northpine"}]
+    seller = {"systemuserid": SELLER, "fullname": "A Seller", "internalemailaddress": "seller@customer.example"}
     listed = [user("u-north", "n@northpine.example", "customer", emailListIds=[1])]
     lists = [organisation_list(1, "Company: Northpine")]
-    return folders.write(path, people(count) + listed, lists=lists, rows={"dataverse/account": there})
+    return folders.write(path, people(count) + listed, lists=lists, rows={"dataverse/account": there, "dataverse/systemuser": [seller]})
 
 
 @pytest.fixture
@@ -144,10 +176,16 @@ def prepared(tmp_path: Path) -> Iterator[Prepared]:
 
 
 @pytest.fixture
+def staged(tmp_path: Path) -> Iterator[Prepared]:
+    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Prepared) as prepared:
+        yield prepared
+
+
+@pytest.fixture
 def undisturbed(tmp_path: Path, transactional_db) -> dict[str, list[dict]]:
     """What the destination holds after a run that nothing disturbed, of the same engagement on simulators of its own."""
-    with snapshots.put_back(Prepared, northpine, tmp_path / "undisturbed") as alone:
-        assert alone.finish(alone.open()).state == Run.State.DONE
+    with snapshots.put_back(with_a_run_staged, northpine, tmp_path / "undisturbed", after=Prepared) as alone:
+        assert alone.finish(alone.run).state == Run.State.DONE
         return alone.rows()
 
 
@@ -205,8 +243,9 @@ def test_what_discovery_landed_is_never_staged(prepared):
     assert not Chunk.objects.filter(phase__run=run).exists()
 
 
-def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
-    run = prepared.staged()
+def test_a_run_that_nobody_is_at_any_more_gets_a_worker(staged):
+    run = staged.run
+    Run.objects.update(heartbeat_at=timezone.now())
     runs.take_up_silent()
     run.refresh_from_db()
     assert run.state == Run.State.LOADING  # somebody was, a moment ago
@@ -216,8 +255,8 @@ def test_a_run_that_nobody_is_at_any_more_gets_a_worker(prepared):
     assert run.state == Run.State.DONE
 
 
-def test_a_run_whose_workers_die_again_and_again_stands_still_and_says_so(prepared):
-    run = prepared.staged()
+def test_a_run_whose_workers_die_again_and_again_stands_still_and_says_so(staged):
+    run = staged.run
     with suppress(KeyError), presence.present(presence.Worker(run.pk, tasks.FAILURES - 1, "node:1:killed")):
         raise KeyError
     tasks.take_up()
@@ -225,40 +264,40 @@ def test_a_run_whose_workers_die_again_and_again_stands_still_and_says_so(prepar
     assert run.state == Run.State.PAUSED
     assert "ended without a word" in run.message
     assert not list(presence.ended())
-    runs.resume(run, prepared.cast.engineer)
+    runs.resume(run, staged.cast.engineer)
     run.refresh_from_db()
     assert run.state == Run.State.DONE
 
 
-def test_answers_that_get_lost_make_no_duplicate_and_throttling_is_waited_for(undisturbed, prepared):
-    run = prepared.staged()
-    prepared.servers.fault(
+def test_answers_that_get_lost_make_no_duplicate_and_throttling_is_waited_for(undisturbed, staged):
+    run = staged.run
+    staged.servers.fault(
         "dataverse_sandbox",
         {"method": "POST", "path": "CreateMultiple", "do": "lose", "times": 2},
         {"method": "POST", "path": "CreateMultiple", "do": "status", "status": 429, "retry_after_s": 0, "times": 2},
         {"method": "POST", "path": "UpsertMultiple", "do": "status", "status": 503, "times": 1},
     )
-    assert prepared.finish(run).state == Run.State.DONE
+    assert staged.finish(run).state == Run.State.DONE
     phases = {phase.table: phase for phase in run.phases.all()}
     assert all(phase.balanced for phase in phases.values())
-    assert prepared.rows() == undisturbed
+    assert staged.rows() == undisturbed
 
 
-def test_a_second_run_of_the_same_data_finds_everything_equal_and_writes_nothing(prepared):
-    first = prepared.finish(prepared.staged())
-    before = prepared.rows()
-    second = prepared.finish(prepared.open())
+def test_a_second_run_of_the_same_data_finds_everything_equal_and_writes_nothing(staged):
+    first = staged.finish(staged.run)
+    before = staged.rows()
+    second = staged.finish(staged.open())
     assert second.state == Run.State.DONE
     for phase in second.phases.exclude(table=""):
         assert (phase.equal, phase.created, phase.updated) == (phase.planned, 0, 0)
         assert phase.loaded == first.phases.get(object_name=phase.object_name, table=phase.table, kind=phase.kind).loaded
-    assert prepared.rows() == before
+    assert staged.rows() == before
 
 
-def test_a_refused_row_is_named_with_the_services_reason_and_its_children_wait(prepared):
-    run = prepared.staged()
-    prepared.call("DELETE", "accounts(00000000-0000-0000-0000-0000000000a1)")
-    assert prepared.finish(run).state == Run.State.DONE
+def test_a_refused_row_is_named_with_the_services_reason_and_its_children_wait(staged):
+    run = staged.run
+    staged.call("DELETE", "accounts(00000000-0000-0000-0000-0000000000a1)")
+    assert staged.finish(run).state == Run.State.DONE
     accounts, contacts = run.phases.get(table="account"), run.phases.get(table="contact")
     assert (accounts.refused, accounts.held, accounts.loaded) == (1, 1, 5)  # a further run looks for it again
     assert (contacts.waiting, contacts.held, contacts.loaded) == (1, 1, 30)
@@ -269,9 +308,9 @@ def test_a_refused_row_is_named_with_the_services_reason_and_its_children_wait(p
     assert Crosswalk.objects.get(source_id="u-north", table="contact").state == Crosswalk.State.PLANNED
 
 
-def test_a_row_without_an_outcome_parks_its_phase_until_it_has_one(prepared):
-    prepared.finish(prepared.open())
-    run = prepared.staged()
+def test_a_row_without_an_outcome_parks_its_phase_until_it_has_one(staged):
+    staged.finish(staged.run)
+    run = staged.staged()
     phase = run.phases.get(table="contact")
     chunks = Chunk.objects.filter(phase=phase)
     destination = engine.Destination(run.environment)
@@ -279,38 +318,38 @@ def test_a_row_without_an_outcome_parks_its_phase_until_it_has_one(prepared):
         run.refresh_from_db()
         engine.step(run, destination, "tests")
     chunks.update(equal=F("equal") - 1)
-    assert prepared.work(run).state == Run.State.PAUSED
+    assert staged.work(run).state == Run.State.PAUSED
     phase.refresh_from_db()
     assert "31 rows were planned and 30 have an outcome." in phase.message
     chunks.update(equal=F("equal") + 1)
-    runs.resume(run, prepared.cast.engineer)
+    runs.resume(run, staged.cast.engineer)
     run.refresh_from_db()
     assert run.state == Run.State.DONE
 
 
-def test_a_record_with_two_outcomes_parks_its_phase_until_it_has_one(prepared):
-    run = prepared.staged()
+def test_a_record_with_two_outcomes_parks_its_phase_until_it_has_one(staged):
+    run = staged.run
     phase = run.phases.get(table="contact")
     place = {"object_name": "user", "main_table": "contact", "position": 0}
     odd = LedgerEntry.objects.create(run=run, phase=phase, source_id="u-0", outcome=LedgerEntry.Outcome.REJECTED, **place)
-    assert prepared.work(run).state == Run.State.PAUSED
+    assert staged.work(run).state == Run.State.PAUSED
     phase.refresh_from_db()
     assert "31 records were extracted and 32 have a disposition." in phase.message
     odd.delete()
-    runs.resume(run, prepared.cast.engineer)
+    runs.resume(run, staged.cast.engineer)
     run.refresh_from_db()
     assert run.state == Run.State.DONE
 
 
-def test_an_unreachable_destination_pauses_the_run_and_resuming_goes_on(prepared, settings):
-    run = prepared.staged()
-    prepared.servers.fault("dataverse_sandbox", {"path": ".*", "do": "status", "status": 401})
+def test_an_unreachable_destination_pauses_the_run_and_resuming_goes_on(staged, settings):
+    run = staged.run
+    staged.servers.fault("dataverse_sandbox", {"path": ".*", "do": "status", "status": 401})
     tasks.work(run.pk)
     run.refresh_from_db()
     assert run.state == Run.State.PAUSED
     assert run.message
-    prepared.servers.fault("dataverse_sandbox")
-    runs.resume(run, prepared.cast.engineer)
+    staged.servers.fault("dataverse_sandbox")
+    runs.resume(run, staged.cast.engineer)
     run.refresh_from_db()
     assert run.state == Run.State.DONE
     assert all(phase.balanced for phase in run.phases.all())

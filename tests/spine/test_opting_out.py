@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from django.db.models import F
 
-from loads import staged
 from loads.models import LedgerEntry, Phase, Run
+from loads.staged import rows_of
 from tests import folders, snapshots
 from tests.folders import organisation_list, user
 from tests.playing import dump
-from tests.spine.test_load_engine import Prepared
+from tests.spine.test_load_engine import Prepared, with_a_run_staged
 from tests.spine.test_second_run import LATER, SELLER, edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -34,8 +34,8 @@ def folder(path: Path) -> Path:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path):
-    with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
+def staged(tmp_path: Path):
+    with snapshots.put_back(with_a_run_staged, folder, tmp_path, after=Prepared) as prepared:
         yield prepared
 
 
@@ -49,21 +49,21 @@ def of_contacts(run: Run) -> Phase:
     return run.phases.get(object_name="user", table="contact", kind=Phase.Kind.ROWS)
 
 
-def test_a_refusal_is_written_whatever_the_rows_version_and_one_that_is_not_is_told(prepared):
-    assert prepared.finish(prepared.open()).state == Run.State.DONE
-    ids = {name: row["contactid"] for name, row in contacts(prepared).items()}
+def test_a_refusal_is_written_whatever_the_rows_version_and_one_that_is_not_is_told(staged):
+    assert staged.finish(staged.run).state == Run.State.DONE
+    ids = {name: row["contactid"] for name, row in contacts(staged).items()}
     for name in PEOPLE:
-        edit(prepared.servers, "contact", ids[name], {"jobtitle": "Director"})
-    prepared.servers.advance("iterable")
-    prepared.prepare()
-    run = prepared.finish_staging()
-    edit(prepared.servers, "contact", ids["u-moved-on"], {"jobtitle": "President"})
-    prepared.call("DELETE", f"contacts({ids['u-removed']})")
+        edit(staged.servers, "contact", ids[name], {"jobtitle": "Director"})
+    staged.servers.advance("iterable")
+    staged.prepare()
+    run = staged.finish_staging()
+    edit(staged.servers, "contact", ids["u-moved-on"], {"jobtitle": "President"})
+    staged.call("DELETE", f"contacts({ids['u-removed']})")
     takes_it_back = {"table": "contact", "id": ids["u-put-back"], "values": {"donotbulkemail": False}, "user": SELLER}
     meanwhile = {"method": "GET", "path": "contacts[?].*donotbulkemail", "do": "call", "call": "edit", "body": takes_it_back, "times": 1}
-    prepared.servers.fault("dataverse_sandbox", meanwhile)
-    assert prepared.finish(run).state == Run.State.DONE, run.message
-    moved_on = contacts(prepared)["u-moved-on"]
+    staged.servers.fault("dataverse_sandbox", meanwhile)
+    assert staged.finish(run).state == Run.State.DONE, run.message
+    moved_on = contacts(staged)["u-moved-on"]
     assert (moved_on["jobtitle"], moved_on["donotbulkemail"]) == ("President", True)
     phase = of_contacts(run)
     assert (phase.refused, phase.balanced) == (3, True)
@@ -77,17 +77,17 @@ def test_a_refusal_is_written_whatever_the_rows_version_and_one_that_is_not_is_t
     assert set(phase.ledger.values_list("code", flat=True)) == {"conflict.edited", "consent.not_written"}
 
 
-def test_a_row_that_is_staged_twice_is_sent_once(prepared):
-    run = prepared.finish_staging()
+def test_a_row_that_is_staged_twice_is_sent_once(staged):
+    run = staged.run
     phase = of_contacts(run)
-    [path] = staged.rows_of(phase)
+    [path] = rows_of(phase)
     rows = pq.read_table(path)
     pq.write_table(pa.concat_tables([rows, rows.slice(0, 1)]), path)
     phase.chunks.update(stop=F("stop") + 1)
     Phase.objects.filter(pk=phase.pk).update(planned=F("planned") + 1)
-    assert prepared.finish(run).state == Run.State.DONE, run.message
+    assert staged.finish(run).state == Run.State.DONE, run.message
     phase.refresh_from_db()
     assert (phase.created, phase.equal, phase.at_destination) == (4, 1, 4)
-    assert len(contacts(prepared)) == 4
-    answers = prepared.servers.stats("dataverse_sandbox")["answers"]
+    assert len(contacts(staged)) == 4
+    answers = staged.servers.stats("dataverse_sandbox")["answers"]
     assert {status for kind, by_status in answers.items() if "CreateMultiple" in kind for status in by_status} == {"200"}

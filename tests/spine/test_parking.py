@@ -1,8 +1,6 @@
 """A phase that can't go on holds up what needs its rows and nothing else; resuming takes it up again. Looked at at the destination."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,8 +17,8 @@ from loads.models import Chunk, Phase, Run
 from loads.rollback.scope import Scope
 from tests import folders, snapshots
 from tests.folders import user
-from tests.playing import OTHERS, engagement_on
-from tests.spine.test_load_engine import Prepared, unqueued
+from tests.playing import OTHERS
+from tests.spine.test_load_engine import Prepared, unqueued, with_a_run_staged
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 FORBIDDEN = {"method": "GET", "do": "status", "status": 403, "code": "0x80040220"}
@@ -33,8 +31,8 @@ def folder(path: Path) -> Path:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path):
-    with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
+def staged(tmp_path: Path):
+    with snapshots.put_back(with_a_run_staged, folder, tmp_path, after=Prepared) as prepared:
         yield prepared
 
 
@@ -47,13 +45,13 @@ def phase_of(run: Run, table: str) -> Phase:
     return run.phases.select_related("behind").get(table=table, kind=Phase.Kind.ROWS)
 
 
-def test_a_table_that_cannot_be_read_holds_up_its_children_alone_and_goes_on_when_it_can(prepared):
-    run = prepared.finish_staging()
-    prepared.servers.fault("dataverse_sandbox", {**FORBIDDEN, "path": "accounts"})
+def test_a_table_that_cannot_be_read_holds_up_its_children_alone_and_goes_on_when_it_can(staged):
+    run = staged.run
+    staged.servers.fault("dataverse_sandbox", {**FORBIDDEN, "path": "accounts"})
     tasks.work(run.pk)
     run.refresh_from_db()
     accounts, contacts, leads = (phase_of(run, table) for table in ("account", "contact", "lead"))
-    assert loaded(prepared) == {"account": 3, "contact": 0, "lead": 2}
+    assert loaded(staged) == {"account": 3, "contact": 0, "lead": 2}
     assert (accounts.state, contacts.state, contacts.behind, leads.balanced) == ("blocked", "waiting", accounts, True)
     assert run.state == Run.State.PAUSED
     assert run.message.startswith("1 phase can't go on. ")
@@ -61,48 +59,52 @@ def test_a_table_that_cannot_be_read_holds_up_its_children_alone_and_goes_on_whe
         assert words in run.message
     told = {one["table"]: one for one in json.loads((store.root() / run.documents.get(kind="reconciliation").path).read_text())["phases"]}
     assert (told["account"]["parked"], told["contact"]["behind"]) == (accounts.message, "company to account")
-    prepared.servers.fault("dataverse_sandbox")
-    runs.resume(run, prepared.cast.engineer)
+    staged.servers.fault("dataverse_sandbox")
+    runs.resume(run, staged.cast.engineer)
     run.refresh_from_db()
-    assert (run.state, run.message, loaded(prepared)) == (Run.State.DONE, "", {"account": 3, "contact": 3, "lead": 2})
+    assert (run.state, run.message, loaded(staged)) == (Run.State.DONE, "", {"account": 3, "contact": 3, "lead": 2})
     assert all(phase.balanced and not phase.message and not phase.behind for phase in run.phases.all())
 
 
-def test_while_another_worker_is_at_a_phase_what_needs_none_of_its_rows_goes_on_unless_the_run_is_to_stop(tmp_path):
-    with with_item(tmp_path) as prepared:
-        run = prepared.finish_staging()
-        destination, accounts = engine.Destination(run.environment), phase_of(run, "account")
-        held = chunks.claim_next(accounts, "another", chunks.SENDING)
-        while engine.step(run, destination, "tests"):
-            pass
-        assert [row["name"] for row in prepared.call("GET", "products?$select=name").json()["value"]] == ["Sensor"]
-        assert loaded(prepared) == {"account": 0, "contact": 0, "lead": 0}
-        assert [phase_of(run, table).state for table in ("account", "contact", "product")] == ["waiting", "waiting", "balanced"]
-        Chunk.objects.filter(pk=held.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-        while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
-            engine.step(run, destination, "tests")
-        runs.stop(run, prepared.cast.engineer)
-        assert prepared.work(run).state == Run.State.STOPPED
-        assert loaded(prepared) == {"account": 1, "contact": 0, "lead": 0}
+def test_while_another_worker_is_at_a_phase_what_needs_none_of_its_rows_goes_on_unless_the_run_is_to_stop(item_staged):
+    run = item_staged.run
+    destination, accounts = engine.Destination(run.environment), phase_of(run, "account")
+    held = chunks.claim_next(accounts, "another", chunks.SENDING)
+    while engine.step(run, destination, "tests"):
+        pass
+    assert [row["name"] for row in item_staged.call("GET", "products?$select=name").json()["value"]] == ["Sensor"]
+    assert loaded(item_staged) == {"account": 0, "contact": 0, "lead": 0}
+    assert [phase_of(run, table).state for table in ("account", "contact", "product")] == ["waiting", "waiting", "balanced"]
+    Chunk.objects.filter(pk=held.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
+        engine.step(run, destination, "tests")
+    runs.stop(run, item_staged.cast.engineer)
+    assert item_staged.work(run).state == Run.State.STOPPED
+    assert loaded(item_staged) == {"account": 1, "contact": 0, "lead": 0}
 
 
-def test_what_was_sent_of_one_phase_is_read_back_before_the_run_waits_for_room_for_another(tmp_path):
-    with with_item(tmp_path) as prepared:
-        run = prepared.finish_staging()
-        destination, first, accounts = engine.Destination(run.environment), run.phases.order_by("number")[0], phase_of(run, "account")
-        held = chunks.claim_next(first, "another", chunks.SENDING)
-        while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
-            engine.step(run, destination, "tests")
-        Chunk.objects.filter(pk=held.pk).update(state=Chunk.State.WAITING, lease_until=None, operations=0, reserved=0)
-        prepared.sandbox.daily_requests = 1  # which the account has used up
-        prepared.sandbox.save()
-        assert prepared.work(run).state == Run.State.PAUSED
-        assert "may use 1 requests in 24 hours" in run.message
-        assert [phase.balanced for phase in (phase_of(run, "account"), phase_of(run, first.table))] == [True, False]
+def test_what_was_sent_of_one_phase_is_read_back_before_the_run_waits_for_room_for_another(item_staged):
+    run = item_staged.run
+    destination, first, accounts = engine.Destination(run.environment), run.phases.order_by("number")[0], phase_of(run, "account")
+    held = chunks.claim_next(first, "another", chunks.SENDING)
+    while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
+        engine.step(run, destination, "tests")
+    Chunk.objects.filter(pk=held.pk).update(state=Chunk.State.WAITING, lease_until=None, operations=0, reserved=0)
+    item_staged.sandbox.daily_requests = 1  # which the account has used up
+    item_staged.sandbox.save()
+    assert item_staged.work(run).state == Run.State.PAUSED
+    assert "may use 1 requests in 24 hours" in run.message
+    assert [phase.balanced for phase in (phase_of(run, "account"), phase_of(run, first.table))] == [True, False]
 
 
-@contextmanager
-def with_item(tmp_path: Path) -> Iterator[Prepared]:
+class WithItems(Prepared):
+    """One with people and the items of catalogs."""
+
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, leave=[name for name in OTHERS if name != "catalogItem"])
+
+
+def with_item(path: Path) -> Path:
     """A person, whose company comes of the address, and an item of a catalog: objects that need nothing of each other."""
     catalogs = {"catalogs.json": {"params": {"catalogNames": [{"name": "products"}]}}}
     item = {
@@ -113,45 +115,49 @@ def with_item(tmp_path: Path) -> Iterator[Prepared]:
         "value": {"name": "Sensor", "price": 5},
     }
     more = {**catalogs, "catalogs/products/items.ndjson": [item]}
-    source = folders.write(tmp_path / "source", [user("u-1", "p@company.example")], more=more)
-    with engagement_on(source, tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers, leave=[name for name in OTHERS if name != "catalogItem"])
+    return folders.write(path, [user("u-1", "p@company.example")], more=more)
 
 
-def test_a_wrong_value_holds_up_what_needs_its_table_and_a_stop_ends_the_run_for_a_new_one(prepared):
-    run = prepared.finish_staging()
+@pytest.fixture
+def item_staged(tmp_path: Path):
+    with snapshots.put_back(with_a_run_staged, with_item, tmp_path, after=WithItems) as prepared:
+        yield prepared
+
+
+def test_a_wrong_value_holds_up_what_needs_its_table_and_a_stop_ends_the_run_for_a_new_one(staged):
+    run = staged.run
     accounts, destination = phase_of(run, "account"), engine.Destination(run.environment)
     while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
         engine.step(run, destination, "tests")
-    someone = next(row for row in prepared.rows()["account"] if row.get("mwb_sourceid"))
-    prepared.call("PATCH", f"accounts({someone['accountid']})", {"name": "Not what was sent"})
-    assert prepared.finish(run).state == Run.State.PAUSED
+    someone = next(row for row in staged.rows()["account"] if row.get("mwb_sourceid"))
+    staged.call("PATCH", f"accounts({someone['accountid']})", {"name": "Not what was sent"})
+    assert staged.finish(run).state == Run.State.PAUSED
     assert "1 rows were read back with other values than were sent, and nobody else changed them." in run.message
-    assert (phase_of(run, "account").state, loaded(prepared)) == ("unbalanced", {"account": 3, "contact": 0, "lead": 2})
-    runs.stop(run, prepared.cast.engineer)
+    assert (phase_of(run, "account").state, loaded(staged)) == ("unbalanced", {"account": 3, "contact": 0, "lead": 2})
+    runs.stop(run, staged.cast.engineer)
     run.refresh_from_db()
     assert run.state == Run.State.STOPPED
     assert "but for what was sent of company to account before it couldn't go on" in run.message
     with unqueued():
-        assert runs.open_run(prepared.sandbox, prepared.cast.engineer).state == Run.State.QUEUED
+        assert runs.open_run(staged.sandbox, staged.cast.engineer).state == Run.State.QUEUED
 
 
-def test_in_a_rollback_parents_wait_for_children_that_cannot_be_removed(prepared):
-    load = prepared.finish(prepared.finish_staging())
+def test_in_a_rollback_parents_wait_for_children_that_cannot_be_removed(staged):
+    load = staged.finish(staged.run)
     with unqueued():
-        run = rollback.open_rollback(load, prepared.cast.engineer, Scope())
-        prepared.work(run)
-        rollback.agree(run, prepared.cast.engineer)
-    prepared.servers.fault("dataverse_sandbox", {**FORBIDDEN, "path": "contacts"})
+        run = rollback.open_rollback(load, staged.cast.engineer, Scope())
+        staged.work(run)
+        rollback.agree(run, staged.cast.engineer)
+    staged.servers.fault("dataverse_sandbox", {**FORBIDDEN, "path": "contacts"})
     tasks.work(run.pk)
     run.refresh_from_db()
     assert run.state == Run.State.PAUSED, run.message
     assert (phase_of(run, "contact").state, phase_of(run, "account").behind) == ("blocked", phase_of(run, "contact"))
-    assert loaded(prepared) == {"account": 3, "contact": 0, "lead": 0}  # they can't be counted, so that nothing under them is certain
-    prepared.servers.fault("dataverse_sandbox")
-    runs.resume(run, prepared.cast.engineer)
+    assert loaded(staged) == {"account": 3, "contact": 0, "lead": 0}  # they can't be counted, so that nothing under them is certain
+    staged.servers.fault("dataverse_sandbox")
+    runs.resume(run, staged.cast.engineer)
     run.refresh_from_db()
-    assert (run.state, loaded(prepared)) == (Run.State.DONE, {"account": 0, "contact": 0, "lead": 0})
+    assert (run.state, loaded(staged)) == (Run.State.DONE, {"account": 0, "contact": 0, "lead": 0})
 
 
 @pytest.mark.parametrize(

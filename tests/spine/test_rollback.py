@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import pytest
 import requests
@@ -17,7 +17,7 @@ from loads import engine, rollback, runs
 from loads.dispositions import lookup
 from loads.models import Crosswalk, LedgerEntry, Run
 from loads.rollback.scope import Scope
-from tests import simulated, snapshots
+from tests import snapshots
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine import test_existing_rows, test_objects_again
@@ -38,11 +38,6 @@ class Loaded(Prepared):
         super().__init__(engagement, cast, servers, leave=leave)
         self.before = self.everything()
         self.run = self.load()
-
-    def back(self, engagement, servers) -> Self:
-        other = super().back(engagement, servers)
-        other.run = Run.objects.get(pk=self.run.pk)
-        return other
 
     def load(self) -> Run:
         run = self.finish(self.open())
@@ -114,6 +109,13 @@ class Small(Loaded):
         super().__init__(engagement, cast, servers, leave=())
 
 
+class People(Loaded):
+    """One that was loaded with people and companies alone."""
+
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, leave=OTHERS)
+
+
 @contextmanager
 def loaded_from(folder: Path, work: Path, leave=()):
     with engagement_on(folder, work, purchasing_leads="contact") as (engagement, cast, servers):
@@ -121,11 +123,11 @@ def loaded_from(folder: Path, work: Path, leave=()):
 
 
 def changing(path: Path) -> Path:
-    """Three people, two products, a purchase, events, a list and a campaign; later there are more, and it has sent to the list."""
+    """A few people, products, purchases and events, a list and two campaigns; later there are more, and both have sent to the list."""
     source = test_objects_again.folder(path)
     for folder, state, lists in ((source, "Draft", []), (source / "later", "Archived", [7])):
-        campaign = {"id": 71, "name": "Spring", "type": "Blast", "campaignState": state, "messageMedium": "Email", "listIds": lists}
-        answer = {"campaigns": [{**campaign, "createdAt": 1_700_000_000_000, "labels": []}], "totalCampaignsCount": 1}
+        campaigns = [campaign(71, "Spring", state, lists), campaign(72, "Winter", "Finished", [7])]
+        answer = {"campaigns": campaigns, "totalCampaignsCount": len(campaigns)}
         (folder / "iterable" / "campaigns.json").write_text(json.dumps(answer))
         with (folder / "iterable" / "export" / "user.ndjson").open("a") as users:
             users.write(json.dumps(user("u-4", "ivy@gmail.com", emailListIds=lists)) + "\n")
@@ -134,9 +136,20 @@ def changing(path: Path) -> Path:
     return source
 
 
+def campaign(number: int, name: str, state: str, lists: list[int]) -> dict[str, Any]:
+    given = {"id": number, "name": name, "type": "Blast", "campaignState": state, "messageMedium": "Email", "listIds": lists}
+    return {**given, "createdAt": 1_700_000_000_000, "labels": []}
+
+
 @pytest.fixture
 def small(tmp_path):
     with snapshots.put_back(Small, changing, tmp_path, purchasing_leads="contact") as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def people(tmp_path):
+    with snapshots.put_back(People, changing, tmp_path) as loaded:
         yield loaded
 
 
@@ -184,19 +197,19 @@ def kept(run: Run) -> dict[tuple[str, str], str]:
     return {(entry.phase.table, entry.source_id): entry.code for entry in entries}
 
 
-def test_a_whole_load_is_taken_back_and_loads_again(tmp_path):
-    with loaded_from(simulated.world(tmp_path / "world", people=40), tmp_path) as loaded:
-        after = loaded.everything()
-        plan = loaded.plan()
-        assert not differences(loaded.everything(), after)  # a plan sends nothing
-        done = loaded.work(loaded.agree(plan))
-        assert done.state == Run.State.DONE, done.message
-        assert not differences(loaded.everything(), loaded.before)
-        found = counts(done)
-        assert (found["planned"], found["kept"], found["refused"]) == (found["removed"] + found["restored"], 0, 0)
-        assert set(Crosswalk.objects.exclude(alias=True).values_list("state", flat=True)) == {"removed"}
-        loaded.load()
-        assert not differences(loaded.everything(), after, apart=ANEW)
+def test_a_whole_load_is_taken_back_and_loads_again(small):
+    after, late = small.everything(), {(phase.table, phase.kind) for phase in small.run.phases.exclude(kind="rows").filter(planned__gt=0)}
+    assert late >= {*LATE, ("task", "states")}
+    plan = small.plan()
+    assert not differences(small.everything(), after)  # a plan sends nothing
+    done = small.work(small.agree(plan))
+    assert done.state == Run.State.DONE, done.message
+    assert not differences(small.everything(), small.before)
+    found = counts(done)
+    assert (found["planned"], found["kept"], found["refused"]) == (found["removed"] + found["restored"], 0, 0)
+    assert set(Crosswalk.objects.exclude(alias=True).values_list("state", flat=True)) == {"removed"}
+    small.load()
+    assert not differences(small.everything(), after, apart=ANEW)
 
 
 def test_what_was_there_before_the_load_is_put_back(tmp_path):
@@ -206,44 +219,43 @@ def test_what_was_there_before_the_load_is_put_back(tmp_path):
         assert not differences(loaded.everything(), loaded.before)
 
 
-def test_what_people_edited_or_built_upon_is_kept_and_listed(small):
-    contact, lead = small.row("contact", "user:u-1"), small.row("lead", "user:u-2")
-    small.edit("contact", contact["contactid"], {"jobtitle": "Director"})
-    small.make("tasks", {"subject": "Call back", "regardingobjectid_lead_task@odata.bind": f"/leads({lead['leadid']})"})
-    plan = small.plan()
+def test_what_people_edited_or_built_upon_is_kept_and_listed(people):
+    contact, lead = people.row("contact", "user:u-1"), people.row("lead", "user:u-2")
+    people.edit("contact", contact["contactid"], {"jobtitle": "Director"})
+    people.make("tasks", {"subject": "Call back", "regardingobjectid_lead_task@odata.bind": f"/leads({lead['leadid']})"})
+    plan = people.plan()
     expected = {("contact", "u-1"): "rollback.edited", ("lead", "u-2"): "rollback.built_upon"}
     assert reasons(plan) == {"rollback.edited": 1, "rollback.built_upon": 3}  # the lead, and the companies of both
-    made_since = small.row("lead", "user:u-3")
-    small.make("tasks", {"subject": "New", "regardingobjectid_lead_task@odata.bind": f"/leads({made_since['leadid']})"})
-    done = small.work(small.agree(plan))
+    made_since = people.row("lead", "user:u-3")
+    people.make("tasks", {"subject": "New", "regardingobjectid_lead_task@odata.bind": f"/leads({made_since['leadid']})"})
+    done = people.work(people.agree(plan))
     assert done.state == Run.State.DONE, done.message
     found = kept(done)
     assert found.items() >= {**expected, ("lead", "u-3"): "rollback.built_upon"}.items()
-    assert small.row("contact", "user:u-1")["jobtitle"] == "Director"
-    account = small.row("account", "company:domain:north.example")
-    assert small.row("contact", "user:u-1")["_parentcustomerid_value"] == account["accountid"]
-    assert [row["subject"] for row in dump(small.servers.dataverse_sandbox, "task")] == ["Call back", "New"]
+    assert people.row("contact", "user:u-1")["jobtitle"] == "Director"
+    account = people.row("account", "company:domain:north.example")
+    assert people.row("contact", "user:u-1")["_parentcustomerid_value"] == account["accountid"]
+    assert [row["subject"] for row in dump(people.servers.dataverse_sandbox, "task")] == ["Call back", "New"]
     states = Counter(Crosswalk.objects.filter(alias=False).values_list("state", flat=True))
     assert states["kept"] == len(found) == 6
-    again = small.load()
-    people = {phase.table: phase for phase in again.phases.filter(object_name="user", kind="rows")}
-    assert (people["contact"].equal, people["lead"].equal) == (1, 2)
-    assert small.row("contact", "user:u-1")["jobtitle"] == "Director"
+    again = people.load()
+    found = {phase.table: phase.equal for phase in again.phases.filter(object_name="user", kind="rows")}
+    assert (found["contact"], found["lead"]) == (1, 2)
+    assert people.row("contact", "user:u-1")["jobtitle"] == "Director"
 
 
 def test_a_table_or_records_alone_are_taken_back(small):
     before = small.everything()
     done = small.take_back(tables=("opportunityproduct",))
     assert counts(done)["removed"] == len(before["opportunityproduct"])
-    assert {table for table, *_ in differences(small.everything(), before)} == {"opportunityproduct", "opportunity"}  # its totals
-    small.load()
-    assert not differences(small.everything(), before, apart=ANEW)
+    without_lines = small.everything()
+    assert {table for table, *_ in differences(without_lines, before)} == {"opportunityproduct", "opportunity"}  # its totals
     event = next(row for row in before["task"].values() if str(row.get("mwb_sourceid")).startswith("customEvent:"))
     done = small.take_back(records=(("customEvent", event["mwb_sourceid"].partition(":")[2]),))
     assert counts(done)["removed"] == 1
     found = lookup(small.run, "customEvent", event["mwb_sourceid"].partition(":")[2])
     assert [row["state"] for row in found[0]["rows"]] == ["removed"]
-    changed = differences(small.everything(), before, apart=ANEW)
+    changed = differences(small.everything(), without_lines)
     assert {(table, row_id) for table, row_id, *_ in changed} == {(table, event["activityid"]) for table in ("activitypointer", "task")}
     small.load()
     assert not differences(small.everything(), before, apart=ANEW)
@@ -262,7 +274,7 @@ def test_a_second_run_is_taken_back_to_what_the_first_had_made(small):
     second, after = small.load(), small.everything()
     assert reasons(small.plan(small.run))["rollback.later_run"] >= 3  # the product, the price and the lead that the second run changed
     late = {(phase.table, phase.kind): phase for phase in second.phases.exclude(kind="rows")}
-    assert (late["campaignitem", "ties"].created, late["listmember", "members"].created, late["opportunity", "close"].updated) == (2, 2, 5)
+    assert (late["campaignitem", "ties"].created, late["listmember", "members"].created, late["opportunity", "close"].updated) == (3, 2, 5)
     done = small.take_back(second)
     taken = {(phase.table, phase.kind): phase.restored for phase in done.phases.filter(restored__gt=0)}
     assert taken.keys() >= {*((table, "rows") for table in ("campaign", "lead", "product")), *LATE}, taken

@@ -17,12 +17,10 @@ from tests import folders, snapshots
 from tests.folders import organisation_list, user
 from tests.pages import cast
 from tests.playing import OTHERS, dump
-from tests.spine.test_load_engine import Prepared
+from tests.spine.test_load_engine import Prepared, unqueued
 from workbench.engagements import gates
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Environment
-from workbench.pipeline import demonstration
-from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 PLAIN = 600
@@ -46,14 +44,13 @@ class Graded(Prepared):
     def __init__(self, engagement, cast, servers) -> None:
         super().__init__(engagement, cast, servers, LEAVE)
 
-    def prepare(self) -> None:
-        demonstration._step(self.engagement, Step.Name.DISCOVER, None, self.cast, lambda said: None)
+    def discover(self) -> None:
+        super().discover()
         options = [[727_000_000 + n, f"Grade {n}"] for n in range(GRADES)]
         spec = {"name": "mwb_grade", "kind": "Choice", "display_name": "Grade", "options": options}
         maps = FieldMap.objects.filter(engagement=self.engagement, source="grade", table="contact")
         maps.update(column="mwb_grade", transform="choice", options={"values": {text: value for value, text in options}}, new_column=spec)
         decisions.decide(maps, FieldMap.State.CONFIRMED, user=self.cast.engineer)
-        super().prepare()
 
 
 def contact(place: int) -> dict[str, str]:
@@ -69,26 +66,24 @@ def folder(path: Path) -> Path:
     return folders.write(path, [*many, *RARE], lists=lists, more=events)
 
 
+def sample(graded: Graded) -> Graded:
+    """The same after a sample."""
+    with unqueued():
+        graded.run = runs.open_run(graded.sandbox, graded.cast.engineer, kind=Run.Kind.SAMPLE)
+    assert graded.work(graded.run).state == Run.State.DONE, graded.run.message
+    return graded
+
+
 @pytest.fixture
-def prepared(tmp_path) -> Iterator[Graded]:
-    with snapshots.put_back(Graded, folder, tmp_path) as prepared:
-        yield prepared
+def sampled(tmp_path) -> Iterator[Graded]:
+    with snapshots.put_back(sample, folder, tmp_path, after=Graded) as sampled:
+        yield sampled
 
 
-def sample(prepared: Prepared) -> Run:
-    runs.queue_work, queue = lambda run: None, runs.queue_work
-    try:
-        run = runs.open_run(prepared.sandbox, prepared.cast.engineer, kind=Run.Kind.SAMPLE)
-    finally:
-        runs.queue_work = queue
-    return prepared.work(run)
-
-
-def test_a_sample_is_loaded_alone_with_what_it_looks_up_to_and_every_value_of_it_is_kept(prepared):
-    run = sample(prepared)
-    assert run.state == Run.State.DONE, run.message
+def test_a_sample_is_loaded_alone_with_what_it_looks_up_to_and_every_value_of_it_is_kept(sampled):
+    run = sampled.run
     assert all(phase.balanced for phase in run.phases.all())
-    rows = prepared.rows()
+    rows = sampled.rows()
     people = [row for table in ("contact", "lead") for row in rows[table] if str(row.get("mwb_sourceid")).startswith("user:")]
     loaded = {row["mwb_sourceid"].removeprefix("user:") for row in people}
     assert {"u-rare", "u-long", "u-empty", "u-graded"} <= loaded
@@ -96,26 +91,24 @@ def test_a_sample_is_loaded_alone_with_what_it_looks_up_to_and_every_value_of_it
     [account] = [row for row in rows["account"] if row.get("name") == "Rare Ltd"]
     [rare] = [row for row in rows["contact"] if row.get("mwb_sourceid") == "user:u-rare"]
     assert rare["_parentcustomerid_value"] == account["accountid"]
-    assert [row["_regardingobjectid_value"] for row in dump(prepared.servers.dataverse_sandbox, "task")] == [rare["contactid"]]
+    assert [row["_regardingobjectid_value"] for row in dump(sampled.servers.dataverse_sandbox, "task")] == [rare["contactid"]]
     left_out = sum(phase.skipped for phase in run.phases.filter(object_name="user"))
     assert left_out == PLAIN + len(RARE) - 1 - len(loaded)
     kept = VerifiedRow.objects.filter(run=run, phase__object_name="user")
     assert kept.count() == len(loaded)
     assert all(one["verdict"] != "wrong" for row in kept for one in row.fields)
-    assert run in documents.runs_to_report(prepared.engagement)
+    assert run in documents.runs_to_report(sampled.engagement)
 
 
-def test_a_whole_run_finds_the_sample_equal_loads_the_rest_and_is_what_the_customer_signs(prepared):
-    first = sample(prepared)
+def test_a_whole_run_finds_the_sample_equal_loads_the_rest_and_is_what_the_customer_signs(sampled):
+    first = sampled.run
     said = sum(phase.created for phase in first.phases.filter(object_name="user", kind="rows"))
-    missing = [one.gate for one in gates.missing("load", prepared.engagement, prepared.engagement.environments.get(kind="production"))]
-    assert "sandbox signed" in missing
-    run = prepared.finish(prepared.open())
+    run = sampled.finish(sampled.open())
     assert run.state == Run.State.DONE, run.message
     people = run.phases.filter(object_name="user", kind="rows").exclude(table="")
     assert sum(phase.equal for phase in people) == said
     assert sum(phase.created for phase in people) == PLAIN + len(RARE) - 1 - said
-    assert not Crosswalk.objects.filter(environment=prepared.sandbox, alias=False, state="planned").exists()
+    assert not Crosswalk.objects.filter(environment=sampled.sandbox, alias=False, state="planned").exists()
     assert Run.objects.loads().get() == run
 
 
@@ -132,7 +125,10 @@ def test_a_sample_settles_nothing_that_was_asked_or_decided_about_rows_which_it_
     assert dict(Conflict.objects.values_list("row_id", "state")) == states
 
 
-def test_a_sample_does_not_go_into_production(prepared):
-    production = prepared.engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+def test_a_sample_opens_no_production_and_does_not_go_into_it():
+    engagement, engineer = cast.make_engagement(), cast.make_user("e")
+    Run.objects.filter(pk=cast.make_run(engagement, engineer).pk).update(kind=Run.Kind.SAMPLE)
+    production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+    assert "sandbox signed" in [one.gate for one in gates.missing("load", engagement, production)]
     with pytest.raises(BadInput):
-        runs.open_run(production, prepared.cast.engineer, kind=Run.Kind.SAMPLE)
+        runs.open_run(production, engineer, kind=Run.Kind.SAMPLE)

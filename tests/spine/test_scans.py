@@ -17,7 +17,7 @@ from loads.staging import existing, ranges
 from tests import folders, snapshots
 from tests.folders import organisation_list, user
 from tests.playing import dump
-from tests.spine.test_load_engine import Prepared, unqueued
+from tests.spine.test_load_engine import Prepared, unqueued, with_a_run_done
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 THERE = [{"accountid": f"00000000-0000-0000-0000-{n:012}", "name": f"Account {n}"} for n in range(20)]
@@ -41,22 +41,30 @@ def folder(path: Path) -> Path:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path, monkeypatch) -> Iterator[Prepared]:
-    """A sandbox whose tables take several steps of a page each, and runs whose tasks have time for a few rows."""
+def small_steps(monkeypatch) -> None:
+    """Tables take several steps of a page each, and tasks have time for a few rows."""
     monkeypatch.setattr(reading, "PAGE", 7)
     for module, limit in ((reading, "STEP_S"), (ranges, "GIVING_S"), (reconciliation, "TELLING_S"), (closing, "TELLING_S")):
         monkeypatch.setattr(module, limit, 0)
     monkeypatch.setattr(crosswalk, "BATCH", 10)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, small_steps) -> Iterator[Prepared]:
     with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
         yield prepared
 
 
 @pytest.fixture
-def loaded(prepared: Prepared) -> Run:
+def done(tmp_path: Path, small_steps) -> Iterator[Prepared]:
+    with snapshots.put_back(with_a_run_done, folder, tmp_path, after=Prepared) as prepared:
+        yield prepared
+
+
+@pytest.fixture
+def loaded(done: Prepared) -> Run:
     """A run that is done."""
-    run = prepared.finish(prepared.open())
-    assert run.state == Run.State.DONE
-    return run
+    return done.run
 
 
 def test_a_run_whose_tasks_end_after_a_page_each_ends_as_any_other_and_reads_no_page_twice(prepared):
@@ -93,12 +101,12 @@ def test_a_run_whose_tasks_end_after_a_page_each_ends_as_any_other_and_reads_no_
     assert not list(staged.folder(run).glob("scan-*"))
 
 
-def test_a_rollback_whose_tasks_end_as_early_takes_all_back_and_leaves_what_was_there(prepared, loaded):
+def test_a_rollback_whose_tasks_end_as_early_takes_all_back_and_leaves_what_was_there(done):
     with unqueued():
-        rollback = open_rollback(loaded, prepared.cast.engineer)
-        agree(prepared.work(rollback), prepared.cast.engineer)
-    assert prepared.work(rollback).state == Run.State.DONE
-    left = {row["contactid"] for row in dump(prepared.servers.dataverse_sandbox, "contact")}
+        rollback = open_rollback(done.run, done.cast.engineer)
+        agree(done.work(rollback), done.cast.engineer)
+    assert done.work(rollback).state == Run.State.DONE
+    left = {row["contactid"] for row in dump(done.servers.dataverse_sandbox, "contact")}
     assert left == {SOMEBODY["contactid"]}
     assert not Crosswalk.objects.filter(table="contact", state=Crosswalk.State.PRESENT).exists()
     assert not rollback.scans.exists()

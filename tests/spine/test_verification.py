@@ -13,10 +13,9 @@ from loads.verification import VERDICTS, total
 from reports import reconciliation
 from tests import folders, snapshots
 from tests.folders import user
-from tests.spine.test_load_engine import Prepared
+from tests.spine.test_load_engine import SELLER, Prepared, with_a_run_staged
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
-SELLER = "00000000-0000-0000-0000-00000000ad01"
 LONG = "Wolfeschlegelsteinhausenbergerdorff " * 3
 
 
@@ -32,8 +31,8 @@ def folder(path: Path) -> Path:
 
 
 @pytest.fixture
-def prepared(tmp_path):
-    with snapshots.put_back(Prepared, folder, tmp_path) as prepared:
+def staged(tmp_path):
+    with snapshots.put_back(with_a_run_staged, folder, tmp_path, after=Prepared) as prepared:
         yield prepared
 
 
@@ -44,9 +43,9 @@ def edit(servers, table, row_id, values):
         assert session.post(f"{servers.dataverse_sandbox}/_simulator/edit", json=body, timeout=10).ok
 
 
-def sent(prepared: Prepared) -> tuple[Run, Phase, engine.Destination]:
+def sent(staged: Prepared) -> tuple[Run, Phase, engine.Destination]:
     """A run whose contacts are sent and not yet read back."""
-    run = prepared.finish_staging()
+    run = staged.run
     destination, phase = engine.Destination(run.environment), run.phases.get(table="contact", kind=Phase.Kind.ROWS)
     while phase.chunks.exclude(state__in=Chunk.SENT).exists():
         engine.step(run, destination, "tests")
@@ -58,8 +57,8 @@ def counts(phase: Phase, column: str) -> dict[str, int]:
     return {verdict: n for verdict, n in zip(VERDICTS, phase.verified["columns"][column], strict=True) if n}
 
 
-def test_every_value_is_counted_by_what_became_of_it(prepared):
-    run = prepared.finish(prepared.open())
+def test_every_value_is_counted_by_what_became_of_it(staged):
+    run = staged.finish(staged.run)
     assert run.state == Run.State.DONE
     contacts = run.phases.get(table="contact", kind=Phase.Kind.ROWS)
     assert (contacts.verified["rows"], contacts.verified["wrong_rows"]) == (contacts.created + contacts.updated, 0) == (2, 0)
@@ -78,28 +77,28 @@ def test_every_value_is_counted_by_what_became_of_it(prepared):
     assert total(run.phases.all()).rows == sum(phase.created + phase.updated for phase in run.phases.filter(kind=Phase.Kind.ROWS))
 
 
-def test_a_value_that_is_not_what_was_sent_keeps_the_run_from_being_done_until_it_is_put_right(prepared):
-    run, phase, _ = sent(prepared)
-    contact = next(row for row in prepared.rows()["contact"] if row["mwb_sourceid"] == "user:u-1")
-    prepared.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Byron"})  # nobody but us wrote it
-    prepared.work(run)
+def test_a_value_that_is_not_what_was_sent_keeps_the_run_from_being_done_until_it_is_put_right(staged):
+    run, phase, _ = sent(staged)
+    contact = next(row for row in staged.rows()["contact"] if row["mwb_sourceid"] == "user:u-1")
+    staged.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Byron"})  # nobody but us wrote it
+    staged.work(run)
     assert run.state == Run.State.PAUSED
     assert "1 rows were read back with other values than were sent" in run.message
     [row] = VerifiedRow.objects.filter(run=run, verdict="wrong")
     [wrong] = [one for one in row.fields if one["verdict"] == "wrong"]
     assert (row.source_id, wrong["column"], wrong["meant"], wrong["found"]) == ("u-1", "lastname", "Lovelace", "Byron")
-    prepared.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Lovelace"})
-    runs.resume(run, prepared.cast.engineer)
-    assert prepared.work(run).state == Run.State.DONE
+    staged.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Lovelace"})
+    runs.resume(run, staged.cast.engineer)
+    assert staged.work(run).state == Run.State.DONE
     assert not VerifiedRow.objects.filter(run=run, verdict="wrong").exists()
 
 
-def test_what_a_dead_worker_was_reading_back_is_read_by_another(prepared):
-    run, phase, destination = sent(prepared)
+def test_what_a_dead_worker_was_reading_back_is_read_by_another(staged):
+    run, phase, destination = sent(staged)
     chunk = chunks.claim_next(phase, "dead", chunks.READING)
     assert chunks.claim_next(phase, "other", chunks.READING) is None
     Chunk.objects.filter(pk=chunk.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert prepared.work(run).state == Run.State.DONE
+    assert staged.work(run).state == Run.State.DONE
     phase.refresh_from_db()
     assert phase.verified["rows"] == 2
     with pytest.raises(engine.ledger.LeaseLost):

@@ -36,7 +36,7 @@ def summary(engagement: Engagement) -> dict[str, Any]:
         ],
         "findings": [
             {"check": row.check_name, "severity": row.severity, "evidence": _placed(row)}
-            for row in DiscoveryFinding.objects.filter(engagement=engagement)
+            for row in DiscoveryFinding.objects.filter(engagement=engagement).select_related("environment")
         ],
         "verified": everything_content(firsts),
         "tuning": [
