@@ -27,7 +27,7 @@ def changed(held):
 
 
 def play(prepared, cast):
-    found, first = SimpleNamespace(), prepared.first
+    found, first = SimpleNamespace(), prepared.run
     contacts, companies, blank = (
         group_of(first, *place) for place in (("match.several",), ("match.several", "company", "account"), ("split.review", "user", ""))
     )

@@ -4,7 +4,6 @@ One engagement: a run that holds them, the answers, a re-run of those records, a
 """
 
 from types import SimpleNamespace
-from typing import Self
 
 import pytest
 from django.test import Client
@@ -23,7 +22,6 @@ from tests.folders import organisation_list, user
 from tests.playing import collect
 from tests.spine.test_exceptions_desk import open_quietly, refused, sent
 from tests.spine.test_existing_rows import BO, UNIT, account, colleague, contact, lead, row_id
-from tests.spine.test_load_engine import Prepared
 from workbench.engagements.models import AuditEntry
 from workbench.pipeline.models import Step
 
@@ -105,26 +103,13 @@ def answered_by_workers(engagement, cast, run, group, choice):
     return said, Step.objects.get(name=Step.Name.ANSWER), values, counts
 
 
-class Held(Prepared):
-    """An engagement whose first run held them."""
-
-    def __init__(self, engagement, cast, servers) -> None:
-        super().__init__(engagement, cast, servers)
-        self.first = self.finish(self.open())
-
-    def back(self, engagement, servers) -> Self:
-        other = super().back(engagement, servers)
-        other.first = Run.objects.get(pk=self.first.pk)
-        return other
-
-
 @pytest.fixture(scope="module")
 def answered(held):
     return play(held, held.cast)
 
 
 def play(prepared, cast):
-    engagement, first = prepared.engagement, prepared.first
+    engagement, first = prepared.engagement, prepared.run
     found = SimpleNamespace(engagement=engagement, first=first, cast=cast)
     held = LedgerEntry.objects.filter(run=first, object_name="user")
     found.asked = {entry.source_id: entry.code for entry in held if entry.source_id in ASKED}
