@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -41,6 +41,8 @@ class Played:
     exceptions: list[dict[str, Any]]
     dispositions: dict[str, list[dict[str, Any]]]
     updates: list[dict[str, Any]] = field(default_factory=list)
+    verified: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # by table and kind of phase, as it was read back
+    sums: dict[str, Any] = field(default_factory=dict)
     reports: list[dict[str, Any]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
@@ -137,6 +139,8 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
         ],
         dispositions=asked,
         last=last.environment.kind if last else "production",
+        verified={(phase.table, phase.kind): phase.verified for phase in last.phases.all()} if last else {},
+        sums=last.sums if last else {},
         reports=[
             json.loads(Path(one["path"]).read_text())
             for one in summary_of(engagement)["documents"]
@@ -155,7 +159,7 @@ def play(
     folder: Path,
     work: Path,
     ask: Mapping[str, list[str]] | None = None,
-    leave: Sequence[str] = (),
+    leave: Collection[str] = (),
     *,
     documents: bool = False,
     sandbox_only: bool = False,

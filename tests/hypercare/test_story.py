@@ -55,14 +55,13 @@ def folder(path):
 
 @pytest.fixture(scope="module")
 def played(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[SimpleNamespace]:
-    """The engagement after its hand-off, still in the database, with the store that its records lie in."""
+    """The engagement once production is loaded, still in the database, with the store that its records lie in."""
     with django_db_blocker.unblock():
         try:
             source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
             leave = tuple(name for name in OTHERS if name != "customEvent")
             with engagement_on(source, work) as (engagement, cast, _):
                 demonstration.play(engagement, cast, lambda words: None, leave)
-                demonstration.hand_off(engagement, cast, lambda words: None)
                 store = django_settings.STORE_URL
             yield SimpleNamespace(engagement=engagement, cast=cast, store=store)
         finally:

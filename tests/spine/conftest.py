@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests import database
+from tests import database, snapshots
 from tests.playing import Played, engagement_on, play
-from tests.spine import together
-from tests.spine.test_load_engine import Prepared
+from tests.spine import test_held_records, together
+from tests.spine.test_load_engine import Prepared, with_a_run_done
 
 _played: dict[tuple[str, ...], Played] = {}
 _told: dict[str, Any] = {}
@@ -72,12 +72,11 @@ def tell(folder: Path, work: Path, modules: Sequence[ModuleType]) -> dict[str, A
 
 
 @pytest.fixture(scope="module")
-def prepared_alone(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Prepared]:
-    """An engagement on the module's folder, for what the module plays once; the database is the module's own."""
+def held(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Prepared]:
+    """An engagement whose first run held records, for what the module plays once; the database is the module's own."""
     with django_db_blocker.unblock():
         try:
-            folder, work = request.module.folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
-            with engagement_on(folder, work) as (engagement, cast, servers):
-                yield Prepared(engagement, cast, servers)
+            with snapshots.put_back(with_a_run_done, test_held_records.folder, tmp_path_factory.mktemp("work"), after=Prepared) as held:
+                yield held
         finally:
             database.empty()

@@ -11,42 +11,27 @@ import pytest
 from loads import engine, quality, runs
 from loads.desk import remedying
 from loads.models import LedgerEntry, Phase, Run
-from tests import folders
-from tests.folders import organisation_list, user
 from tests.playing import collect
 from tests.spine.test_exceptions_desk import refused
-from tests.spine.test_existing_rows import BO, UNIT, account, colleague, contact, row_id
+from tests.spine.test_existing_rows import row_id
 from tests.spine.test_held_records import answer, answer_all, group_of
 from tests.spine.test_load_engine import unqueued
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-
-
-def folder(path):
-    people = [user("u-0", "p0@gmail.com"), user("u-blank", "b@gmail.com", " ")]
-    people += [user(f"u-{name}", f"{name}@gmail.com", jobTitle="Clerk") for name in ("pick", "back")]
-    people += [user("u-twin", "t@twinning.example", emailListIds=[2])]
-    rows = {
-        "businessunit": [{"businessunitid": UNIT, "name": "Corp", "isdisabled": False}],
-        "systemuser": [colleague(BO, "bo@corp.example")],
-        "contact": [contact(ten + n, f"{name}@gmail.com") for ten in (10, 20) for n, name in ((2, "pick"), (3, "back"))],
-        "account": [account(41, "Twinning"), account(42, "TWINNING")],
-    }
-    lists = [organisation_list(2, "Company: Twinning")]
-    return folders.write(path, people, lists=lists, rows={f"dataverse/{table}": some for table, some in rows.items()})
+ANSWERED = ("u-pick", "u-none", "u-blank", "u-twin")
 
 
 @pytest.fixture(scope="module")
-def changed(prepared_alone):
-    return play(prepared_alone, prepared_alone.cast)
+def changed(held):
+    return play(held, held.cast)
 
 
 def play(prepared, cast):
-    found, first = SimpleNamespace(), prepared.finish(prepared.open())
+    found, first = SimpleNamespace(), prepared.run
     contacts, companies, blank = (
         group_of(first, *place) for place in (("match.several",), ("match.several", "company", "account"), ("split.review", "user", ""))
     )
-    answer(first, cast, contacts, **{name: f"row:contact:{row_id(n)}" for name, n in (("u-pick", 12), ("u-back", 13))})
+    answer(first, cast, contacts, **{name: f"row:contact:{row_id(n)}" for name, n in (("u-pick", 12), ("u-none", 13))})
     answer(first, cast, companies, **{"list:2": f"row:account:{row_id(41)}"})
     answer_all(first, cast, blank, "contact")
     found.given_up = prepared.finish_staging()
@@ -61,7 +46,7 @@ def play(prepared, cast):
     while not found.run.phases.filter(table="account", state=Phase.State.BALANCED).exists():
         engine.step(found.run, engine.Destination(found.run.environment), "tests")
     runs.pause(found.run, cast.engineer)
-    answer(first, cast, contacts, **{"u-back": f"row:contact:{row_id(23)}"})
+    answer(first, cast, contacts, **{"u-none": f"row:contact:{row_id(23)}"})
     remedying.take_back(first, blank, user=cast.engineer)
     with unqueued():
         runs.resume(found.run, cast.engineer)
@@ -90,8 +75,8 @@ def test_a_row_that_an_answer_named_and_nothing_was_loaded_into_gives_way_to_the
 
 def test_a_run_that_has_begun_holds_what_was_staged_by_an_answer_that_changed_since_and_loads_the_rest(changed):
     assert (changed.run.state, changed.run.message) == (Run.State.DONE, "")
-    held = LedgerEntry.objects.filter(run=changed.run, object_name="user").values_list("source_id", "code", "held")
-    assert sorted(held) == [("u-back", "answer.changed", True), ("u-blank", "answer.changed", True)]
+    held = LedgerEntry.objects.filter(run=changed.run, object_name="user", source_id__in=ANSWERED).values_list("source_id", "code", "held")
+    assert sorted(held) == [("u-blank", "answer.changed", True), ("u-none", "answer.changed", True)]
     assert titles(changed.played, 13, 23) == [None, None]
     assert not [row for row in changed.played.rows("contact", "sandbox") if row.get("mwb_sourceid") == "user:u-blank"]
     assert changed.played.row("contact", "user:u-0", "sandbox")
@@ -99,5 +84,5 @@ def test_a_run_that_has_begun_holds_what_was_staged_by_an_answer_that_changed_si
 
 def test_a_further_run_goes_by_what_holds(changed):
     assert titles(changed.after, 13, 23) == [None, "Clerk"]
-    held = LedgerEntry.objects.filter(run=changed.next, object_name="user").values_list("source_id", "code")
+    held = LedgerEntry.objects.filter(run=changed.next, object_name="user", source_id__in=ANSWERED).values_list("source_id", "code")
     assert (changed.next.state, list(held)) == (Run.State.DONE, [("u-blank", "split.review")])

@@ -8,6 +8,7 @@ from tests.spine import test_iterable_objects as objects
 
 pytestmark = pytest.mark.django_db
 SANDBOX_ONLY = True
+LEAVE = ("list", "listMembership")
 OPTIONS = {"events_become": "own_table", "purchases_become": "orders"}
 ASK = {"purchaseLine": ["pu-1:1"], "purchase": ["pu-1"]}
 EVENTS = "mwb_iterable_event"

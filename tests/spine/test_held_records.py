@@ -104,12 +104,12 @@ def answered_by_workers(engagement, cast, run, group, choice):
 
 
 @pytest.fixture(scope="module")
-def answered(prepared_alone):
-    return play(prepared_alone, prepared_alone.cast)
+def answered(held):
+    return play(held, held.cast)
 
 
 def play(prepared, cast):
-    engagement, first = prepared.engagement, prepared.finish(prepared.open())
+    engagement, first = prepared.engagement, prepared.run
     found = SimpleNamespace(engagement=engagement, first=first, cast=cast)
     held = LedgerEntry.objects.filter(run=first, object_name="user")
     found.asked = {entry.source_id: entry.code for entry in held if entry.source_id in ASKED}

@@ -11,6 +11,7 @@ from tests.folders import user
 from tests.playing import OTHERS, dump
 from tests.spine.test_objects_again import EVENING, purchase
 from tests.spine.test_rollback import Loaded, differences
+from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 LEAVE = [name for name in OTHERS if name != "purchase"]
@@ -98,7 +99,7 @@ def test_a_deal_ends_as_its_record_says_and_one_of_an_unknown_state_is_held(load
 def test_deals_end_anew_where_their_ending_or_value_changed_and_a_rollback_ends_them_as_before(loaded):
     before = loaded.everything()
     loaded.servers.advance("iterable")
-    loaded.prepare()
+    loaded.take(Step.Name.EXTRACT)
     loaded.servers.fault("dataverse_sandbox", {"method": "POST", "path": r"\$batch", "do": "lose", "times": 4})
     second = loaded.load()
     assert endings(loaded) == {1: WON, 2: ((2, 4, 45), [45]), 3: OUTSOLD, 4: ((0, 1, None), []), 6: WON, 7: OUTSOLD}

@@ -1,7 +1,7 @@
 """What people do to rows while a run loads: it stands, is asked about or held, and stops nothing. Looked at at the destination.
 
-One engagement: a run that people meddle with between sending, reading back and counting, a further run after a decision, and a re-run of
-what that one left alone.
+One engagement: a run that people meddle with between sending, reading back and counting, a re-run of what belongs to rows that they
+removed, a further run after a decision, and a re-run of what that one left alone.
 """
 
 from pathlib import Path
@@ -20,8 +20,9 @@ from loads.models import Chunk, Phase, Rehearsal, Run, VerifiedRow
 from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import engagement_on
-from tests.spine.test_exceptions_desk import open_quietly
+from tests.spine.test_exceptions_desk import give, open_quietly
 from tests.spine.test_leaving import NEWS, Played
+from tests.spine.test_objects_again import purchase
 from tests.spine.test_second_run import SELLER, edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -36,8 +37,11 @@ def folder(path: Path) -> Path:
     rows = {"dataverse/systemuser": [seller | {"isdisabled": False, "accessmode": 0}]}
     bought = {"id": "pu-1", "userId": "u-open", "total": 20, "createdAt": "2024-03-05 09:10:11 +00:00", "shoppingCartItems": []}
     logins = [{"userId": "u-open", "eventName": "login", "createdAt": "2024-03-05 09:10:11 +00:00"}]
-    more = {"export/purchase.ndjson": [bought, {**bought, "id": "pu-2"}], "export/customEvent.ndjson": logins}
+    logins.append({**logins[0], "userId": "u-lost"})
+    sold = purchase("lost", userId="u-lost")
+    more = {"export/purchase.ndjson": [bought, {**bought, "id": "pu-2"}, sold], "export/customEvent.ndjson": logins}
     people = [user(name, f"{name}@north.example", emailListIds=[NEWS], lastName="Lovelace") for name in PEOPLE]
+    people += [user("u-lost", "lost@gmail.com"), user("u-alone", "alone@south.example")]
     return folders.write(path, people, lists=[organisation_list(NEWS, "News")], rows=rows, more=more)
 
 
@@ -68,9 +72,19 @@ def lose(played: Played, deal: str) -> None:
     client.post("LoseOpportunity", {"Status": 4, "OpportunityClose": close}, {"MSCRMCallerID": SELLER})
 
 
+def reopen(played: Played, name: str) -> None:
+    """Somebody reopens a deal that was closed."""
+    deal = played.row("opportunity", f"purchase:{name}")["opportunityid"]
+    edit(played.servers, "opportunity", deal, {"statecode": 0, "statuscode": 1})
+
+
 def play(played: Played) -> SimpleNamespace:
     run, sent = played.finish_staging(), Chunk.State.DONE
+    until(run, "company", "account", Phase.Kind.ROWS, sent)
+    played.call("DELETE", f"accounts({played.row('account', 'company:domain:south.example')['accountid']})")
     until(run, "user", "contact", Phase.Kind.ROWS, sent)
+    lost = played.row("contact", "user:u-lost")["contactid"]
+    played.call("DELETE", f"contacts({lost})")
     ids = {name: played.row("contact", f"user:{name}")["contactid"] for name in PEOPLE}
     for name, values in (("u-renamed", {}), ("u-open", {}), ("u-unmarked", {"mwb_runid": None})):
         edit(played.servers, "contact", ids[name], {"lastname": "Byron", **values})
@@ -83,11 +97,9 @@ def play(played: Played) -> SimpleNamespace:
     until(run, "customEvent", "task", Phase.Kind.ROWS, Chunk.State.CHECKED)
     edit(played.servers, "task", played.dump("task")[0]["activityid"], {"statecode": 2, "statuscode": 6})
     until(run, "purchase", "opportunity", Phase.Kind.ROWS, Chunk.State.CHECKED)
-    lost = played.row("opportunity", "purchase:pu-2")["opportunityid"]
-    lose(played, lost)
+    lose(played, played.row("opportunity", "purchase:pu-2")["opportunityid"])
     until(run, "purchase", "opportunity", Phase.Kind.CLOSE, sent)
-    deal = played.row("opportunity", "purchase:pu-1")["opportunityid"]
-    edit(played.servers, "opportunity", deal, {"statecode": 0, "statuscode": 1})
+    reopen(played, "pu-1")
     played.finish(run)
     found = SimpleNamespace(first=run, state=run.state, message=run.message)
     found.phases = {(phase.table, phase.kind): phase for phase in run.phases.all()}
@@ -97,15 +109,33 @@ def play(played: Played) -> SimpleNamespace:
     found.deals = {row["mwb_sourceid"]: row["statecode"] for row in played.dump("opportunity")}
     found.tasks = [(row["statecode"], row["statuscode"]) for row in played.dump("task")]
     found.held = {name: lookup(run, "user", name)[0] for name in PEOPLE}
+    found.lost, found.parents = lost, stand_in(played, run)
+    reopen(played, "pu-lost")
     chosen = Conflict.objects.filter(source_id__in=["u-renamed", AGAIN])
     conflicts.decide_many(played.engagement, chosen, "overwrite", user=played.cast.engineer)
     found.second = played.load()
     found.contacts = {row["mwb_sourceid"].partition(":")[2]: row["lastname"] for row in played.dump("contact")}
+    found.parents.after = rows(played)
     found.members = {name for *_, name in played.members()}
     found.states = {one.source_id: one.state for one in Conflict.objects.filter(kind__in=AT_ONCE)}
     found.again = {name: lookup(found.second, "user", name)[0] for name in PEOPLE}
     answer_and_load_again(played, found)
     return found
+
+
+def stand_in(played: Played, run: Run) -> SimpleNamespace:
+    """What belongs to rows that were removed loads again: under a placeholder, or without them."""
+    told = {group.table: group for group in groups.groups(run) if group.code == "parent.removed"}
+    for table, choice in (("contact", "apart"), ("opportunity", "parent"), ("task", "apart")):
+        give(run, "parent.removed", choice, played.cast, table=table)
+    again = played.finish(open_quietly(run, list(told.values()), played.cast))
+    return SimpleNamespace(run=again, told=told, rows=rows(played))
+
+
+def rows(played: Played) -> dict[str, dict[str, dict]]:
+    """Rows of ours by table and source id."""
+    tables = ("account", "contact", "opportunity", "task")
+    return {table: {row["mwb_sourceid"]: row for row in played.dump(table) if row.get("mwb_sourceid")} for table in tables}
 
 
 def answer_and_load_again(played: Played, found: SimpleNamespace) -> None:
@@ -115,7 +145,8 @@ def answer_and_load_again(played: Played, found: SimpleNamespace) -> None:
     for name in ("task", "pu-2"):
         one = next(one for one in asked.values() if name in (one.table, one.source_id))
         conflicts.decide_many(played.engagement, Conflict.objects.filter(pk=one.pk), "overwrite", user=played.cast.engineer)
-    conflicts.decide_many(played.engagement, Conflict.objects.filter(pk=asked["pu-1"].pk), "keep", user=played.cast.engineer)
+    kept = Conflict.objects.filter(pk__in=[asked[name].pk for name in ("pu-1", "pu-lost")])
+    conflicts.decide_many(played.engagement, kept, "keep", user=played.cast.engineer)
     chosen = [group for group in groups.groups(found.second) if group.code in ("conflict.edited", "match.removed")]
     [removed] = [group for group in chosen if (group.code, group.table) == ("match.removed", "contact")]
     answers = {entry.pk: entry.source_id for entry in groups.entries(found.second, [removed.place])}
@@ -133,15 +164,15 @@ def answer_and_load_again(played: Played, found: SimpleNamespace) -> None:
 
 def test_a_rehearsal_foretells_what_is_left_to_those_who_edited_it_and_about_which_nobody_decided(played):
     told = next(one for one in Rehearsal.objects.get(run=played.second).score["reasons"] if one["code"] == "conflict.edited")
-    assert (told["predicted"], told["hit"]) == (2, 2)
-    assert told["missed"] == ["pu-1"]  # reopened once it was closed: nobody was asked about it before
+    assert (told["predicted"], told["hit"]) == (3, 3)
+    assert told["missed"] == ["pu-lost"]  # reopened since: nobody was asked about it before
 
 
 def test_nothing_that_people_do_meanwhile_stops_the_run(played):
     assert (played.state, played.message, played.wrong) == (Run.State.DONE, "", 0)
     assert all(phase.balanced for phase in played.phases.values())
     contacts = played.phases["contact", Phase.Kind.ROWS]
-    assert (contacts.created, contacts.refused, contacts.at_destination) == (5, 2, 5)
+    assert (contacts.created, contacts.refused, contacts.at_destination) == (5, 3, 5)
     assert (contacts.verified["rows"], contacts.verified["edited_rows"], contacts.verified["wrong_rows"]) == (5, 3, 0)
 
 
@@ -165,14 +196,15 @@ def test_a_further_run_writes_what_was_decided_and_leaves_the_rest_to_be_asked(p
     }  # fmt: skip
     assert played.states == {"u-renamed": "applied", "u-open": "open", "u-unmarked": "open", AGAIN: "applied", AWAY: "open"}
     phase = played.second.phases.get(table="contact", kind=Phase.Kind.ROWS)
-    assert (phase.created, phase.updated, phase.equal) == (0, 1, 4)
+    assert (phase.created, phase.updated, phase.equal) == (0, 2, 5)  # u-lost takes its placeholder over
 
 
 def test_a_state_that_somebody_gave_a_row_meanwhile_is_not_written_over(played):
     assert played.tasks == [(2, 6)]
     assert played.deals == {"purchase:pu-1": 0, "purchase:pu-2": 2}
     for name, kind in (("customEvent", Phase.Kind.STATES), ("purchase", Phase.Kind.CLOSE)):
-        assert [entry.code for entry in played.first.phases.get(object_name=name, kind=kind).ledger.all()] == ["conflict.edited"]
+        codes = [entry.code for entry in played.first.phases.get(object_name=name, kind=kind).ledger.all()]
+        assert [code for code in codes if code != "parent.not_loaded"] == ["conflict.edited"]
 
 
 @pytest.mark.parametrize("name", ["u-removed", "u-removed-later"])
@@ -193,7 +225,7 @@ def test_members_of_a_list_wait_for_rows_that_are_gone_and_one_taken_from_it_is_
 
 
 def test_a_state_that_was_not_set_is_asked_about_on_the_page_of_edited_rows(played):
-    [task] = [one for name, one in played.late.items() if name not in ("pu-1", "pu-2")]
+    [task] = [one for name, one in played.late.items() if not name.startswith("pu-")]
     kind, state, fields = task
     assert (kind, state, {one["column"]: (one["now"], one["new"], one["proposed"]) for one in fields}) == (
         "states", "open", {"statecode": (2, 1, "keep"), "statuscode": (6, 5, "keep")},
@@ -203,12 +235,13 @@ def test_a_state_that_was_not_set_is_asked_about_on_the_page_of_edited_rows(play
 
 def test_a_re_run_alone_writes_over_what_was_decided_so_and_keeps_the_rest(played):
     assert (played.third.state, played.third.message) == (Run.State.DONE, "")
-    assert [(row["statecode"], row["statuscode"]) for row in played.after["task"]] == [(1, 5)]
-    assert {row["mwb_sourceid"]: row["statecode"] for row in played.after["opportunity"]} == {"purchase:pu-1": 0, "purchase:pu-2": 1}
+    assert [(row["statecode"], row["statuscode"]) for row in played.after["task"]] == [(1, 5)] * 2
+    states = {"purchase:pu-1": 0, "purchase:pu-2": 1, "purchase:pu-lost": 0}
+    assert {row["mwb_sourceid"]: row["statecode"] for row in played.after["opportunity"]} == states
     assert set(played.late_states.values()) == {"applied"}
     for name, kind in (("customEvent", Phase.Kind.STATES), ("purchase", Phase.Kind.CLOSE)):
         assert not played.third.phases.get(object_name=name, kind=kind).ledger.exists()
-    assert played.at_last == {"purchase:pu-1": 0, "purchase:pu-2": 1}
+    assert played.at_last == states
 
 
 def test_a_removed_row_is_made_again_where_somebody_says_so_and_stays_away_where_they_say_that(played):
@@ -227,3 +260,26 @@ def test_who_was_taken_from_a_list_is_put_on_it_again_only_where_somebody_decide
     assert played.members == {"u-renamed", "u-open", "u-unmarked", "u-listed-again"}
     [entry] = played.second.phases.get(kind=Phase.Kind.MEMBERS).ledger.filter(row_id__isnull=False)
     assert (entry.source_id, entry.code, entry.held) == (AWAY, "conflict.removed", True)
+
+
+def test_what_belongs_to_a_removed_row_is_asked_about_and_not_taken_for_something_that_only_waits(played):
+    told = {table: (group.records, group.follows) for table, group in played.parents.told.items()}
+    assert told == dict.fromkeys(("contact", "opportunity", "task"), (1, False))
+    assert [(run.state, run.message) for run in (played.parents.run, played.second)] == [(Run.State.DONE, "")] * 2
+
+
+def test_a_placeholder_under_the_id_of_the_removed_row_stands_for_it_until_its_record_takes_it_over(played):
+    rows, after = played.parents.rows, played.parents.after
+    [placeholder] = [row for row in rows["contact"].values() if row["contactid"] == played.lost]
+    assert placeholder["lastname"] == "Placeholder for user u-lost"
+    assert rows["opportunity"]["purchase:pu-lost"]["_customerid_value"] == played.lost
+    contact = after["contact"]["user:u-lost"]
+    assert (contact["contactid"], contact["lastname"], contact["emailaddress1"]) == (played.lost, "Lind", "lost@gmail.com")
+    assert after["opportunity"]["purchase:pu-lost"]["_customerid_value"] == played.lost
+
+
+def test_a_record_loads_without_the_row_that_was_removed_where_somebody_says_so(played):
+    rows = played.parents.rows
+    assert "company:domain:south.example" not in rows["account"]
+    assert rows["contact"]["user:u-alone"]["_parentcustomerid_value"] is None
+    assert None in [task["_regardingobjectid_value"] for task in rows["task"].values()]

@@ -5,14 +5,14 @@ import uuid
 
 import pytest
 
-from loads.models import Run
 from tests import folders
 from tests.folders import user
-from tests.playing import OTHERS, dump
+from tests.playing import OTHERS
 from tests.spine.test_objects_again import item, purchase
-from tests.spine.test_rollback import loaded_from
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+SANDBOX_ONLY = True
+OPTIONS = {"purchasing_leads": "contact"}
 LEAVE = [name for name in OTHERS if name not in ("purchase", "purchaseLine", "catalogItem")]
 CURRENCIES = [("JPY", 0), ("KWD", 3), ("EUR", 2)]
 INCOMES = {"JPY": 1234.56, "KWD": 12.3454, "EUR": 12.3454}
@@ -24,8 +24,7 @@ def currency(number, code, decimals):
     return row | {"exchangerate": 1.0, "currencyprecision": decimals, "statecode": 0, "statuscode": 1}
 
 
-@pytest.fixture
-def loaded(tmp_path):
+def folder(path):
     """An organisation whose prices have three decimals, with currencies of none, two and three."""
     line = {"id": "P-1", "name": "Sensor", "price": 0.1235, "quantity": 10}
     totals = {"JPY": 1234.5, "KWD": 12.3456, "EUR": 12.3456}
@@ -43,24 +42,21 @@ def loaded(tmp_path):
         | {"_transactioncurrencyid_value": currency(number, code, decimals)["transactioncurrencyid"]}
         for number, (code, decimals) in enumerate(CURRENCIES, start=1)
     ]
-    folder = folders.write(tmp_path / "source", [user("u-1", "mara@gmail.com"), *people], more=more, rows=rows)
-    (folder / "dataverse" / "metadata.json").write_text(json.dumps({"organization": {"pricingdecimalprecision": 3}}))
-    with loaded_from(folder, tmp_path, LEAVE) as prepared:
-        yield prepared
+    folders.write(path, [user("u-1", "mara@gmail.com"), *people], more=more, rows=rows)
+    (path / "dataverse" / "metadata.json").write_text(json.dumps({"organization": {"pricingdecimalprecision": 3}}))
+    return path
 
 
-def test_amounts_keep_the_decimals_of_their_currency_or_of_the_row_that_was_there_and_prices_those_of_the_organisation(loaded):
-    assert loaded.run.state == Run.State.DONE, loaded.run.message  # all was read back as it was meant
-    deals = {row["mwb_sourceid"][-1]: row for row in dump(loaded.servers.dataverse_sandbox, "opportunity")}
-    assert [deals[n]["estimatedvalue"] for n in "123"] == [1234, 12.346, 12.35]
-    assert [deals[n]["actualvalue"] for n in "123"] == [1234, 12.346, 12.35]
-    lines = dump(loaded.servers.dataverse_sandbox, "opportunityproduct")
+def test_amounts_keep_the_decimals_of_their_currency_or_of_the_row_that_was_there_and_prices_those_of_the_organisation(played):
+    deals = [played.row("opportunity", f"purchase:pu-{number}") for number in (1, 2, 3)]
+    assert [deal["estimatedvalue"] for deal in deals] == [1234, 12.346, 12.35]
+    assert [deal["actualvalue"] for deal in deals] == [1234, 12.346, 12.35]
+    lines = [played.row("opportunityproduct", f"purchaseLine:pu-{number}:1") for number in (1, 2, 3)]
     assert {row["priceperunit"] for row in lines} == {0.124}
-    priced = [row["amount"] for row in dump(loaded.servers.dataverse_sandbox, "productpricelevel") if row["amount"]]
-    assert priced == [0.457]
-    lossy = loaded.run.phases.get(table="opportunity", kind="rows").verified["columns"]["estimatedvalue"]
-    assert lossy == [0, 0, 3, 0, 0]
-    contacts = {row["emailaddress1"][:3]: row.get("annualincome") for row in dump(loaded.servers.dataverse_sandbox, "contact")}
-    assert {code: contacts[code] for code in INCOMES} == {"JPY": 1235, "KWD": 12.345, "EUR": 12.35}
-    [told] = [one for one in loaded.run.sums["money"] if one["object"] == "user"]
+    assert [row["amount"] for row in played.rows("productpricelevel") if row["amount"]] == [0.457]
+    assert played.verified["opportunity", "rows"]["wrong_rows"] == 0  # all was read back as it was meant
+    assert played.verified["opportunity", "rows"]["columns"]["estimatedvalue"][2:] == [3, 0, 0]
+    contacts = {code: played.row("contact", f"user:u-{code}").get("annualincome") for code in INCOMES}
+    assert contacts == {"JPY": 1235, "KWD": 12.345, "EUR": 12.35}
+    [told] = [one for one in played.sums["money"] if one["object"] == "user"]
     assert (told["differing"], told["changed"]) == (0, "0.4442")

@@ -12,9 +12,9 @@ LEAVE = ("list", "listMembership", "campaign", "catalogItem", "subscriptionEvent
 MORNING = "2024-03-05 09:10:11 +00:00"
 
 
-def purchase(key, **person):
+def purchase(key, **fields):
     line = {"id": "P-1", "name": "Sensor", "price": 10.0, "quantity": 2}
-    return {"id": key, "total": 20, "currency": "EUR", "createdAt": MORNING, "shoppingCartItems": [line], **person}
+    return {"id": key, "total": 20, "currency": "EUR", "createdAt": MORNING, "shoppingCartItems": [line], **fields}
 
 
 def folder(path):
@@ -24,14 +24,10 @@ def folder(path):
         user("u-none", "leo@south.example", "lead"),
         user("u-review", "rev@south.example", "nobody knows"),
     ]
-    bought = [purchase("pu-1", userId="u-buyer"), purchase("pu-2", email="EVA@north.example"), purchase("pu-3", userId="u-review")]
-    bought.append({**purchase("pu-late", userId="u-buyer"), "createdAt": "2024-03-05 20:00:00 +00:00"})
+    bought = [purchase("pu-buyer", userId="u-buyer"), purchase("pu-mail", email="EVA@north.example")]
+    bought += [purchase("pu-review", userId="u-review"), purchase("pu-late", userId="u-buyer", createdAt="2024-03-05 20:00:00 +00:00")]
     events = [{"userId": "u-buyer", "eventName": "login", "createdAt": MORNING}]
-    currency = {"transactioncurrencyid": "00000000-0000-0000-0000-00000000e001", "isocurrencycode": "EUR", "currencyname": "Euro"}
-    currency |= {"exchangerate": 1.0, "currencyprecision": 2}
-    rows = {"dataverse/transactioncurrency": [currency], "dataverse_sandbox/transactioncurrency": [currency]}
-    more = {"export/purchase.ndjson": bought, "export/customEvent.ndjson": events}
-    return folders.write(path, users, more=more, rows=rows)
+    return folders.write(path, users, more={"export/purchase.ndjson": bought, "export/customEvent.ndjson": events})
 
 
 def test_everything_balances(played):
@@ -41,11 +37,12 @@ def test_everything_balances(played):
 def test_leads_who_bought_are_contacts_and_others_stay_leads(played):
     contacts = {row["mwb_sourceid"] for row in played.of_source("contact", "user")}
     leads = {row["mwb_sourceid"] for row in played.of_source("lead", "user")}
-    assert (contacts, leads) == ({"user:u-buyer", "user:u-mail"}, {"user:u-none"})
+    assert contacts >= {"user:u-buyer", "user:u-mail"}
+    assert leads == {"user:u-none"}
 
 
 def test_the_contact_is_the_customer_and_has_what_belongs_to_the_person(played):
-    contact, deal = played.row("contact", "user:u-buyer"), played.row("opportunity", "purchase:pu-1")
+    contact, deal = played.row("contact", "user:u-buyer"), played.row("opportunity", "purchase:pu-buyer")
     assert (deal["_customerid_value"], deal["statecode"]) == (contact["contactid"], 1)
     assert contact["mwb_hs_original_lifecycle"] == "lead"
     [event] = played.of_source("task", "customEvent")
@@ -55,11 +52,11 @@ def test_the_contact_is_the_customer_and_has_what_belongs_to_the_person(played):
 def test_a_deal_closes_on_the_day_of_the_signed_zone_at_its_own_moment(played):
     deal = played.row("opportunity", "purchase:pu-late")
     assert (deal["actualclosedate"], deal["estimatedclosedate"]) == ("2024-03-06", "2024-03-06")
-    assert played.row("opportunity", "purchase:pu-1")["actualclosedate"] == "2024-03-05"
+    assert played.row("opportunity", "purchase:pu-buyer")["actualclosedate"] == "2024-03-05"
     [close] = [row for row in played.rows("opportunityclose") if row["_opportunityid_value"] == deal["opportunityid"]]
     assert close["actualend"] == "2024-03-05T20:00:00Z"
 
 
 def test_a_purchase_does_not_take_anybody_out_of_review(played):
     assert played.reasons("u-review") == ["split.review"]
-    assert played.reasons("pu-3", "purchase") == ["parent.held"]
+    assert played.reasons("pu-review", "purchase") == ["parent.held"]

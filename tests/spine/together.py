@@ -1,6 +1,7 @@
 """Modules that are played as one engagement: a play takes seconds, and the records of one more module next to nothing.
 
-Each keeps its records beside its tests, in its own `folder`; no id, address or name is another's of the same play.
+Each keeps its records beside its tests, in its own `folder`; no id, address or name is another's of the same play. Modules that go on
+from one point of an engagement which is put back for each have one folder.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from tests import folders
 TOGETHER = (
     ("people_and_companies", "existing_rows", "consent", "iterable_objects"),
     ("hostile_values", "hostile_objects"),
+    ("purchasing_leads", "money_decimals"),
     ("placeholders", "second_run", "objects_again"),
+    ("held_records", "changed_answers"),
 )  # fmt: skip
 
 
