@@ -24,7 +24,7 @@ demo: setup
 
 # One process more than the two cores that it is made for: tests wait for servers and workers now and then.
 test: setup-dev
-	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-dev
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from django.test import TransactionTestCase, override_settings
 from django_q.conf import Conf
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests import database
 from tests.spine import together
@@ -19,13 +21,22 @@ LONGEST = (
 )  # fmt: skip
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest modules first; the others as they were. Each module is one process's, with those that share what they play."""
-    for item in items:
-        name, *_ = together.names(item.nodeid.partition(".py")[0].replace("/", "."))
-        item.add_marker(pytest.mark.xdist_group(name))
+    """The longest modules first; the others as they were."""
     items.sort(key=lambda item: next((place for place, name in enumerate(LONGEST) if f"tests/{name}" in item.nodeid), len(LONGEST)))
+
+
+class ByPlay(LoadFileScheduling):
+    """Each module is one process's, with those that are played together with it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, *_ = together.names(super()._split_scope(nodeid).removesuffix(".py").replace("/", "."))
+        return module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlay:
+    """How the tests are shared out among the processes."""
+    return ByPlay(config, log)
 
 
 @pytest.fixture(scope="session")
