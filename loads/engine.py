@@ -36,6 +36,7 @@ from loads.rehearsal import predicting, scoring
 from loads.scans import reading
 from loads.signals import run_finished
 from loads.staging import Left, NotStaged, ranges, stage_next, stage_range, take_sums
+from loads.staging.phases import LATE_KINDS
 from loads.sums import are_whole, differences
 from loads.work import Doing, Work
 from mapping import plan
@@ -97,13 +98,16 @@ def _step(work: Work) -> bool:
 
 
 def _took_part_in(work: Work, phases: Sequence[Phase]) -> bool:
-    """Take part in phases that need nothing of each other, one after the other until the deadline, and in one at least; False in none."""
+    """Take part in phases that need nothing of each other, one after the other until the deadline, and in one at least; False in none.
+
+    What is done once rows are there isn't begun after them: more of them may go on by now, and they come first.
+    """
     chunks, unread = standing(phases), reading.unread(work.run)
     took_part = False
     for phase in phases:
-        took_part = _took_part(work, phase, chunks[phase.pk], unread.get(phase.pk)) or took_part
-        if took_part and time.monotonic() >= work.deadline:
+        if took_part and (phase.kind in LATE_KINDS or time.monotonic() >= work.deadline):
             break
+        took_part = _took_part(work, phase, chunks[phase.pk], unread.get(phase.pk)) or took_part
     return took_part
 
 

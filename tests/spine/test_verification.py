@@ -7,7 +7,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from loads import chunks, engine, runs
+from loads import chunks, engine, ledger, runs
 from loads.models import Chunk, Phase, Run, VerifiedRow
 from loads.verification import VERDICTS, total
 from reports import reconciliation
@@ -101,5 +101,5 @@ def test_what_a_dead_worker_was_reading_back_is_read_by_another(staged):
     assert staged.work(run).state == Run.State.DONE
     phase.refresh_from_db()
     assert phase.verified["rows"] == 2
-    with pytest.raises(engine.ledger.LeaseLost):
-        engine.ledger.checked(chunk, "dead", {})
+    with pytest.raises(ledger.LeaseLost):
+        ledger.checked(chunk, "dead", {})
