@@ -40,12 +40,12 @@ def database_url() -> str:
     return f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
 
 
-def wait_until(true: Callable[[], object], seconds: float = 30, look_s: float = 0.01) -> None:
-    """Wait for something that is bound to come. look_s: how often it is looked for."""
+def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for something that is bound to come."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(look_s)
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)
