@@ -57,6 +57,7 @@ CONSTANTS = {
     "loads.staging.phases.CHUNK_ROWS": 12,
     "loads.rollback.planning.CHUNK_ROWS": 12,
     "loads.budget.CHUNK_ROWS": 12,
+    "loads.tuning.MOST_AT_ONCE": 1,  # else all links may be made by the time that the first call to make some is struck
     "loads.tasks.LONGEST_WAIT_S": 0.05,
     "loads.tasks.PAUSES_S": (0.1, 0.3, 1, 4),
     "loads.writer.FIRST_WAIT_S": 0.001,

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,10 +78,19 @@ class Worker:
         """Nothing of it moves meanwhile; it may be killed."""
         os.kill(self.pid, signal.SIGSTOP)
         try:
+            wait_until(lambda: self._stands_still or not self.lives)  # a thread may get something done before it hears of the signal
             yield
         finally:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def _stands_still(self) -> bool:
+        """Whether the signal has reached all of its threads."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
+        return False
 
     def may_write(self, size: int) -> None:
         """Let it make files of no more than so many bytes, as on a disk that is full; -1 for any size."""
