@@ -36,7 +36,6 @@ from loads.rehearsal import predicting, scoring
 from loads.scans import reading
 from loads.signals import run_finished
 from loads.staging import Left, NotStaged, ranges, stage_next, stage_range, take_sums
-from loads.staging.phases import LATE_KINDS
 from loads.sums import are_whole, differences
 from loads.work import Doing, Work
 from mapping import plan
@@ -100,12 +99,14 @@ def _step(work: Work) -> bool:
 def _took_part_in(work: Work, phases: Sequence[Phase]) -> bool:
     """Take part in phases that need nothing of each other, one after the other until the deadline, and in one at least; False in none.
 
-    What is done once rows are there isn't begun after them: more of them may go on by now, and they come first.
+    None that sends anything is begun after another without a look at the run: it may have been asked to stop, and what comes earlier may
+    go on by now.
     """
     chunks, unread = standing(phases), reading.unread(work.run)
     took_part = False
     for phase in phases:
-        if took_part and (phase.kind in LATE_KINDS or time.monotonic() >= work.deadline):
+        is_new = phase.planned > 0 and phase.state == Phase.State.WAITING
+        if took_part and (is_new or time.monotonic() >= work.deadline):
             break
         took_part = _took_part(work, phase, chunks[phase.pk], unread.get(phase.pk)) or took_part
     return took_part
@@ -230,13 +231,13 @@ def _foreseen(run: Run, destination: Destination, worker: str) -> bool:
             return False
     if run.measured_at is None:
         Run.objects.filter(pk=run.pk).update(changes=changes.counted(run))
-        quality.measure(run, leases.beat(partial(leases.keep, run, worker)))
+        quality.measure(run, leases.keeping(run, worker))
     if said := differences(run.sums):
         reconciliation.stop(run, UNSTAGED.format(said=" ".join(said)))
         return False
     if run.is_sample and not sampling.is_narrow(run):
         sampling.narrow(run, destination, worker)
-    return predicting.predict(run, destination, leases.beat(partial(leases.keep, run, worker)))
+    return predicting.predict(run, destination, leases.keeping(run, worker))
 
 
 def _waits(run: Run) -> str:
@@ -300,7 +301,7 @@ def _close(work: Work, phase: Phase, after: Collection[str]) -> None:
         return
     run = phase.run = work.run
     close = rollback.close if run.is_rollback else reconciliation.close
-    close(phase, work.destination, beat=leases.beat(partial(leases.keep, run, work.worker)))
+    close(phase, work.destination, beat=leases.keeping(run, work.worker))
 
 
 def finish(run: Run) -> None:

@@ -1,6 +1,7 @@
 """A phase that can't go on holds up what needs its rows and nothing else; resuming takes it up again. Looked at at the destination."""
 
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from connectors import store
 from connectors.dataverse.errors import PrivilegeMissing
 from connectors.http_errors import OutcomeUnknown, ServerFailed, Throttled, Unauthorized, Unreachable
 from connectors.store import StoreFull
-from loads import chunks, engine, rollback, runs, tasks
+from loads import chunks, engine, parking, rollback, runs, tasks
 from loads.causes import concerns_phase
 from loads.models import Chunk, Phase, Run
 from loads.rollback.scope import Scope
@@ -122,6 +123,14 @@ def with_item(path: Path) -> Path:
 def item_staged(tmp_path: Path):
     with snapshots.put_back(with_a_run_staged, with_item, tmp_path, after=WithItems) as prepared:
         yield prepared
+
+
+def test_no_two_phases_are_begun_in_one_step_so_that_a_stop_is_heeded_between_them(item_staged):
+    run = item_staged.run
+    ready = [phase for phase in parking.going(run) if phase.planned]
+    assert len(ready) > 1
+    engine.step(run, engine.Destination(run.environment), "tests", time.monotonic() + 60)
+    assert list(run.phases.filter(planned__gt=0).exclude(state=Phase.State.WAITING)) == ready[:1]
 
 
 def test_a_wrong_value_holds_up_what_needs_its_table_and_a_stop_ends_the_run_for_a_new_one(staged):
