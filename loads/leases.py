@@ -6,6 +6,7 @@ They are told by the database's clock, so that a machine whose own is wrong take
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.db.models import Q
 from django.db.models.expressions import Combinable
@@ -41,6 +42,11 @@ def beat(keep_it: Callable[[], None]) -> Callable[[], None]:
             keep_it()
 
     return now_and_then
+
+
+def keeping(run: Run, worker: str) -> Callable[[], None]:
+    """The beat of work that is done alone, under the run's own lease. Raises LeaseLost."""
+    return beat(partial(keep, run, worker))
 
 
 def _held() -> dict[str, Combinable]:

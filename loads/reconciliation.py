@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 
 from connectors import store
@@ -102,15 +102,13 @@ def _take_sums(phase: Phase) -> None:
     Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase))
     of_records = phase.run.phases.filter(object_name=phase.object_name, number__lte=phase.number, kind__in=RECORD_KINDS).exclude(table="")
     entries = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name).order_by()
-    decided: Counter[tuple[int, str]] = Counter()
-    of_rows = False
-    counted = entries.annotate(is_record=Q(row_id=None)).values_list("phase_id", "outcome", "is_record").annotate(count=Count("pk"))
-    for pk, outcome, is_record, count in counted:
-        of_rows = of_rows or not is_record
-        decided[pk, outcome] += count if is_record else 0
+    own = entries.filter(row_id=None).values_list("phase_id", "outcome").annotate(count=Count("pk"))
+    decided = Counter({(pk, outcome): count for pk, outcome, count in own})
+    of_rows = entries.filter(row_id__isnull=False)
+    failed = set(of_rows.values_list("main_table", flat=True).distinct())
     for affected in of_records:
         affected.run = phase.run
-        rejected, held = _failed_records(affected, entries.filter(main_table=affected.table, row_id__isnull=False)) if of_rows else (0, 0)
+        rejected, held = _failed_records(affected, of_rows.filter(main_table=affected.table)) if affected.table in failed else (0, 0)
         Phase.objects.filter(pk=affected.pk).update(
             loaded=affected.staged - rejected - held,
             rejected=decided[affected.pk, LedgerEntry.Outcome.REJECTED] + rejected,
@@ -123,8 +121,6 @@ def _failed_records(phase: Phase, entries: QuerySet[LedgerEntry]) -> tuple[int, 
 
     A record all of whose main rows were refused for what it is itself is rejected; one that only partly loaded, or waits, is held.
     """
-    if not entries.exists():
-        return 0, 0
     with store.database() as con:
         failed = entries.values_list("position", "phase_id", "held").iterator(chunk_size=2_000)
         store.fill(con, "failed", FAILED, ((position, phase_id == phase.pk, held) for position, phase_id, held in failed))

@@ -50,7 +50,7 @@ def stage_next(run: Run, destination: Destination, worker: str) -> Left:
     objects is done. Raises NotStaged.
     """
     run.refresh_from_db(fields=["staged", "datasets", "given"])  # others may have staged an object before this worker had the lease
-    context = StagingContext(run, destination, worker, leases.beat(partial(leases.keep, run, worker)))
+    context = StagingContext(run, destination, worker, leases.keeping(run, worker))
     order = context.order.names
     told = documented.names(context)
     parked = phases.unstaged(run)
@@ -96,7 +96,7 @@ def _naming(context: StagingContext, object_name: str) -> Iterator[None]:
 
 def take_sums(run: Run, destination: Destination, worker: str) -> dict[str, Any]:
     """What a staged run's records and money come to, a part further; see `loads.staging.sums`."""
-    context = StagingContext(run, destination, worker, leases.beat(partial(leases.keep, run, worker)))
+    context = StagingContext(run, destination, worker, leases.keeping(run, worker))
     return sums.take_next(context, {name: moneys for name in context.order.names if (moneys := _moneys(context, name))})
 
 

@@ -134,9 +134,10 @@ def put_in_order(run: Run, objects: Sequence[str]) -> None:
     phases = sorted(
         run.phases.all(), key=lambda phase: (LATE_KINDS.get(phase.kind, 0), place.get(phase.object_name, len(place)), phase.number)
     )
-    most = max((phase.number for phase in phases), default=0)
-    if [phase.number for phase in phases] == list(range(1, len(phases) + 1)):
+    numbers = [phase.number for phase in phases]
+    if numbers == list(range(1, len(phases) + 1)):
         return
+    most = max(numbers)
     for offset in (most, 0):  # by way of numbers that none has, since two phases never have one
         for number, phase in enumerate(phases, start=1):
             phase.number = offset + number
