@@ -102,7 +102,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
 def play(engagement: Any, cast: Any, servers: Any) -> SimpleNamespace:
     said, as_engineer = [], {"user": cast.engineer.username, "stdout": StringIO()}
     told = SimpleNamespace(engagement=engagement, cast=cast, row_ids=[])
-    demonstration.play(engagement, cast, said.append, leave=("campaign", "subscriptionEvent", "catalogItem"), sandbox_only=True)
+    demonstration.play(engagement, cast, said.append, leave=("campaign", "subscriptionEvent", "catalogItem"))
     demonstration.hand_off(engagement, cast, said.append)
     told.before = looking.found([*THEIRS, *OTHERS, *OWNERS])
     told.theirs_there = rows_of(servers, "u-quist-1", "pu-theirs")
@@ -113,9 +113,7 @@ def play(engagement: Any, cast: Any, servers: Any) -> SimpleNamespace:
     told.record = json.loads(content_of(engagement, "erasure"))
 
     servers.advance("iterable")
-    demonstration._step(engagement, Step.Name.DELTA, None, cast, said.append)
-    demonstration._answer_findings(engagement, cast)
-    demonstration._load(engagement, engagement.environments.get(kind="sandbox"), cast, said.append)
+    demonstration.load_changes(engagement, cast, said.append, lambda engagement: None)
     told.loaded = looking.found(THEIRS)
     run = Run.objects.latest("pk")
     told.theirs = lookup(run, "user", pseudonyms_of(engagement).of("u-quist-1"))
@@ -137,9 +135,7 @@ def rows_of(servers: Any, *source_ids: str) -> set[str]:
     """Ids of the rows at the destination that carry one of these source ids."""
     tables = {"contact": "contactid", "opportunity": "opportunityid"}
     wanted = {f"{name}:{source_id}" for name in ("user", "purchase") for source_id in source_ids}
-    return {
-        row[key] for table, key in tables.items() for row in dump(servers.dataverse_sandbox, table) if row.get("mwb_sourceid") in wanted
-    }
+    return {row[key] for table, key in tables.items() for row in dump(servers.dataverse, table) if row.get("mwb_sourceid") in wanted}
 
 
 def content_of(engagement: Any, kind: str) -> bytes:
@@ -175,7 +171,7 @@ def test_the_record_of_an_erasure_names_nobody_and_lists_the_rows_at_the_destina
     assert (entry.number, entry.subject, entry.detail["counts"]) == (erasure.entry, erasure.person, erasure.counts)
     assert played.breaks_after_erasure == []
     listed = {(row["environment"], row["row_id"]) for row in played.record["rows"]}
-    assert {("sandbox", row_id) for row_id in played.theirs_there} <= listed
+    assert {("production", row_id) for row_id in played.theirs_there} <= listed
     assert len(played.theirs_there) == 2
     assert not any(name in json.dumps(played.record) for name in THEIRS)
 
@@ -212,8 +208,8 @@ def test_after_a_purge_what_is_left_still_joins_by_keyed_hashes(played):
     hashed = pseudonyms_of(played.engagement)
     assert sorted(LedgerEntry.objects.values_list("code", "outcome")) == played.codes
     held = LedgerEntry.objects.filter(source_id=hashed.of("u-okafor-2")).values_list("run", flat=True).distinct()
-    assert held.count() == 2
-    assert Crosswalk.objects.filter(source_id=hashed.of("u-haddad"), environment__kind="sandbox").count() == 1
+    assert held.count() == 3
+    assert Crosswalk.objects.filter(source_id=hashed.of("u-haddad"), environment__kind="production").count() == 1
     assert all(map(is_pseudonym, Crosswalk.objects.exclude(source_id__startswith="@").values_list("source_id", flat=True)))
 
 
