@@ -5,6 +5,8 @@ import json
 import pytest
 
 from tests.spine import test_iterable_objects as objects
+from tests.spine import test_iterable_selling as selling
+from tests.spine import together
 
 pytestmark = pytest.mark.django_db
 SANDBOX_ONLY = True
@@ -12,7 +14,10 @@ LEAVE = ("list", "listMembership")
 OPTIONS = {"events_become": "own_table", "purchases_become": "orders"}
 ASK = {"purchaseLine": ["pu-1:1"], "purchase": ["pu-1"]}
 EVENTS = "mwb_iterable_event"
-folder = objects.folder
+
+
+def folder(path):
+    return together.folder(path, (objects, selling))
 
 
 def test_everything_balances(played):

@@ -13,7 +13,7 @@ from typing import Any
 from tests import folders
 
 TOGETHER = (
-    ("people_and_companies", "existing_rows", "consent", "iterable_objects"),
+    ("people_and_companies", "existing_rows", "consent", "iterable_objects", "iterable_selling"),
     ("hostile_values", "hostile_objects"),
     ("purchasing_leads", "money_decimals"),
     ("placeholders", "second_run", "objects_again"),
