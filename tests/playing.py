@@ -20,7 +20,7 @@ from loads.models import LedgerEntry, Run
 from mapping.playbooks import load_playbook
 from tests import database, simulated
 from workbench.engagements.models import Engagement
-from workbench.pipeline import demonstration
+from workbench.pipeline import demonstration, opening
 from workbench.pipeline.summary import summary as summary_of
 
 Row = dict[str, Any]
@@ -109,11 +109,11 @@ def served(
 @contextmanager
 def engagement_on(
     folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, as_threads: bool = True, **options: Any
-) -> Iterator[tuple[Engagement, demonstration.Cast, simulated.Simulated]]:
+) -> Iterator[tuple[Engagement, opening.Cast, simulated.Simulated]]:
     """An engagement opened on simulators that serve the folder. The database is the caller's."""
     with served(folder, work, application_users=application_users, state=state, as_threads=as_threads) as servers:
         limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
-        engagement, cast = demonstration.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
+        engagement, cast = opening.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
         yield engagement, cast, servers
 
 

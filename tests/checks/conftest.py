@@ -9,7 +9,7 @@ from mapping.discovery.source import _keep_objects
 from mapping.models import ObjectMap
 from tests import simulated
 from workbench.engagements.models import Connection, Engagement, Environment
-from workbench.pipeline import demonstration
+from workbench.pipeline import opening
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def engagement(db, servers) -> Engagement:
         Environment.objects.create(engagement=engagement, kind=kind, connection=connection)
     _keep_objects(engagement)
     ObjectMap.objects.exclude(object_name__in=("company", "user")).delete()
-    demonstration._cast(engagement)
+    opening.cast_for(engagement)
     return engagement
 
 

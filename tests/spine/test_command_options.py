@@ -12,7 +12,7 @@ from django.test import override_settings
 from workbench.engagements.checks import folder_of_the_defaults
 from workbench.engagements.errors import BadInput
 from workbench.management.commands.demo import _read_endpoints, add
-from workbench.pipeline import demonstration
+from workbench.pipeline import opening
 
 SHOWN = Path(__file__).parents[2] / ".ci" / "shown.py"
 SUMMARY = {
@@ -66,13 +66,13 @@ def test_settings_that_are_no_text_are_told(tmp_path):
     path = tmp_path / "settings.json"
     path.write_text(json.dumps({"lifecycle_field": 5, "zones": {"day_zone": "UTC"}}))
     with pytest.raises(BadInput, match="aren't text: lifecycle_field"):
-        demonstration.read_settings(path)
+        opening.read_settings(path)
 
 
 @pytest.mark.django_db
 def test_a_prefix_that_no_publisher_may_have_is_told(tmp_path):
     with pytest.raises(BadInput, match="prefix: 2 to 8 lower-case letters"):
-        demonstration.open_engagement("iterable", LINE, {"prefix": "9x"})
+        opening.open_engagement("iterable", LINE, {"prefix": "9x"})
 
 
 def test_a_folder_of_defaults_that_cannot_be_made_stops_the_start(tmp_path):

@@ -32,7 +32,7 @@ from loads.staging.phases import CHUNK_ROWS
 from mapping.playbooks import load_playbook
 from workbench.engagements.models import Connection, Engagement, Environment
 from workbench.management.cluster import TaskCluster
-from workbench.pipeline import demonstration
+from workbench.pipeline import demonstration, opening
 
 PEOPLE, USERS = 40, 4
 PART_ROWS = 20_000
@@ -98,7 +98,7 @@ def prepared(folder: Path, state: Path | None = None) -> Iterator[Bench]:
     leave = [rule.name for rule in load_playbook("iterable").objects if rule.kind not in ("company", "person")]
     with start(Options(data=folder / "world", limits="none", application_users=USERS, state=state)) as servers:
         addresses = {**servers.addresses, "limits": {bucket: [10_000, 0.01] for bucket in LIMITS}}  # the source isn't what is measured
-        engagement, cast = demonstration.open_engagement("iterable", addresses, {})
+        engagement, cast = opening.open_engagement("iterable", addresses, {})
         sync, Conf.SYNC = Conf.SYNC, True
         demonstration.play(engagement, cast, lambda words: None, leave, sandbox_only=True)
         Conf.SYNC = sync

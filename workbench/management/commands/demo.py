@@ -27,7 +27,7 @@ from workbench.management.later import move_on
 from workbench.management.pages import serve_pages
 from workbench.management.proof import canonical_dumps, rollback_summary
 from workbench.management.stopping import leaving_on_signals
-from workbench.pipeline import demonstration
+from workbench.pipeline import demonstration, opening
 from workbench.pipeline.summary import summary as summary_of
 
 SCALE = 60  # simulators with scaled limits have windows this much shorter
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error} {getattr(error, 'remedy', '')}".strip()) from error
 
     def _play(self, names: list[str], options: Mapping[str, Any]) -> None:
-        chosen = demonstration.read_settings(options["names"])
+        chosen = opening.read_settings(options["names"])
         self.say("preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
         with leaving_on_signals(), ExitStack() as stack:
@@ -109,9 +109,9 @@ class Command(BaseCommand):
 
     def _play_one(
         self, name: str, addresses: Mapping[str, Any], chosen: Mapping[str, str], summary: dict[str, Any], *, rollback: bool
-    ) -> demonstration.Cast:
+    ) -> opening.Cast:
         """Play one platform's engagement; what came of it is added to the summary, however it ends."""
-        engagement, cast = demonstration.open_engagement(name, addresses, chosen)
+        engagement, cast = opening.open_engagement(name, addresses, chosen)
         before: dict[str, dict[str, bytes]] = {}
         crash = Crash(self.say)
 
@@ -171,7 +171,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{document['kind']} ({document['format']}): {document['path']}")
         self.stdout.write(f"done in {summary['seconds']} s, at most {summary['peak_rss_mb']} MB in one process")
 
-    def _serve(self, port: int, cast: demonstration.Cast) -> None:
+    def _serve(self, port: int, cast: opening.Cast) -> None:
         address = f"http://127.0.0.1:{port}"
         self.stdout.write(f"\nadmin:  {address}/admin/  user {cast.engineer.username}, password {cast.engineer_password}")
         self.stdout.write(f"portal: {address}/        user {cast.approver.username}, password {cast.approver_password}")
