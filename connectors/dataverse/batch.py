@@ -90,15 +90,15 @@ def read_parts(content: bytes, content_type: str) -> list[list[Outcome]]:
     parts = []
     for part in _parts(content, _boundary(content_type)):
         headers, body = _headers_and_body(part)
-        nested = headers.get_content_maintype() == "multipart"
-        parts.append(read_batch(body, headers["Content-Type"]) if nested else [_outcome(body)])
+        kind = headers.get("content-type", "")
+        parts.append(read_batch(body, kind) if kind.lower().startswith("multipart/") else [_outcome(body)])
     return parts
 
 
-def row_id_of(headers: Mapping[str, str]) -> str | None:
+def _row_id(headers: Mapping[str, str]) -> str | None:
     """The id in OData-EntityId or Location, lower case; None where the answer names a row by another key or not at all."""
-    for name in ("OData-EntityId", "Location"):
-        if found := _ROW_ID.search(headers.get(name) or ""):
+    for name in ("odata-entityid", "location"):
+        if found := _ROW_ID.search(headers.get(name, "")):
             return found.group(1).lower()
     return None
 
@@ -128,24 +128,27 @@ def _boundary(content_type: str) -> bytes:
 
 def _parts(content: bytes, boundary: bytes) -> Iterator[bytes]:
     """What stands between the boundary lines; the closing one must be there, or the answer was cut."""
-    line = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
-    start = None
-    for found in line.finditer(content):
-        if start is not None:
-            yield content[start : found.start()]
-        if found.group(1):
-            return
-        start = found.end()
+    delimiter, start = b"--" + boundary, None
+    at = content.find(delimiter)
+    while at >= 0:
+        end = at + len(delimiter)
+        line_end = content.find(b"\n", end)
+        rest = content[end : line_end if line_end >= 0 else len(content)].rstrip(b" \t\r")
+        if rest in (b"", b"--") and (at == 0 or content.endswith(b"\n", 0, at)):
+            if start is not None:
+                yield content[start:at].removesuffix(b"\n").removesuffix(b"\r")  # the line break before a boundary belongs to it
+            if rest:
+                return
+            start = end
+        at = content.find(delimiter, end)
     raise ShortAnswer("The answer to a batch ends early.")
 
 
-def _headers_and_body(part: bytes) -> tuple[Message, bytes]:
+def _headers_and_body(part: bytes) -> tuple[dict[str, str], bytes]:
+    """The headers by their names in lower case, and what follows them."""
     head, _, body = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    headers = Message()
-    for line in head.decode("latin-1").split("\r\n"):
-        name, _, value = line.partition(":")
-        headers[name.strip()] = value.strip()
-    return headers, body
+    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n"))
+    return {name.strip().lower(): value.strip() for name, _, value in lines}, body
 
 
 def _outcome(raw: bytes) -> Outcome:
@@ -154,13 +157,13 @@ def _outcome(raw: bytes) -> Outcome:
         status = int(status_line.split(b" ", 2)[1])
     except (IndexError, ValueError):
         raise ShortAnswer("A part of a batch's answer isn't an answer.") from None
-    headers, content = _headers_and_body(rest) if not rest.startswith(b"\r\n") else (Message(), rest)
+    headers, content = _headers_and_body(rest) if not rest.startswith(b"\r\n") else ({}, rest)
     body = _json(content)
     code, message = read_error(body)
-    etag = headers.get("ETag") or (body or {}).get("@odata.etag")
-    asked = headers.get("Retry-After", "")
+    etag = headers.get("etag") or (body or {}).get("@odata.etag")
+    asked = headers.get("retry-after", "")
     wait = float(asked) if asked.isdigit() else None
-    return Outcome(status, code, message, etag, row_id_of(dict(headers.items())), body, wait)
+    return Outcome(status, code, message, etag, _row_id(headers), body, wait)
 
 
 def _json(content: bytes) -> dict[str, Any] | None:
