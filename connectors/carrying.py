@@ -84,12 +84,12 @@ class Carrying:
     def _load(self, con: duckdb.DuckDBPyConnection) -> None:
         """Tables `listed` (mark, nth, slice), `base` (mark, nth, position) and `own` (mark, nth): nth tells equal records apart."""
         base = self._write("base", ((landed.position, landed.raw) for landed in landing.scan(self.base)))
-        con.execute(_LISTED.format(_quoted(self.folder / "listed-*.parquet")))
-        con.execute(_BASE.format(_quoted(base)))
+        con.execute(_LISTED.format(store.quoted(self.folder / "listed-*.parquet")))
+        con.execute(_BASE.format(store.quoted(base)))
         con.execute("CREATE TABLE own (mark BLOB, nth BIGINT)")
         for piece in self.dataset.pieces.filter(number__gt=landing.CARRIED):
             path = self._write(f"own-{piece.number:05d}", enumerate(_raw(landing.path_of(piece))))
-            con.execute(_OWN.format(_quoted(path)))
+            con.execute(_OWN.format(store.quoted(path)))
 
     def _write(self, name: str, lines: Iterable[tuple[int, bytes]]) -> Path:
         path = self.folder / f"{name}.parquet"
@@ -105,13 +105,13 @@ _LISTED = """
     CREATE TABLE listed AS SELECT mark, nth, max(slice) AS slice FROM (
         SELECT mark, CAST(regexp_extract(filename, '([0-9]+)[.]parquet$', 1) AS BIGINT) AS slice,
                row_number() OVER (PARTITION BY filename, mark ORDER BY position) AS nth
-        FROM read_parquet('{}', filename = true))
+        FROM read_parquet({}, filename = true))
     GROUP BY mark, nth
 """
 _BASE = """
-    CREATE TABLE base AS SELECT mark, row_number() OVER (PARTITION BY mark ORDER BY position) AS nth, position FROM read_parquet('{}')
+    CREATE TABLE base AS SELECT mark, row_number() OVER (PARTITION BY mark ORDER BY position) AS nth, position FROM read_parquet({})
 """
-_OWN = "INSERT INTO own SELECT mark, row_number() OVER (PARTITION BY mark ORDER BY position) FROM read_parquet('{}')"
+_OWN = "INSERT INTO own SELECT mark, row_number() OVER (PARTITION BY mark ORDER BY position) FROM read_parquet({})"
 _KEPT = """
     SELECT position FROM base SEMI JOIN listed USING (mark, nth) ANTI JOIN own USING (mark, nth)
     WHERE position >= ? AND position < ? ORDER BY position
@@ -137,7 +137,3 @@ def _positions(found: duckdb.DuckDBPyConnection) -> Iterator[int]:
 
 def _raw(path: Path) -> Iterator[bytes]:
     return (row["raw"] for row in store.read_rows(path, columns=["raw"]))
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

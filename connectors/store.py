@@ -246,35 +246,45 @@ def file_hash(paths: Sequence[Path]) -> str:
 
 
 MEMORY = "192MB"
-# Instances that nobody uses, by process, spill folder and memory limit: to open one takes some 20 ms.
-_idle: dict[tuple[int, Path, str], list["duckdb.DuckDBPyConnection"]] = {}
+# Instances that nobody uses, by process and spill folder: to open one takes some 20 ms.
+_idle: dict[tuple[int, Path], list["duckdb.DuckDBPyConnection"]] = {}
 
 
 @contextmanager
-def database(memory: str = MEMORY) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory; its tables go with it."""
-    with _used(memory, _empty) as con:
-        yield con
+def database(*, in_order: bool = True) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A DuckDB connection in memory that spills into the store, so that size costs disk and not memory; its tables go with it.
+
+    in_order: rows stay in the order of what they were read from; who needs none is given them in less memory.
+    """
+    with _used(_empty) as con:
+        if in_order:
+            yield con
+            return
+        con.execute("SET GLOBAL preserve_insertion_order = false")
+        try:
+            yield con
+        finally:
+            con.execute("SET GLOBAL preserve_insertion_order = true")
 
 
 @contextmanager
 def reader() -> Iterator["duckdb.DuckDBPyConnection"]:
     """The same for who makes no table, and asks the files alone."""
-    with _used(MEMORY, lambda instance: None) as con:
+    with _used(lambda instance: None) as con:
         yield con
 
 
 @contextmanager
-def _used(memory: str, put_away: Callable[["duckdb.DuckDBPyConnection"], None]) -> Iterator["duckdb.DuckDBPyConnection"]:
+def _used(put_away: Callable[["duckdb.DuckDBPyConnection"], None]) -> Iterator["duckdb.DuckDBPyConnection"]:
     """A connection of an instance that nobody else uses meanwhile, which is put away for the next one unless something failed."""
     import duckdb  # on first use
 
     spill = folder("spill")
-    idle = _idle.setdefault((os.getpid(), spill, memory), [])
+    idle = _idle.setdefault((os.getpid(), spill), [])
     try:
         instance = idle.pop()  # another thread may have taken the last one
     except IndexError:
-        instance = _instance(memory, spill)
+        instance = _instance(spill)
     con, kept = instance.cursor(), False
     try:
         yield con
@@ -307,11 +317,11 @@ def _empty(instance: "duckdb.DuckDBPyConnection") -> None:
         instance.execute(f'DROP TABLE "{name}"')
 
 
-def _instance(memory: str, spill: Path) -> "duckdb.DuckDBPyConnection":
+def _instance(spill: Path) -> "duckdb.DuckDBPyConnection":
     """An instance that reads each file anew: files are replaced."""
     import duckdb  # on first use
 
-    config: dict[str, str | int | float | list[str]] = {"memory_limit": memory, "threads": 2, "temp_directory": str(spill)}
+    config: dict[str, str | int | float | list[str]] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": str(spill)}
     instance = duckdb.connect(":memory:", config=config | {"preserve_insertion_order": True, "enable_external_file_cache": False})
     instance.execute("SET GLOBAL TimeZone = 'UTC'")
     return instance
@@ -324,7 +334,7 @@ def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
     part = part_of(path)
     with disk_errors():
         try:
-            con.execute(f"COPY ({query}) TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)")  # names of our own
+            con.execute(f"COPY ({query}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd)")  # names of our own
             part.replace(path)
         except duckdb.IOException as error:
             kind = StoreFull if "No space left" in str(error) else StoreUnwritable
@@ -333,8 +343,9 @@ def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def quoted(*paths: Path) -> str:
+    """Paths as they stand within a statement that takes no parameters."""
+    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
 
 
 def remove(path: Path) -> None:

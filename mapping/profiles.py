@@ -7,7 +7,6 @@ for showing, groups spill to disk.
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from connectors import store
 from mapping.fieldprofiles import FieldProfile
 
 # parent: what the names of a document's fields start with, "" or "plan.".
@@ -33,9 +33,7 @@ TYPES = {
 }  # fmt: skip
 
 
-def profile(
-    paths: Sequence[Path | str], declared: Mapping[str, str] | None = None, *, memory_mb: int = 256, threads: int = 2
-) -> list[FieldProfile]:
+def profile(paths: Sequence[Path | str], declared: Mapping[str, str] | None = None) -> list[FieldProfile]:
     """Profiles of all fields of landed Parquet files, by name; declared fields that no record has come with zeros.
 
     paths: files with the columns `raw` (JSON as text or UTF-8 bytes) and `problem` (null where the record is sound). declared: field -> the
@@ -44,19 +42,9 @@ def profile(
     declared = declared or {}
     if not paths:
         return [FieldProfile(name, word) for name, word in sorted(declared.items())]
-    with tempfile.TemporaryDirectory(prefix="profile-") as folder, closing(_connect(folder, memory_mb, threads)) as duck:
+    with tempfile.TemporaryDirectory(prefix="profile-", dir=store.folder("spill")) as folder, store.database(in_order=False) as duck:
         rows = _take_apart(duck, paths, Path(folder))
         return _counted(duck, rows, declared)
-
-
-def _connect(folder: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
-    settings: dict[str, Any] = {
-        "memory_limit": f"{memory_mb}MB",
-        "threads": threads,
-        "temp_directory": f"{folder}/spill",
-        "preserve_insertion_order": False,
-    }
-    return duckdb.connect(config=settings)
 
 
 # TRY turns what is no JSON, or no UTF-8, into NULL instead of an error for the whole dataset. There is no WHERE, since DuckDB would put
@@ -89,7 +77,7 @@ _VALUES = """
             CASE WHEN kind = 'DOUBLE' AND NOT contains(text, 'e') THEN length(split_part(text, '.', 2)) END AS decimals,
             CASE WHEN kind = 'OBJECT' THEN text END AS whole
         FROM ({pairs})
-    ) TO '{file}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)
+    ) TO {file} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)
 """
 _FIELDS = """
     SELECT any_value(field), f, kind, count(*), count(*) FILTER (WHERE filled), max(size), min(number), max(number), max(decimals)
@@ -144,14 +132,15 @@ def _take_apart(duck: duckdb.DuckDBPyConnection, paths: Sequence[Path | str], fo
         if not parents:
             break
         _write_level(duck, _nested(above, pa.array(parents, pa.string())), folder / f"{level}.parquet")
-    duck.execute(f"CREATE VIEW long AS SELECT * FROM read_parquet('{folder}/*.parquet') WHERE field IS NOT NULL")  # noqa: S608 - our own folder
+    levels = store.quoted(folder / "*.parquet")
+    duck.execute(f"CREATE TEMP VIEW long AS SELECT * FROM read_parquet({levels}) WHERE field IS NOT NULL")  # noqa: S608 - our own folder
     ends = duck.execute("SELECT count(*) FROM read_parquet($first) WHERE field IS NULL", {"first": str(folder / "1.parquet")})
     return (ends.fetchone() or (0,))[0]
 
 
 def _write_level(duck: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], target: Path) -> None:
     duck.register("documents", pa.RecordBatchReader.from_batches(DOCUMENTS, batches))
-    duck.execute(_VALUES.format(pairs=_PAIRS, shown=SHOWN, file=target))
+    duck.execute(_VALUES.format(pairs=_PAIRS, shown=SHOWN, file=store.quoted(target)))
 
 
 def _parents(duck: duckdb.DuckDBPyConnection, level: Path) -> list[str]:

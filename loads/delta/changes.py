@@ -1,7 +1,6 @@
 """What changed at the source between what an earlier run loaded and what a run loads, in counts of records."""
 
 from collections import Counter
-from pathlib import Path
 
 from django.db.models import QuerySet, Sum
 
@@ -56,7 +55,7 @@ def between(old: Dataset, new: Dataset) -> dict[str, int]:
     with store.database() as con:
         for name, dataset in (("old", old), ("new", new)):
             files = landing.files(dataset)
-            con.execute(_CONTENTS.format(name=name, records=f"read_parquet([{_quoted(files)}])" if files else _NOTHING))
+            con.execute(_CONTENTS.format(name=name, records=f"read_parquet([{store.quoted(*files)}])" if files else _NOTHING))
         [(added, changed, deleted)] = con.execute(_COMPARED).fetchall()
     return {"new": added, "changed": changed, "deleted": deleted}
 
@@ -77,7 +76,3 @@ _COMPARED = """
     SELECT count(*) FILTER (old.source_id IS NULL), count(*) FILTER (old.content <> new.content), count(*) FILTER (new.source_id IS NULL)
     FROM old FULL OUTER JOIN new ON old.source_id = new.source_id
 """
-
-
-def _quoted(paths: list[Path]) -> str:
-    return ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)

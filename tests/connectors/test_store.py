@@ -42,6 +42,16 @@ def test_one_that_fails_or_is_left_in_its_middle_leaves_nothing_to_others():
         assert (tables(one), tables(other)) == (["mine"], [])
 
 
+def test_who_needs_rows_in_order_has_them_so_after_who_needs_none(folder):
+    def setting(con):
+        return con.execute("SELECT current_setting('preserve_insertion_order')").fetchone()[0]
+
+    with store.database(in_order=False) as con:
+        assert not setting(con)
+    with store.database() as con:
+        assert setting(con)
+
+
 def test_a_file_that_was_replaced_is_read_anew(folder):
     for number in (1, 2):
         with store.ParquetFile(folder / "numbers.parquet", NUMBERS) as file:
