@@ -4,6 +4,7 @@ No task may last long: a call works for the time given, and the next one goes on
 running jobs, and which slices are halved because they took too long, stands in the dataset's memory.
 """
 
+import json
 import logging
 import math
 import time
@@ -229,7 +230,10 @@ def _with_findings(lines: Iterator[bytes], dataset: Dataset, reading: Reading) -
 
 
 def _remember(dataset: Dataset) -> None:
-    Dataset.objects.filter(pk=dataset.pk).update(memory=dataset.memory)
+    """Keep the memory, where it isn't as it was kept last."""
+    if (now := json.dumps(dataset.memory)) != dataset.remembered:
+        Dataset.objects.filter(pk=dataset.pk).update(memory=dataset.memory)
+        dataset.remembered = now
 
 
 def land_answers(

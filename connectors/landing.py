@@ -4,7 +4,7 @@ A line that isn't one JSON object is a record too: it is kept with its `problem`
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from connectors import rawjson, store
@@ -124,6 +125,7 @@ def open_dataset(
 
 # Records that are carried over come first, since of two versions of one record the later in the dataset stands.
 CARRIED = 10_000
+NEWEST_FIRST = ("-started_at", "-pk")
 Stamp = Callable[[dict[str, Any]], datetime | None]
 
 
@@ -334,5 +336,16 @@ def records(dataset: Dataset) -> Iterator[dict[str, Any]]:
 
 def latest(engagement: Engagement, object_name: str, purpose: str) -> Dataset | None:
     """The newest sealed dataset of this object and purpose."""
-    found = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.SEALED)
-    return found.select_related("engagement").order_by("-started_at", "-pk").first()
+    return _sealed(engagement, purpose).filter(object_name=object_name).order_by(*NEWEST_FIRST).first()
+
+
+def newest(engagement: Engagement, object_names: Collection[str], purpose: str) -> dict[str, Dataset]:
+    """The newest sealed dataset of each of these objects that has one of this purpose."""
+    sealed = _sealed(engagement, purpose)
+    of_object = sealed.filter(object_name=OuterRef("object_name")).order_by(*NEWEST_FIRST)
+    found = sealed.filter(object_name__in=object_names, pk=Subquery(of_object.values("pk")[:1]))
+    return {dataset.object_name: dataset for dataset in found.order_by()}
+
+
+def _sealed(engagement: Engagement, purpose: str) -> QuerySet[Dataset]:
+    return Dataset.objects.filter(engagement=engagement, purpose=purpose, state=Dataset.State.SEALED).select_related("engagement")

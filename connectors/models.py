@@ -48,6 +48,7 @@ class Dataset(models.Model):
     memory = models.JSONField(default=dict, editable=False, help_text="What the next task must know to go on landing.")
     findings = models.JSONField(default=list, editable=False, help_text="What the source couldn't give, as it was read.")
     counts = models.JSONField(default=list, editable=False, help_text="Of samples: how many records there are per value, exactly.")
+    remembered = ""  # the memory as this process kept it last
 
     class Meta:
         ordering = ["-started_at", "-pk"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.db.models.functions import Now
 
 from connectors import store
@@ -106,6 +106,9 @@ def _take_sums(phase: Phase) -> None:
     decided = Counter({(pk, outcome): count for pk, outcome, count in own})
     of_rows = entries.filter(row_id__isnull=False)
     failed = set(of_rows.values_list("main_table", flat=True).distinct())
+    if not decided and not failed:
+        of_records.update(loaded=F("staged"), rejected=0, held=0)
+        return
     for affected in of_records:
         affected.run = phase.run
         rejected, held = _failed_records(affected, of_rows.filter(main_table=affected.table)) if affected.table in failed else (0, 0)

@@ -101,10 +101,11 @@ def _newest(engagement: Engagement) -> dict[str, int]:
     """The newest complete dataset of each object that a run stages from, or gives an account of. Raises NothingExtracted."""
     needed = needed_datasets(engagement)
     told = objects.documented(plan.current(engagement)["maps"].content["objects"], load_playbook(engagement.platform))
-    datasets = {name: landing.latest(engagement, name, Dataset.Purpose.LOAD) for name in dict.fromkeys([*needed, *told])}
-    if absent := [name for name in needed if datasets[name] is None]:
+    names = list(dict.fromkeys([*needed, *told]))
+    datasets = landing.newest(engagement, names, Dataset.Purpose.LOAD)
+    if absent := [name for name in needed if name not in datasets]:
         raise NothingExtracted(f"Not extracted yet: {', '.join(absent)}.")
-    return {name: dataset.pk for name, dataset in datasets.items() if dataset}
+    return {name: datasets[name].pk for name in names if name in datasets}
 
 
 def set_aside(environment: Environment) -> None:

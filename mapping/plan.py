@@ -5,12 +5,15 @@ The engine runs versions, never the working rows, and only versions that a perso
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from connectors import landing
+from connectors.models import Dataset
 from mapping import consent, flattening, schema
 from mapping.canonical import part_hash
 from mapping.models import FieldMap, ObjectMap, OrganisationList, OwnerMatch, PlanConfirmation, PlanVersion, SplitRule
@@ -22,6 +25,7 @@ from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.models import Engagement
 
 MATRIX_PARTS = ("split", "companies")
+CONSENT_OBJECTS = ("channel", "messageType", "list")
 DECIDED = (FieldMap.State.CONFIRMED, FieldMap.State.LEFT)
 
 
@@ -59,13 +63,22 @@ def _companies(engagement: Engagement) -> dict[str, Any]:
 
 
 def _consent(engagement: Engagement) -> dict[str, Any]:
-    content = consent.consent_content(*(_answers(engagement, name) for name in ("channel", "messageType", "list")))
-    return {**content, "unknown": names_of(engagement)["consent_unknown"]}
+    newest = landing.newest(engagement, CONSENT_OBJECTS, Dataset.Purpose.DISCOVERY)
+    landed = (_Landed(newest[name].sha256, newest[name]) if name in newest else None for name in CONSENT_OBJECTS)
+    return {**_consent_of(*landed), "unknown": names_of(engagement)["consent_unknown"]}
 
 
-def _answers(engagement: Engagement, object_name: str) -> list[dict[str, Any]]:
-    dataset = landing.latest(engagement, object_name, "discovery")
-    return list(landing.records(dataset)) if dataset else []
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    """A dataset, told from others by what it holds."""
+
+    sha256: str
+    dataset: Dataset = field(compare=False)
+
+
+@lru_cache(maxsize=16)  # gates ask again and again whether the plan changed
+def _consent_of(*landed: _Landed | None) -> dict[str, Any]:
+    return consent.consent_content(*(list(landing.records(one.dataset)) if one else [] for one in landed))
 
 
 def _events(engagement: Engagement) -> dict[str, Any]:
@@ -195,9 +208,12 @@ def covers(versions: Iterable[PlanVersion]) -> dict[str, dict[str, Any]]:
 
 def content_of(engagement: Engagement, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The contents of exactly these versions, each checked against its hash; of a redacted one what is left. Raises PlanChanged."""
+    numbers = {wanted["version"] for wanted in parts.values()}
+    versions = PlanVersion.objects.filter(engagement=engagement, part__in=parts, version__in=numbers)
+    stored = {(version.part, version.version): version for version in versions}
     contents = {}
     for part, wanted in parts.items():
-        version = PlanVersion.objects.get(engagement=engagement, part=part, version=wanted["version"])
+        version = stored[part, wanted["version"]]
         if version.sha256 != wanted["sha256"] or not redaction.holds(version, matches=part_hash(version.content) == version.sha256):
             raise PlanChanged(f"{version} was changed after it was frozen.")
         contents[part] = version.content

@@ -173,7 +173,7 @@ class StagingContext:
 
     def dataset(self, object_name: str) -> Dataset:
         """The dataset of an object that this run stages. Raises NotForLoading for one of discovery, or of another engagement."""
-        dataset = Dataset.objects.select_related("engagement").get(pk=self.run.datasets[object_name])
+        dataset = _dataset(self.run.key, self.run.datasets[object_name])
         if dataset.purpose != Dataset.Purpose.LOAD or dataset.engagement_id != self.run.engagement_id:
             raise NotForLoading(f"{self.run} names {dataset}, which was not landed to be loaded by it.")
         return dataset
@@ -206,6 +206,12 @@ class StagingContext:
     def crosswalk_rows(self, object_name: str) -> Iterator[tuple]:
         """The ids that an object's records have in this environment, streamed."""
         return crosswalk.known(self.run.environment, object_name)
+
+
+@lru_cache(maxsize=64)
+def _dataset(run_key: str, dataset_id: int) -> Dataset:
+    """One of those that a run stages: it is sealed, and asked for again with each part of staging. run_key: which nothing else ever has."""
+    return Dataset.objects.select_related("engagement").get(pk=dataset_id)
 
 
 @lru_cache(maxsize=4)
