@@ -75,7 +75,7 @@ class Piece(models.Model):
     )
 
     class Meta:
-        ordering = ["dataset", "number"]
+        ordering = ["dataset_id", "number"]
         constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="piece_once")]
 
     def __str__(self) -> str:

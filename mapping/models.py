@@ -58,7 +58,7 @@ class SourceObject(models.Model):
     content = models.JSONField(default=dict)
 
     class Meta:
-        ordering = ["engagement", "pk"]
+        ordering = ["engagement_id", "pk"]
         constraints = [models.UniqueConstraint(fields=["engagement", "object_name"], name="source_object_once")]
 
     def __str__(self) -> str:

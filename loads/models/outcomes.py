@@ -85,7 +85,7 @@ class LedgerEntry(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ["run", "phase", "position"]
+        ordering = ["-run_id", "phase_id", "position"]
         constraints = [
             models.UniqueConstraint(
                 fields=["phase", "object_name", "position", "source_id", "role"], condition=models.Q(row_id=None), name="ledger_record_once"
@@ -143,7 +143,7 @@ class VerifiedRow(models.Model):
     objects = VerifiedRowQuerySet.as_manager()
 
     class Meta:
-        ordering = ["phase", "verdict", "source_id"]
+        ordering = ["phase_id", "verdict", "source_id"]
         constraints = [models.UniqueConstraint(fields=["phase", "row_id"], name="verified_row_once")]
         indexes = [models.Index(fields=["run", "id"]), models.Index(fields=["run", "source_id"])]
 
@@ -166,7 +166,7 @@ class QualityGroup(models.Model):
     samples = models.JSONField(default=list)
 
     class Meta:
-        ordering = ["run", "-records", "object_name", "field", "code"]
+        ordering = ["-run_id", "-records", "object_name", "field", "code"]
         constraints = [models.UniqueConstraint(fields=["run", "object_name", "field", "code"], name="quality_group_once")]
 
     def __str__(self) -> str:

@@ -213,7 +213,7 @@ class Phase(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["run", "number"]
+        ordering = ["-run_id", "number"]  # by the id: by the run itself each list of phases would join it, and be in its order
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="phase_number_once")]
 
     def __str__(self) -> str:
@@ -303,7 +303,7 @@ class Chunk(models.Model):
     verified = models.JSONField(default=dict, editable=False)
 
     class Meta:
-        ordering = ["phase", "number"]
+        ordering = ["phase_id", "number"]
         constraints = [models.UniqueConstraint(fields=["phase", "number"], name="chunk_number_once")]
         indexes = [models.Index(fields=["phase", "state"])]
 
@@ -324,7 +324,7 @@ class StagingRange(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["run", "object_name", "number"]
+        ordering = ["-run_id", "object_name", "number"]
         constraints = [models.UniqueConstraint(fields=["run", "object_name", "number"], name="staging_range_once")]
 
     def __str__(self) -> str:
@@ -369,7 +369,7 @@ class Caller(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ["run", "connection", "node"]
+        ordering = ["-run_id", "connection_id", "node"]
         constraints = [models.UniqueConstraint(fields=["run", "connection", "node"], name="caller_once")]
 
     def __str__(self) -> str:

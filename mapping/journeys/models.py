@@ -26,7 +26,7 @@ class JourneyDefinition(AppendOnly):
     given_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ["engagement", "-version"]
+        ordering = ["engagement_id", "-version"]
         constraints = [models.UniqueConstraint(fields=["engagement", "version"], name="journey_definition_once")]
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class EnteredJourney(models.Model):
     note = models.TextField(blank=True)
 
     class Meta:
-        ordering = ["engagement", "journey_id"]
+        ordering = ["engagement_id", "journey_id"]
         verbose_name = "entered journey"
         constraints = [models.UniqueConstraint(fields=["engagement", "journey_id"], name="entered_journey_once")]
 
@@ -91,7 +91,7 @@ class EnteredStep(models.Model):
     note = models.CharField(max_length=1_000, blank=True)
 
     class Meta:
-        ordering = ["journey", "number", "pk"]
+        ordering = ["journey_id", "number", "pk"]
         verbose_name = "step"
         constraints = [models.CheckConstraint(condition=models.Q(number__gte=1), name="entered_step_number")]
 

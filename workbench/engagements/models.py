@@ -353,7 +353,7 @@ class AuditEntry(Redactable):
     hash = models.CharField(max_length=64)
 
     class Meta:
-        ordering = ["engagement", "number"]
+        ordering = ["engagement_id", "number"]
         constraints = [models.UniqueConstraint(fields=["engagement", "number"], name="audit_number_once")]
         indexes = [models.Index(fields=["engagement", "id"])]
         verbose_name = "history entry"

@@ -154,7 +154,7 @@ class TicketRecord(models.Model):
     row_id = models.UUIDField(null=True, blank=True)
 
     class Meta:
-        ordering = ["ticket", "pk"]
+        ordering = ["ticket_id", "pk"]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(object_name__gt="", source_id__gt="") | models.Q(table__gt="", row_id__isnull=False),
@@ -181,7 +181,7 @@ class TicketEntry(models.Model):
     change = models.JSONField(default=dict, blank=True)
 
     class Meta:
-        ordering = ["ticket", "pk"]
+        ordering = ["ticket_id", "pk"]
         verbose_name_plural = "ticket entries"
         constraints = [
             models.CheckConstraint(condition=models.Q(internal=False) | models.Q(by_customer=False), name="ticket_note_of_engineers")
