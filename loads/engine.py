@@ -136,7 +136,7 @@ def _stage(work: Work) -> bool:
     try:
         if run.state == Run.State.STAGING and stage_range(run, destination, work.worker):
             return True
-        return _alone(work, lambda: _prepare(run, destination, work.worker))
+        return _alone(work, lambda: _prepare(work))
     except NotStaged as stopped:
         error = stopped.__cause__
         if not isinstance(error, Exception) or not causes.concerns_phase(error, last_try=work.last_try):
@@ -147,24 +147,26 @@ def _stage(work: Work) -> bool:
 
 
 def _load(work: Work, phase: Phase, chunks: Standing, unread: int | None) -> bool:
-    """Take part in sending a phase and in reading it back, or close it; False where there is nothing to do but wait.
+    """Take part in sending a phase and in reading it back, and close it, until the deadline; False where there is nothing to do but wait.
 
     unread: of what is to be read whole for the phase's end, how many scans nobody reads; None where all is read.
     """
     if unread is not None:
         return _read_on(work, phase, unread)
-    full = not work.budget.has_room(phase)
+    full, took_some = not work.budget.has_room(phase), False
     # What a rollback does with rows by their versions it reads back at once.
     claims = (SENDING,) if work.run.is_rollback and phase.kind == Phase.Kind.ROWS else (SENDING, READING)
     for claim in claims:
         waits = full and claim is SENDING
         if not waits and _take_chunks(work, phase, claim, chunks.waiting(claim)):
-            return True
+            if time.monotonic() >= work.deadline:
+                return True
+            took_some, chunks = True, standing([phase])[phase.pk]
         if not full and not chunks.are_past(claim):
-            return False
+            return took_some
     if full and not chunks.are_past(claims[-1]):
-        return False
-    return _alone(work, lambda: _close(work, phase, claims[-1].after))
+        return took_some
+    return _alone(work, lambda: _close(work, phase, claims[-1].after)) or took_some
 
 
 def _pauses(work: Work, phases: Sequence[Phase]) -> bool:
@@ -189,11 +191,12 @@ def _alone(work: Work, act: Callable[[], bool | None]) -> bool:
         leases.give_back(work.run, work.worker)
 
 
-def _prepare(run: Run, destination: Destination, worker: str) -> bool:
-    """Stage the next part of a load, or plan that of a rollback; then the run goes on, or waits for somebody's word.
+def _prepare(work: Work) -> bool:
+    """Stage the next parts of a load, until the deadline, or plan that of a rollback; then the run goes on, or waits for somebody's word.
 
     False where all that is left waits for others.
     """
+    run, destination, worker = work.run, work.destination, work.worker
     if run.state == Run.State.QUEUED:
         Run.objects.filter(pk=run.pk, started_at=None).update(started_at=Now())
         callers.check(run)
@@ -204,12 +207,24 @@ def _prepare(run: Run, destination: Destination, worker: str) -> bool:
         if not rollback.plan_next(run, destination, worker):
             _begin(run, rollback.waits(run))
         return True
-    left = stage_next(run, destination, worker)
+    left = _stage_objects(work)
     if left is Left.NOTHING and parking.parked(run):
         parking.stand_still(run)
     elif left is Left.NOTHING and _foreseen(run, destination, worker):  # else that goes on in the next step
         _begin(run, _waits(run))
     return left is not Left.TO_OTHERS
+
+
+def _stage_objects(work: Work) -> Left:
+    """Stage one object after the other until the deadline, or until one wants what all workers take part in; what is left then."""
+    run, left, took_part = work.run, Left.MORE, False
+    while left is Left.MORE:
+        staged = len(run.staged)
+        left = stage_next(run, work.destination, work.worker)
+        took_part = took_part or left is Left.MORE
+        if len(run.staged) == staged or time.monotonic() >= work.deadline or run.state != Run.State.STAGING or run.stop_asked:
+            break
+    return Left.MORE if took_part and left is Left.TO_OTHERS else left
 
 
 def _begin(run: Run, waits: str) -> None:

@@ -29,7 +29,9 @@ def source_of(environment: Environment, table: str, row_id: str) -> Source | Non
     if kept is not None:
         return Source(kept.object_name, kept.source_id)
     runs = Run.objects.loads().filter(environment=environment).order_by("-pk")[:RUNS_BACK]
-    phases = Phase.objects.filter(run__in=list(runs), table=table, kind=Phase.Kind.ROWS).select_related("run__engagement").order_by("-run_id")
+    phases = (
+        Phase.objects.filter(run__in=list(runs), table=table, kind=Phase.Kind.ROWS).select_related("run__engagement").order_by("-run_id")
+    )
     for phase in phases:
         if row := staged.find(phase, row_id):
             return Source(phase.object_name, row.source_id)

@@ -49,7 +49,8 @@ def stage_next(run: Run, destination: Destination, worker: str) -> Left:
     from its start. Objects that can't be staged, and those that need them, are left out; while there are any, nothing that looks at all
     objects is done. Raises NotStaged.
     """
-    run.refresh_from_db(fields=["staged", "datasets", "given"])  # others may have staged an object before this worker had the lease
+    # Others may have staged an object before this worker had the lease, and somebody may want the run to stop.
+    run.refresh_from_db(fields=["state", "staged", "datasets", "given", "stop_asked"])
     context = StagingContext(run, destination, worker, leases.keeping(run, worker))
     order = context.order.names
     told = documented.names(context)
