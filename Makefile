@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN = .venv/bin
 export HTTPS ?= off
+# Bytecode is kept, whatever the machine's setting: many processes are begun, and each would compile the product anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: setup setup-dev demo test check serve bench clean
 

@@ -216,13 +216,19 @@ def _prepare(work: Work) -> bool:
 
 
 def _stage_objects(work: Work) -> Left:
-    """Stage one object after the other until the deadline, or until one wants what all workers take part in; what is left then."""
+    """Stage one object after the other until the deadline, or until one wants what all workers take part in; what is left then.
+
+    Before each the run is looked at: others may have staged an object before this worker had the lease, and somebody may want it to stop.
+    """
     run, left, took_part = work.run, Left.MORE, False
     while left is Left.MORE:
+        run.refresh_from_db(fields=["state", "staged", "datasets", "given", "stop_asked"])
+        if run.state != Run.State.STAGING or run.stop_asked:
+            break
         staged = len(run.staged)
         left = stage_next(run, work.destination, work.worker)
         took_part = took_part or left is Left.MORE
-        if len(run.staged) == staged or time.monotonic() >= work.deadline or run.state != Run.State.STAGING or run.stop_asked:
+        if len(run.staged) == staged or time.monotonic() >= work.deadline:
             break
     return Left.MORE if took_part and left is Left.TO_OTHERS else left
 

@@ -47,10 +47,8 @@ def stage_next(run: Run, destination: Destination, worker: str) -> Left:
 
     It is a part of the first object that isn't in the hands of others and needs none that isn't staged. One that was cut off is done again
     from its start. Objects that can't be staged, and those that need them, are left out; while there are any, nothing that looks at all
-    objects is done. Raises NotStaged.
+    objects is done. run: as it is now. Raises NotStaged.
     """
-    # Others may have staged an object before this worker had the lease, and somebody may want the run to stop.
-    run.refresh_from_db(fields=["state", "staged", "datasets", "given", "stop_asked"])
     context = StagingContext(run, destination, worker, leases.keeping(run, worker))
     order = context.order.names
     told = documented.names(context)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import F
+from django.db.models.signals import post_save
 from django.utils import timezone
 from django_q.models import Schedule
 
@@ -84,6 +85,22 @@ def test_who_pauses_a_run_that_would_go_on_by_itself_keeps_it_from_that(staged):
     Run.objects.filter(resume_at__isnull=False).update(resume_at=timezone.now())
     tasks.go_on(run.pk)
     assert Run.objects.get(pk=run.pk).state == Run.State.PAUSED
+
+
+def test_a_stop_is_heeded_between_two_objects_that_one_step_would_stage(prepared):
+    run, documented = prepared.open(), []
+
+    def ask(instance: Phase, **signal) -> None:
+        if instance.kind == Phase.Kind.DOCUMENT:
+            documented.append(instance.object_name)
+            Run.objects.filter(pk=run.pk).update(stop_asked="sam")
+
+    post_save.connect(ask, sender=Phase)  # what is kept of an object once it is staged
+    try:
+        prepared.work(run)
+    finally:
+        post_save.disconnect(ask, sender=Phase)
+    assert (run.state, len(documented), written(prepared, run)) == (Run.State.STOPPED, 1, [])
 
 
 def test_a_run_asked_to_stop_completes_its_phase_and_sends_no_row_of_the_next(staged):

@@ -29,6 +29,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
 ROWS, CHUNK_ROWS = 240, 20
+IN_EACH_STEP = {"worker", "destination", "database"}  # test_killed_steps strikes them in each kind of step
 
 
 def kill_while_they_wait(cluster: TaskCluster) -> None:
@@ -58,7 +59,7 @@ def stage(tmp_path: Path, monkeypatch) -> Iterator[kill_bench.Stage]:
 def test_a_load_that_is_disturbed_ends_as_one_that_is_not_and_repeats_at_most_what_was_in_flight(stage):
     kill_while_they_wait(stage.cluster)
     assert result(async_task("math.copysign", 2, -2), 20_000) == -2, "nobody carries out tasks"
-    for kind in kill_bench.KINDS:
+    for kind in kill_bench.KINDS.keys() - IN_EACH_STEP:
         came = stage.disturbed(kind)
         assert (came["state"], came["resumed"], came["same"]) == (Run.State.DONE, False, True), (kind, came)
         assert 0 <= came["rows_written_twice"] <= came["rows_in_flight"], (kind, came)
