@@ -165,8 +165,9 @@ class Queue:
         if what == DATABASE:
             database_gone()
             self._armed[self._armed.index(blows)] = None
-            if not self._struck():  # else another request hangs, which the worker waits for
-                self._arm()
+            with worker.stopped():  # so that none comes between looking and arming
+                if not self._struck():  # else another request hangs, which the worker waits for
+                    self._arm()
         elif what == WORKER:
             self.kill(worker)
         else:
