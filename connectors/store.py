@@ -5,6 +5,7 @@ import glob
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -156,6 +157,18 @@ def unfinished(path: Path) -> Iterator[Path]:
             yield part
         finally:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder to put things aside in, gone when the block ends; abandoned ones are cleared away. Raises StoreFull, StoreUnwritable."""
+    spill = folder("spill")
+    for other in spill.glob("scratch-*"):
+        with suppress(OSError):  # another process may clear it at the same time
+            if time.time() - other.stat().st_mtime > ABANDONED_S:
+                remove(other)
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=spill, ignore_cleanup_errors=True) as path:
+        yield Path(path)
 
 
 def link(path: Path, to: Path) -> None:

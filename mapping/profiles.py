@@ -5,7 +5,6 @@ and not the number of field names, of which a source may have thousands. Memory 
 for showing, groups spill to disk.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,8 @@ def profile(paths: Sequence[Path | str], declared: Mapping[str, str] | None = No
     declared = declared or {}
     if not paths:
         return [FieldProfile(name, word) for name, word in sorted(declared.items())]
-    with tempfile.TemporaryDirectory(prefix="profile-", dir=store.folder("spill")) as folder, store.database(in_order=False) as duck:
-        rows = _take_apart(duck, paths, Path(folder))
+    with store.scratch() as folder, store.database(in_order=False) as duck:
+        rows = _take_apart(duck, paths, folder)
         return _counted(duck, rows, declared)
 
 

@@ -1,8 +1,6 @@
 """Profiles of landed datasets, kept as fields of the source."""
 
-import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
@@ -31,8 +29,8 @@ def keep_profiles(dataset: Dataset, declared: Mapping[str, str] | None = None) -
 
 def keep_listed_profiles(dataset: Dataset, rule: ListedRule) -> list[Finding]:
     """Profile an object whose records lie in a list of the dataset's, as its maps see them: each item under the rule's name for it."""
-    with store.database() as con, tempfile.TemporaryDirectory(prefix="listed-") as folder:
-        path, sources = Path(folder) / "items.parquet", [str(file) for file in landing.files(dataset)]
+    with store.database() as con, store.scratch() as folder:
+        path, sources = folder / "items.parquet", [str(file) for file in landing.files(dataset)]
         if dataset.rows:
             con.execute(_ITEMS, {"sources": sources, "path": f'$."{rule.list}"[*]', "item": rule.item})
             store.copy(con, "SELECT * FROM items", path)

@@ -1,6 +1,8 @@
 """DuckDB over the store: instances are used again, and nothing of one use is seen by the next."""
 
+import os
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -50,6 +52,18 @@ def test_who_needs_rows_in_order_has_them_so_after_who_needs_none(folder):
         assert not setting(con)
     with store.database() as con:
         assert setting(con)
+
+
+def test_a_folder_for_passing_use_goes_and_takes_those_with_it_that_a_killed_process_left(folder):
+    left, recent = folder / "spill" / "scratch-left", folder / "spill" / "scratch-recent"
+    for path in (left, recent):
+        path.mkdir(parents=True)
+        (path / "values.parquet").write_bytes(b"x")
+    long_ago = time.time() - store.ABANDONED_S - 1
+    os.utime(left, (long_ago, long_ago))
+    with store.scratch() as path:
+        (path / "values.parquet").write_bytes(b"x")
+    assert list((folder / "spill").iterdir()) == [recent]
 
 
 def test_a_file_that_was_replaced_is_read_anew(folder):
