@@ -167,7 +167,9 @@ def scratch() -> Iterator[Path]:
         with suppress(OSError):  # another process may clear it at the same time
             if time.time() - other.stat().st_mtime > ABANDONED_S:
                 remove(other)
-    with tempfile.TemporaryDirectory(prefix="scratch-", dir=spill, ignore_cleanup_errors=True) as path:
+    with disk_errors():
+        scratch = tempfile.TemporaryDirectory(prefix="scratch-", dir=spill, ignore_cleanup_errors=True)
+    with scratch as path:
         yield Path(path)
 
 
@@ -259,6 +261,7 @@ def file_hash(paths: Sequence[Path]) -> str:
 
 
 MEMORY = "192MB"
+DUCKDB_GROUP = 122_880  # rows of a group that DuckDB writes unless told otherwise
 # Instances that nobody uses, by process and spill folder: to open one takes some 20 ms.
 _idle: dict[tuple[int, Path], list["duckdb.DuckDBPyConnection"]] = {}
 
@@ -340,14 +343,16 @@ def _instance(spill: Path) -> "duckdb.DuckDBPyConnection":
     return instance
 
 
-def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
+def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path, *, rows_per_group: int = DUCKDB_GROUP) -> None:
     """Write a query's rows as a Parquet file that appears whole or not at all. Raises StoreFull, StoreUnwritable."""
     import duckdb  # on first use
 
     part = part_of(path)
     with disk_errors():
         try:
-            con.execute(f"COPY ({query}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd)")  # names of our own
+            con.execute(
+                f"COPY ({query}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows_per_group})"
+            )  # names of our own
             part.replace(path)
         except duckdb.IOException as error:
             kind = StoreFull if "No space left" in str(error) else StoreUnwritable

@@ -6,11 +6,13 @@ The engine runs versions, never the working rows, and only versions that a perso
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 
 from connectors import landing
 from connectors.models import Dataset
@@ -208,12 +210,14 @@ def covers(versions: Iterable[PlanVersion]) -> dict[str, dict[str, Any]]:
 
 def content_of(engagement: Engagement, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The contents of exactly these versions, each checked against its hash; of a redacted one what is left. Raises PlanChanged."""
-    numbers = {wanted["version"] for wanted in parts.values()}
-    versions = PlanVersion.objects.filter(engagement=engagement, part__in=parts, version__in=numbers)
-    stored = {(version.part, version.version): version for version in versions}
+    wanted_ones = (Q(part=part, version=wanted["version"]) for part, wanted in parts.items())
+    versions = PlanVersion.objects.filter(reduce(or_, wanted_ones, Q(pk__in=())), engagement=engagement)
+    stored = {version.part: version for version in versions}
     contents = {}
     for part, wanted in parts.items():
-        version = stored[part, wanted["version"]]
+        version = stored.get(part)
+        if version is None:
+            raise PlanChanged(f"Version {wanted['version']} of the plan part '{part}' is gone.")
         if version.sha256 != wanted["sha256"] or not redaction.holds(version, matches=part_hash(version.content) == version.sha256):
             raise PlanChanged(f"{version} was changed after it was frozen.")
         contents[part] = version.content

@@ -20,6 +20,7 @@ from mapping.fieldprofiles import FieldProfile
 # parent: what the names of a document's fields start with, "" or "plan.".
 DOCUMENTS = pa.schema([("parent", pa.string()), ("document", pa.binary())])
 BATCH_BYTES = 1_000_000
+VALUES_PER_GROUP = 20_480
 SHOWN = 200  # characters of a value among the top ten
 TOP = 10
 LEVELS = 3  # an object's own fields are profiled too, `plan.tier`, down to this level
@@ -63,20 +64,18 @@ _PAIRS = """
 # One row per value. `h`: 64 bits; among five million different values two share a hash once in a million datasets.
 # `whole`: of objects, to go deeper.
 _VALUES = """
-    COPY (
-        SELECT hash(field) AS f, field, kind,
-            hash(kind, text) AS h,
-            text IS NOT NULL AND (kind <> 'VARCHAR' OR ltrim(text, chr(9) || chr(10) || chr(13) || ' ') <> '') AS filled,
-            left(text, {shown}) AS shown,
-            CASE WHEN kind IN ('VARCHAR', 'ARRAY', 'OBJECT') THEN
-                CASE WHEN strlen(text) = length(text) THEN length(text)
-                ELSE 2 * length(text) - length(regexp_replace(text, '[\\x{{10000}}-\\x{{10FFFF}}]', '', 'g')) END
-            END AS size,
-            CASE WHEN kind IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT') THEN TRY_CAST(text AS DOUBLE) END AS number,
-            CASE WHEN kind = 'DOUBLE' AND NOT contains(text, 'e') THEN length(split_part(text, '.', 2)) END AS decimals,
-            CASE WHEN kind = 'OBJECT' THEN text END AS whole
-        FROM ({pairs})
-    ) TO {file} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)
+    SELECT hash(field) AS f, field, kind,
+        hash(kind, text) AS h,
+        text IS NOT NULL AND (kind <> 'VARCHAR' OR ltrim(text, chr(9) || chr(10) || chr(13) || ' ') <> '') AS filled,
+        left(text, {shown}) AS shown,
+        CASE WHEN kind IN ('VARCHAR', 'ARRAY', 'OBJECT') THEN
+            CASE WHEN strlen(text) = length(text) THEN length(text)
+            ELSE 2 * length(text) - length(regexp_replace(text, '[\\x{{10000}}-\\x{{10FFFF}}]', '', 'g')) END
+        END AS size,
+        CASE WHEN kind IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT') THEN TRY_CAST(text AS DOUBLE) END AS number,
+        CASE WHEN kind = 'DOUBLE' AND NOT contains(text, 'e') THEN length(split_part(text, '.', 2)) END AS decimals,
+        CASE WHEN kind = 'OBJECT' THEN text END AS whole
+    FROM ({pairs})
 """
 _FIELDS = """
     SELECT any_value(field), f, kind, count(*), count(*) FILTER (WHERE filled), max(size), min(number), max(number), max(decimals)
@@ -139,7 +138,7 @@ def _take_apart(duck: duckdb.DuckDBPyConnection, paths: Sequence[Path | str], fo
 
 def _write_level(duck: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBatch], target: Path) -> None:
     duck.register("documents", pa.RecordBatchReader.from_batches(DOCUMENTS, batches))
-    duck.execute(_VALUES.format(pairs=_PAIRS, shown=SHOWN, file=store.quoted(target)))
+    store.copy(duck, _VALUES.format(pairs=_PAIRS, shown=SHOWN), target, rows_per_group=VALUES_PER_GROUP)
 
 
 def _parents(duck: duckdb.DuckDBPyConnection, level: Path) -> list[str]:
