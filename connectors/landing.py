@@ -114,11 +114,13 @@ def open_dataset(
 
     base: the complete dataset that it carries unchanged records over from; an unfinished one on another base is removed.
     """
-    unfinished = Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN)
-    for other in unfinished.exclude(base=base):
-        store.remove(folder_of(other))
-        other.delete()
-    found = unfinished.first()
+    found = None
+    for unfinished in Dataset.objects.filter(engagement=engagement, object_name=object_name, purpose=purpose, state=Dataset.State.OPEN):
+        if unfinished.base_id == (base and base.pk):
+            found = found or unfinished
+        else:
+            store.remove(folder_of(unfinished))
+            unfinished.delete()
     given: dict[str, Any] = {"derived": derived, "base": base, "origin": origin}
     return found or Dataset.objects.create(engagement=engagement, object_name=object_name, purpose=purpose, **given)
 

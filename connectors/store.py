@@ -55,8 +55,9 @@ def root() -> Path:
 def folder(*parts: str) -> Path:
     """A folder of the store, made when missing."""
     path = root().joinpath(*parts)
-    with disk_errors():
-        path.mkdir(parents=True, exist_ok=True)
+    if not path.is_dir():
+        with disk_errors():
+            path.mkdir(parents=True, exist_ok=True)
     return path
 
 

@@ -218,7 +218,8 @@ def _prepare(work: Work) -> bool:
 def _stage_objects(work: Work) -> Left:
     """Stage one object after the other until the deadline, or until one wants what all workers take part in; what is left then.
 
-    Before each the run is looked at: others may have staged an object before this worker had the lease, and somebody may want it to stop.
+    What an object wants read of the destination is read here too, as far as nobody else does. Before each the run is looked at: others may
+    have staged an object before this worker had the lease, and somebody may want it to stop.
     """
     run, left, took_part = work.run, Left.MORE, False
     while left is Left.MORE:
@@ -228,9 +229,15 @@ def _stage_objects(work: Work) -> Left:
         staged = len(run.staged)
         left = stage_next(run, work.destination, work.worker)
         took_part = took_part or left is Left.MORE
-        if len(run.staged) == staged or time.monotonic() >= work.deadline:
+        if time.monotonic() >= work.deadline or (len(run.staged) == staged and not _read_offered(work)):
             break
     return Left.MORE if took_part and left is Left.TO_OTHERS else left
+
+
+def _read_offered(work: Work, phase: Phase | None = None) -> bool:
+    """Take part in reading what was just offered; False where there is nothing that nobody reads. phase: see `_read_on`."""
+    count = reading.unread(work.run).get(phase and phase.pk)
+    return bool(count) and _read_on(work, phase, count)
 
 
 def _begin(run: Run, waits: str) -> None:
@@ -316,13 +323,18 @@ def release(worker: str) -> None:
 
 
 def _close(work: Work, phase: Phase, after: Collection[str]) -> None:
-    """Close a phase, unless another worker did before the lease was had, or sent chunks back. after: states of chunks that are done."""
+    """Close a phase, unless another worker did before the lease was had, or sent chunks back. after: states of chunks that are done.
+
+    Of the count that it waits for this worker takes a part.
+    """
     others = Chunk.objects.filter(phase=OuterRef("pk")).exclude(state__in=after)
     if not Phase.objects.filter(~Exists(others), pk=phase.pk, state__in=Phase.OPEN).exists():
         return
     run = phase.run = work.run
-    close = rollback.close if run.is_rollback else reconciliation.close
-    close(phase, work.destination, beat=leases.keeping(run, work.worker))
+    close, beat = rollback.close if run.is_rollback else reconciliation.close, leases.keeping(run, work.worker)
+    if not close(phase, work.destination, beat=beat) and _read_offered(work, phase):
+        beat()
+        close(phase, work.destination, beat=beat)
 
 
 def finish(run: Run) -> None:

@@ -80,7 +80,7 @@ def settle(chunk: Chunk, worker: str, settlement: Settlement, *, requests: int, 
     LedgerEntry.objects.bulk_create(settlement.entries, ignore_conflicts=True, batch_size=500)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def checked(chunk: Chunk, worker: str, verified: Mapping[str, Any], gone: Sequence[StagedRow] = ()) -> None:
     """Close the reading back of a chunk with what it counted. Raises LeaseLost.
 

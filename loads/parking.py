@@ -98,19 +98,26 @@ def _before(run_key: str) -> dict[str, set[str]]:
 
 
 def _parents(phase: Phase) -> frozenset[str]:
-    return _parent_tables(phase.run.key, phase.pk)
+    """The tables of the rows that a phase's staged rows look up to."""
+    return _parent_tables(phase.run.key).get(phase.pk, frozenset())
 
 
-@lru_cache(maxsize=512)  # a run's staged files don't change once it loads, and each worker asks about each pair of phases in every step
-def _parent_tables(run_key: str, phase_id: int) -> frozenset[str]:
-    """The tables of the rows that a phase's staged rows look up to. run_key: of its run, which nothing else ever has."""
-    phase = Phase.objects.select_related("run__engagement").get(pk=phase_id, run__key=run_key)
-    paths = [str(path) for path in staged.rows_of(phase)]
-    if not paths:
-        return frozenset()
+@lru_cache(maxsize=16)  # a run's staged files don't change once it loads, and each worker asks about each pair of phases in every step
+def _parent_tables(run_key: str) -> dict[int, frozenset[str]]:
+    """The same of each phase of a run, by its key. run_key: which nothing else ever has."""
+    phases = Phase.objects.filter(run__key=run_key).select_related("run__engagement")
+    paths = {phase.pk: {str(path) for path in staged.rows_of(phase)} for phase in phases}
+    if not (every := sorted(set().union(*paths.values()))):
+        return {}
     with store.reader() as con:
-        found = con.execute("SELECT DISTINCT split_part(unnest(parents), ':', 1) FROM read_parquet(?)", [paths]).fetchall()
-        return frozenset(table for (table,) in found)
+        found = con.execute(
+            """SELECT filename, list(DISTINCT split_part(parent, ':', 1))
+               FROM (SELECT filename, unnest(parents) AS parent FROM read_parquet(?, filename = true, union_by_name = true))
+               GROUP BY filename""",
+            [every],
+        ).fetchall()
+    tables = dict(found)
+    return {pk: frozenset(table for path in of_phase for table in tables.get(path, ())) for pk, of_phase in paths.items()}
 
 
 def parked(run: Run) -> list[Phase]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from connectors import store
@@ -31,35 +31,34 @@ WRONG = "{count} rows were read back with other values than were sent, and nobod
 TELLING_S = 30.0  # of one task
 
 
-def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> None:
-    """Take a phase's sums, count and read back the destination, and record whether it balances.
+def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> bool:
+    """Take a phase's sums, count and read back the destination, and record whether it balances; False where it isn't closed yet.
 
     Only what balances is recorded as present: else a further run would take for granted what isn't there. Where fewer rows are counted than
-    were read back, somebody may have removed some since: they are read once more first, and the phase isn't closed yet.
+    were read back, somebody may have removed some since: they are read once more first.
 
     Safe to repeat, as long as the phase isn't closed: the destination's count is offered to all workers first, and what takes long goes
     on at the next call.
     """
     wrong = 0
     if phase.table:
-        _take_sums(phase)
         tally = total([phase])
         at_destination = _at_destination(phase, destination, tally)
         if at_destination is None:
-            return
+            return False
         wrong = tally.wrong_rows
         verified = tally.content(destination.decimals if tally.has_money else None)
-        Phase.objects.filter(pk=phase.pk).update(at_destination=at_destination, verified=verified)
+        _take_sums(phase, at_destination=at_destination, verified=verified)
         beat()
     phase.refresh_from_db()
     if phase.table and phase.kind == Phase.Kind.ROWS and (phase.at_destination or 0) < phase.expected and _is_read_once(phase):
         counting.forget(phase.run, phase)
         phase.chunks.update(state=Chunk.State.DONE)
-        return
+        return False
     said = differences(phase) + ([WRONG.format(count=wrong)] if wrong else [])
     if phase.table and not said and phase.kind == Phase.Kind.ROWS:
         if crosswalk.keeps(phase.run, phase.object_name) and not _mark_present(phase, beat):
-            return
+            return False
         _bind_late(phase, destination)
         conflicts.close(phase)
         measuring.measure(phase, destination)
@@ -70,6 +69,7 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         unlinked.close(phase)
     record(phase, said)
     phase_closed.send(sender=Phase, phase=phase)
+    return True
 
 
 def _at_destination(phase: Phase, destination: Destination, tally: Tally) -> int | None:
@@ -97,18 +97,25 @@ def _bind_late(phase: Phase, destination: Destination) -> None:
             bindings.bind_base_unit(phase.run.environment, destination, row["row_id"])
 
 
-def _take_sums(phase: Phase) -> None:
-    """Sums of the chunks into the phase; a record of an earlier phase whose further row is in this one may change with it."""
-    Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase))
+def _take_sums(phase: Phase, **counted: Any) -> None:
+    """Sums of the chunks into the phase; a record of an earlier phase whose further row is in this one may change with it.
+
+    counted: what else is known of the phase now.
+    """
+    Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase), **counted)
     of_records = phase.run.phases.filter(object_name=phase.object_name, number__lte=phase.number, kind__in=RECORD_KINDS).exclude(table="")
     entries = LedgerEntry.objects.filter(run=phase.run, object_name=phase.object_name).order_by()
-    own = entries.filter(row_id=None).values_list("phase_id", "outcome").annotate(count=Count("pk"))
-    decided = Counter({(pk, outcome): count for pk, outcome, count in own})
-    of_rows = entries.filter(row_id__isnull=False)
-    failed = set(of_rows.values_list("main_table", flat=True).distinct())
+    found = entries.annotate(of_row=Q(row_id__isnull=False)).values_list("of_row", "main_table", "phase_id", "outcome")
+    decided, failed = Counter[tuple[int, str]](), set[str]()
+    for of_row, table, pk, outcome, count in found.annotate(count=Count("pk")):
+        if of_row:
+            failed.add(table)
+        else:
+            decided[pk, outcome] += count
     if not decided and not failed:
         of_records.update(loaded=F("staged"), rejected=0, held=0)
         return
+    of_rows = entries.filter(row_id__isnull=False)
     for affected in of_records:
         affected.run = phase.run
         rejected, held = _failed_records(affected, of_rows.filter(main_table=affected.table)) if affected.table in failed else (0, 0)

@@ -25,10 +25,10 @@ OUTCOMES = ("removed", "restored", "kept", "refused")
 SOMEBODYS = ("rollback.edited", "rollback.built_upon", "rollback.before_unknown")  # reasons that make a row a person's
 
 
-def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> None:
-    """Take a phase's sums, count the destination, tell the crosswalk, and record whether it balances. Safe to repeat.
+def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = lambda: None) -> bool:
+    """Take a phase's sums, count the destination, tell the crosswalk, and record whether it balances; False where it isn't closed yet.
 
-    The destination's count is offered to the run's workers first, and what takes long goes on at the next call.
+    Safe to repeat: the destination's count is offered to the run's workers first, and what takes long goes on at the next call.
     """
     Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase))
     phase.refresh_from_db()
@@ -36,13 +36,14 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     if phase.kind == Phase.Kind.ROWS:
         left = _left_by_run_id(phase, destination)
         if left is None or not _tell_crosswalk(phase, destination, beat):
-            return
+            return False
         _unbind(phase)
     else:
         left = sum(chunk["left"] for chunk in phase.chunks.values_list("verified", flat=True))
     Phase.objects.filter(pk=phase.pk).update(at_destination=left)
     phase.refresh_from_db()
     record(phase, differences(phase))
+    return True
 
 
 def differences(phase: Phase) -> list[str]:

@@ -142,11 +142,12 @@ def list_name(name: str) -> str:
     return f"scan-{name}.ids.parquet"
 
 
-def forget(run: Run, name: str = "") -> None:
-    """Let go of what was read of a name, or of all: who wants it again reads anew."""
-    Scan.objects.filter(run=run, **({"name": name} if name else {})).delete()
-    for path in staged.folder(run).glob(f"scan-{name}.*" if name else "scan-*"):
-        path.unlink(missing_ok=True)
+def forget(run: Run, *names: str) -> None:
+    """Let go of what was read of these names: who wants it again reads anew."""
+    Scan.objects.filter(run=run, name__in=names).delete()
+    for name in names:
+        for path in staged.folder(run).glob(f"scan-{name}.*"):
+            path.unlink(missing_ok=True)
 
 
 def unread(run: Run) -> dict[int | None, int]:

@@ -27,6 +27,7 @@ from loads.staging.context import StagingContext
 from loads.staging.rows import SAMPLES
 
 RANGE = 20_000  # records
+FEW = 1_000  # records that whoever decides on them stages too: to offer them to others takes longer
 GIVING_S = 30.0  # of one task
 
 
@@ -87,18 +88,31 @@ class InRanges(ABC):
     def stage(self) -> None:
         """Do the next part that one worker does alone: decide, offer the ranges to all, or close the object once they are staged.
 
-        What must be read of the destination before is offered to all, too.
+        What must be read of the destination before is offered to all, too. Of few records all is done at once.
         """
         if not self.context.decisions(self.object_name).exists():
-            if all([is_read(self.context.run, wanted) for wanted in self.there]):  # each is offered
-                self.decide()
-        elif left := list(self._left()):
+            if not all([is_read(self.context.run, wanted) for wanted in self.there]):  # each is offered
+                return
+            self.decide()
+            if not self._are_few:
+                return
+        left = list(self._left())
+        if left and not self._are_few:
             self._offer(left)
-        else:
-            following.follow(self.context, self.object_name)
-            for name in self.scans:  # of this object alone: others may have read theirs and not decided yet
-                forget(self.context.run, name)
-            phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
+        elif not left or self._stage_here():
+            self._close()
+
+    def _stage_here(self) -> bool:
+        """Stage the one range that there is; False where the next call must go on with the ids."""
+        if not self._give():
+            return False
+        self.stage_range(0)
+        return True
+
+    def _close(self) -> None:
+        following.follow(self.context, self.object_name)
+        forget(self.context.run, *self.scans)  # of this object alone: others may have read theirs and not decided yet
+        phases.record(self.context.run, self.object_name, self.phases(), self.context.worker)
 
     def _left(self) -> Iterator[int]:
         """Ranges that have no file yet; an object without records has one range nonetheless."""
@@ -125,6 +139,10 @@ class InRanges(ABC):
     @property
     def _ranges(self) -> int:
         return max(1, math.ceil(self.records / RANGE))
+
+    @property
+    def _are_few(self) -> bool:
+        return self.records <= min(FEW, RANGE)
 
     def _offer(self, numbers: list[int]) -> None:
         """Let workers take these ranges; ids are given before the first of them."""

@@ -53,6 +53,7 @@ SERVER = "dataverse"
 Rows = dict[tuple[str, str], bytes | None]  # table and row id -> SHA-256 of the row
 CONSTANTS = {
     "loads.staging.ranges.RANGE": 16,
+    "loads.staging.ranges.FEW": 4,
     "loads.staging.sums.RANGE": 16,
     "loads.staging.phases.CHUNK_ROWS": 12,
     "loads.rollback.planning.CHUNK_ROWS": 12,

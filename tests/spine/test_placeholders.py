@@ -67,9 +67,11 @@ def story(prepared, first):
 def finish_beside(prepared, run, object_name):
     """Work until the run ends; another worker is at a range of an object until nothing else is left to be staged."""
     destination = engine.Destination(run.environment)
-    while not run.staging_ranges.filter(object_name=object_name).exists():
-        engine.step(run, destination, "tests")
-        run.refresh_from_db()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ranges, "FEW", 0)  # all is offered to others
+        while not run.staging_ranges.filter(object_name=object_name).exists():
+            engine.step(run, destination, "tests")
+            run.refresh_from_db()
     ranges.take(run, "another")
     while engine.step(run, destination, "tests"):
         run.refresh_from_db()
