@@ -236,8 +236,8 @@ def _stage_objects(work: Work) -> Left:
 
 def _read_offered(work: Work, phase: Phase | None = None) -> bool:
     """Take part in reading what was just offered; False where there is nothing that nobody reads. phase: see `_read_on`."""
-    count = reading.unread(work.run).get(phase and phase.pk)
-    return bool(count) and _read_on(work, phase, count)
+    count = reading.unread(work.run).get(phase.pk if phase else None)
+    return count is not None and _read_on(work, phase, count)
 
 
 def _begin(run: Run, waits: str) -> None:
