@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
@@ -222,14 +222,20 @@ def _group(path: Path, written: int, group: int, columns: tuple[str, ...] | None
 
 def fill(con: "duckdb.DuckDBPyConnection", table: str, schema: pa.Schema, rows: Iterable[Sequence]) -> None:
     """Create a DuckDB table and fill it from rows, a batch at a time. table: a name of our own."""
-    con.register("empty", schema.empty_table())
-    con.execute(f'CREATE TABLE "{table}" AS SELECT * FROM empty')  # noqa: S608 - names of our own
-    con.unregister("empty")
-    for batch in batched(rows, ROWS_PER_GROUP):
-        columns = [pa.array(column, field.type) for column, field in zip(zip(*batch, strict=True), schema, strict=True)]
-        con.register("batch", pa.table(columns, schema=schema))
-        con.execute(f'INSERT INTO "{table}" SELECT * FROM batch')  # noqa: S608 - names of our own
+    statement = f'CREATE TABLE "{table}" AS SELECT * FROM batch'  # noqa: S608 - names of our own
+    for batch in _tables(schema, rows):
+        con.register("batch", batch)
+        con.execute(statement)
         con.unregister("batch")
+        statement = f'INSERT INTO "{table}" SELECT * FROM batch'  # noqa: S608 - names of our own
+
+
+def _tables(schema: pa.Schema, rows: Iterable[Sequence]) -> Iterator[pa.Table]:
+    """Rows as Arrow tables, one at least."""
+    batches = batched(rows, ROWS_PER_GROUP)
+    for batch in chain([next(batches, [])], batches):
+        columns = zip(*batch, strict=True) if batch else ((),) * len(schema)
+        yield pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -27,7 +27,7 @@ def schema_provisioned(engagement: Engagement, environment: Environment | None) 
         yield f"The schema changed after it was provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
 
 
-@gate("objects confirmed", "load")
+@gate("objects confirmed", "load", everywhere=True)
 def objects_confirmed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """Every object of the platform has a confirmed map; one without tables is documented only."""
     maps = plan.current(engagement).get("maps")
@@ -103,7 +103,7 @@ def removal_agreed(engagement: Engagement, environment: Environment | None) -> I
         yield f"{removal} isn't what was signed: run verify_history.", Role.ENGINEER
 
 
-@gate("losses of the sandbox accepted", "sandbox signature")
+@gate("losses of the sandbox accepted", "sandbox signature", everywhere=True)
 def sandbox_losses_accepted(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """Who signs the sandbox run has accepted what arrives there with less than the source held."""
     for run in deciding.to_accept(engagement, Environment.Kind.SANDBOX):
@@ -111,7 +111,7 @@ def sandbox_losses_accepted(engagement: Engagement, environment: Environment | N
             yield says, Role.APPROVER
 
 
-@gate("losses of production accepted", "handoff")
+@gate("losses of production accepted", "handoff", everywhere=True)
 def production_losses_accepted(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """What is handed over is accepted with what is lost of it, run by run."""
     for run in deciding.to_accept(engagement, Environment.Kind.PRODUCTION):

@@ -18,7 +18,7 @@ SHOWN = 20  # owners that a closed gate names
 WHERE = "Under Plan, Field maps, confirm where each goes, or leave the rest behind with one written reason."
 
 
-@gate("plan confirmed", "provision", "load")
+@gate("plan confirmed", "provision", "load", everywhere=True)
 def plan_confirmed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """Nothing moves unconfirmed: every part has a confirmed version, and nothing was edited since."""
     frozen, changed = plan.current(engagement), plan.changed_since(engagement)
@@ -31,7 +31,7 @@ def plan_confirmed(engagement: Engagement, environment: Environment | None) -> I
             yield f"{frozen[part]} isn't confirmed.".capitalize(), Role.ENGINEER
 
 
-@gate("every field decided", "provision", "load")
+@gate("every field decided", "provision", "load", everywhere=True)
 def every_field_decided(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """No field is lost unseen: each ends in a column or in a written reason, but for those that came after all was confirmed and signed."""
     waiting = {line.object_name: line.waiting for line in completeness.of(engagement) if line.waiting}
@@ -62,7 +62,7 @@ def quiet_load_adds_up(engagement: Engagement, environment: Environment | None) 
             yield words, Role.DYNAMICS_ADMIN
 
 
-@gate("matrix signed", "extract", "load")
+@gate("matrix signed", "extract", "load", everywhere=True)
 def matrix_signed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """Full extraction and loading wait for the customer's signature under the split matrix and the company rule."""
     signed = signoffs.latest(engagement, SignOff.Kind.MATRIX)

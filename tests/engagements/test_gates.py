@@ -48,6 +48,29 @@ def test_a_gate_closes_only_the_actions_and_environments_that_it_names(northwind
         gates.require("load", northwind, northwind.environments.get(kind="production"))
 
 
+def test_a_look_asks_each_check_once_for_an_environment_and_one_that_is_the_same_everywhere_once(northwind, monkeypatch):
+    monkeypatch.setattr(gates, "_gates", {})
+    asked = []
+
+    @gates.gate("house", "provision", "load")
+    def house(engagement, environment):
+        asked.append(environment.kind)
+        yield f"The house isn't in order in {environment.kind}.", "engineer"
+
+    @gates.gate("keys", "extract", "provision", "load", everywhere=True)
+    def keys(engagement, environment):
+        asked.append("keys")
+        yield "There is no key.", "engineer"
+
+    look = gates.Look(northwind)
+    assert [one.says for one in look.missing("extract")] == ["There is no key."]
+    for kind in ("sandbox", "production"):
+        for action in ("provision", "load"):
+            found = look.missing(action, northwind.environments.get(kind=kind))
+            assert [one.says for one in found] == [f"The house isn't in order in {kind}.", "There is no key."]
+    assert asked == ["keys", "sandbox", "production"]
+
+
 def test_a_gate_can_not_be_registered_for_an_unknown_action():
     with pytest.raises(ValueError, match="fly"):
         gates.gate("wings", "fly")

@@ -21,7 +21,18 @@ class Missing:
 
 
 Check = Callable[[Engagement, Environment | None], Iterator[tuple[str, str]]]
-_gates: dict[str, tuple[frozenset[str], Check]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """actions: which it closes. everywhere: whether its check says the same of every environment."""
+
+    actions: frozenset[str]
+    check: Check
+    everywhere: bool
+
+
+_gates: dict[str, _Gate] = {}
 
 # The steps of an engagement that a gate can close, and what is said of one that is closed.
 ACTIONS: Mapping[str, str] = {
@@ -50,27 +61,45 @@ class GateClosed(WorkbenchError):
         self.missing = missing
 
 
-def gate(name: str, *actions: str) -> Callable[[Check], Check]:
-    """Register a check for the actions. It yields (sentence, role to move) for each thing that is missing."""
+def gate(name: str, *actions: str, everywhere: bool = False) -> Callable[[Check], Check]:
+    """Register a check for the actions. It yields (sentence, role to move) for each thing that is missing.
+
+    everywhere: it doesn't look at the environment.
+    """
     unknown = set(actions) - set(ACTIONS)
     if unknown:
         raise ValueError(f"Unknown actions: {sorted(unknown)}.")
 
     def register(check: Check) -> Check:
-        _gates[name] = (frozenset(actions), check)
+        _gates[name] = _Gate(frozenset(actions), check, everywhere)
         return check
 
     return register
 
 
+class Look:
+    """One look at an engagement's gates: each check is asked once for an environment, however many actions it stands before."""
+
+    def __init__(self, engagement: Engagement) -> None:
+        """Nothing is asked yet."""
+        self._engagement = engagement
+        self._said: dict[tuple[str, int | None], list[Missing]] = {}
+
+    def missing(self, action: str, environment: Environment | None = None) -> list[Missing]:
+        """Everything that keeps `action` from starting, in the order the gates were registered."""
+        wanted = [(name, gate) for name, gate in _gates.items() if action in gate.actions]
+        return [one for name, gate in wanted for one in self._asked(name, gate, environment)]
+
+    def _asked(self, name: str, gate: _Gate, environment: Environment | None) -> list[Missing]:
+        key = name, environment.pk if environment and not gate.everywhere else None
+        if key not in self._said:
+            self._said[key] = [Missing(name, says, move) for says, move in gate.check(self._engagement, environment)]
+        return self._said[key]
+
+
 def missing(action: str, engagement: Engagement, environment: Environment | None = None) -> list[Missing]:
     """Everything that keeps `action` from starting, in the order the gates were registered."""
-    return [
-        Missing(name, says, move)
-        for name, (actions, check) in _gates.items()
-        if action in actions
-        for says, move in check(engagement, environment)
-    ]
+    return Look(engagement).missing(action, environment)
 
 
 def require(action: str, engagement: Engagement, environment: Environment | None = None) -> None:

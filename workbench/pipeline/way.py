@@ -65,17 +65,18 @@ def after_handoff(stage: Callable[[Engagement], Stage]) -> None:
 
 
 def way(engagement: Engagement) -> list[Stage]:
-    """Every stage in order. Asks every gate once."""
+    """Every stage in order."""
+    look = gates.Look(engagement)
     environments = {row.kind: row for row in engagement.environments.select_related("connection").defer("connection__secret")}
-    load = {kind: gates.missing("load", engagement, environments.get(kind)) for kind in Environment.Kind.values}
+    load = {kind: look.missing("load", environments.get(kind)) for kind in Environment.Kind.values}
     steps = latest_steps(engagement)
-    discovery = _step_stage("discovery", "Discovery", "discover", steps, missing=gates.missing("discover", engagement))
-    stages = [discovery, *_planning(engagement, load["sandbox"], discovery), _extraction(engagement, steps)]
+    discovery = _step_stage("discovery", "Discovery", "discover", steps, missing=look.missing("discover"))
+    stages = [discovery, *_planning(engagement, load["sandbox"], discovery), _extraction(look, steps)]
     for kind in Environment.Kind.values:
-        stages += _environment_stages(engagement, kind, environments.get(kind), load[kind], steps)
+        stages += _environment_stages(look, kind, environments.get(kind), load[kind], steps)
         if kind == Environment.Kind.SANDBOX:
-            stages.append(_sandbox_signature(engagement))
-    return [*_in_order([*stages, _handoff(engagement, steps)]), *(stage(engagement) for stage in _after_handoff)]
+            stages.append(_sandbox_signature(engagement, look))
+    return [*_in_order([*stages, _handoff(engagement, look, steps)]), *(stage(engagement) for stage in _after_handoff)]
 
 
 def latest_steps(engagement: Engagement) -> dict[tuple[str, int | None], Step]:
@@ -115,12 +116,12 @@ def _planning(engagement: Engagement, missing: Sequence[Missing], discovery: Sta
     ]
 
 
-def _extraction(engagement: Engagement, steps: Mapping) -> Stage:
+def _extraction(look: gates.Look, steps: Mapping) -> Stage:
     """The newest extraction, of everything or of what changed."""
     asked = [step for name in ("extract", "delta") if (step := steps.get((name, None)))]
     newest = max(asked, key=lambda step: (step.queued_at, step.pk), default=None)
     title = "Extraction of what changed" if newest and newest.name == Step.Name.DELTA else "Full extraction"
-    missing = _others(gates.missing("extract", engagement), "extraction")
+    missing = _others(look.missing("extract"), "extraction")
     stage = _step_stage("extraction", title, "extract", {("extract", None): newest} if newest else {}, missing=missing)
     return replace(stage, starts=newest.name) if newest and stage.state == FAILED else stage
 
@@ -130,14 +131,14 @@ def _others(missing: Sequence[Missing], key: str) -> list[Missing]:
 
 
 def _environment_stages(
-    engagement: Engagement, kind: str, environment: Environment | None, load_missing: Sequence[Missing], steps: Mapping
+    look: gates.Look, kind: str, environment: Environment | None, load_missing: Sequence[Missing], steps: Mapping
 ) -> list[Stage]:
     """Provisioning and loading of one environment."""
     key, title = f"{kind}-provision", f"{kind.capitalize()}: schema"
     if environment is None:
         missing = [Missing("environment", f"No {kind} environment is set up.", Role.ENGINEER)]
         return [Stage(key, title, WAITING, missing=missing), Stage(f"{kind}-load", f"{kind.capitalize()}: load", WAITING)]
-    missing = _others(gates.missing("provision", engagement, environment), key)
+    missing = _others(look.missing("provision", environment), key)
     provision = _step_stage(key, title, "provision", steps, missing=missing, environment=environment)
     load_missing = _others(load_missing, f"{kind}-load")
     sample = [] if environment.is_production else [_sample_stage(environment, load_missing, steps)]
@@ -191,9 +192,9 @@ def _anew(run: Run) -> str:
     return "Open a new run" if over else ""
 
 
-def _handoff(engagement: Engagement, steps: Mapping) -> Stage:
+def _handoff(engagement: Engagement, look: gates.Look, steps: Mapping) -> Stage:
     """The documents; what was switched off for the window and isn't back yet is said here."""
-    missing = gates.missing("handoff", engagement)
+    missing = look.missing("handoff")
     stage = _step_stage("handoff", "Handoff documents", "handoff", steps, missing=missing)
     off = DiscoveryFinding.objects.filter(engagement=engagement, off_at__isnull=False, back_at=None).count()
     words = f"Off for the window and not put back yet: {off}." if off else ""
@@ -208,11 +209,11 @@ def _undecided(environment: Environment) -> str:
     return words if count else ""
 
 
-def _sandbox_signature(engagement: Engagement) -> Stage:
+def _sandbox_signature(engagement: Engagement, look: gates.Look) -> Stage:
     signoff = signoffs.latest(engagement, SignOff.Kind.SANDBOX)
     changed = signoffs.uncovered(engagement, SignOff.Kind.SANDBOX, plan.hashes(engagement)) if signoff else []
     says = "The customer hasn't signed the sandbox run." if not signoff else f"Changed after it was signed: {', '.join(changed)}."
-    before = gates.missing("sandbox signature", engagement)
+    before = look.missing("sandbox signature")
     sandbox = engagement.environments.filter(kind=Environment.Kind.SANDBOX).first()
     if sandbox and outdated_sample(sandbox):
         says = f"{says} The sample that shows the values is outdated."

@@ -15,7 +15,7 @@ WHILE_ERASING = [action for action in ACTIONS if action not in ("erase", "ticket
 OWN_STEPS = (Step.Name.ERASE, Step.Name.PURGE)
 
 
-@gate("purged", *ALL_BUT_PURGE)
+@gate("purged", *ALL_BUT_PURGE, everywhere=True)
 def not_purged(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """After a purge, and from its beginning on, nothing is read, landed, loaded or taken back."""
     purge = purge_of(engagement)
@@ -25,7 +25,7 @@ def not_purged(engagement: Engagement, environment: Environment | None) -> Itera
         yield "The engagement's purge has begun and isn't finished.", Role.ENGINEER
 
 
-@gate("purged once", "purge")
+@gate("purged once", "purge", everywhere=True)
 def not_purged_yet(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """One that was begun is gone on with; one that is done is done."""
     purge = purge_of(engagement)
@@ -33,14 +33,14 @@ def not_purged_yet(engagement: Engagement, environment: Environment | None) -> I
         yield f"It was purged on {purge.finished_at:%Y-%m-%d} already.", Role.ENGINEER
 
 
-@gate("nobody being erased", *WHILE_ERASING)
+@gate("nobody being erased", *WHILE_ERASING, everywhere=True)
 def nobody_being_erased(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """While somebody is erased the store's files change."""
     if erasure := open_erasure(engagement):
         yield f"{erasure} isn't finished: let it end, or ask for it again.", Role.ENGINEER
 
 
-@gate("nothing under way", "erase", "purge")
+@gate("nothing under way", "erase", "purge", everywhere=True)
 def nothing_under_way(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """Whoever reads or writes the engagement's data is done with it."""
     for run in Run.objects.filter(engagement=engagement).exclude(state__in=Run.FINISHED).select_related("environment__engagement"):
@@ -50,7 +50,7 @@ def nothing_under_way(engagement: Engagement, environment: Environment | None) -
         yield f"{step.get_name_display()} is under way: wait until it is done.", Role.ENGINEER
 
 
-@gate("handed over", "purge")
+@gate("handed over", "purge", everywhere=True)
 def handed_over(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """What stands in production is handed over, with hypercare behind it; where nothing does, the engagement may end at any time."""
     loads = Run.objects.loads().filter(engagement=engagement, environment__kind=Environment.Kind.PRODUCTION)
