@@ -18,6 +18,7 @@ TOGETHER = (
     ("purchasing_leads", "money_decimals"),
     ("placeholders", "second_run", "objects_again"),
     ("held_records", "changed_answers"),
+    ("load_engine", "rough_service"),
 )  # fmt: skip
 
 
