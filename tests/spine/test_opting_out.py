@@ -15,6 +15,7 @@ from tests.folders import organisation_list, user
 from tests.playing import dump
 from tests.spine.test_load_engine import Prepared, with_a_run_staged
 from tests.spine.test_second_run import LATER, SELLER, edit
+from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 PEOPLE = ("u-moved-on", "u-removed", "u-put-back")
@@ -55,7 +56,7 @@ def test_a_refusal_is_written_whatever_the_rows_version_and_one_that_is_not_is_t
     for name in PEOPLE:
         edit(staged.servers, "contact", ids[name], {"jobtitle": "Director"})
     staged.servers.advance("iterable")
-    staged.prepare()
+    staged.take(Step.Name.EXTRACT)
     run = staged.finish_staging()
     edit(staged.servers, "contact", ids["u-moved-on"], {"jobtitle": "President"})
     staged.call("DELETE", f"contacts({ids['u-removed']})")
