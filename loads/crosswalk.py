@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -90,8 +91,15 @@ def _insert(rows: Iterable[tuple], conflict: str, beat: Callable[[], None] = lam
 
 def keeps(run: Run, object_name: str) -> bool:
     """Whether an object's rows stand in the crosswalk; where nothing looks up to them, the run's staged files say what is there."""
+    return object_name in _kept(run.key)
+
+
+@lru_cache(maxsize=64)  # the maps of a run are frozen, and each phase asks
+def _kept(run_key: str) -> frozenset[str]:
+    """The objects whose rows stand in the crosswalk. run_key: which nothing else ever has."""
+    run = Run.objects.select_related("engagement").get(key=run_key)
     objects = plan.content_of(run.engagement, {"maps": run.parts["maps"]})["maps"]["objects"]
-    return object_name in objects and bool(objects[object_name]["record"]["crosswalk"])
+    return frozenset(name for name, content in objects.items() if content["record"]["crosswalk"])
 
 
 def known(environment: Environment, object_name: str) -> Iterator[tuple]:

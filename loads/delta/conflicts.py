@@ -216,7 +216,7 @@ def close(phase: Phase) -> None:
 
     Of a sample nothing is known to be settled: it leaves rows out, and what it did a whole run finds done.
     """
-    if phase.run.is_sample:
+    if phase.run.is_sample or not of(phase).filter(state__in=PENDING).exists():
         return
     refused = LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values("row_id")
     taken = of(phase).filter(run=phase.run, state=Conflict.State.DECIDED).exclude(row_id__in=refused)
