@@ -1,5 +1,6 @@
 """The engine under disturbance: what a kill, a lost answer or a refusal leaves behind, read at the destination."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -212,6 +213,14 @@ def test_workers_stage_ranges_side_by_side_and_take_over_from_one_that_died(prep
     prepared.finish(run)
     loaded = [row["mwb_sourceid"] for table in ("contact", "lead") for row in prepared.rows()[table]]
     assert sorted(loaded) == sorted({*(f"user:u-{n}" for n in range(60)), "user:u-north"})
+
+
+def test_few_records_are_read_for_decided_on_and_staged_in_one_step(prepared: Prepared) -> None:
+    run = prepared.open()
+    engine.step(run, engine.Destination(run.environment), "tests", time.monotonic() + 60)
+    run.refresh_from_db()
+    assert run.staged[:2] == ["company", "user"]
+    assert not run.staging_ranges.exists()
 
 
 def test_gates_keep_every_step_closed_until_its_signature_is_there(tmp_path):
