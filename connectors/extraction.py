@@ -110,8 +110,9 @@ def _landed(job: _Job, slices: list[Slice]) -> bool:
     for piece in _pieces(job, slices):
         if piece.name in landed:
             continue
-        if not _land(job, piece) or time.monotonic() > job.time_given.until:
+        if not _land(job, piece, len(landed)) or time.monotonic() > job.time_given.until:
             return False
+        landed.add(piece.name)
     return True
 
 
@@ -174,17 +175,20 @@ def _pieces(job: _Job, slices: list[Slice]) -> Iterator[Slice]:
             yield piece
 
 
-def _land(job: _Job, piece: Slice) -> bool:
-    """Land one slice; False where it must be gone on with later: its records aren't ready yet, or it is to be halved."""
+def _land(job: _Job, piece: Slice, landed: int) -> bool:
+    """Land one slice; False where it must be gone on with later: its records aren't ready yet, or it is to be halved.
+
+    landed: how many slices are there already.
+    """
     dataset, source = job.dataset, job.source
     if dataset.memory.get("begun", {}).get(piece.name, 0) >= TRIES and source.halves(piece):
         return _halve(dataset, piece)
-    lines = _watched(source.read(dataset.object_name, piece, job.reading), dataset, piece, job.time_given, job.progress)
+    lines = _watched(source.read(dataset.object_name, piece, job.reading), job, piece)
     lines = job.known(job.sampler.sift(piece.name, lines)) if job.sampler else lines
     lines = _with_findings(lines, dataset, job.reading)
     stamp = [job.narrowing.stamp] if job.narrowing else []
     try:
-        done = landing.land_piece(dataset, piece.name, lines, job.identify, *stamp, forget=job.forget)
+        done = landing.land_piece(dataset, piece.name, lines, job.identify, *stamp, forget=job.forget, landed=landed)
     except StillPreparing:
         job.progress(f"{dataset.object_name}: waiting for {piece.name}")
         return False
@@ -198,16 +202,20 @@ def _land(job: _Job, piece: Slice) -> bool:
     return True
 
 
-def _watched(lines: Iterator[bytes], dataset: Dataset, piece: Slice, time_given: Time, progress: Progress) -> Iterator[bytes]:
-    """The lines, with a word of progress now and then. That reading began is kept first, since a kill leaves no other trace."""
+def _watched(lines: Iterator[bytes], job: _Job, piece: Slice) -> Iterator[bytes]:
+    """The lines, with a word of progress now and then.
+
+    That reading began is kept first where the slice may have to be halved, since a kill leaves no other trace.
+    """
+    dataset = job.dataset
     for number, line in enumerate(lines):
-        if number == 0:
+        if number == 0 and job.source.halves(piece) is not None:
             begun = dataset.memory.setdefault("begun", {})
             begun[piece.name] = begun.get(piece.name, 0) + 1
             _remember(dataset)
-        elif number % WATCHED == 0:
-            progress(f"{dataset.object_name}: {piece.name}, {number} records")
-        if number and number % LOOKED == 0 and time.monotonic() > time_given.at_most:
+        if number and number % WATCHED == 0:
+            job.progress(f"{dataset.object_name}: {piece.name}, {number} records")
+        if number and number % LOOKED == 0 and time.monotonic() > job.time_given.at_most:
             raise SliceTooLong(f"{piece.name} of {dataset.object_name} takes longer than a task may.")
         yield line
 

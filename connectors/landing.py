@@ -139,16 +139,20 @@ def land_piece(
     stamp: Stamp = lambda _: None,
     *,
     forget: Forget | None = None,
+    landed: int | None = None,
 ) -> Piece:
     """Write one slice whole and record it; a slice that is there already is left as it is. Memory holds one batch.
 
     stamp: the moment of a record that the source filters by. forget: of whom was erased nothing is landed but that there is a record.
+    landed: how many slices are there, where the caller knows that this one isn't.
     """
     if dataset.state == Dataset.State.SEALED:
         raise DatasetSealed(f"{dataset} is sealed.")
-    if done := dataset.pieces.filter(name=name).first():
-        return done
-    started, number, bad = timezone.now(), dataset.pieces.count() + 1 + (CARRIED if dataset.base_id else 0), 0
+    if landed is None:
+        if done := dataset.pieces.filter(name=name).first():
+            return done
+        landed = dataset.pieces.count()
+    started, number, bad = timezone.now(), landed + 1 + (CARRIED if dataset.base_id else 0), 0
     newest: datetime | None = None
     with store.ParquetFile(folder_of(dataset) / f"{number:05d}.parquet", RAW) as file:
         for row, raw in enumerate(lines):
@@ -237,7 +241,7 @@ def seal(dataset: Dataset) -> Dataset:
     dataset.size = sum(path.stat().st_size for path in paths)
     dataset.sha256 = store.file_hash(paths)
     dataset.state, dataset.sealed_at, dataset.memory = Dataset.State.SEALED, timezone.now(), {}
-    dataset.save()
+    dataset.save(update_fields=["rows", "bad_rows", "repeated_rows", "size", "sha256", "state", "sealed_at", "memory"])
     return dataset
 
 
@@ -341,11 +345,11 @@ def latest(engagement: Engagement, object_name: str, purpose: str) -> Dataset | 
     return _sealed(engagement, purpose).filter(object_name=object_name).order_by(*NEWEST_FIRST).first()
 
 
-def newest(engagement: Engagement, object_names: Collection[str], purpose: str) -> dict[str, Dataset]:
-    """The newest sealed dataset of each of these objects that has one of this purpose."""
+def newest(engagement: Engagement, object_names: Collection[str] = (), *, purpose: str) -> dict[str, Dataset]:
+    """The newest sealed dataset of each of these objects, of all where none is named, that has one of this purpose."""
     sealed = _sealed(engagement, purpose)
     of_object = sealed.filter(object_name=OuterRef("object_name")).order_by(*NEWEST_FIRST)
-    found = sealed.filter(object_name__in=object_names, pk=Subquery(of_object.values("pk")[:1]))
+    found = sealed.filter(pk=Subquery(of_object.values("pk")[:1]), **({"object_name__in": object_names} if object_names else {}))
     return {dataset.object_name: dataset for dataset in found.order_by()}
 
 

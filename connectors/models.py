@@ -76,7 +76,10 @@ class Piece(models.Model):
 
     class Meta:
         ordering = ["dataset_id", "number"]
-        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="piece_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "name"], name="piece_once"),
+            models.UniqueConstraint(fields=["dataset", "number"], name="piece_alone_in_its_file"),
+        ]
 
     def __str__(self) -> str:
         return self.name

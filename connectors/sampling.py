@@ -88,7 +88,8 @@ class Sampler:
 
     def finish(self) -> None:
         """Thin the landed records out to those that pass by now, and keep the counts with the dataset. Safe to repeat."""
-        landing.thin(self._dataset, self._passes)
+        if any(tally.level for tally in self._tallies.values()):
+            landing.thin(self._dataset, self._passes)
         self._dataset.counts = [
             {"kind": kind, "value": value, "count": tally.count, "first": tally.first, "last": tally.last}
             for (kind, _, value), tally in sorted(((key.partition(":"), tally) for key, tally in self._tallies.items()), key=_commonest)

@@ -54,8 +54,8 @@ def _needed(run: Run, client: Client) -> list[str]:
     objects = plan.content_of(run.engagement, run.parts)["maps"]["objects"].values()
     tables = sorted({table for content in objects for table in content["tables"]})
     rights = (*directory.LOADING, "Delete")
-    of_tables = [directory.table_privileges(client, table) for table in tables]
-    return [*dict.fromkeys(found[right] for found in of_tables for right in rights if right in found), *SPECIAL]
+    of_tables = directory.table_privileges(client, tables)
+    return [*dict.fromkeys(found[right] for found in of_tables.values() for right in rights if right in found), *SPECIAL]
 
 
 def _looked_at(connection: Connection, environment: Environment, needed: Collection[str], held: Mapping[str, str]) -> tuple[str, str]:

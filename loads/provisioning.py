@@ -170,7 +170,7 @@ def _demand_rights(environment: Environment, tables: Sequence[str]) -> None:
         return
     client = Destination(environment).client
     held = directory.privileges(client, client.who_am_i()["UserId"])
-    lacking = {table: directory.lacking(directory.table_privileges(client, table), held) for table in tables}
+    lacking = {table: directory.lacking(needed, held) for table, needed in directory.table_privileges(client, tables).items()}
     told = [f"{', '.join(rights).lower()} on {table}" for table, rights in lacking.items() if rights]
     if told:
         raise RightsMissing(f"In {environment} the application user may not: {'; '.join(told)}.")

@@ -102,7 +102,7 @@ def _newest(engagement: Engagement) -> dict[str, int]:
     needed = needed_datasets(engagement)
     told = objects.documented(plan.current(engagement)["maps"].content["objects"], load_playbook(engagement.platform))
     names = list(dict.fromkeys([*needed, *told]))
-    datasets = landing.newest(engagement, names, Dataset.Purpose.LOAD)
+    datasets = landing.newest(engagement, names, purpose=Dataset.Purpose.LOAD)
     if absent := [name for name in needed if name not in datasets]:
         raise NothingExtracted(f"Not extracted yet: {', '.join(absent)}.")
     return {name: datasets[name].pk for name in names if name in datasets}

@@ -65,7 +65,7 @@ def _companies(engagement: Engagement) -> dict[str, Any]:
 
 
 def _consent(engagement: Engagement) -> dict[str, Any]:
-    newest = landing.newest(engagement, CONSENT_OBJECTS, Dataset.Purpose.DISCOVERY)
+    newest = landing.newest(engagement, CONSENT_OBJECTS, purpose=Dataset.Purpose.DISCOVERY)
     landed = (_Landed(newest[name].sha256, newest[name]) if name in newest else None for name in CONSENT_OBJECTS)
     return {**_consent_of(*landed), "unknown": names_of(engagement)["consent_unknown"]}
 

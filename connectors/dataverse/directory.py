@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.dataverse.client import NS, Client
+from connectors.dataverse.metadata import definitions, no_table
 from workbench.engagements.errors import BadInput
 
 _OWNER_TEAM = 0
@@ -141,13 +142,18 @@ def privilege_depths(client: Client, user_id: str) -> dict[str, str]:
     return _depths(client.get(f"systemusers({user_id})/{NS}.RetrieveUserPrivileges()"))
 
 
-def table_privileges(client: Client, table: str) -> dict[str, str]:
-    """Right (Create, Read, Write, Delete, Assign, Share, Append, AppendTo) -> the privilege that gives it for a table.
+def table_privileges(client: Client, tables: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Table -> right (Create, Read, Write, Delete, Assign, Share, Append, AppendTo) -> the privilege that gives it for the table.
 
     Activities share one set; organisation-owned tables have neither Assign nor Share; parties and list members have none of their own.
+    Raises BadInput where a table isn't there.
     """
-    answer = client.get(f"EntityDefinitions(LogicalName='{table}')", params={"$select": "LogicalName,Privileges"})
-    return {entry["PrivilegeType"]: entry["Name"] for entry in answer.get("Privileges") or ()}
+    told, found = definitions(client, tables, "LogicalName,Privileges"), {}
+    for table, definition in told.items():
+        if definition is None:
+            raise no_table(table)
+        found[table] = {entry["PrivilegeType"]: entry["Name"] for entry in definition.get("Privileges") or ()}
+    return found
 
 
 def lacking(needed: Mapping[str, str], held: Collection[str]) -> list[str]:

@@ -80,7 +80,7 @@ def read_table(client: Client, logical_name: str) -> Table:
     ]
     outcomes = client.batch([Operation("GET", path, headers={"Accept": "application/json"}) for path in reads], repeatable=True)
     if outcomes[0].status == HTTPStatus.NOT_FOUND:
-        raise BadInput(f"The destination has no table {logical_name}.", remedy="Check the edition, or provision the table first.")
+        raise no_table(logical_name)
     *outcomes, creates, updates, organisation = outcomes
     head, plain, relationships, *answers = (_answered(outcome, logical_name) for outcome in outcomes)
     plain = plain["value"]
@@ -98,6 +98,19 @@ def read_table(client: Client, logical_name: str) -> Table:
     name, keys, key = (head[what] for what in ("LogicalName", "EntitySetName", "PrimaryIdAttribute"))
     custom = bool(head.get("IsCustomEntity"))
     return Table(name, keys, key, columns, head.get("PrimaryNameAttribute") or "", frozenset(supported), custom)
+
+
+def definitions(client: Client, tables: Iterable[str], select: str) -> dict[str, Json | None]:
+    """Table -> what is selected of its definition, None where it isn't there; in the order given, read in one batch."""
+    paths = {name: f"{_address(name)}?$select={select}" for name in tables}
+    outcomes = client.batch([Operation("GET", path, headers={"Accept": "application/json"}) for path in paths.values()], repeatable=True)
+    read = zip(paths, outcomes, strict=True)
+    return {name: None if outcome.status == HTTPStatus.NOT_FOUND else _answered(outcome, name) for name, outcome in read}
+
+
+def no_table(name: str) -> BadInput:
+    """The error where a table that is needed isn't there."""
+    return BadInput(f"The destination has no table {name}.", remedy="Check the edition, or provision the table first.")
 
 
 def _is_listed(outcome: Outcome) -> bool:

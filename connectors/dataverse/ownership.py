@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from connectors.dataverse.client import Client
-from connectors.dataverse.errors import RowMissing
+from connectors.dataverse.metadata import definitions
 
 _OF_TABLE = "LogicalName,OwnershipType,IsActivity,Privileges"
 
@@ -24,10 +24,8 @@ class OwnedTable:
 def owned_tables(client: Client, names: Iterable[str]) -> list[OwnedTable]:
     """Those of the tables that are at the destination and whose rows users and teams own, in the order given."""
     found = []
-    for name in names:
-        try:
-            told = client.get(f"EntityDefinitions(LogicalName='{name}')", params={"$select": _OF_TABLE})
-        except RowMissing:
+    for name, told in definitions(client, names, _OF_TABLE).items():
+        if told is None:
             continue  # a table of the plan that isn't provisioned yet
         read = next((one["Name"] for one in told.get("Privileges") or () if one.get("PrivilegeType") == "Read"), "")
         if told.get("OwnershipType") == "UserOwned" and read:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -189,10 +190,15 @@ class Judge:
     def _paths(self, table: str) -> list[str]:
         return [str(path) for phase in self._phases_of(table) for path in staged.rows_of(phase)]
 
-    def _phases_of(self, table: str) -> Iterator[Phase]:
-        for phase in self.run.phases.filter(table=table, kind=Phase.Kind.ROWS):
+    def _phases_of(self, table: str) -> list[Phase]:
+        return [phase for phase in self._phases_of_rows if phase.table == table]
+
+    @cached_property
+    def _phases_of_rows(self) -> list[Phase]:
+        phases = list(self.run.phases.filter(kind=Phase.Kind.ROWS))
+        for phase in phases:
             phase.run = self.run
-            yield phase
+        return phases
 
     def _small_rows(self, table: str) -> Mapping[str, Row]:
         if table not in self._small:

@@ -101,7 +101,7 @@ def files(run: Run) -> list[str]:
 def _go_on(run: Run, destination: Destination, beat: Callable[[], None], deadline: float) -> bool:
     """Predict the staged files that aren't yet; what is complete stands as a file, so that a worker goes on after it."""
     judge, late = Judge(run, Snapshot(destination), _absent(run)), bindings.late(run.environment)
-    for phase in run.phases.exclude(table="").order_by("number"):
+    for phase in run.phases.filter(planned__gt=0).exclude(table="").order_by("number"):
         phase.run = run
         for number, path in enumerate(staged.rows_of(phase)):
             file = staged.folder(run) / f"predicted.{phase.number:05d}.{number:05d}.parquet"

@@ -65,7 +65,7 @@ class Snapshot:
     def lacks(self, table: str, right: str) -> bool:
         """Whether the application user lacks a right, such as Create, on a table."""
         if table not in self._missing:
-            needed = directory.table_privileges(self.client, table)
+            needed = directory.table_privileges(self.client, [table])[table]
             self._missing[table] = frozenset(kind for kind, name in needed.items() if name not in self.privileges)
         return right in self._missing[table]
 

@@ -16,6 +16,7 @@ from loads.scans.reading import Wanted, files, forget, is_read
 from loads.verification import BIND
 
 KEY_TAKEN = "0x80060892"
+SCANS = "keys-"  # what the names of its scans begin with
 # Unique without a key of their own. Source: web-service-error-codes (ProductProductNumberExists, ProductPriceLevel duplicates).
 UNIQUE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "product": ("0x80043b06", ("productnumber",)),
@@ -43,7 +44,7 @@ class Key:
     @property
     def scan(self) -> str:
         """What the destination's rows are read for."""
-        return f"keys-{self.phase.pk}-{self.number}"
+        return f"{SCANS}{self.phase.pk}-{self.number}"
 
     @property
     def ours(self) -> Path:
@@ -59,9 +60,8 @@ def begin(run: Run) -> None:
     """Forget what was found of a run."""
     for path in staged.folder(run).glob("taken.*"):
         path.unlink(missing_ok=True)
-    for phase in run.phases.all():
-        for scan in run.scans.filter(name__startswith=f"keys-{phase.pk}-").values_list("name", flat=True):
-            forget(run, scan)
+    if asked := list(run.scans.filter(name__startswith=SCANS).values_list("name", flat=True)):
+        forget(run, *asked)
 
 
 def look_up(phase: Phase, snapshot: Snapshot, late: Mapping[str, str]) -> bool:

@@ -95,9 +95,8 @@ def require_rights(run: Run) -> None:
     client = Destination(run.environment).client
     held = directory.privileges(client, client.who_am_i()["UserId"])
     told = []
-    for table, rights in needed.items():
-        names = directory.table_privileges(client, table) if rights else {}
-        lacking = sorted(right.lower() for right in rights if right in names and names[right] not in held)
+    for table, names in directory.table_privileges(client, [table for table, rights in needed.items() if rights]).items():
+        lacking = sorted(right.lower() for right in needed[table] if right in names and names[right] not in held)
         told += [f"{' and '.join(lacking)} rows of {table}"] if lacking else []
     if told:
         raise RightsMissing(f"In {run.environment} the application user may not: {'; '.join(told)}.")

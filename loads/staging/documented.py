@@ -28,12 +28,11 @@ def stage(context: StagingContext, object_name: str) -> None:
 
 
 def _write(context: StagingContext, object_name: str, dataset: Dataset, repeats: str) -> None:
-    landed = landing.standing(dataset)
-    if not landed:
+    if not dataset.rows:
         with phases.Dispositions(context.run, object_name):
             return
     with store.database() as con:
-        con.execute(f"CREATE TABLE landed AS {landed}")
+        con.execute(f"CREATE TABLE landed AS {landing.standing(dataset)}")
         problems = con.execute("SELECT DISTINCT problem FROM landed WHERE problem IS NOT NULL").fetchall()
         unreadable = ((problem, orjson.dumps([reason("record.unreadable", detail=problem)])) for (problem,) in problems)
         store.fill(con, "problems", PROBLEMS, unreadable)

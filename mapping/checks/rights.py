@@ -43,8 +43,7 @@ def table_privileges(look: Look) -> Iterator[Finding]:
     """Per table the rights that are missing or don't reach all rows."""
     held = directory.privilege_depths(look.client, look.me["UserId"])
     whole = []
-    for table in look.tables:
-        needed = directory.table_privileges(look.client, table)
+    for table, needed in directory.table_privileges(look.client, look.tables).items():
         lacking = directory.lacking(needed, held)
         near = [right for right in (*directory.LOADING, "Delete") if held.get(needed.get(right, "")) in ("Basic", "Local", "Deep")]
         if lacking:

@@ -1,5 +1,6 @@
 """The narrow files that clusters, splits, companies and purchases are decided on, made from landed datasets and kept beside them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,49 +34,48 @@ class KeyFiles:
 
 def people_keys(engagement: Engagement, dataset: Dataset) -> Path:
     """The keys of a people dataset, read as the working plan says now; made where they aren't yet."""
-    return keys_of(dataset, _rules(engagement, dataset))
+    return keys_of(dataset, _rules(engagement, landing.latest(engagement, REGISTER, dataset.purpose)))
 
 
 def make_files(engagement: Engagement, purpose: str) -> KeyFiles | None:
     """Make the files of the newest datasets where they aren't yet; None where no people were landed."""
-    files = _files(engagement, purpose)
+    newest = landing.newest(engagement, purpose=purpose)
+    files = _files(engagement, newest)
     if files is None or files.ready:
         return files
-    people = landing.latest(engagement, PERSON, purpose)
-    if people:
-        people_keys(engagement, people)
+    keys_of(newest[PERSON], _rules(engagement, newest.get(REGISTER)))
     playbook, names = load_playbook(engagement.platform), plan.names_of(engagement)
     for buyers in playbook.buyers:
-        if dataset := landing.latest(engagement, buyers.object, purpose):
+        if dataset := newest.get(buyers.object):
             purchases_of(dataset, buyers, names)
     for members in playbook.members:
-        if dataset := landing.latest(engagement, members.object, purpose):
+        if dataset := newest.get(members.object):
             members_of(dataset, members)
     return files
 
 
 def ready_files(engagement: Engagement, purpose: str) -> KeyFiles | None:
     """The files where they are made already: for pages, which have no time to make them."""
-    files = _files(engagement, purpose)
+    files = _files(engagement, landing.newest(engagement, purpose=purpose))
     return files if files and files.ready else None
 
 
-def _files(engagement: Engagement, purpose: str) -> KeyFiles | None:
+def _files(engagement: Engagement, newest: Mapping[str, Dataset]) -> KeyFiles | None:
+    """newest: the newest datasets of a purpose, by the object's name."""
     playbook, names = load_playbook(engagement.platform), plan.names_of(engagement)
-    people = landing.latest(engagement, PERSON, purpose)
-    if people is None:
+    if PERSON not in newest:
         return None
-    bought = [(landing.latest(engagement, rule.object, purpose), rule) for rule in playbook.buyers]
-    listed = [(landing.latest(engagement, rule.object, purpose), rule) for rule in playbook.members]
+    bought = [(newest[rule.object], rule) for rule in playbook.buyers if rule.object in newest]
+    listed = [(newest[rule.object], rule) for rule in playbook.members if rule.object in newest]
     return KeyFiles(
-        keys_path(people, _rules(engagement, people)),
-        tuple(purchases_path(dataset, rule, names) for dataset, rule in bought if dataset),
-        tuple(members_path(dataset, rule) for dataset, rule in listed if dataset),
+        keys_path(newest[PERSON], _rules(engagement, newest.get(REGISTER))),
+        tuple(purchases_path(dataset, rule, names) for dataset, rule in bought),
+        tuple(members_path(dataset, rule) for dataset, rule in listed),
     )
 
 
-def _rules(engagement: Engagement, dataset: Dataset) -> PersonRules:
+def _rules(engagement: Engagement, register: Dataset | None) -> PersonRules:
     names = plan.names_of(engagement)
     consent = ConsentRules.from_content(plan.BUILDERS["consent"](engagement))
-    forgotten = forgotten_by(engagement, landing.latest(engagement, REGISTER, dataset.purpose))
+    forgotten = forgotten_by(engagement, register)
     return person_rules(load_playbook(engagement.platform), names, consent, TimeRules(names["source_zone"], names["day_zone"]), forgotten)

@@ -1,7 +1,9 @@
 """Discovery of the objects beside people: fields with profiles, event types, summaries, and what a person should know of them."""
 
+from collections import ChainMap
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -28,15 +30,16 @@ class LandedObjects:
     def __init__(self, engagement: Engagement, *purposes: str) -> None:
         """Nothing is read yet. purposes: the first that an object was landed for counts; discovery where none is given."""
         self.engagement, self.names, self._purposes = engagement, plan.names_of(engagement), purposes or (Dataset.Purpose.DISCOVERY,)
-        self._datasets: dict[str, Dataset | None] = {}
         self._people: dict[str, Mapping[str, int]] = {}
 
     def dataset(self, object_name: str) -> Dataset | None:
         """The newest one of an object."""
-        if object_name not in self._datasets:
-            found = (landing.latest(self.engagement, object_name, purpose) for purpose in self._purposes)
-            self._datasets[object_name] = next(filter(None, found), None)
-        return self._datasets[object_name]
+        return self._datasets.get(object_name)
+
+    @cached_property
+    def _datasets(self) -> dict[str, Dataset]:
+        found = [landing.newest(self.engagement, purpose=purpose) for purpose in self._purposes]
+        return dict(ChainMap(*found))
 
     def has(self, object_name: str) -> bool:
         """Whether the object was landed."""

@@ -81,8 +81,8 @@ def _unnamable(object_name: str, profiles: Iterable[FieldProfile]) -> Iterable[F
 
 def _keep_fields(dataset: Dataset, object_name: str, profiles: Iterable[FieldProfile]) -> None:
     kept, now = SourceField.objects.filter(engagement=dataset.engagement, object_name=object_name), timezone.now()
-    first_seen = dict(kept.values_list("name", "first_seen_at"))
-    kept.delete()
+    if first_seen := dict(kept.values_list("name", "first_seen_at")):
+        kept.delete()
     rows = []
     for one in profiles:
         rows.append(

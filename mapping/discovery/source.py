@@ -103,8 +103,9 @@ def discover(engagement: Engagement, source: Source, *, actor: object, progress:
         land_object(engagement, source, rule, Dataset.Purpose.DISCOVERY, progress=progress)
     if dataset:
         findings += keep_profiles(dataset, source.reference("fields"))
+        newest = landing.newest(engagement, purpose=Dataset.Purpose.DISCOVERY)
         for name in profiled_objects(playbook):
-            findings += profile_object(engagement, name, Dataset.Purpose.DISCOVERY)
+            findings += profile_object(engagement, name, newest)
         make_files(engagement, Dataset.Purpose.DISCOVERY)
         findings += keep_objects(engagement)
         propose(engagement, dataset, findings, actor=actor, progress=progress)
@@ -122,13 +123,14 @@ def profiled_objects(playbook: Playbook) -> list[str]:
     return [name for name in names if name != PERSON]
 
 
-def profile_object(engagement: Engagement, name: str, purpose: str, *, at_most: int | None = None) -> list[Finding]:
+def profile_object(engagement: Engagement, name: str, newest: Mapping[str, Dataset], *, at_most: int | None = None) -> list[Finding]:
     """Profile the newest dataset of an object, or of the one in whose list its records lie.
 
-    Nothing where it wasn't landed, or has more than `at_most` records; nor of a dataset that staging derived, whose fields are ours.
+    newest: by the object's name, see `landing.newest`. Nothing where it wasn't landed, or has more than `at_most` records; nor of a
+    dataset that staging derived, whose fields are ours.
     """
     listed = next((rule for rule in load_playbook(engagement.platform).listed if rule.object == name), None)
-    dataset = landing.latest(engagement, listed.of if listed else name, purpose)
+    dataset = newest.get(listed.of if listed else name)
     if dataset is None or dataset.derived or (at_most is not None and dataset.rows > at_most):
         return []
     return keep_listed_profiles(dataset, listed) if listed else keep_profiles(dataset)
@@ -166,7 +168,7 @@ def land_people(
         time_given=time_given,
         origin=given,
         base=base_of(engagement, PERSON, given) if delta else None,
-        overlap=overlap(engagement),
+        overlap=overlap(engagement) if delta else LATE,
         forget=sieve(engagement, PERSON),
     )
 
@@ -200,7 +202,7 @@ def land_object(
         sampling=Sampling(rule.by, rule.moment) if first_look and rule.discovery == "samples" else None,
         origin=given,
         base=base_of(engagement, rule.name, given) if delta else None,
-        overlap=overlap(engagement),
+        overlap=overlap(engagement) if delta else LATE,
         forget=sieve(engagement, rule.name),
     )
 

@@ -1,39 +1,22 @@
 """Discovery of an engagement: the source, then every environment that has a connection, part by part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from connectors.base import Finding, Source
+from connectors import landing
+from connectors.base import Finding
 from connectors.models import Dataset
-from connectors.registry import SOURCES
 from mapping.discovery import destination
 from mapping.discovery import source as source_side
 from mapping.discovery.keys import make_files
 from mapping.discovery.objects import keep_objects
 from mapping.discovery.profiling import keep_profiles
 from mapping.playbooks import DatasetRule, load_playbook
-from workbench.engagements.errors import BadInput
-from workbench.engagements.models import Connection, Engagement, Environment
+from workbench.engagements.models import Engagement, Environment
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
-
-
-def source_connection(engagement: Engagement) -> Connection:
-    """The engagement's connection to its source platform. Raises BadInput."""
-    connection = engagement.connections.filter(kind=engagement.platform).first()
-    if connection is None:
-        remedy = f"Add a connection to {engagement.get_platform_display()} under Connections."
-        raise BadInput(f"{engagement} has no source connection.", remedy=remedy)
-    if engagement.platform not in SOURCES:
-        raise BadInput(f"There is no connector for {engagement.get_platform_display()} yet.", remedy="Choose a platform that has one.")
-    return connection
-
-
-def source_of(engagement: Engagement) -> Source:
-    """The engagement's source. Raises BadInput."""
-    return SOURCES[engagement.platform](source_connection(engagement))
 
 
 def environments(engagement: Engagement) -> list[Environment]:
@@ -46,8 +29,8 @@ def landing_part(purpose: str, *, delta: bool = False) -> Callable[[Work], bool]
 
     def land(work: Work) -> bool:
         engagement = work.step.engagement
-        how: dict[str, Any] = {"progress": work.progress, "time_given": work.time, "delta": delta}
-        dataset = source_side.land_people(engagement, source_of(engagement), purpose, **how)
+        how: dict[str, Any] = {"progress": work.in_passing(), "time_given": work.time, "delta": delta}
+        dataset = source_side.land_people(engagement, work.source, purpose, **how)
         if dataset is None:
             return False
         work.keep(dataset=dataset.pk)
@@ -61,11 +44,11 @@ def object_part(rule: DatasetRule, purpose: str, *, delta: bool = False) -> Part
 
     def land(work: Work) -> bool:
         engagement = work.step.engagement
-        how: dict[str, Any] = {"progress": work.progress, "time_given": work.time, "delta": delta}
-        dataset = source_side.land_object(engagement, source_of(engagement), rule, purpose, **how)
+        how: dict[str, Any] = {"progress": work.in_passing(), "time_given": work.time, "delta": delta}
+        dataset = source_side.land_object(engagement, work.source, rule, purpose, **how)
         return dataset is not None
 
-    return Part(f"object {rule.name}", land)
+    return Part(f"object {rule.name}", land, f"asking the source for {rule.name}")
 
 
 def people_of(work: Work) -> Dataset:
@@ -73,10 +56,20 @@ def people_of(work: Work) -> Dataset:
     return Dataset.objects.select_related("engagement").get(pk=work.kept["dataset"])
 
 
-def keys(work: Work) -> None:
-    """Make the keys of the people that were landed, and of what hangs on them."""
-    work.progress("reading the keys of people, purchases and members of lists")
-    make_files(work.step.engagement, people_of(work).purpose)
+def keys() -> Part:
+    """A part that makes the keys of the people that were landed, and of what hangs on them."""
+    return Part("keys", _keys, "reading the keys of people, purchases and members of lists")
+
+
+def fields_parts(step: Step, purpose: str, profiled: Callable[[Work, str, Mapping[str, Dataset]], None]) -> Iterator[Part]:
+    """A part for each object beside people, which is given its name and the newest datasets, read once for all parts of a task."""
+    newest = cache(partial(landing.newest, step.engagement, purpose=purpose))
+
+    def of_object(work: Work, *, name: str) -> None:
+        profiled(work, name, newest())
+
+    for name in source_side.profiled_objects(load_playbook(step.engagement.platform)):
+        yield Part(f"fields of {name}", partial(of_object, name=name), f"profiling the fields of {name}")
 
 
 def parts(step: Step) -> list[Part]:
@@ -84,12 +77,12 @@ def parts(step: Step) -> list[Part]:
     playbook = load_playbook(step.engagement.platform)
     return [
         Part("audit", _audit),
-        Part("people", landing_part(Dataset.Purpose.DISCOVERY)),
+        Part("people", landing_part(Dataset.Purpose.DISCOVERY), "asking the source for people"),
         *(object_part(rule, Dataset.Purpose.DISCOVERY) for rule in playbook.datasets),
-        Part("profiles", _profiles),
-        *(Part(f"fields of {name}", partial(_fields_of, name=name)) for name in source_side.profiled_objects(playbook)),
-        Part("keys", keys),
-        Part("objects", _objects),
+        Part("profiles", _profiles, "profiling the fields of people"),
+        *fields_parts(step, Dataset.Purpose.DISCOVERY, _fields_of),
+        keys(),
+        Part("objects", _objects, "counting events, lists, campaigns and purchases"),
         Part("proposals", _proposals),
         *checks(step),
     ]
@@ -101,25 +94,25 @@ def checks(step: Step) -> list[Part]:
 
 
 def _audit(work: Work) -> None:
-    found = source_side.audit(work.step.engagement, source_of(work.step.engagement), work.progress)
+    found = source_side.audit(work.step.engagement, work.source, work.progress)
     work.keep(audit=[asdict(finding) for finding in found])
 
 
+def _keys(work: Work) -> None:
+    make_files(work.step.engagement, people_of(work).purpose)
+
+
 def _profiles(work: Work) -> None:
-    work.progress("profiling the fields of people")
-    found = keep_profiles(people_of(work), source_of(work.step.engagement).reference("fields"))
+    found = keep_profiles(people_of(work), work.source.reference("fields"))
     work.keep(profiles=[asdict(finding) for finding in found])
 
 
-def _fields_of(work: Work, *, name: str) -> None:
-    work.progress(f"profiling the fields of {name}")
-    found = source_side.profile_object(work.step.engagement, name, Dataset.Purpose.DISCOVERY)
-    if found:
+def _fields_of(work: Work, name: str, newest: Mapping[str, Dataset]) -> None:
+    if found := source_side.profile_object(work.step.engagement, name, newest):
         work.keep(profiles=[*work.kept["profiles"], *(asdict(finding) for finding in found)])
 
 
 def _objects(work: Work) -> None:
-    work.progress("counting events, lists, campaigns and purchases")
     work.keep(objects=[asdict(finding) for finding in keep_objects(work.step.engagement)])
 
 

@@ -1,6 +1,6 @@
 """Full extraction: after the matrix is signed, every object is landed for loading, and what is new since discovery becomes a question."""
 
-from functools import partial
+from collections.abc import Mapping
 
 from connectors.models import Dataset
 from mapping.checks.keeping import keep
@@ -12,7 +12,7 @@ from mapping.discovery.objects import LandedObjects, told_while_landing
 from mapping.discovery.profiling import keep_profiles
 from mapping.playbooks import load_playbook
 from workbench.engagements import gates, history
-from workbench.pipeline.discovery import environments, keys, landing_part, object_part, people_of, source_of
+from workbench.pipeline.discovery import environments, fields_parts, keys, landing_part, object_part, people_of
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import Part, Work
 
@@ -26,37 +26,33 @@ def parts(step: Step) -> list[Part]:
     """
     playbook, delta = load_playbook(step.engagement.platform), step.name == Step.Name.DELTA
     return [
-        Part("answers", _answers),
-        Part("people", landing_part(Dataset.Purpose.LOAD, delta=delta)),
+        Part("answers", _answers, "landing lists, channels and the register of forgotten people"),
+        Part("people", landing_part(Dataset.Purpose.LOAD, delta=delta), "asking the source for people"),
         *(object_part(rule, Dataset.Purpose.LOAD, delta=delta) for rule in playbook.datasets),
-        Part("profiles", _profiles),
-        *(Part(f"fields of {name}", partial(_fields_of, name=name)) for name in source_side.profiled_objects(playbook)),
-        Part("fields", _fields),
-        Part("keys", keys),
-        Part("questions", _questions),
+        Part("profiles", _profiles, "profiling the fields of people"),
+        *fields_parts(step, Dataset.Purpose.LOAD, _fields_of),
+        Part("fields", _fields, "looking for fields that are new"),
+        keys(),
+        Part("questions", _questions, "looking for stages and owners that are new"),
     ]
 
 
 def _answers(work: Work) -> None:
-    work.progress("landing lists, channels and the register of forgotten people")
     gates.require("extract", work.step.engagement)
-    source_side.land_small(work.step.engagement, source_of(work.step.engagement), Dataset.Purpose.LOAD)
+    source_side.land_small(work.step.engagement, work.source, Dataset.Purpose.LOAD)
 
 
 def _profiles(work: Work) -> None:
-    work.progress("profiling the fields of people")
-    keep_profiles(people_of(work), source_of(work.step.engagement).reference("fields"))
+    keep_profiles(people_of(work), work.source.reference("fields"))
 
 
-def _fields_of(work: Work, *, name: str) -> None:
+def _fields_of(work: Work, name: str, newest: Mapping[str, Dataset]) -> None:
     """Of what is small enough for a part; of larger objects the samples of discovery have to do."""
-    work.progress(f"profiling the fields of {name}")
-    source_side.profile_object(work.step.engagement, name, Dataset.Purpose.LOAD, at_most=PROFILED_AT_MOST)
+    source_side.profile_object(work.step.engagement, name, newest, at_most=PROFILED_AT_MOST)
 
 
 def _fields(work: Work) -> None:
     """Fields that no line of the maps knows: their values stay unloaded, and each opens a line to be decided."""
-    work.progress("looking for fields that are new")
     first = next(iter(environments(work.step.engagement)), None)
     if first and (new := destination.propose_new_fields(first)):
         detail = {"fields": new}
@@ -65,7 +61,6 @@ def _fields(work: Work) -> None:
 
 def _questions(work: Work) -> None:
     """Stages and owners that are new: open questions, since the signature stands for what it listed."""
-    work.progress("looking for stages and owners that are new")
     engagement, dataset = work.step.engagement, people_of(work)
     playbook, path = load_playbook(engagement.platform), people_keys(engagement, dataset)
     source_side.keep_stages_and_owners(engagement, path, playbook, signed=True)

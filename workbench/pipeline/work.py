@@ -3,21 +3,26 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
 
+from connectors.base import Source
 from connectors.extraction import Time
 from workbench.pipeline import leases
 from workbench.pipeline.models import Step
+from workbench.pipeline.sources import source_of
 
 LEAST_S = 5.0  # so long a task may wait for a source even where it has no time left
+PASSING_S = 0.3  # between two words that are said in passing
 SHARE = 0.75  # of a task's time limit, after which what was begun is given up
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Work:
-    """What a part gets: the step, what earlier parts kept, and how much time there is."""
+    """What the parts of a task get: the step, what earlier parts kept, how much time there is, and the source."""
 
     step: Step
     time: Time
@@ -26,6 +31,11 @@ class Work:
     def actor(self) -> str:
         """Who asked for the step."""
         return self.step.requested_by
+
+    @cached_property
+    def source(self) -> Source:
+        """The engagement's source: one for all parts, so that its pace is kept from one to the next. Raises BadInput."""
+        return source_of(self.step.engagement)
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -41,13 +51,29 @@ class Work:
         """Say what is being done, which is a sign of life too. Raises LeaseLost."""
         leases.keep(self.step, progress=text[:300])
 
+    def in_passing(self) -> Callable[[str], None]:
+        """Says what follows one another faster than anybody reads: a word now and then, the first after a while."""
+        said_at = time.monotonic()
+
+        def say(text: str) -> None:
+            nonlocal said_at
+            if time.monotonic() - said_at >= PASSING_S:
+                self.progress(text)
+                said_at = time.monotonic()
+
+        return say
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a step, safe to repeat; `do` returns False where there is more of it and the time is up."""
+    """One part of a step, safe to repeat; `do` returns False where there is more of it and the time is up.
+
+    says: what is being done, told as it begins; '' where `do` says it.
+    """
 
     name: str
     do: Callable[[Work], bool | None]
+    says: str = ""
 
 
 def started(step: Step) -> Work:
@@ -59,13 +85,15 @@ def started(step: Step) -> Work:
 def go_on(work: Work, parts: Sequence[Part]) -> bool:
     """Do the parts that aren't done, as far as the time goes; True where there is more to do. Raises what a part raises, LeaseLost."""
     until, step = time.monotonic() + settings.WORK_SECONDS, work.step
-    for part in parts:
-        if part.name in step.done:
-            continue
+    left = [part for part in parts if part.name not in step.done]
+    if left and left[0].says:
+        work.progress(left[0].says)
+    for part, following in zip_longest(left, left[1:]):
         if part.do(work) is False:
             return True
         step.done = [*step.done, part.name]
-        leases.keep(step, done=step.done, attempts=0)
+        told = {"progress": following.says} if following and following.says else {}
+        leases.keep(step, done=step.done, attempts=0, **told)
         if time.monotonic() >= until:
-            return part is not parts[-1]
+            return following is not None
     return False

@@ -78,7 +78,7 @@ def attributes(org: Organisation, call: Call, table: Table, rest: list[Segment])
         return Answer(200, {"@odata.context": f"{call.root}$metadata#EntityDefinitions/Attributes/$entity", **chosen})
     columns = [c for c in table.columns.values() if cast in (None, shapes.TYPES[c.kind][0])]
     found = _filtered(call, (shapes.column_shape(table, column) for column in columns))
-    items = [_chosen(shape, call.query, cast=cast is not None) for shape in found]
+    items = _all_chosen(found, call.query, cast=cast is not None)
     return _list(call, f"EntityDefinitions('{table.name}')/Attributes", items)
 
 
@@ -99,7 +99,7 @@ def _one_column(table: Table, segment: Segment) -> Column:
 def relationships_of(org: Organisation, call: Call, table: Table, kind: str) -> Answer:
     """GET …/ManyToOneRelationships, …/OneToManyRelationships, …/ManyToManyRelationships."""
     found = map(shapes.relationship_shape, _relations(table, kind))
-    return _list(call, kind, [_chosen(s, call.query) for s in _filtered(call, found)])
+    return _list(call, kind, _all_chosen(_filtered(call, found), call.query))
 
 
 def _relations(table: Table, kind: str) -> list[Relationship]:
@@ -117,7 +117,7 @@ def relationships(org: Organisation, call: Call, segments: list[Segment]) -> Ans
     items = [shapes.relationship_shape(r) for r in every]
     if len(segments) > 1 and segments[1].bound:
         items = [s for s in items if s["@odata.type"] == f"#{NAMESPACE}{segments[1].bound}"]
-    return _list(call, "RelationshipDefinitions", [_chosen(s, call.query) for s in _filtered(call, items)])
+    return _list(call, "RelationshipDefinitions", _all_chosen(_filtered(call, items), call.query))
 
 
 def find_relationship(org: Organisation, segment: Segment) -> Relationship:
@@ -133,7 +133,7 @@ def keys(org: Organisation, call: Call, table: Table, segment: Segment) -> Answe
     """GET …/Keys, one with a key segment."""
     items = [shapes.key_shape(table, key, org.clock()) for key in table.keys.values()]
     if segment.inside is None:
-        return _list(call, "Keys", [_chosen(s, call.query) for s in _filtered(call, items)])
+        return _list(call, "Keys", _all_chosen(_filtered(call, items), call.query))
     guid, name = read_guid(segment.inside), arguments(segment.inside).get("LogicalName")
     for shape in items:
         if shape["MetadataId"] == guid or shape["LogicalName"] == name:
@@ -150,7 +150,7 @@ def choices(org: Organisation, call: Call, segment: Segment) -> Answer:
         for c in org.catalog.choices.values()
     ]  # fmt: skip
     if segment.inside is None:
-        return _list(call, "GlobalOptionSetDefinitions", [_chosen(s, call.query) for s in _filtered(call, items)])
+        return _list(call, "GlobalOptionSetDefinitions", _all_chosen(_filtered(call, items), call.query))
     guid, name = read_guid(segment.inside), arguments(segment.inside).get("Name")
     for shape in items:
         if shape["MetadataId"] == guid or shape["Name"] == name:
@@ -178,7 +178,7 @@ def _inner(items: list[Shape], options: dict[str, str]) -> list[Shape]:
     if text := options.get("$filter"):
         found = compile_filter(text, ShapeNames(), {})
         items = [shape for shape in items if found.matches(shape)]
-    return [_chosen(shape, options) for shape in items]
+    return _all_chosen(items, options)
 
 
 def _filtered(call: Call, items: Iterable[Shape]) -> list[Shape]:
@@ -192,16 +192,19 @@ def _filtered(call: Call, items: Iterable[Shape]) -> list[Shape]:
 
 
 def _chosen(shape: Shape, query: Any, *, cast: bool = False) -> Shape:
-    """$select of one shape. Options show only where a type cast expands them."""
+    """$select of one shape, see `_all_chosen`."""
+    [chosen] = _all_chosen([shape], query, cast=cast)
+    return chosen
+
+
+def _all_chosen(found: Iterable[Shape], query: Any, *, cast: bool = False) -> list[Shape]:
+    """$select of shapes. Options show only where a type cast expands them."""
     expanded = {name for name, _ in expansion.parts(query.get("$expand", ""))} & _EXPANDED_ONLY if cast else set()
-    select = query.get("$select")
-    wanted = {n.strip() for n in select.split(",")} if select else None
-    hidden = _EXPANDED_ONLY - expanded
-    return {
-        name: value
-        for name, value in shape.items()
-        if name not in hidden and (wanted is None or name in wanted or name in _ALWAYS or name in expanded)
-    }
+    select, hidden = query.get("$select"), _EXPANDED_ONLY - expanded
+    if not select:
+        return [{name: value for name, value in shape.items() if name not in hidden} for shape in found]
+    wanted = ({name.strip() for name in select.split(",")} | _ALWAYS | expanded) - hidden
+    return [{name: value for name, value in shape.items() if name in wanted} for shape in found]
 
 
 def _list(call: Call, what: str, items: list[Shape]) -> Answer:

@@ -1,5 +1,6 @@
 """Metadata as the Web API shows it: tables, columns, relationships and keys in their JSON forms."""
 
+from functools import lru_cache
 from typing import Any
 
 from .columns import Column
@@ -35,8 +36,9 @@ _LIMITS = {"Integer": (-2147483648, 2147483647), "Decimal": (-100000000000, 1000
            "Money": (-922337203685477, 922337203685477)}  # fmt: skip
 
 
+@lru_cache(maxsize=20_000)
 def label(text: str) -> dict[str, Any]:
-    """A label in the base language."""
+    """A label in the base language, to be read only: all of one text are the same object."""
     one = {"Label": text, "LanguageCode": 1033, "IsManaged": False, "MetadataId": stable_id("label", text), "HasChanged": None}
     return {"LocalizedLabels": [one], "UserLocalizedLabel": one}
 
