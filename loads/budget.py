@@ -9,12 +9,11 @@ reserved counts as sent.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django_q.models import Schedule
 from django_q.tasks import schedule
@@ -31,12 +30,16 @@ LOOK_S = 1.0
 ENOUGH = 10  # it goes on when a tenth of what is allowed is free: not for each chunk that falls out of the 24 hours
 NEAR = 20  # chunks from the end on, the workers count one after the other
 COUNTS = F("operations") + F("reserved")
-RESERVED: Mapping[str, Combinable] = {"operations": COUNTS, "reserved": F("stop") - F("start")}
 GO_ON = "loads.tasks.go_on"
 SAID = (
     "The load may use {allowed:,} requests in 24 hours and has used {used:,}. It goes on by itself on {at:%d %B at %H:%M} UTC. "
     "To go on before, allow more on the engagement's page, then resume the run."
 )
+
+
+def reserved(chunk: Chunk) -> dict[str, int]:
+    """What is written down of a chunk that is taken to be sent: what an attempt that was cut off reserved counts as sent."""
+    return {"operations": chunk.operations + chunk.reserved, "reserved": chunk.stop - chunk.start}
 
 
 class Budget:

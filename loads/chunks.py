@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from django.db.models import Count, F, Q
-from django.db.models.expressions import Combinable
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from loads import answered, bindings, carrying_out, contents, ledger, opting_out, reading_back, rollback, staged, weights, writer
-from loads.budget import RESERVED
+from loads.budget import reserved
 from loads.desk.reruns import Scope
 from loads.destination import Destination
 from loads.flight import COUNTED, Underway
@@ -29,7 +28,7 @@ class Claim:
     during: str
     after: Collection[str]
     begin: Callable[[Chunk, Phase, Destination, str], Underway]
-    reserves: Mapping[str, Combinable] = field(default_factory=dict)  # what is written down of a chunk that is taken
+    reserved: Callable[[Chunk], Mapping[str, int]] = lambda chunk: {}  # what is written down of a chunk that is taken
 
     @property
     def free(self) -> Q:
@@ -69,9 +68,11 @@ def claim_next(phase: Phase, worker: str, claim: Claim) -> Chunk | None:
         chunk = phase.chunks.filter(claim.free, phase__state__in=Phase.OPEN).order_by("number").first()
         if chunk is None:
             return None
-        lease = {"state": claim.during, "worker": worker, "lease_until": Now() + LEASE, "attempts": F("attempts") + 1, **claim.reserves}
-        if Chunk.objects.filter(claim.free, pk=chunk.pk).update(**lease):
-            chunk.refresh_from_db()
+        counts = {"attempts": chunk.attempts + 1, **claim.reserved(chunk)}
+        as_seen = Chunk.objects.filter(claim.free, pk=chunk.pk, **{name: getattr(chunk, name) for name in counts})
+        if as_seen.update(state=claim.during, worker=worker, lease_until=Now() + LEASE, **counts):
+            for name, value in {"state": claim.during, "worker": worker, **counts}.items():
+                setattr(chunk, name, value)
             return chunk
 
 
@@ -176,5 +177,5 @@ def read_back(chunk: Chunk, phase: Phase, destination: Destination, worker: str)
     return (rollback.read if phase.run.is_rollback else reading_back.read)(chunk, phase, destination, worker)
 
 
-SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, RESERVED)
+SENDING = Claim(Chunk.State.WAITING, Chunk.State.LEASED, Chunk.SENT, send, reserved)
 READING = Claim(Chunk.State.DONE, Chunk.State.CHECKING, (Chunk.State.CHECKED,), read_back)

@@ -166,9 +166,9 @@ def claim_next(run: Run, worker: str, phase: Phase | None = None) -> Scan | None
         scan = Scan.objects.filter(free, run=run, phase=phase).order_by("pk").first()
         if scan is None:
             return None
-        if Scan.objects.filter(free, pk=scan.pk).update(worker=worker, lease_until=Now() + LEASE):
-            scan.refresh_from_db()
-            scan.run = run
+        as_seen = Scan.objects.filter(free, pk=scan.pk, rows=scan.rows, following=scan.following)  # nobody read on meanwhile
+        if as_seen.update(worker=worker, lease_until=Now() + LEASE):
+            scan.worker, scan.run = worker, run
             return scan
 
 

@@ -68,6 +68,7 @@ def stage_next(run: Run, destination: Destination, worker: str) -> Left:
         lookups.stage(context, late[0])
         return Left.MORE
     phases.put_in_order(run, [*order, *told])
+    phases.forget_indexes(run)
     for name in order:  # only staging reads them
         context.decisions(name).unlink(missing_ok=True)
     return Left.NOTHING

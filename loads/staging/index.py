@@ -5,8 +5,10 @@ from pathlib import Path
 
 import duckdb
 
+from connectors import store
 from loads import staged
 from loads.reasons import REMOVED
+from loads.staging import phases
 from loads.staging.context import StagingContext
 from mapping.people import keys_path
 
@@ -16,19 +18,23 @@ GONE = f"""CASE WHEN disposition = 'held' THEN contains(decode(reasons), '"{REMO
 
 
 def load_index(con: duckdb.DuckDBPyConnection, context: StagingContext, object_name: str) -> str:
-    """Make the table `index_<object>` and return its name; the object must be staged.
+    """Make the table `index_<object>` and return its name; the object must be staged. It is worked out once, and kept as a file.
 
     name (unique), source_id and disposition of the record that stands for it (of a merged one the survivor's), "table" and row_id of its
     main row (null where it has none), owner (the source's), company_row (of people), removed (whether its row was removed at the
     destination). A person is named by id and by e-mail.
     """
-    table = f"index_{object_name}"
+    table, kept = f"index_{object_name}", phases.index_file(context.run, object_name)
+    if kept.exists():
+        con.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet(?)", [str(kept)])  # noqa: S608 - a name of our own
+        return table
     _final(con, context, object_name)
     _rows(con, context, object_name)
     _names(con, context, object_name)
     con.execute(f"CREATE TABLE {table} AS {_INDEX}")
     for name in ("final", "main_rows", "names"):
         con.execute(f"DROP TABLE {name}")
+    store.copy(con, f"SELECT * FROM {table}", kept)  # noqa: S608 - a name of our own
     return table
 
 

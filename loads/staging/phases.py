@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -52,6 +53,17 @@ class Dispositions:
         self._file.add(*(row[name] for name in staged.DISPOSITIONS.names))
 
 
+def index_file(run: Run, object_name: str) -> Path:
+    """Where what other records call those of an object is kept, see `loads.staging.index`; gone where the object is staged anew."""
+    return staged.folder(run) / f"{object_name}-index.parquet"
+
+
+def forget_indexes(run: Run) -> None:
+    """Who needs what others call records works it out again."""
+    for path in staged.folder(run).glob(index_file(run, "*").name):
+        path.unlink(missing_ok=True)
+
+
 def rewrite(run: Run, object_name: str, number: int, changed: Mapping[int, Sequence[Any]]) -> None:
     """Write a range's dispositions again. changed: position -> disposition and reasons of the records that have others now."""
     path = staged.part(run, object_name, staged.DISPOSITIONS_KIND, number)
@@ -59,6 +71,7 @@ def rewrite(run: Run, object_name: str, number: int, changed: Mapping[int, Seque
         for row in store.read_rows(path):
             disposition, reasons = changed.get(row["position"], (row["disposition"], row["reasons"]))
             dispositions.add_again({**row, "disposition": disposition, "reasons": reasons})
+    index_file(run, object_name).unlink(missing_ok=True)
 
 
 @transaction.atomic
@@ -79,6 +92,7 @@ def record(run: Run, object_name: str, wanted: Iterable[tuple[str, str]], worker
         if kind in RECORD_KINDS:
             phases[table] = phase
     _keep_exceptions(run, object_name, phases)
+    index_file(run, object_name).unlink(missing_ok=True)
     locked.staged = [*(name for name in locked.staged if name != object_name), object_name]
     locked.save(update_fields=["staged"])
     run.staged = locked.staged

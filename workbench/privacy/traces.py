@@ -15,6 +15,7 @@ from loads import staged
 from loads.models import Crosswalk, Departed, LedgerEntry, Phase, Run, VerifiedRow
 from loads.rehearsal import taken
 from loads.scans import reading
+from loads.staging import phases
 from mapping.models import SourceField
 from workbench.engagements import redaction
 from workbench.engagements.models import Engagement
@@ -32,17 +33,18 @@ def clear_run(run: Run, found: Found, sought: Sought) -> dict[str, int]:
     """Blank the person's rows in a run's files, and clear what the database has of them. found: of the datasets that the run staged."""
     taken.begin(run)  # what was read of the destination's rows: who wants it again reads anew
     reading.forget(run)
+    phases.forget_indexes(run)
     paths, row_ids = _files(run), _row_ids(run, found)
     ids = {name: {row["source_id"] for row in of_object.values()} for name, of_object in found.items()}
     for name in person_objects(run.engagement):
         ids[name] = ids.get(name, set()) | sought.names
     known = Traces({name: of_object.keys() for name, of_object in found.items()}, ids, sought.names, sought.companies, row_ids)
-    pseudonyms, phases = pseudonyms_of(run.engagement), list(run.phases.all())
+    pseudonyms, of_run = pseudonyms_of(run.engagement), list(run.phases.all())
     rows = sum(_clear_file(path, run, known, found, pseudonyms) for path in paths if path.suffix == ".parquet")
     for path in paths:
         if path.suffix == ".json":
             _clear_json(path, sought)
-    return {"rows of files of runs": rows, **_clear_entries(run, phases, found, row_ids, pseudonyms)}
+    return {"rows of files of runs": rows, **_clear_entries(run, of_run, found, row_ids, pseudonyms)}
 
 
 def _files(run: Run) -> list[Path]:
