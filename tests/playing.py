@@ -167,11 +167,14 @@ def play(
 ) -> Played:
     """Play everything, but for the objects to leave, and take the database back to empty.
 
-    documents: the hand-off too, which takes seconds. sandbox_only: where production would be loaded as the sandbox was.
+    documents: the hand-off too, which takes seconds. sandbox_only: where production would be loaded as the sandbox was; there is none,
+    since each discovery looks at it too.
     """
     said: list[str] = []
     try:
         with everything_logged() as logged, engagement_on(folder, work, **options) as (engagement, cast, servers):
+            if sandbox_only:
+                engagement.environments.get(kind="production").delete()
             demonstration.play(engagement, cast, said.append, leave, sandbox_only=sandbox_only)
             if documents:
                 demonstration.hand_off(engagement, cast, said.append)

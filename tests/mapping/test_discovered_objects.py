@@ -6,8 +6,10 @@ from django.test import override_settings
 from connectors import landing
 from connectors.base import Finding
 from connectors.models import Dataset
+from mapping.discovery.event_types import MOST_KEYS, SHOWN_KEYS, Seen, _row
 from mapping.discovery.source import discover
 from mapping.models import DiscoveryFinding, EventType, SourceField, SourceObject
+from mapping.playbooks import load_playbook
 from tests import database
 from tests.pages import cast
 
@@ -88,6 +90,16 @@ def test_keys_that_no_column_can_hold_are_told_and_their_share_is_a_finding():
     assert problems == {"items": "an array of objects", "deep.a.b": "deeper than three levels", "empty": ""}
     assert cart.unflattenable == 1
     assert "20.0% of 5 events" in finding("unflattenable_payloads")
+
+
+def test_of_payloads_whose_keys_have_no_end_some_are_shown_and_the_rest_counted(northwind):
+    seen, keys = Seen(), {f"key {n:04}": n for n in range(MOST_KEYS + 500)}
+    seen.add(keys)
+    seen.add(keys)
+    rule, dataset = load_playbook("iterable").dataset("customEvent"), landing.latest(northwind, "customEvent", Dataset.Purpose.DISCOVERY)
+    view = _row(dataset, rule, "data", {"count": 2, "first": "", "last": ""}, seen, total=2)
+    assert [(key["name"], key["samples"]) for key in view.keys] == [(name, 2) for name in list(keys)[:SHOWN_KEYS]]
+    assert view.keys_left_out == MOST_KEYS - SHOWN_KEYS + 2 * 500
 
 
 def test_event_names_that_are_nearly_equal_are_a_finding():

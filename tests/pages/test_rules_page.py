@@ -26,8 +26,7 @@ def page(engagement):
 
 
 @pytest.fixture
-def discovered(northwind, people, settings, tmp_path):
-    settings.STORE_URL = str(tmp_path)
+def discovered(northwind, people):
     cast.make_discovered(northwind, [person(1, suppressed=True), person(2, "subscriber"), person(3, "subscriber")])
     return northwind
 
@@ -91,9 +90,8 @@ def test_without_a_discovery_the_page_says_so(northwind, people, as_user):
 
 
 @pytest.fixture
-def with_events(northwind, people, settings, tmp_path):
+def with_events(northwind, people):
     """An engagement with events whose lines are decided: one new column, one built-in one, one reason to leave the field behind."""
-    settings.STORE_URL = str(tmp_path)
     events = [{"id": f"e-{number}", "userId": "u-1", "eventName": "login", "createdAt": "2024-03-05", "plan": "a", "seats": number}
               for number in range(30)]  # fmt: skip
     cast.make_discovered(northwind, [person(1)], objects={"customEvent": events})

@@ -3,19 +3,21 @@
 import pytest
 
 from tests import folders
-from tests.playing import Played, play
+from tests.playing import OTHERS, Played, play
 
 pytestmark = pytest.mark.django_db
 BAD = [b"{", b"[]", b"null", b'"x"', b"7", b'{"a": NaN}', b"\xff\xfe"]
-EXPORTS = {"empty": [], "only bad lines": BAD}
+# What is sent, and the objects that are left: without a record one is as the other, so that one of the plays shows them.
+EXPORTS = {"empty": ([], ()), "only bad lines": (BAD, OTHERS)}
 
 
 @pytest.fixture(scope="module", params=EXPORTS)
 def played(request, django_db_setup, django_db_blocker, tmp_path_factory) -> Played:
     """One play per export, into the sandbox alone: production is gone into the same way."""
     with django_db_blocker.unblock():
-        folder = folders.write(tmp_path_factory.mktemp("source"), EXPORTS[request.param])
-        return play(folder, tmp_path_factory.mktemp("work"), documents=True, sandbox_only=True)
+        lines, leave = EXPORTS[request.param]
+        folder = folders.write(tmp_path_factory.mktemp("source"), lines)
+        return play(folder, tmp_path_factory.mktemp("work"), leave=leave, documents=True, sandbox_only=True)
 
 
 def test_it_plays_to_the_end_and_every_line_is_counted(played):

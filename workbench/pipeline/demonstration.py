@@ -73,15 +73,15 @@ def play(
     before_load: called when an environment is provisioned and nothing of the load was sent to it. while_loading: called again and again
     until a load ends. sample: a sample of it goes first. Raises DemonstrationFailed where a step fails or nothing balances.
     """
-    sandbox = engagement.environments.get(kind=Environment.Kind.SANDBOX)
-    production = engagement.environments.get(kind=Environment.Kind.PRODUCTION)
+    kinds = (Environment.Kind.SANDBOX,) if sandbox_only else (Environment.Kind.SANDBOX, Environment.Kind.PRODUCTION)
+    sandbox, *others = [engagement.environments.get(kind=kind) for kind in kinds]
     _step(engagement, Step.Name.DISCOVER, None, cast, say)
     say("The engineer confirms the maps; the owners are answered")
     answer(engagement, cast, leave)
     say("The customer signs the split matrix")
     sign(engagement, SignOff.Kind.MATRIX, matrix_content(engagement), cast)
     _step(engagement, Step.Name.EXTRACT, None, cast, say)
-    for environment in (sandbox,) if sandbox_only else (sandbox, production):
+    for environment in (sandbox, *others):
         _step(engagement, Step.Name.PROVISION, environment, cast, say)
         before_load(environment)
         if sample and environment == sandbox:
