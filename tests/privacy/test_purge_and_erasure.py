@@ -158,6 +158,8 @@ def test_before_everybody_is_found_in_the_store_the_database_and_the_documents(p
         "file demo-iterable/documents/diff",
     ):
         assert any(line.startswith(place) for line in played.before), place
+    for needle in ("zdravka", "sam@customer.example"):
+        assert any(".pdf: " in line and line.endswith(f": {needle}") for line in played.before), needle
 
 
 def test_of_an_erased_person_nothing_is_left_and_the_others_are_as_they_were(played):
