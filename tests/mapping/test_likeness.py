@@ -1,6 +1,7 @@
 """Fields find their columns by likeness: by name on sets of names as systems write them, by what their values say, each column once."""
 
 import json
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -24,31 +25,38 @@ def likeness():
     return {table: Likeness(table, columns_of(table)) for table in MEASURED}
 
 
-def scored(likeness, file):
-    """(right, candidate) for every name that has a column, and the best candidates of those that have none."""
-    lines = [line.split("\t") for line in (NAMES / file).read_text(encoding="utf-8").splitlines()]
-    best = [(columns.split("|"), likeness[table].rank(name)[0]) for table, name, columns, _ in lines]
-    return [(one.column in columns, one) for columns, one in best if columns != ["-"]], [one for columns, one in best if columns == ["-"]]
+@pytest.fixture(scope="module")
+def scored(likeness):
+    """(right, candidate) for every name of a file that has a column, and the best candidates of those that have none; ranked once."""
+
+    @cache
+    def of(file):
+        lines = [line.split("\t") for line in (NAMES / file).read_text(encoding="utf-8").splitlines()]
+        best = [(columns.split("|"), likeness[table].rank(name)[0]) for table, name, columns, _ in lines]
+        hits = [(one.column in columns, one) for columns, one in best if columns != ["-"]]
+        return hits, [one for columns, one in best if columns == ["-"]]
+
+    return of
 
 
 @pytest.mark.parametrize(
     ("file", "least"), [("own_tuned.tsv", 0.95), ("own_held_out.tsv", 0.95), ("others_tuned.tsv", 0.8), ("others_held_out.tsv", 0.8)]
 )
-def test_the_first_candidate_is_the_right_one_for_most_names(likeness, file, least):
-    hits, _ = scored(likeness, file)
+def test_the_first_candidate_is_the_right_one_for_most_names(scored, file, least):
+    hits, _ = scored(file)
     assert len(hits) > 100
     assert sum(right for right, _ in hits) / len(hits) >= least
 
 
-def test_fields_without_a_column_are_seldom_given_one(likeness):
-    strangers = [one for file in ("own_held_out.tsv", "others_held_out.tsv") for one in scored(likeness, file)[1]]
+def test_fields_without_a_column_are_seldom_given_one(scored):
+    strangers = [one for file in ("own_held_out.tsv", "others_held_out.tsv") for one in scored(file)[1]]
     given = [one for one in strangers if one.score >= ACCEPTED]
     assert len(strangers) > 40
     assert len(given) / len(strangers) <= 0.1
 
 
-def test_a_score_is_about_the_share_of_names_that_are_right_with_it(likeness):
-    found = [hit for file in ("own_held_out.tsv", "others_held_out.tsv") for hit in scored(likeness, file)[0]]
+def test_a_score_is_about_the_share_of_names_that_are_right_with_it(scored):
+    found = [hit for file in ("own_held_out.tsv", "others_held_out.tsv") for hit in scored(file)[0]]
     for low, high in ((0.6, 0.8), (0.8, 0.9), (0.9, 1.0)):
         inside = [(right, one.score) for right, one in found if low <= one.score < high]
         right, told = (sum(part) / len(inside) for part in zip(*inside, strict=True))

@@ -124,7 +124,8 @@ def queries_of(model, run) -> list[str]:
 
 
 @pytest.mark.parametrize("model", PAGES, ids=lambda model: model._meta.model_name)
-def test_no_page_counts_sorts_or_skips_through_a_large_table(client, run, model):
+def test_no_page_counts_sorts_or_skips_through_a_large_table(client, run, model, monkeypatch):
+    monkeypatch.setattr(PAGES[model], "list_per_page", 5)  # what is asked is the same, and fewer rows are rendered
     table = model._meta.db_table
     for query in queries_of(model, run):
         with CaptureQueriesContext(connection) as captured:
