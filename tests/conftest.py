@@ -16,9 +16,9 @@ from tests.spine import together
 # Modules that take longest, of few tests each: begun first, so that no process is left with one when the others are done.
 LONGEST = (
     "spine/test_killed_steps.py", "spine/test_hostile_objects.py", "spine/test_rollback.py", "privacy/test_purge_and_erasure.py",
-    "spine/test_meanwhile.py", "checks/test_quiet_engagement.py", "spine/test_iterable_objects.py", "spine/test_leaving.py",
+    "spine/test_meanwhile.py", "hypercare/test_story.py", "spine/test_iterable_objects.py", "spine/test_leaving.py",
     "spine/test_late_lookups.py", "spine/test_delta.py", "spine/test_objects_again.py", "spine/test_bad_input.py",
-    "browser/test_pages.py", "spine/test_nodes.py", "spine/test_chosen_tables.py", "spine/", "hypercare/test_story.py",
+    "browser/test_pages.py", "spine/test_nodes.py", "spine/test_chosen_tables.py", "spine/",
 )  # fmt: skip
 COLLECTING = (50_000, 20, 100)  # of gc.set_threshold
 

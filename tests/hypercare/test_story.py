@@ -1,10 +1,14 @@
-"""The story of records of a played engagement: loaded, held, merged, forgotten, an event that no crosswalk knows; and their pages."""
+"""The story of records of a played engagement: loaded, held, merged, forgotten, an event that no crosswalk knows; and their pages.
+
+The world that it is played on has plug-ins, workflows, flows, rules and journeys: nothing of them is set off, and all is put back.
+"""
 
 from collections.abc import Iterator
 from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
+import requests
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
@@ -12,10 +16,11 @@ from django.test import Client
 from connectors import landing
 from loads.destination import page_of
 from loads.models import Crosswalk, Run
-from tests import database, folders
+from mapping.models import DiscoveryFinding
+from tests import database, folders, simulated
 from tests.folders import organisation_list, user
 from tests.pages import cast as people
-from tests.playing import OTHERS, engagement_on
+from tests.playing import dump, engagement_on
 from workbench.engagements.models import Membership
 from workbench.hypercare import references, tickets
 from workbench.hypercare.forgetting import Register
@@ -23,14 +28,29 @@ from workbench.hypercare.models import TicketRecord
 from workbench.hypercare.story import story_of
 from workbench.hypercare.ticket_page import FORGOTTEN
 from workbench.hypercare.tickets import Side
-from workbench.pipeline import demonstration
+from workbench.pipeline import demonstration, steps
+from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 MARKUP = "<script>alert(1)</script>"
 LONG_TITLE = "Keeper of " + "very " * 40 + "old keys"
 
 
+# Nothing of the world is registered on the tables of these.
+LEAVE = ("list", "listMembership", "campaign", "catalogItem", "subscriptionEvent")
+WRITTEN = ("account", "contact", "lead", "opportunity", "task")
+QUIETED = ("sla", "workflow", "msdyn_segment", "mailbox", "msdynmkt_journey")
+
+
 def folder(path):
+    """Our records before those of the world, whose channels and types of messages are for all."""
+    own = records(path / "own")
+    for name in ("channels.json", "messageTypes.json"):
+        (own / "iterable" / name).unlink()
+    return folders.joined(path / "all", [own, simulated.world(path / "world", people=10)])
+
+
+def records(path):
     users = [
         user("u-loaded", "ada@northpine.example", "Customer", emailListIds=[1], jobTitle=LONG_TITLE, score=42, plan=MARKUP),
         user("u-held", "odd@northpine.example", "dormant"),
@@ -59,13 +79,38 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Sim
     with django_db_blocker.unblock():
         try:
             source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
-            leave = tuple(name for name in OTHERS if name != "customEvent")
-            with engagement_on(source, work) as (engagement, cast, _):
-                demonstration.play(engagement, cast, lambda words: None, leave)
+            with engagement_on(source, work) as (engagement, cast, servers):
+                before = {table: dump(servers.dataverse, table) for table in QUIETED}
+                demonstration.play(engagement, cast, lambda words: None, LEAVE)
+                quiet = seen_of_the_world(engagement, cast, servers, before)
                 store = django_settings.STORE_URL
-            yield SimpleNamespace(engagement=engagement, cast=cast, store=store)
+            yield SimpleNamespace(engagement=engagement, cast=cast, store=store, quiet=quiet)
         finally:
             database.empty()
+
+
+def seen_of_the_world(engagement, cast, servers, before) -> SimpleNamespace:
+    """What the engagement set off, what it left of all that was switched, and what another look at both environments finds."""
+    # Of tables that are left no column is demanded any more.
+    findings = DiscoveryFinding.objects.filter(engagement=engagement).exclude(check_name="required_columns")
+    found = set(findings.values_list("environment", "check_name", "subject"))
+    step = steps.request(engagement, Step.Name.CHECK, user=cast.engineer)
+    step.refresh_from_db()
+    return SimpleNamespace(
+        fired=[fired(address) for address in (servers.dataverse, servers.dataverse_sandbox)],
+        before=before,
+        after={table: dump(servers.dataverse, table) for table in before},
+        unwritten=[table for table in WRITTEN if not any(row.get("mwb_runid") for row in dump(servers.dataverse, table))],
+        checked=step.state,
+        found=found,
+        found_again=set(findings.values_list("environment", "check_name", "subject")),
+    )
+
+
+def fired(address):
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(f"{address}/_simulator/fired", timeout=10).json()
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +129,22 @@ def story(played, text):
 def row_of(played, source_id, table="contact", environment="production"):
     rows = Crosswalk.objects.filter(environment__engagement=played.engagement, environment__kind=environment, source_id=source_id)
     return rows.get(table=table).row_id
+
+
+def test_nothing_of_the_world_is_set_off_and_everything_is_put_back(played):
+    quiet, states = played.quiet, ("statecode", "statuscode", "actdeliverymethod")
+    assert quiet.fired == [{}, {}]
+    assert [[row.get(name) for name in states] for rows in quiet.after.values() for row in rows] == [
+        [row.get(name) for name in states] for rows in quiet.before.values() for row in rows
+    ]
+    assert all(quiet.before.values())
+    assert quiet.unwritten == []
+    findings = DiscoveryFinding.objects.filter(engagement=played.engagement)
+    decided = findings.filter(environment__kind="production", decision="off")
+    assert decided.count() == decided.exclude(off_at=None).exclude(back_at=None).count() >= 6
+    assert quiet.checked == "done"
+    assert quiet.found_again == quiet.found
+    assert not findings.undecided().exists()
 
 
 def test_a_loaded_record_is_told_from_the_source_to_its_row(played):
