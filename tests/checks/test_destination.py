@@ -135,7 +135,7 @@ def test_an_environment_with_many_tables_is_asked_as_little_as_one_with_few(sand
     few = asked()
     client = Client.from_connection(sandbox.connection)
     ensure_solution(client, "mwb_many", "Many", "mwb")
-    for n in range(40):
+    for n in range(12):
         create_table(client, TableSpec(f"mwb_further{n}", f"Further {n}", f"Further {n}", "", f"mwb_name{n}"), "mwb_many")
     assert f"{len(Look(sandbox).there)} tables" in look(sandbox)["tables:"].evidence
     assert asked() == few
