@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from loads import runs
+from loads import resampling, runs
 from loads.delta import conflicts
 from loads.delta.models import Conflict
 from loads.models import Crosswalk, Run, VerifiedRow
@@ -54,9 +54,10 @@ class Graded(Prepared):
 
 
 def contact(place: int) -> dict[str, str]:
-    """What only contacts have; of the texts each value is somebody else's."""
+    """What only contacts have; of the texts each value is somebody else's, but for the tier."""
     number, text = divmod(place, len(TEXTS))
-    return {"grade": f"Grade {place % (GRADES - 1)}"} | ({TEXTS[text]: f"value {number}"} if number < VALUES else {})
+    shared = {"grade": f"Grade {place % (GRADES - 1)}", "tier": f"tier {place % 3}"}
+    return shared | ({TEXTS[text]: f"value {number}"} if number < VALUES else {})
 
 
 def folder(path: Path) -> Path:
@@ -69,7 +70,7 @@ def folder(path: Path) -> Path:
 def sample(graded: Graded) -> Graded:
     """The same after a sample."""
     with unqueued():
-        graded.run = runs.open_run(graded.sandbox, graded.cast.engineer, kind=Run.Kind.SAMPLE)
+        graded.run = resampling.open_sample(graded.sandbox, graded.cast.engineer)
     assert graded.work(graded.run).state == Run.State.DONE, graded.run.message
     return graded
 

@@ -5,32 +5,28 @@ from html import unescape
 import pytest
 from django.urls import reverse
 
-from loads import resampling, staged
+from loads import staged
 from loads.models import Run
 from mapping import plan
 from mapping.models import FieldMap
 from reports import diff
-from tests import folders
-from tests.folders import user
-from tests.playing import OTHERS, engagement_on
-from tests.spine.test_load_engine import Prepared, unqueued
+from tests.spine.test_load_engine import Prepared
+from tests.spine.test_sample import sampled as sampled  # as the samples' own tests have it
 from workbench.pipeline import demonstration
 from workbench.pipeline.models import Step
 from workbench.pipeline.way import way
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
-TIERED = [user(f"u-{n}", f"p{n}@northpine.example", plan=f"plan {n % 3}", tier=f"tier {n % 3}") for n in range(20)]
-OTHER = [user(f"u-l{n}", f"l{n}@northpine.example", "lead", plan="lead's") for n in range(10)]
-
-
-@pytest.fixture
-def prepared(tmp_path):
-    with engagement_on(folders.write(tmp_path / "source", [*TIERED, *OTHER]), tmp_path) as (engagement, cast, servers):
-        yield Prepared(engagement, cast, servers, OTHERS)
 
 
 def chosen(run: Run) -> set[str]:
     return {one["source_id"] for one in staged.read_dispositions(run, "user") if one["disposition"] == "planned"}
+
+
+def of_people(rows: list[dict]) -> dict[str, dict]:
+    """By the source's id."""
+    found = {str(row.get("mwb_sourceid")): row for row in rows}
+    return {name.removeprefix("user:"): row for name, row in found.items() if name.startswith("user:")}
 
 
 def stage(prepared: Prepared):
@@ -50,34 +46,35 @@ def swap(prepared: Prepared) -> None:
     demonstration._step(prepared.engagement, Step.Name.PROVISION, prepared.sandbox, prepared.cast, lambda said: None)
 
 
-def test_after_the_maps_changed_the_same_sample_is_loaded_again_by_one_press_and_shows_before_and_after(prepared, client, settings):
+def test_after_the_maps_changed_the_same_sample_is_loaded_again_by_one_press_and_shows_before_and_after(sampled, client, settings):
     settings.SECURE_SSL_REDIRECT = False
-    client.force_login(prepared.cast.engineer)
-    page = reverse("admin:engagements_engagement_change", args=[prepared.engagement.pk])
-    with unqueued():
-        first = resampling.open_sample(prepared.sandbox, prepared.cast.engineer)
-    assert prepared.work(first).state == Run.State.DONE, first.message
-    assert (stage(prepared).state, stage(prepared).again) == ("done", "")
+    client.force_login(sampled.cast.engineer)
+    page, first = reverse("admin:engagements_engagement_change", args=[sampled.engagement.pk]), sampled.run
+    assert (stage(sampled).state, stage(sampled).again) == ("done", "")
     assert "again" not in diff.content(first)
+    before = {table: of_people(rows) for table, rows in sampled.rows().items()}
 
-    swap(prepared)
-    assert (stage(prepared).state, "maps" in stage(prepared).says) == ("ready", True)
+    swap(sampled)
+    assert (stage(sampled).state, "maps" in stage(sampled).says) == ("ready", True)
     assert "Load the same sample again" in unescape(client.get(page).content.decode())
-    start = reverse("admin:engagements_engagement_start", args=[prepared.engagement.pk])
-    client.post(start, {"step": "sample", "environment": prepared.sandbox.pk})
+    start = reverse("admin:engagements_engagement_start", args=[sampled.engagement.pk])
+    client.post(start, {"step": "sample", "environment": sampled.sandbox.pk})
     again = Run.objects.filter(kind=Run.Kind.SAMPLE).latest("pk")
     assert (again.pk > first.pk, again.state) == (True, Run.State.DONE), again.message
     assert chosen(again) == chosen(first)
-    assert stage(prepared).again == ""
+    assert stage(sampled).again == ""
 
     told = diff.content(again)
     assert told["again"]["run"] == first.key
-    assert {row["source_id"] for row in told["rows"]} == {one["userId"] for one in TIERED}
-    assert told["again"]["equal"] >= len(OTHER)
-    fields = {field["column"]: field for field in next(row for row in told["rows"] if row["source_id"] == "u-1")["fields"]}
-    assert {(field["before"], field["found"]) for name, field in fields.items() if name in ("mwb_plan", "mwb_tier")} == {
-        ("plan 1", "tier 1"), ("tier 1", "plan 1")
-    }  # fmt: skip
+    people = {row["source_id"]: {field["column"]: field for field in row["fields"]} for row in told["rows"]}
+    assert people.keys() == before["contact"].keys()  # each has a plan
+    assert told["again"]["equal"] >= len(before["lead"]) > 0
+    tiered = [name for name, row in before["contact"].items() if row.get("mwb_tier")]
+    assert tiered
+    for name in tiered:
+        plan_and_tier = (before["contact"][name]["mwb_plan"], before["contact"][name]["mwb_tier"])
+        found = {(field["before"], field["found"]) for column, field in people[name].items() if column in ("mwb_plan", "mwb_tier")}
+        assert found == {plan_and_tier, plan_and_tier[::-1]}
     [_, values] = diff.sheets(again)
     assert values.header[-3:] == ["Read back before", "Read back", "Verdict"]
     shown = unescape(client.get(reverse("admin:loads_run_change", args=[again.pk])).content.decode())

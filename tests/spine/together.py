@@ -19,6 +19,7 @@ TOGETHER = (
     ("placeholders", "second_run", "objects_again"),
     ("held_records", "changed_answers"),
     ("load_engine", "rough_service"),
+    ("sample", "sample_again"),
 )  # fmt: skip
 
 
