@@ -13,26 +13,29 @@ from loads.verification import VERDICTS, total
 from reports import reconciliation
 from tests import folders, snapshots
 from tests.folders import user
-from tests.spine.test_load_engine import SELLER, Prepared, with_a_run_staged
+from tests.spine import few_records
+from tests.spine.few_records import CONTACTS, Few
+from tests.spine.test_load_engine import SELLER, Prepared
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+APART = ({"signupDate": "2024-03-11 09:10:11 +00:00"}, {"signupDate": "2024-03-16 09:10:11 +00:00"})  # as rows are counted by that
 LONG = "Wolfeschlegelsteinhausenbergerdorff " * 3
 
 
 def folder(path: Path) -> Path:
     seller = {"systemuserid": SELLER, "fullname": "A Seller", "internalemailaddress": "seller@customer.example"}
     users = [
-        user("u-1", "ada@gmail.com", "customer", firstName=" Ada ", lastName="Lovelace", loyaltyPoints=12.5, jobTitle="Clerk"),
-        user("u-2", "EVA@gmail.com", "customer", firstName=LONG, lastName="Marsh", loyaltyPoints=-3),
-        user("u-3", "leo@gmail.com", "lead", lastName="Ray"),
-        user("u-4", "mia@northpine.example", "lead", lastName="Berg"),
+        user("u-ada", "ada@gmail.com", firstName=" Ada ", lastName="Lovelace", loyaltyPoints=12.5, jobTitle="Clerk", **APART[0]),
+        user("u-eva", "EVA@gmail.com", firstName=LONG, lastName="Marsh", loyaltyPoints=-3, **APART[1]),
+        user("u-leo", "leo@gmail.com", "lead", lastName="Ray"),
+        user("u-mia", "mia@westpine.example", "lead", lastName="Berg"),
     ]
     return folders.write(path, users, rows={"dataverse/systemuser": [seller]})
 
 
 @pytest.fixture
 def staged(tmp_path):
-    with snapshots.put_back(with_a_run_staged, folder, tmp_path, after=Prepared) as prepared:
+    with snapshots.put_back(Few, few_records.folder, tmp_path) as prepared:
         yield prepared
 
 
@@ -61,32 +64,33 @@ def test_every_value_is_counted_by_what_became_of_it(staged):
     run = staged.finish(staged.run)
     assert run.state == Run.State.DONE
     contacts = run.phases.get(table="contact", kind=Phase.Kind.ROWS)
-    assert (contacts.verified["rows"], contacts.verified["wrong_rows"]) == (contacts.created + contacts.updated, 0) == (2, 0)
-    assert counts(contacts, "lastname") == {"equal": 2}
-    assert counts(contacts, "firstname") == {"transformed": 1, "lossy": 1}
-    assert counts(contacts, "emailaddress1") == {"equal": 1, "transformed": 1}
-    assert counts(contacts, "ownerid") == {"transformed": 2}
+    assert (contacts.verified["rows"], contacts.verified["wrong_rows"]) == (contacts.created + contacts.updated, 0) == (CONTACTS, 0)
+    # The row that was there has a name, an address and an owner already, which are left so.
+    assert counts(contacts, "lastname") == {"equal": CONTACTS - 1}
+    assert counts(contacts, "firstname") == {"equal": CONTACTS - 2, "transformed": 1, "lossy": 1}
+    assert counts(contacts, "emailaddress1") == {"equal": CONTACTS - 2, "transformed": 1}
+    assert counts(contacts, "ownerid") == {"transformed": CONTACTS - 1}
     assert contacts.verified["ranges"]["mwb_loyaltypoints"] == {"": ["-3.0", "12.5", "9.5"]}
     told = next(one for one in reconciliation.content(run)["phases"] if (one["table"], one["pass"]) == ("contact", "Rows"))["read_back"]
     empty = {one["column"]: one["empty"] for one in told["columns"]}
-    assert (told["rows"], empty["jobtitle"], empty["firstname"]) == (2, 1, 0)
-    assert contacts.verified["lookups"] == [2, 0]  # the owners; neither has a company
-    [lead] = VerifiedRow.objects.filter(run=run, source_id="u-4")
+    assert (told["rows"], empty["jobtitle"], empty["firstname"]) == (CONTACTS, 26, 0)
+    assert contacts.verified["lookups"] == [CONTACTS - 1 + CONTACTS - 2, 0]  # the owners, and the companies: neither of ours has one
+    [lead] = VerifiedRow.objects.filter(run=run, source_id="u-mia")
     [company] = [one for one in lead.fields if one["column"] == "companyname"]
-    assert (company["source"], company["meant"], company["found"]) == (None, "northpine.example", "northpine.example")
+    assert (company["source"], company["meant"], company["found"]) == (None, "westpine.example", "westpine.example")
     assert total(run.phases.all()).rows == sum(phase.created + phase.updated for phase in run.phases.filter(kind=Phase.Kind.ROWS))
 
 
 def test_a_value_that_is_not_what_was_sent_keeps_the_run_from_being_done_until_it_is_put_right(staged):
     run, phase, _ = sent(staged)
-    contact = next(row for row in staged.rows()["contact"] if row["mwb_sourceid"] == "user:u-1")
+    contact = next(row for row in staged.rows()["contact"] if row.get("mwb_sourceid") == "user:u-ada")
     staged.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Byron"})  # nobody but us wrote it
     staged.work(run)
     assert run.state == Run.State.PAUSED
     assert "1 rows were read back with other values than were sent" in run.message
     [row] = VerifiedRow.objects.filter(run=run, verdict="wrong")
     [wrong] = [one for one in row.fields if one["verdict"] == "wrong"]
-    assert (row.source_id, wrong["column"], wrong["meant"], wrong["found"]) == ("u-1", "lastname", "Lovelace", "Byron")
+    assert (row.source_id, wrong["column"], wrong["meant"], wrong["found"]) == ("u-ada", "lastname", "Lovelace", "Byron")
     staged.call("PATCH", f"contacts({contact['contactid']})", {"lastname": "Lovelace"})
     runs.resume(run, staged.cast.engineer)
     assert staged.work(run).state == Run.State.DONE
@@ -100,6 +104,6 @@ def test_what_a_dead_worker_was_reading_back_is_read_by_another(staged):
     Chunk.objects.filter(pk=chunk.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert staged.work(run).state == Run.State.DONE
     phase.refresh_from_db()
-    assert phase.verified["rows"] == 2
+    assert phase.verified["rows"] == CONTACTS
     with pytest.raises(ledger.LeaseLost):
         ledger.checked(chunk, "dead", {})
