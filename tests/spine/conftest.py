@@ -10,7 +10,7 @@ import pytest
 
 from tests import database, snapshots
 from tests.playing import Played, engagement_on, play
-from tests.spine import test_held_records, together
+from tests.spine import going_on, test_held_records, together
 from tests.spine.test_load_engine import Prepared, with_a_run_done
 
 _played: dict[tuple[str, ...], Played] = {}
@@ -78,5 +78,16 @@ def held(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Prepa
         try:
             with snapshots.put_back(with_a_run_done, test_held_records.folder, tmp_path_factory.mktemp("work"), after=Prepared) as held:
                 yield held
+        finally:
+            database.empty()
+
+
+@pytest.fixture(scope="module")
+def loaded_twice(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[going_on.Twice]:
+    """An engagement after its second run, for what the module plays once; the database is the module's own."""
+    with django_db_blocker.unblock():
+        try:
+            with snapshots.put_back(going_on.Twice, going_on.folder, tmp_path_factory.mktemp("work"), departed="deactivate") as twice:
+                yield twice
         finally:
             database.empty()

@@ -9,25 +9,25 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import requests
 from django.core.management import CommandError, call_command
+from django.db.models import QuerySet
 
 from connectors.models import Dataset
 from loads.delta import conflicts
 from loads.delta.models import Conflict, Departed
 from loads.models import Run
 from mapping.models import FieldMap
-from tests import database, folders
+from tests import folders
 from tests.folders import organisation_list, user
-from tests.playing import OTHERS, collect, engagement_on
-from tests.spine.test_load_engine import Prepared
+from tests.playing import OTHERS
+from tests.spine import test_leaving
+from tests.spine.going_on import Twice
+from tests.spine.test_second_run import SELLER, edit
 from workbench.engagements import gates
 from workbench.engagements.models import AuditEntry
-from workbench.pipeline import demonstration
 from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-SELLER = "00000000-0000-0000-0000-00000000005e"
 TWINS = ["00000000-0000-0000-0000-0000000000c1", "00000000-0000-0000-0000-0000000000c2"]
 LATER = "2026-01-01 00:00:00 +00:00"
 FIRST = [
@@ -56,6 +56,10 @@ SECOND = [
 ]
 
 
+OURS = {one["userId"] for one in [*FIRST, *SECOND]}
+LEAVE = tuple(name for name in OTHERS if name != "customEvent")
+
+
 def login(at: str) -> dict:
     return {"userId": "u-same", "eventName": "login", "createdAt": at}
 
@@ -75,98 +79,78 @@ def folder(path: Path) -> Path:
 
 
 class Played:
-    """The engagement as it goes on; what stood at the destination after each run is kept by the run's number, from 0."""
+    """What the engagement came to, by the runs' numbers from 0; see Twice."""
 
-    def __init__(self, engagement, cast, servers) -> None:
-        self.prepared = Prepared(engagement, cast, servers, leave=tuple(name for name in OTHERS if name != "customEvent"))
-        self.engagement, self.cast, self.servers, self.runs, self.after = engagement, cast, servers, [], []
-
-    def load(self) -> None:
-        run = self.prepared.finish(self.prepared.open())
-        assert run.state == Run.State.DONE, run.message
-        self.runs.append(run)
-        self.after.append(collect(self.engagement, self.servers))
-
-    def step(self, name: str, environment=None) -> None:
-        demonstration._step(self.engagement, name, environment, self.cast, lambda said: None)
+    def __init__(self, twice: Twice) -> None:
+        self.twice, self.engagement, self.cast, self.runs, self.after = twice, twice.engagement, twice.cast, twice.runs, twice.after
 
     def command(self, name: str) -> str:
         told = StringIO()
         call_command(name, f"{self.engagement.slug}/sandbox", user=self.cast.engineer.username, stdout=told)
         return told.getvalue()
 
-    def row(self, run: int, source_id: str, table: str = "contact") -> dict:
+    def at(self, run: int, source_id: str, table: str = "contact") -> dict:
         return self.after[run].row(table, f"user:{source_id}", "sandbox")
 
-    def edit(self, source_id: str, values: dict) -> None:
-        body = {"table": "contact", "id": self.row(0, source_id)["contactid"], "values": values, "user": SELLER}
-        with requests.Session() as session:
-            session.trust_env = False
-            assert session.post(f"{self.servers.dataverse_sandbox}/_simulator/edit", json=body, timeout=10).ok
 
-    def conflict(self, source_id: str) -> Conflict:
-        return Conflict.objects.get(source_id=source_id)
+def conflicts_of_ours() -> QuerySet[Conflict]:
+    return Conflict.objects.filter(source_id__in=OURS)
 
 
 @pytest.fixture(scope="module")
-def played(django_db_setup, django_db_blocker, tmp_path_factory):
-    with django_db_blocker.unblock():
-        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
-        try:
-            with engagement_on(source, work, departed="deactivate") as (engagement, cast, servers):
-                yield play(Played(engagement, cast, servers))
-        finally:
-            database.empty()
+def played(loaded_twice):
+    return play(Played(loaded_twice))
+
+
+def between(twice: Twice, first: Run) -> None:
+    for source_id in ("u-both", "u-clear", "u-refuses", "u-gone-edited"):
+        edit(twice.servers, "contact", twice.row("contact", f"user:{source_id}")["contactid"], {"jobtitle": "Director"})
+    twice.call("DELETE", f"contacts({TWINS[1]})")
 
 
 def play(played: Played) -> Played:
-    played.load()
-    for source_id in ("u-both", "u-clear", "u-refuses", "u-gone-edited"):
-        played.edit(source_id, {"jobtitle": "Director"})
-    played.prepared.call("DELETE", f"contacts({TWINS[1]})")
-    played.servers.advance("iterable")
-    played.step(Step.Name.DELTA)
     played.asked = set(FieldMap.objects.values_list("object_name", flat=True))
     played.datasets = {one.object_name: one for one in Dataset.objects.filter(purpose="load", base__isnull=False)}
-    played.load()
-    played.found = {one.source_id: SimpleNamespace(fields=one.fields, is_clear=one.is_clear) for one in Conflict.objects.all()}
-    played.departed = {one.source_id: (one.table, one.cause, one.deed) for one in Departed.objects.filter(run=played.runs[1])}
+    played.found = {one.source_id: SimpleNamespace(fields=one.fields, is_clear=one.is_clear) for one in conflicts_of_ours()}
+    departed = Departed.objects.filter(run=played.runs[1], source_id__in=OURS)
+    played.departed = {one.source_id: (one.table, one.cause, one.deed) for one in departed}
     decide(played)
-    played.load()
-    played.states = {one.source_id: one.state for one in Conflict.objects.all()}
-    played.load()
-    played.later = {one.source_id: one.state for one in Conflict.objects.all()}
+    played.twice.load()
+    played.states = {one.source_id: one.state for one in conflicts_of_ours()}
     refresh(played)
     played.told = played.command("delta")
     played.newest = Run.objects.latest("pk")
+    played.twice.keep(played.newest)
+    played.later = {one.source_id: one.state for one in conflicts_of_ours()}
     return played
 
 
 def decide(played: Played) -> None:
     engagement, user = played.engagement, played.cast.engineer
-    played.decided = conflicts.decide_many(engagement, Conflict.objects.all(), conflicts.MERGE, user=user)
+    played.decided = conflicts.decide_many(engagement, conflicts_of_ours(), conflicts.MERGE, user=user)
     for source_id, choice in (("u-both", "keep"), ("u-refuses", "overwrite")):
-        conflict = played.conflict(source_id)
+        conflict = Conflict.objects.get(source_id=source_id)
         conflicts.decide(conflict, {field["column"]: choice for field in conflict.fields}, user=user, comment="She is the director.")
 
 
 def refresh(played: Played) -> None:
     """The sandbox is copied anew: some people aren't there, nor the events on their timelines."""
-    rows = {source_id: played.row(3, source_id)["contactid"] for source_id in ("u-same", "u-new")}
-    for row_id in rows.values():
-        played.prepared.call("DELETE", f"contacts({row_id})")
-    sandbox = played.prepared.sandbox
+    twice = played.twice
+    for source_id in ("u-same", "u-new"):
+        twice.call("DELETE", f"contacts({played.at(2, source_id)['contactid']})")
     played.refreshed = played.command("refreshed")
-    played.closed = [one.says for one in gates.missing("load", played.engagement, sandbox)]
-    played.step(Step.Name.PROVISION, sandbox)
-    played.load()
+    played.closed = [one.says for one in gates.missing("load", played.engagement, twice.sandbox)]
+    twice.take(Step.Name.PROVISION, twice.sandbox)
+    twice.load()
 
 
 def test_a_delta_fetches_what_changed_and_is_complete(played):
     people = played.datasets["user"]
-    assert people.rows == len(SECOND)
-    assert sum(piece.rows for piece in people.pieces.filter(name__startswith="since")) == 6 + 2  # and those of the last five minutes
-    assert played.runs[1].changes["user"] == {"new": 1, "changed": 5, "deleted": 3}
+    assert people.rows == len(SECOND) + len(test_leaving.SECOND)
+    assert (
+        sum(piece.rows for piece in people.pieces.filter(name__startswith="since")) == 6 + 3 + 2 + 5
+    )  # of both modules, and those of the last five minutes
+    assert played.runs[1].changes["user"] == {"new": 1, "changed": 5 + 6, "deleted": 3 + 5}
     assert played.runs[1].changes["customEvent"] == {"new": 1, "changed": 0, "deleted": 0}
 
 
@@ -177,13 +161,13 @@ def test_nobody_is_asked_about_fields_of_records_that_the_workbench_derived_itse
 
 def test_a_record_that_failed_and_did_not_change_is_tried_again(played):
     assert "match.several" in [reason["code"] for one in played.after[0].exceptions for reason in one["reasons"]]
-    assert played.row(1, "u-twin")["contactid"] == TWINS[0]
+    assert played.at(1, "u-twin")["contactid"] == TWINS[0]
 
 
 def test_new_records_get_rows_and_a_lead_who_became_a_customer_a_contact(played):
-    assert played.row(1, "u-new")["statecode"] == 0
-    contact, lead = played.row(1, "u-cross"), played.row(1, "u-cross", "lead")
-    assert lead["leadid"] == played.row(0, "u-cross", "lead")["leadid"]
+    assert played.at(1, "u-new")["statecode"] == 0
+    contact, lead = played.at(1, "u-cross"), played.at(1, "u-cross", "lead")
+    assert lead["leadid"] == played.at(0, "u-cross", "lead")["leadid"]
     assert (lead["statecode"], lead["statuscode"], lead["_parentcontactid_value"]) == (1, 3, contact["contactid"])
     assert contact["_originatingleadid_value"] == lead["leadid"]
 
@@ -197,27 +181,28 @@ def test_what_a_person_edited_is_listed_with_three_values_and_who_changed_which(
 
 
 def test_nothing_of_an_edited_row_is_written_before_somebody_decides_but_a_refusal(played):
-    assert played.row(1, "u-both")["jobtitle"] == "Director"
-    assert (played.row(1, "u-clear")["jobtitle"], played.row(1, "u-clear")["firstname"]) == ("Director", "Ada")
-    refused = played.row(1, "u-refuses")
-    assert (refused["jobtitle"], refused["donotbulkemail"], played.row(0, "u-refuses")["donotbulkemail"]) == ("Director", True, False)
+    assert played.at(1, "u-both")["jobtitle"] == "Director"
+    assert (played.at(1, "u-clear")["jobtitle"], played.at(1, "u-clear")["firstname"]) == ("Director", "Ada")
+    refused = played.at(1, "u-refuses")
+    assert (refused["jobtitle"], refused["donotbulkemail"], played.at(0, "u-refuses")["donotbulkemail"]) == ("Director", True, False)
     assert played.runs[1].phases.get(object_name="user", table="contact", kind="rows").refused == 3
 
 
 def test_the_next_run_writes_what_was_decided_field_by_field(played):
     assert played.decided == 1
-    assert (played.row(2, "u-clear")["jobtitle"], played.row(2, "u-clear")["firstname"]) == ("Director", "Adelaide")
-    assert played.row(2, "u-both")["jobtitle"] == "Director"
-    assert (played.row(2, "u-refuses")["jobtitle"], played.row(2, "u-refuses")["donotbulkemail"]) == ("Head clerk", True)
+    assert (played.at(2, "u-clear")["jobtitle"], played.at(2, "u-clear")["firstname"]) == ("Director", "Adelaide")
+    assert played.at(2, "u-both")["jobtitle"] == "Director"
+    assert (played.at(2, "u-refuses")["jobtitle"], played.at(2, "u-refuses")["donotbulkemail"]) == ("Head clerk", True)
     assert set(played.states.values()) == {"applied"}
     assert AuditEntry.objects.filter(engagement=played.engagement, action="decided conflicts").count() == 3
 
 
 def test_a_decision_to_keep_holds_on_and_is_not_asked_again(played):
     assert set(played.later.values()) == {"applied"}
-    assert played.row(3, "u-both") == played.row(2, "u-both")
-    phase = played.runs[3].phases.get(object_name="user", table="contact", kind="rows")
-    assert (phase.created, phase.updated, phase.refused) == (0, 0, 0)
+    assert played.at(4, "u-both") == played.at(3, "u-both") == played.at(2, "u-both")
+    phases = [run.phases.get(object_name="user", table="contact", kind="rows") for run in played.runs[3:]]
+    assert [(phase.created, phase.refused) for phase in phases] == [(2, 0), (0, 0)]
+    assert phases[-1].updated == 0
 
 
 def test_rows_whose_records_are_gone_are_listed_and_deactivated_unless_a_person_edited_them(played):
@@ -227,20 +212,20 @@ def test_rows_whose_records_are_gone_are_listed_and_deactivated_unless_a_person_
         "u-gone-edited": ("contact", "deleted", "left"),
         "u-one": ("contact", "merged", "deactivated"),
     }
-    states = {name: played.row(1, name)["statecode"] for name in ("u-gone", "u-gone-edited")}
+    states = {name: played.at(1, name)["statecode"] for name in ("u-gone", "u-gone-edited")}
     assert states == {"u-gone": 1, "u-gone-edited": 0}
-    assert (played.row(1, "u-gone-lead", "lead")["statecode"], played.row(1, "u-gone-lead", "lead")["statuscode"]) == (2, 7)
+    assert (played.at(1, "u-gone-lead", "lead")["statecode"], played.at(1, "u-gone-lead", "lead")["statuscode"]) == (2, 7)
     assert all(phase.balanced for phase in played.runs[1].phases.all())
 
 
 def test_after_an_environment_was_copied_anew_what_is_gone_is_made_again_with_its_id(played):
     assert "The schema isn't provisioned in sandbox." in played.closed
     for source_id in ("u-same", "u-new"):
-        assert played.row(4, source_id)["contactid"] == played.row(3, source_id)["contactid"]
-    tasks = [{row["activityid"] for row in played.after[run].of_source("task", "customEvent", "sandbox")} for run in (3, 4)]
+        assert played.at(3, source_id)["contactid"] == played.at(2, source_id)["contactid"]
+    tasks = [{row["activityid"] for row in played.after[run].of_source("task", "customEvent", "sandbox")} for run in (2, 3)]
     assert tasks[0] == tasks[1]
-    assert len(played.after[4].rows("contact", "sandbox")) == len(played.after[3].rows("contact", "sandbox"))
-    assert all(phase.balanced for phase in played.runs[4].phases.all())
+    assert len(played.after[3].rows("contact", "sandbox")) == len(played.after[2].rows("contact", "sandbox"))
+    assert all(phase.balanced for phase in played.runs[3].phases.all())
 
 
 def test_the_commands_tell_what_they_do(played):

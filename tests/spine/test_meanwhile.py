@@ -20,8 +20,9 @@ from loads.models import Chunk, Phase, Rehearsal, Run, VerifiedRow
 from tests import database, folders
 from tests.folders import organisation_list, user
 from tests.playing import engagement_on
+from tests.spine.going_on import Played
 from tests.spine.test_exceptions_desk import give, open_quietly
-from tests.spine.test_leaving import NEWS, Played
+from tests.spine.test_leaving import NEWS
 from tests.spine.test_objects_again import purchase
 from tests.spine.test_second_run import SELLER, edit
 

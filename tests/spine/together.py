@@ -20,6 +20,7 @@ TOGETHER = (
     ("held_records", "changed_answers"),
     ("load_engine", "rough_service"),
     ("sample", "sample_again"),
+    ("leaving", "delta"),
     ("scans", "verification", "opting_out", "links"),
 )  # fmt: skip
 
