@@ -1,16 +1,24 @@
-"""The names that the demonstration assumes, changed: other fields, another list prefix, another publisher, signed zones."""
+"""The names that the demonstration assumes, changed: other fields, another list prefix, another publisher, signed zones.
+
+And what the clocks' changes make of a date, by its column's behaviour and its map's own zone.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from tests import folders
+from connectors.dataverse.columns import ColumnSpec
+from mapping.models import FieldMap
+from mapping.schema import spec_as_dict
+from mapping.workshop import decisions
+from tests import database, folders
 from tests.folders import organisation_list, user
-from tests.playing import OTHERS
+from tests.playing import collect, engagement_on
+from tests.spine.test_load_engine import Prepared
+from workbench.engagements.models import SignOff
+from workbench.pipeline import demonstration
 
 pytestmark = pytest.mark.django_db
-LEAVE = OTHERS
-SANDBOX_ONLY = True
 OPTIONS = {
     "lifecycle_field": "crm.stage",
     "owner_field": "accountManager",
@@ -40,6 +48,26 @@ DAYS = {
     "epoch": ("1970-01-01", "1970-01-01"),
     "eve": ("1970-01-01 00:00:00 +00:00", "1969-12-31"),
 }
+BERLIN = "Europe/Berlin"
+# Field -> behaviour of the column that is made for it, and its map's options. The engagement itself takes days in New York.
+FIELDS = {
+    "seenAt": ("UserLocal", {}),
+    "calledAt": ("TimeZoneIndependent", {"zone": BERLIN}),
+    "openedAt": ("TimeZoneIndependent", {}),
+    "dueOn": ("DateOnly", {"zone": BERLIN}),
+}
+# One moment of the source in every field, and what stands in each column.
+BY_COLUMN = {
+    "2024-03-30 22:59:59 +00:00": ("2024-03-30T22:59:59Z", "2024-03-30T23:59:59Z", "2024-03-30T18:59:59Z", "2024-03-30"),
+    "2024-03-31 00:59:59 +00:00": ("2024-03-31T00:59:59Z", "2024-03-31T01:59:59Z", "2024-03-30T20:59:59Z", "2024-03-31"),
+    "2024-03-31 01:00:00 +00:00": ("2024-03-31T01:00:00Z", "2024-03-31T03:00:00Z", "2024-03-30T21:00:00Z", "2024-03-31"),
+    "2024-07-01 22:00:00 +00:00": ("2024-07-01T22:00:00Z", "2024-07-02T00:00:00Z", "2024-07-01T18:00:00Z", "2024-07-02"),
+    "2024-10-27 00:30:00 +00:00": ("2024-10-27T00:30:00Z", "2024-10-27T02:30:00Z", "2024-10-26T20:30:00Z", "2024-10-27"),
+    "2024-10-27 01:30:00 +00:00": ("2024-10-27T01:30:00Z", "2024-10-27T02:30:00Z", "2024-10-26T21:30:00Z", "2024-10-27"),
+    "2024-11-03 05:30:00 +00:00": ("2024-11-03T05:30:00Z", "2024-11-03T06:30:00Z", "2024-11-03T01:30:00Z", "2024-11-03"),
+    "2024-03-31 02:30:00": ("2024-03-31T01:30:00Z", "2024-03-31T03:30:00Z", "2024-03-30T21:30:00Z", "2024-03-31"),  # in Oslo's gap
+}
+IN_ITS_ZONE = ("2024-07-01 12:00:00", "2024-07-01T03:00:00Z")  # a time without a zone, of a field whose times are Tokyo's
 
 
 def person(user_id: str, stage: str, **fields: object) -> dict[str, object]:
@@ -55,6 +83,7 @@ def folder(path: Path) -> Path:
         person("u-decoy", "dormant", lifecycleStage="customer"),
         *(person(f"m-{name}", "customer", renewal=sent) for name, (sent, _) in MOMENTS.items()),
         *(person(f"d-{name}", "customer", birthday=sent) for name, (sent, _) in DAYS.items()),
+        *(person(f"c-{n}", "customer", toldAt=IN_ITS_ZONE[0], **dict.fromkeys(FIELDS, sent)) for n, sent in enumerate(BY_COLUMN)),
     ]
     lists = [organisation_list(1, "Org/Northpine"), organisation_list(2, "Company: Southpine")]
     colleague = {"systemuserid": ASA, "fullname": "Asa", "internalemailaddress": "asa@corp.example", "domainname": "asa@corp.example"}
@@ -63,6 +92,34 @@ def folder(path: Path) -> Path:
         "dataverse/systemuser": [{**colleague, "isdisabled": False, "accessmode": 0, "_businessunitid_value": UNIT}],
     }
     return folders.write(path, users, lists=lists, fields={"renewal": "date", "birthday": "date"}, rows=rows)
+
+
+class Named(Prepared):
+    """An engagement whose engineer edits some of the proposed maps."""
+
+    def discover(self) -> None:
+        super().discover()
+        for name, (behavior, options) in {**FIELDS, "toldAt": ("UserLocal", {"source_zone": "Asia/Tokyo"})}.items():
+            field = FieldMap.objects.get(engagement=self.engagement, source=name, table="contact")
+            shape = "DateOnly" if behavior == "DateOnly" else "DateAndTime"
+            field.column, field.transform, field.options = f"acme_{name.lower()}", "datetime", options
+            field.new_column = spec_as_dict(ColumnSpec(field.column, "DateTime", name, format=shape, behavior=behavior))
+            decisions.change(field, user=self.cast.engineer)
+
+
+@pytest.fixture(scope="module")
+def played(django_db_setup, django_db_blocker, tmp_path_factory):
+    """A sandbox that was loaded and signed."""
+    with django_db_blocker.unblock():
+        source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
+        try:
+            with engagement_on(source, work, **OPTIONS) as (engagement, cast, servers):
+                named = Named(engagement, cast, servers)
+                demonstration._load(engagement, named.sandbox, cast, print)
+                demonstration.sign(engagement, SignOff.Kind.SANDBOX, demonstration.sandbox_content(engagement), cast)
+                yield collect(engagement, servers)
+        finally:
+            database.empty()
 
 
 def row(played, table: str, source: str) -> dict[str, object]:
@@ -108,3 +165,15 @@ def test_moments_are_sent_in_utc_and_those_without_a_zone_get_the_signed_source_
 @pytest.mark.parametrize("name", DAYS)
 def test_the_day_of_a_moment_is_taken_in_the_signed_zone_and_a_plain_day_stays(played, name):
     assert row(played, "contact", f"d-{name}")["birthdate"] == DAYS[name][1]
+
+
+@pytest.mark.parametrize(("number", "moment"), list(enumerate(BY_COLUMN)))
+def test_each_column_gets_the_moment_the_wall_time_or_the_day_of_its_own_zone(played, number, moment):
+    found = row(played, "contact", f"c-{number}")
+    assert tuple(found[f"acme_{name.lower()}"] for name in FIELDS) == BY_COLUMN[moment]
+    assert found["acme_toldat"] == IN_ITS_ZONE[1]
+
+
+def test_all_was_read_back_as_it_was_meant(played):
+    assert played.verified["contact", "rows"]["rows"] == len(played.rows("contact"))
+    assert not any(verified["wrong_rows"] for verified in played.verified.values() if verified)
