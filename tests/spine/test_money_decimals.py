@@ -7,14 +7,14 @@ import pytest
 
 from tests import folders
 from tests.folders import user
-from tests.playing import OTHERS
+from tests.playing import OTHERS, collect
 from tests.spine.test_objects_again import item, purchase
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-SANDBOX_ONLY = True
 OPTIONS = {"purchasing_leads": "contact"}
 LEAVE = [name for name in OTHERS if name not in ("purchase", "purchaseLine", "catalogItem")]
 CURRENCIES = [("JPY", 0), ("KWD", 3), ("EUR", 2)]
+NUMBERS = (21, 22, 23)  # of the purchases
 INCOMES = {"JPY": 1234.56, "KWD": 12.3454, "EUR": 12.3454}
 
 
@@ -26,15 +26,15 @@ def currency(number, code, decimals):
 
 def folder(path):
     """An organisation whose prices have three decimals, with currencies of none, two and three."""
-    line = {"id": "P-1", "name": "Sensor", "price": 0.1235, "quantity": 10}
+    line = {"id": "P-money", "name": "Sensor", "price": 0.1235, "quantity": 10}
     totals = {"JPY": 1234.5, "KWD": 12.3456, "EUR": 12.3456}
     purchases = [
-        purchase(number, currency=code, total=total, tip=total, shoppingCartItems=[line])
-        for number, (code, total) in enumerate(totals.items(), start=1)
+        purchase(number, userId="u-money", currency=code, total=total, tip=total, shoppingCartItems=[line])
+        for number, (code, total) in enumerate(totals.items(), start=NUMBERS[0])
     ]
     more = {"export/purchase.ndjson": purchases}
     more["catalogs.json"] = {"msg": "", "code": "Success", "params": {"catalogNames": [{"name": "products"}]}}
-    more["catalogs/products/items.ndjson"] = [item("P-1", name="Sensor", price=0.4567, currency="JPY")]
+    more["catalogs/products/items.ndjson"] = [item("P-money", name="Sensor", price=0.4567, currency="JPY")]
     rows = {"dataverse/transactioncurrency": [currency(n, code, decimals) for n, (code, decimals) in enumerate(CURRENCIES, start=1)]}
     people = [user(f"u-{code}", f"{code}@gmail.com", annualIncome=income) for code, income in INCOMES.items()]
     rows["dataverse/contact"] = [
@@ -42,18 +42,32 @@ def folder(path):
         | {"_transactioncurrencyid_value": currency(number, code, decimals)["transactioncurrencyid"]}
         for number, (code, decimals) in enumerate(CURRENCIES, start=1)
     ]
-    folders.write(path, [user("u-1", "mara@gmail.com"), *people], more=more, rows=rows)
+    folders.write(path, [user("u-money", "mara@gmail.com"), *people], more=more, rows=rows)
     (path / "dataverse" / "metadata.json").write_text(json.dumps({"organization": {"pricingdecimalprecision": 3}}))
     return path
 
 
+@pytest.fixture(scope="module")
+def played(told):
+    """What stands after the first run."""
+    return told
+
+
+def story(prepared, first):
+    found = collect(prepared.engagement, prepared.servers)
+    yield
+    yield found
+
+
 def test_amounts_keep_the_decimals_of_their_currency_or_of_the_row_that_was_there_and_prices_those_of_the_organisation(played):
-    deals = [played.row("opportunity", f"purchase:pu-{number}") for number in (1, 2, 3)]
+    deals = [played.row("opportunity", f"purchase:pu-{number}") for number in NUMBERS]
     assert [deal["estimatedvalue"] for deal in deals] == [1234, 12.346, 12.35]
     assert [deal["actualvalue"] for deal in deals] == [1234, 12.346, 12.35]
-    lines = [played.row("opportunityproduct", f"purchaseLine:pu-{number}:1") for number in (1, 2, 3)]
+    lines = [played.row("opportunityproduct", f"purchaseLine:pu-{number}:1") for number in NUMBERS]
     assert {row["priceperunit"] for row in lines} == {0.124}
-    assert [row["amount"] for row in played.rows("productpricelevel") if row["amount"]] == [0.457]
+    product = played.row("product", "catalogItem:products/P-money")["productid"]
+    prices = [row for row in played.rows("productpricelevel") if row["_productid_value"] == product]
+    assert [row["amount"] for row in prices if row["amount"]] == [0.457]
     assert played.verified["opportunity", "rows"]["wrong_rows"] == 0  # all was read back as it was meant
     assert played.verified["opportunity", "rows"]["columns"]["estimatedvalue"][2:] == [3, 0, 0]
     contacts = {code: played.row("contact", f"user:u-{code}").get("annualincome") for code in INCOMES}

@@ -15,8 +15,7 @@ from tests import folders
 TOGETHER = (
     ("people_and_companies", "existing_rows", "consent", "iterable_objects", "iterable_selling"),
     ("hostile_values", "hostile_objects"),
-    ("purchasing_leads", "money_decimals"),
-    ("placeholders", "second_run", "objects_again"),
+    ("purchasing_leads", "money_decimals", "placeholders", "second_run", "objects_again"),
     ("held_records", "changed_answers"),
     ("load_engine", "rough_service"),
     ("sample", "sample_again"),
