@@ -43,6 +43,8 @@ def played(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, t
 def told(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp_path_factory) -> Any:
     """What the module's story came to, told with those of the modules that it is played together with; by the first who asks.
 
+    One of the modules may `tell` it in a way of its own.
+
     story: a generator that begins once the first run is done, is given the second one where it yields, and then yields what it saw.
     """
     name = request.module.__name__
@@ -50,7 +52,8 @@ def told(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp
         modules = [importlib.import_module(one) for one in together.names(name)]
         with django_db_blocker.unblock():
             folder, work = together.folder(tmp_path_factory.mktemp("source"), modules), tmp_path_factory.mktemp("work")
-            _told.update(tell(folder, work, modules))
+            telling = next((one.tell for one in modules if hasattr(one, "tell")), tell)
+            _told.update(telling(folder, work, modules))
     return _told[name]
 
 

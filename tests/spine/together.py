@@ -19,6 +19,7 @@ TOGETHER = (
     ("held_records", "changed_answers"),
     ("load_engine", "rough_service"),
     ("sample", "sample_again"),
+    ("rule_previews", "sums"),
     ("leaving", "delta"),
     ("scans", "verification", "opting_out", "links"),
 )  # fmt: skip
