@@ -19,7 +19,7 @@ from workbench.pipeline.models import Step
 
 
 class Played(Prepared):
-    """The engagement as it goes on. told: what the commands said; members: (list's source id, type, member's source id) by stage."""
+    """The engagement as it goes on."""
 
     def load(self) -> Run:
         run = self.finish(self.open())
