@@ -30,6 +30,8 @@ class Simulated:
 
     def __init__(self, running: Running) -> None:
         self._running = running
+        self._session = requests.Session()
+        self._session.trust_env = False
         self.addresses: dict[str, Any] = running.addresses
 
     @property
@@ -83,6 +85,7 @@ class Simulated:
         self._running.start_again(server)
 
     def stop(self) -> None:
+        self._session.close()
         self._running.stop()
 
     def __enter__(self) -> Self:
@@ -93,10 +96,8 @@ class Simulated:
 
     def _control(self, server: str, method: str, name: str, body: Any = None) -> dict[str, Any]:
         origin = "/".join(self.addresses[server].split("/")[:3])
-        with requests.Session() as session:
-            session.trust_env = False
-            verify = self.ca if origin.startswith("https") else True
-            answer = session.request(method, f"{origin}/_simulator/{name}", json=body, timeout=10, verify=verify)
+        verify = self.ca if origin.startswith("https") else True
+        answer = self._session.request(method, f"{origin}/_simulator/{name}", json=body, timeout=10, verify=verify)
         assert answer.ok, answer.text
         return dict(answer.json())
 
