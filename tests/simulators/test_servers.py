@@ -22,8 +22,18 @@ def folder(tmp_path_factory):
     return simulated.world(tmp_path_factory.mktemp("served"), people=60)
 
 
-def simulate(*options, temporary):
-    command = [sys.executable, "manage.py", "simulate", *options]
+STARTING = """if True:
+    import json, sys, time
+    from pathlib import Path
+    from connectors.simulators.servers import Options, start
+    with start(Options(data=Path(sys.argv[1]), only=["iterable"])) as running:
+        print(json.dumps(running.addresses), flush=True)
+        time.sleep(60)
+"""
+
+
+def python(*options, temporary):
+    command = [sys.executable, *options]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
 
 
@@ -42,7 +52,7 @@ def goes_down(address):
 
 
 def test_the_command_prints_where_the_servers_are_and_puts_everything_away_when_asked_to_end(tmp_path):
-    with simulate("--people", "20", "--only", "iterable", temporary=tmp_path) as process:
+    with python("manage.py", "simulate", "--people", "20", "--only", "iterable", temporary=tmp_path) as process:
         line = json.loads(process.stdout.readline())
         key = {"Api-Key": line["credentials"]["iterable"]}
         rows = requests.get(f"{line['iterable']}/api/export/data.json?dataTypeName=user&range=All", headers=key, timeout=10)
@@ -54,7 +64,7 @@ def test_the_command_prints_where_the_servers_are_and_puts_everything_away_when_
 
 
 def test_servers_end_with_the_process_that_started_them_even_if_it_is_killed(folder, tmp_path):
-    with simulate("--data", str(folder), "--only", "iterable", temporary=tmp_path) as process:
+    with python("-c", STARTING, str(folder), temporary=tmp_path) as process:
         address = json.loads(process.stdout.readline())["iterable"]
         assert is_up(address)
         os.kill(process.pid, signal.SIGKILL)
@@ -99,7 +109,7 @@ def test_a_client_signs_in_with_what_the_address_line_says_and_each_organisation
 def test_the_certificate_authority_stays_where_state_is_kept(folder, tmp_path):
     seen = []
     for _ in range(2):
-        with start(Options(data=folder, only=["dataverse"], state=tmp_path)) as running:
+        with start(Options(data=folder, only=["dataverse"], state=tmp_path), as_threads=True) as running:
             seen.append(Path(running.addresses["ca"]).read_bytes())
     assert seen[0] == seen[1]
 

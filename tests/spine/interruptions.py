@@ -26,6 +26,7 @@ from workbench.pipeline.models import Step
 HELD = (Chunk.State.LEASED, Chunk.State.CHECKING)
 REFUSED_S = 0.05  # for which a worker asks in vain
 ANSWER_MS = 500  # until a request that isn't left hanging is answered: longer than it takes to see that it came
+LOOK_S = 0.05  # between looks at what the destination met, each of which is a request
 LOCKED_S = 0.2  # how long the workers wait for a locked database
 WORKER, DESTINATION, UNDONE, DATABASE = "worker", "destination", "destination, before the work", "database"
 SEEN_BY: Mapping[str, dict[str, Any]] = {
@@ -155,7 +156,7 @@ class Queue:
     def follow(self, worker: Worker) -> None:
         """See a worker to its end."""
         while worker.lives:
-            wait_until(lambda: not worker.lives or self._struck(), 60)
+            wait_until(lambda: not worker.lives or self._struck(), 60, LOOK_S)
             while worker.lives and (struck := self._struck()):
                 self.strike(min(struck, key=lambda blows: blows.left[0]), worker)
 

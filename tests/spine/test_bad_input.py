@@ -1,5 +1,6 @@
 """What people and machines get wrong: a message that says what to do, nothing lost, nothing half-written."""
 
+import json
 import os
 import resource
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import requests
 from django.utils import timezone
 
 from connectors import landing, store
@@ -16,16 +16,17 @@ from connectors.models import Dataset
 from loads import bindings
 from loads.models import SchemaPlan
 from mapping.models import PlanVersion
-from tests import folders
+from tests import folders, snapshots
 from tests.folders import user
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine.test_load_engine import Prepared
 from workbench.engagements import gates
 from workbench.engagements.models import Environment
-from workbench.pipeline import demonstration, steps
+from workbench.pipeline import steps
 from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+SELLER = "00000000-0000-0000-0000-00000000005e"
 
 
 def a_folder(path: Path, **given) -> Path:
@@ -51,22 +52,6 @@ def test_a_wrong_source_key_is_told_with_what_to_do(tmp_path):
         assert "not-the-key" not in step.message
 
 
-def test_a_wrong_client_secret_is_told_and_the_next_try_with_the_right_one_goes_on(tmp_path):
-    with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, cast, _):
-        connection = engagement.environments.get(kind=Environment.Kind.SANDBOX).connection
-        right, connection.secret = connection.secret, "wrong"
-        connection.save()
-        step = discovered(engagement, cast)
-        assert step.state == Step.State.FAILED
-        assert "secret" in step.message.lower()
-        landed = Dataset.objects.count()
-        connection.secret = right
-        connection.save()
-        assert discovered(engagement, cast).state == Step.State.DONE
-        assert engagement.source_fields.exists()
-        assert Dataset.objects.count() == landed
-
-
 def test_an_unreachable_source_is_told_and_nothing_is_left_half_written(tmp_path):
     with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, cast, _):
         engagement.connections.filter(kind="iterable").update(base_url="http://127.0.0.1:9")
@@ -77,12 +62,45 @@ def test_an_unreachable_source_is_told_and_nothing_is_left_half_written(tmp_path
         assert not PlanVersion.objects.exists()
 
 
+def owned(path: Path) -> Path:
+    """A person who has an owner, and that one at the destination."""
+    seller = {"systemuserid": SELLER, "fullname": "Sam", "internalemailaddress": "sam@corp.example", "isdisabled": False, "accessmode": 0}
+    return folders.write(path, [user("u-1", "a@northpine.example", ownerEmail="sam@corp.example")], rows={"dataverse/systemuser": [seller]})
+
+
 class Signed(Prepared):
-    """One whose matrix is signed, and of which nothing is provisioned."""
+    """One whose matrix is signed, and of which nothing is provisioned. Its sandbox was first read with a wrong secret.
+
+    failed, landed: the message of that try, and the datasets that it left.
+    """
+
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, leave=tuple(set(OTHERS) - {"customEvent"}), production=True)
 
     def prepare(self) -> None:
+        connection = self.sandbox.connection
+        right, connection.secret = connection.secret, "wrong"
+        connection.save()
+        step = steps.request(self.engagement, Step.Name.DISCOVER, user=self.cast.engineer)
+        step.refresh_from_db()
+        assert step.state == Step.State.FAILED
+        self.failed, self.landed = step.message, Dataset.objects.count()
+        connection.secret = right
+        connection.save()
         self.discover()
         self.sign()
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> Iterator[Signed]:
+    with snapshots.put_back(Signed, owned, tmp_path, events_become="own_table") as signed:
+        yield signed
+
+
+def test_a_wrong_client_secret_is_told_and_the_next_try_with_the_right_one_goes_on(signed):
+    assert "secret" in signed.failed.lower()
+    assert signed.engagement.source_fields.exists()
+    assert Dataset.objects.count() == signed.landed
 
 
 def provisioned(signed: Signed) -> Step:
@@ -91,7 +109,7 @@ def provisioned(signed: Signed) -> Step:
     return step
 
 
-def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tmp_path):
+def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tmp_path, request):
     wrong = {
         "@odata.type": "Microsoft.Dynamics.CRM.IntegerAttributeMetadata",
         "LogicalName": "mwb_sourceid",
@@ -100,33 +118,28 @@ def test_a_column_in_another_shape_stops_provisioning_before_anything_is_made(tm
         "MinValue": 0,
         "MaxValue": 10,
     }
-    folder = a_folder(tmp_path / "source")
-    (folder / "dataverse").mkdir()
-    (folder / "dataverse" / "metadata.json").write_text(folders.json.dumps({"columns": {"contact": [wrong]}}))
-    with engagement_on(folder, tmp_path) as (engagement, cast, servers):
-        step = provisioned(Signed(engagement, cast, servers))
-        assert step.state == Step.State.FAILED
-        assert "contact.mwb_sourceid" in step.message
-        plan = SchemaPlan.objects.get()
-        assert (plan.provisioned_at, plan.count("conflict")) == (None, 1)
-        assert not [row for row in dump(servers.dataverse_sandbox, "solution") if "MigrationWorkbench" in row["uniquename"]]
+    folder = tmp_path / "source" / "dataverse"
+    folder.mkdir(parents=True)
+    (folder / "metadata.json").write_text(json.dumps({"columns": {"contact": [wrong]}}))  # found by the servers that begin now
+    signed = request.getfixturevalue("signed")
+    step = provisioned(signed)
+    assert step.state == Step.State.FAILED
+    assert "contact.mwb_sourceid" in step.message
+    plan = SchemaPlan.objects.get()
+    assert (plan.provisioned_at, plan.count("conflict")) == (None, 1)
+    assert not [row for row in dump(signed.servers.dataverse_sandbox, "solution") if "MigrationWorkbench" in row["uniquename"]]
 
 
-def test_a_table_that_the_application_user_may_not_write_is_said_once_it_is_made(tmp_path):
-    with engagement_on(a_folder(tmp_path / "source"), tmp_path, events_become="own_table") as (engagement, cast, servers):
-        signed = Signed(engagement, cast, servers, leave=tuple(set(OTHERS) - {"customEvent"}))
-        with requests.Session() as session:
-            session.trust_env = False
-            address = f"{servers.dataverse_sandbox}/_simulator/privileges"
-            assert session.post(address, json={"missing": ["prvCreatemwb_iterable_event"]}, timeout=10).ok
-            step = provisioned(signed)
-            assert step.state == Step.State.FAILED
-            assert "may not: create on mwb_iterable_event" in step.message
-            assert not SchemaPlan.objects.exclude(provisioned_at=None).exists()
-            assert session.post(address, json={"missing": []}, timeout=10).ok
-        assert provisioned(signed).state == Step.State.DONE
-        [plan] = SchemaPlan.objects.exclude(provisioned_at=None)
-        assert plan.count("create") == 0
+def test_a_table_that_the_application_user_may_not_write_is_said_once_it_is_made(signed):
+    signed.servers.control("dataverse_sandbox", "privileges", {"missing": ["prvCreatemwb_iterable_event"]})
+    step = provisioned(signed)
+    assert step.state == Step.State.FAILED
+    assert "may not: create on mwb_iterable_event" in step.message
+    assert not SchemaPlan.objects.exclude(provisioned_at=None).exists()
+    signed.servers.control("dataverse_sandbox", "privileges", {"missing": []})
+    assert provisioned(signed).state == Step.State.DONE
+    [plan] = SchemaPlan.objects.exclude(provisioned_at=None)
+    assert plan.count("create") == 0
 
 
 @contextmanager
@@ -181,31 +194,20 @@ def test_equal_records_of_overlapping_slices_count_once_and_repeats_within_one_s
             landing.land_piece(dataset, "third", [], identify)
 
 
-def test_an_owner_who_cant_read_what_they_would_own_is_not_bound_but_stood_in_for_in_the_sandbox(tmp_path):
-    seller = {"systemuserid": "00000000-0000-0000-0000-00000000005e", "fullname": "Sam", "internalemailaddress": "sam@corp.example"}
-    rows = {"dataverse/systemuser": [{**seller, "isdisabled": False, "accessmode": 0}]}
-    source = folders.write(tmp_path / "source", [user("u-1", "a@northpine.example", ownerEmail="sam@corp.example")], rows=rows)
-    with engagement_on(source, tmp_path) as (engagement, cast, servers):
-        demonstration._step(engagement, Step.Name.DISCOVER, None, cast, print)
-        match = engagement.owner_matches.get(source_owner="sam@corp.example")
-        assert (match.kind, match.answer) == ("user", "sam@corp.example")
-        demonstration.answer(engagement, cast, OTHERS)
-        for address in (servers.dataverse, servers.dataverse_sandbox):
-            with requests.Session() as session:
-                session.trust_env = False
-                lacking = {"user": seller["systemuserid"], "missing": ["prvReadContact"]}
-                assert session.post(f"{address}/_simulator/privileges", json=lacking, timeout=10).ok
-        bound = {}
-        for environment in engagement.environments.all():
-            bindings.bind(environment, actor=cast.engineer)
-            bound[environment.kind] = environment.bindings.get(kind="user")
-        assert "don't read contact" in bound["production"].problem
-        assert bound["production"].row_id is None
-        sandbox = engagement.environments.get(kind="sandbox")
-        assert bound["sandbox"].row_id == sandbox.bindings.get(kind="team").row_id
-        assert "don't read contact" in bound["sandbox"].problem
-        production = engagement.environments.get(kind="production")
-        SchemaPlan.objects.create(
-            environment=production, maps=PlanVersion.objects.filter(part="maps").first(), provisioned_at=timezone.now()
-        )
-        assert any("sam@corp.example has no row in production" in one.says for one in gates.missing("load", engagement, production))
+def test_an_owner_who_cant_read_what_they_would_own_is_not_bound_but_stood_in_for_in_the_sandbox(signed):
+    engagement = signed.engagement
+    match = engagement.owner_matches.get(source_owner="sam@corp.example")
+    assert (match.kind, match.answer) == ("user", "sam@corp.example")
+    for server in ("dataverse", "dataverse_sandbox"):
+        signed.servers.control(server, "privileges", {"user": SELLER, "missing": ["prvReadContact"]})
+    bound = {}
+    for environment in engagement.environments.all():
+        bindings.bind(environment, actor=signed.cast.engineer)
+        bound[environment.kind] = environment.bindings.get(kind="user")
+    assert "don't read contact" in bound["production"].problem
+    assert bound["production"].row_id is None
+    assert bound["sandbox"].row_id == signed.sandbox.bindings.get(kind="team").row_id
+    assert "don't read contact" in bound["sandbox"].problem
+    production = engagement.environments.get(kind="production")
+    SchemaPlan.objects.create(environment=production, maps=PlanVersion.objects.filter(part="maps").first(), provisioned_at=timezone.now())
+    assert any("sam@corp.example has no row in production" in one.says for one in gates.missing("load", engagement, production))

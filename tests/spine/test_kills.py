@@ -17,6 +17,8 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task, result
 
 from loads.models import Run
+from tests.playing import engagement_on
+from tests.spine.test_load_engine import Prepared, northpine, with_a_run_done
 from tests.spine.test_task_cluster import in_time
 from tests.spine.workers import database_url
 from workbench.management import kill_bench, load_bench
@@ -47,13 +49,23 @@ def stage(tmp_path: Path, monkeypatch) -> Iterator[kill_bench.Stage]:
     if connection.vendor == "sqlite":
         monkeypatch.setitem(configured.DATABASES["default"]["OPTIONS"], "timeout", 1)
         url += "?timeout=1"
-    own = {"DATABASE_URL": url, "VAR_DIR": configured.VAR_DIR, "STORE_URL": configured.STORE_URL, "REDIS_URL": ""}
-    for name, value in own.items():
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setenv("DOCUMENTS_AT_ONCE", "false")
-    monkeypatch.setattr(Conf, "SYNC", False)
-    with load_bench.prepared(tmp_path, tmp_path / "state") as bench, task_cluster() as cluster:
-        yield kill_bench.Stage(bench, cluster, ROWS, CHUNK_ROWS)
+    for name, value in {"DATABASE_URL": url, "REDIS_URL": "", "DOCUMENTS_AT_ONCE": "false"}.items():
+        monkeypatch.setenv(name, value)
+    with (
+        engagement_on(northpine(tmp_path / "source", 5), tmp_path, state=tmp_path / "state", as_threads=False) as (
+            engagement,
+            cast,
+            servers,
+        ),
+        monkeypatch.context() as patch,
+    ):
+        with_a_run_done(Prepared(engagement, cast, servers))
+        for name in ("VAR_DIR", "STORE_URL"):
+            patch.setenv(name, str(getattr(configured, name)))
+        patch.setattr(Conf, "SYNC", False)
+        with task_cluster() as cluster:
+            bench = load_bench.Bench(engagement, servers, load_bench._pattern(engagement), tmp_path / "state")
+            yield kill_bench.Stage(bench, cluster, ROWS, CHUNK_ROWS)
 
 
 def test_a_load_that_is_disturbed_ends_as_one_that_is_not_and_repeats_at_most_what_was_in_flight(stage):

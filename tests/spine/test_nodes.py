@@ -18,6 +18,7 @@ from loads.acceptance import sandbox_content
 from loads.models import Chunk, Run
 from tests import database
 from tests.playing import engagement_on
+from tests.spine.interruptions import LOOK_S
 from tests.spine.test_killed_steps import changed
 from tests.spine.test_load_engine import Prepared, northpine
 from tests.spine.workers import Worker, database_url, nursery, wait_until
@@ -74,7 +75,7 @@ def share(prepared: Prepared, work: Path) -> Shared:
     prepared.servers.fault("dataverse_sandbox", slow, {**UNANSWERED, "after": 3})
     with nursery() as workers:
         at = {node: workers.begin("loads.tasks.work", run.pk, node=node, VAR_DIR=work / node) for node in NODES}
-        wait_until(lambda: prepared.servers.stats("dataverse_sandbox")["faults"].get("hang"))
+        wait_until(lambda: prepared.servers.stats("dataverse_sandbox")["faults"].get("hang"), look_s=LOOK_S)
         lost = lose_one(run, at)
         [other] = {*NODES} - {lost}
         with pytest.MonkeyPatch.context() as patch:
@@ -149,7 +150,7 @@ def test_a_worker_that_is_killed_with_a_task_of_redis_is_taken_over_though_redis
         run = runs.open_run(production, cast.engineer)
         killed = wait_for_the_unanswered(run, servers)
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: Run.objects.filter(pk=run.pk, state__in=(Run.State.DONE, Run.State.PAUSED)).exists(), 60)
+        wait_until(lambda: Run.objects.filter(pk=run.pk, state__in=(Run.State.DONE, Run.State.PAUSED)).exists(), 60, LOOK_S)
     run.refresh_from_db()
     assert (run.state, run.message) == (Run.State.DONE, "")
     assert changed(before, canonical_dumps(production)) == changed(shared.before, canonical_dumps(shared.prepared.sandbox))
@@ -157,6 +158,6 @@ def test_a_worker_that_is_killed_with_a_task_of_redis_is_taken_over_though_redis
 
 def wait_for_the_unanswered(run: Run, servers) -> int:
     """The process that waits for the answer that doesn't come."""
-    wait_until(lambda: servers.stats("dataverse")["faults"].get("hang"), 60)
+    wait_until(lambda: servers.stats("dataverse")["faults"].get("hang"), 60, LOOK_S)
     [chunk, *_] = Chunk.objects.filter(phase__run=run, phase__table="contact", state=Chunk.State.LEASED)
     return pid_of(chunk.worker)

@@ -26,14 +26,25 @@ FORBIDDEN = {"method": "GET", "do": "status", "status": 403, "code": "0x80040220
 
 
 def folder(path: Path) -> Path:
+    """People of three companies and of none, and an item of a catalog, which needs nothing of them."""
     customers = [user(f"u-{number}", f"p{number}@company{number}.example") for number in range(3)]
     leads = [user(f"u-lead-{number}", f"lead{number}@gmail.com", "lead") for number in range(2)]  # of no company
-    return folders.write(path, customers + leads)
+    value = {"name": "Sensor", "price": 5}
+    item = {"catalogName": "products", "itemId": "P-1", "lastModified": 1_704_067_200_000, "size": 1, "value": value}
+    more = {"catalogs.json": {"params": {"catalogNames": [{"name": "products"}]}}, "catalogs/products/items.ndjson": [item]}
+    return folders.write(path, customers + leads, more=more)
+
+
+class WithItems(Prepared):
+    """One with people and the items of catalogs."""
+
+    def __init__(self, engagement, cast, servers) -> None:
+        super().__init__(engagement, cast, servers, leave=[name for name in OTHERS if name != "catalogItem"])
 
 
 @pytest.fixture
 def staged(tmp_path: Path):
-    with snapshots.put_back(with_a_run_staged, folder, tmp_path, after=Prepared) as prepared:
+    with snapshots.put_back(with_a_run_staged, folder, tmp_path, after=WithItems) as prepared:
         yield prepared
 
 
@@ -67,66 +78,39 @@ def test_a_table_that_cannot_be_read_holds_up_its_children_alone_and_goes_on_whe
     assert all(phase.balanced and not phase.message and not phase.behind for phase in run.phases.all())
 
 
-def test_while_another_worker_is_at_a_phase_what_needs_none_of_its_rows_goes_on_unless_the_run_is_to_stop(item_staged):
-    run = item_staged.run
+def test_while_another_worker_is_at_a_phase_what_needs_none_of_its_rows_goes_on_unless_the_run_is_to_stop(staged):
+    run = staged.run
     destination, accounts = engine.Destination(run.environment), phase_of(run, "account")
     held = chunks.claim_next(accounts, "another", chunks.SENDING)
     while engine.step(run, destination, "tests"):
         pass
-    assert [row["name"] for row in item_staged.call("GET", "products?$select=name").json()["value"]] == ["Sensor"]
-    assert loaded(item_staged) == {"account": 0, "contact": 0, "lead": 0}
+    assert [row["name"] for row in staged.call("GET", "products?$select=name").json()["value"]] == ["Sensor"]
+    assert loaded(staged) == {"account": 0, "contact": 0, "lead": 0}
     assert [phase_of(run, table).state for table in ("account", "contact", "product")] == ["waiting", "waiting", "balanced"]
     Chunk.objects.filter(pk=held.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
         engine.step(run, destination, "tests")
-    runs.stop(run, item_staged.cast.engineer)
-    assert item_staged.work(run).state == Run.State.STOPPED
-    assert loaded(item_staged) == {"account": 1, "contact": 0, "lead": 0}
+    runs.stop(run, staged.cast.engineer)
+    assert staged.work(run).state == Run.State.STOPPED
+    assert loaded(staged) == {"account": 3, "contact": 0, "lead": 0}
 
 
-def test_what_was_sent_of_one_phase_is_read_back_before_the_run_waits_for_room_for_another(item_staged):
-    run = item_staged.run
+def test_what_was_sent_of_one_phase_is_read_back_before_the_run_waits_for_room_for_another(staged):
+    run = staged.run
     destination, first, accounts = engine.Destination(run.environment), run.phases.order_by("number")[0], phase_of(run, "account")
     held = chunks.claim_next(first, "another", chunks.SENDING)
     while not accounts.chunks.filter(state=Chunk.State.DONE).exists():
         engine.step(run, destination, "tests")
     Chunk.objects.filter(pk=held.pk).update(state=Chunk.State.WAITING, lease_until=None, operations=0, reserved=0)
-    item_staged.sandbox.daily_requests = 1  # which the account has used up
-    item_staged.sandbox.save()
-    assert item_staged.work(run).state == Run.State.PAUSED
+    staged.sandbox.daily_requests = 1  # which the account has used up
+    staged.sandbox.save()
+    assert staged.work(run).state == Run.State.PAUSED
     assert "may use 1 requests in 24 hours" in run.message
     assert [phase.balanced for phase in (phase_of(run, "account"), phase_of(run, first.table))] == [True, False]
 
 
-class WithItems(Prepared):
-    """One with people and the items of catalogs."""
-
-    def __init__(self, engagement, cast, servers) -> None:
-        super().__init__(engagement, cast, servers, leave=[name for name in OTHERS if name != "catalogItem"])
-
-
-def with_item(path: Path) -> Path:
-    """A person, whose company comes of the address, and an item of a catalog: objects that need nothing of each other."""
-    catalogs = {"catalogs.json": {"params": {"catalogNames": [{"name": "products"}]}}}
-    item = {
-        "catalogName": "products",
-        "itemId": "P-1",
-        "lastModified": 1_704_067_200_000,
-        "size": 1,
-        "value": {"name": "Sensor", "price": 5},
-    }
-    more = {**catalogs, "catalogs/products/items.ndjson": [item]}
-    return folders.write(path, [user("u-1", "p@company.example")], more=more)
-
-
-@pytest.fixture
-def item_staged(tmp_path: Path):
-    with snapshots.put_back(with_a_run_staged, with_item, tmp_path, after=WithItems) as prepared:
-        yield prepared
-
-
-def test_no_two_phases_are_begun_in_one_step_so_that_a_stop_is_heeded_between_them(item_staged):
-    run = item_staged.run
+def test_no_two_phases_are_begun_in_one_step_so_that_a_stop_is_heeded_between_them(staged):
+    run = staged.run
     ready = [phase for phase in parking.going(run) if phase.planned]
     assert len(ready) > 1
     engine.step(run, engine.Destination(run.environment), "tests", time.monotonic() + 60)

@@ -117,7 +117,10 @@ def loaded_from(folder: Path, work: Path, leave=()):
 
 
 def changing(path: Path) -> Path:
-    """A few people, products, purchases and events, a list and two campaigns; later there are more, and both have sent to the list."""
+    """A few people, products, purchases and events, a list and two campaigns; later there are more, and both have sent to the list.
+
+    Of no value is it asked what shall become of it.
+    """
     source = test_objects_again.folder(path)
     for folder, state, lists in ((source, "Draft", []), (source / "later", "Archived", [7])):
         campaigns = [campaign(71, "Spring", state, lists), campaign(72, "Winter", "Finished", [7])]
@@ -127,6 +130,8 @@ def changing(path: Path) -> Path:
             users.write(json.dumps(user("u-4", "ivy@gmail.com", emailListIds=lists)) + "\n")
             consent = {"subscribedMessageTypeIds": [902, 903], "unsubscribedChannelIds": [31] if lists else []}
             users.write(json.dumps(user("u-5", "noa@gmail.com", firstName=state, **consent)) + "\n")
+    purchases = source / "later" / "iterable" / "export" / "purchase.ndjson"
+    purchases.write_text(purchases.read_text().replace('{"id": "P-retired"}', '{"id": "P-retired", "price": 5, "quantity": 1}'))
     return source
 
 
@@ -195,10 +200,7 @@ def folder(path: Path) -> Path:
     """What changes, people whose rows are there before, and three whom people at the destination have a hand in. Nothing is asked about."""
     kept = [user("e-1", "bo@upper.example"), user("e-2", "kim@middle.example", "lead"), user("e-3", "pat@lower.example", "lead")]
     parts = [changing(path / "changing"), there_before(path / "there"), folders.write(path / "kept", kept)]
-    source = folders.joined(path / "joined", parts)
-    purchases = source / "later" / "iterable" / "export" / "purchase.ndjson"
-    purchases.write_text(purchases.read_text().replace('{"id": "P-retired"}', '{"id": "P-retired", "price": 5, "quantity": 1}'))
-    return source
+    return folders.joined(path / "joined", parts)
 
 
 def there_before(path: Path) -> Path:

@@ -14,7 +14,7 @@ from loads import chunks, engine, tasks
 from loads.models import Chunk, Conflict, Phase, Run
 from tests import snapshots
 from tests.playing import dump
-from tests.spine.test_load_engine import Prepared, northpine, with_a_run_staged
+from tests.spine.test_load_engine import Gated, northpine, with_a_run_staged
 from tests.spine.test_verification import edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def staged(tmp_path: Path):
-    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Prepared) as prepared:
+    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Gated) as prepared:
         yield prepared
 
 

@@ -41,12 +41,12 @@ def database_url() -> str:
     return f"postgres://{database['USER']}{password}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
 
 
-def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
-    """Wait for something that is bound to come."""
+def wait_until(true: Callable[[], object], seconds: float = 30, look_s: float = 0.01) -> None:
+    """Wait for something that is bound to come. look_s: how long between looks; where a look costs, more than it does."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.01)
+        time.sleep(look_s)
 
 
 @dataclass(frozen=True, slots=True)
