@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -18,7 +18,7 @@ from loads import staged
 from loads.dispositions import lookup
 from loads.models import LedgerEntry, Run
 from mapping.playbooks import load_playbook
-from tests import database, simulated
+from tests import asking, database, simulated
 from workbench.engagements.models import Engagement
 from workbench.pipeline import demonstration, opening
 from workbench.pipeline.summary import summary as summary_of
@@ -92,13 +92,17 @@ def dump(address: str, table: str, *, canonical: bool = False) -> list[Row]:
 
 @contextmanager
 def served(
-    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, as_threads: bool = True
+    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, as_threads: bool = True, whole: bool = False
 ) -> Iterator[simulated.Simulated]:
-    """Simulators that serve the folder, and the product at work beside them: tasks are carried out at once, files are in `work`."""
+    """Simulators that serve the folder, and the product at work beside them: tasks are carried out at once, files are in `work`.
+
+    whole: the source is asked for objects of which the folder holds nothing, too.
+    """
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with (
             override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), DOCUMENTS_AT_ONCE=False),
+            nullcontext() if whole else asking.for_what_is_there(folder),
             simulated.start(folder, application_users=application_users, state=state, as_threads=as_threads) as servers,
         ):
             yield servers
@@ -108,10 +112,17 @@ def served(
 
 @contextmanager
 def engagement_on(
-    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, as_threads: bool = True, **options: Any
+    folder: Path,
+    work: Path,
+    *,
+    application_users: int = 1,
+    state: Path | None = None,
+    as_threads: bool = True,
+    whole: bool = False,
+    **options: Any,
 ) -> Iterator[tuple[Engagement, opening.Cast, simulated.Simulated]]:
-    """An engagement opened on simulators that serve the folder. The database is the caller's."""
-    with served(folder, work, application_users=application_users, state=state, as_threads=as_threads) as servers:
+    """An engagement opened on simulators that serve the folder, see `served`. The database is the caller's."""
+    with served(folder, work, application_users=application_users, state=state, as_threads=as_threads, whole=whole) as servers:
         limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
         engagement, cast = opening.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
         yield engagement, cast, servers

@@ -51,7 +51,8 @@ def put_back(make: Make, write: Write, work: Path, *, after: Make | None = None,
     kept = _kept.get(key) or _kept.setdefault(key, _made(make, write, after, options))
     shutil.copytree(kept.folder, work, dirs_exist_ok=True)
     database.put_back(kept.name)
-    with playing.served(work / "source", work, state=work / "state", application_users=options.get("application_users", 1)) as servers:
+    given = {name: options[name] for name in ("application_users", "whole") if name in options}
+    with playing.served(work / "source", work, state=work / "state", **given) as servers:
         engagement = Engagement.objects.get(pk=kept.made.engagement.pk)
         _connect(engagement, servers)
         yield kept.made.back(engagement, servers)

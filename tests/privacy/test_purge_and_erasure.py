@@ -91,7 +91,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
     with django_db_blocker.unblock():
         source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
         try:
-            with engagement_on(source, work) as (engagement, cast, servers):
+            with engagement_on(source, work, whole=True) as (engagement, cast, servers):
                 told = play(engagement, cast, servers)
                 told.work = work
                 yield told

@@ -41,6 +41,7 @@ def land(engagement, object_name, records, purpose="discovery"):
     """Land records as the extraction does."""
     dataset = landing.open_dataset(engagement=engagement, object_name=object_name, purpose=purpose)
     dataset.started_at = READ
+    dataset.save()
     landing.land_piece(dataset, "all", map(rawjson.write, records), lambda record: str(record.get("id")))
     return landing.seal(dataset)
 

@@ -93,7 +93,7 @@ class Signed(Prepared):
 
 @pytest.fixture
 def signed(tmp_path: Path) -> Iterator[Signed]:
-    with snapshots.put_back(Signed, owned, tmp_path, events_become="own_table") as signed:
+    with snapshots.put_back(Signed, owned, tmp_path, events_become="own_table", whole=True) as signed:
         yield signed
 
 

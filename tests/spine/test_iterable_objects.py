@@ -14,6 +14,7 @@ MORNING = "2024-03-05 09:10:11 +00:00"
 MORNING_UTC = "2024-03-05T09:10:11Z"
 MS = 1_700_000_000_000
 DOCUMENTS = True
+OPTIONS = {"whole": True}
 ASK = {
     "customEvent": [],
     "list": ["4301", "7"],

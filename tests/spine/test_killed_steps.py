@@ -303,7 +303,7 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
         patch.setattr(Conf, "SYNC", True)
         try:
             with (
-                engagement_on(source(work / "source"), work, state=work / "state", as_threads=False, **options) as (
+                engagement_on(source(work / "source"), work, state=work / "state", as_threads=False, whole=True, **options) as (
                     engagement,
                     cast,
                     servers,

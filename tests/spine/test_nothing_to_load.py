@@ -17,7 +17,7 @@ def played(request, django_db_setup, django_db_blocker, tmp_path_factory) -> Pla
     with django_db_blocker.unblock():
         lines, leave = EXPORTS[request.param]
         folder = folders.write(tmp_path_factory.mktemp("source"), lines)
-        return play(folder, tmp_path_factory.mktemp("work"), leave=leave, documents=True, sandbox_only=True)
+        return play(folder, tmp_path_factory.mktemp("work"), leave=leave, documents=True, sandbox_only=True, whole=True)
 
 
 def test_it_plays_to_the_end_and_every_line_is_counted(played):

@@ -121,7 +121,7 @@ def tell(folder: Path, work: Path, modules: Sequence[ModuleType]) -> dict[str, A
     """A run that is broken in every way before its first row, and carried out in the end; the others tell of it what they saw."""
     *others, _ = modules
     try:
-        with engagement_on(folder, work) as (engagement, cast, servers):
+        with engagement_on(folder, work, whole=True) as (engagement, cast, servers):
             prepared = Prepared(engagement, cast, servers, together.leave(modules))
             stories = {one.__name__: one.story(prepared) for one in others}
             for story in stories.values():
