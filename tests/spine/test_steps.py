@@ -39,7 +39,7 @@ from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Environment, SignOff
 from workbench.pipeline import demonstration, leases, steps, tasks
 from workbench.pipeline.models import Step
-from workbench.pipeline.work import Part, Work
+from workbench.pipeline.work import Part, Work, go_on, started
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
@@ -149,6 +149,19 @@ def test_a_part_that_says_nothing_for_long_keeps_its_lease(northwind, monkeypatc
     assert leases.take(step.pk, "second") is None
 
 
+def test_each_part_is_told_as_it_begins_and_words_in_passing_leave_it_standing(northwind):
+    seen: list[tuple[str, list[str]]] = []
+
+    def part(work: Work) -> None:
+        work.in_passing()("said faster than anybody reads")
+        step = Step.objects.get()
+        seen.append((step.progress, step.done))
+
+    step = leases.take(a_step(northwind, heard=61).pk, "first")
+    go_on(started(step), [Part("a", part, "the first"), Part("b", part), Part("c", part, "the third")])
+    assert seen == [("the first", []), ("the first", ["a"]), ("the third", ["a", "b"])]
+
+
 def wait_until(true, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not true():
@@ -251,6 +264,14 @@ def test_a_slice_that_killed_its_worker_twice_is_halved(northwind):
     while not (landed := land(northwind, source, Time(), [])):
         pass
     assert (landed.rows, landed.pieces.count()) == (4, 2)
+
+
+def test_of_two_workers_that_land_other_slices_of_a_dataset_at_once_none_writes_over_the_first(northwind):
+    dataset = landing.open_dataset(engagement=northwind, object_name="user", purpose="discovery")
+    landing.land_piece(dataset, "0-2", [b'{"userId": "u-1"}', b'{"userId": "u-2"}'], str, landed=0)
+    with pytest.raises(landing.LandedMeanwhile):
+        landing.land_piece(dataset, "0-4", [b'{"userId": "u-9"}'], str, landed=0)
+    assert [one["userId"] for one in landing.records(landing.seal(dataset))] == ["u-1", "u-2"]
 
 
 def news_folder(path: Path) -> Path:
