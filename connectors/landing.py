@@ -345,11 +345,13 @@ def latest(engagement: Engagement, object_name: str, purpose: str) -> Dataset | 
     return _sealed(engagement, purpose).filter(object_name=object_name).order_by(*NEWEST_FIRST).first()
 
 
-def newest(engagement: Engagement, object_names: Collection[str] = (), *, purpose: str) -> dict[str, Dataset]:
-    """The newest sealed dataset of each of these objects, of all where none is named, that has one of this purpose."""
+def newest(engagement: Engagement, object_names: Collection[str] | None = None, *, purpose: str) -> dict[str, Dataset]:
+    """The newest sealed dataset of each of these objects, of all for None, that has one of this purpose."""
     sealed = _sealed(engagement, purpose)
     of_object = sealed.filter(object_name=OuterRef("object_name")).order_by(*NEWEST_FIRST)
-    found = sealed.filter(pk=Subquery(of_object.values("pk")[:1]), **({"object_name__in": object_names} if object_names else {}))
+    found = sealed.filter(pk=Subquery(of_object.values("pk")[:1]))
+    if object_names is not None:
+        found = found.filter(object_name__in=object_names)
     return {dataset.object_name: dataset for dataset in found.order_by()}
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from loads.models import Run
 from tests import database, snapshots
-from tests.playing import Played, engagement_on, play
+from tests.playing import Played, collect, engagement_on, play
 from tests.spine import going_on, test_held_records, together
 from tests.spine.test_load_engine import Prepared, with_a_run_done
 
@@ -45,7 +46,8 @@ def told(request: pytest.FixtureRequest, django_db_setup, django_db_blocker, tmp
 
     One of the modules may `tell` it in a way of its own.
 
-    story: a generator that begins once the first run is done, is given the second one where it yields, and then yields what it saw.
+    story: a generator that begins once the first run is done, is given the second one where it yields, and then yields what it saw; of a
+    module without one it is what stands after the first run.
     """
     name = request.module.__name__
     if name not in _told:
@@ -63,7 +65,7 @@ def tell(folder: Path, work: Path, modules: Sequence[ModuleType]) -> dict[str, A
         with engagement_on(folder, work, **together.options(modules)) as (engagement, cast, servers):
             prepared = Prepared(engagement, cast, servers, together.leave(modules))
             first = prepared.finish(prepared.open())
-            stories = {one.__name__: one.story(prepared, first) for one in modules}
+            stories = {one.__name__: getattr(one, "story", _stands)(prepared, first) for one in modules}
             for story in stories.values():
                 next(story)
             servers.advance("iterable")
@@ -72,6 +74,12 @@ def tell(folder: Path, work: Path, modules: Sequence[ModuleType]) -> dict[str, A
             return {name: story.send(second) for name, story in stories.items()}
     finally:
         database.empty()
+
+
+def _stands(prepared: Prepared, first: Run) -> Iterator[Played | None]:
+    found = collect(prepared.engagement, prepared.servers)
+    yield None
+    yield found
 
 
 @pytest.fixture(scope="module")

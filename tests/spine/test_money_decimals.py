@@ -7,7 +7,7 @@ import pytest
 
 from tests import folders
 from tests.folders import user
-from tests.playing import OTHERS, collect
+from tests.playing import OTHERS
 from tests.spine.test_objects_again import item, purchase
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -51,12 +51,6 @@ def folder(path):
 def played(told):
     """What stands after the first run."""
     return told
-
-
-def story(prepared, first):
-    found = collect(prepared.engagement, prepared.servers)
-    yield
-    yield found
 
 
 def test_amounts_keep_the_decimals_of_their_currency_or_of_the_row_that_was_there_and_prices_those_of_the_organisation(played):

@@ -4,7 +4,6 @@ import pytest
 
 from tests import folders
 from tests.folders import user
-from tests.playing import collect
 
 pytestmark = pytest.mark.django_db
 OPTIONS = {"purchasing_leads": "contact", "zones": {"source_zone": "UTC", "day_zone": "Asia/Tokyo"}}
@@ -35,12 +34,6 @@ def folder(path):
 def played(told):
     """What stands after the first run."""
     return told
-
-
-def story(prepared, first):
-    found = collect(prepared.engagement, prepared.servers)
-    yield
-    yield found
 
 
 def test_everything_balances(played):
