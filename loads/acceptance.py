@@ -99,9 +99,7 @@ def verified_content(run: Run) -> dict[str, Any]:
     """What was read back: of everything the counts, and of the sample counts and some rows with their fields, the worst first."""
     rows = VerifiedRow.objects.filter(run=run)
     counts = dict(rows.values_list("verdict").annotate(n=Count("pk")).order_by())
-    worst_first = rows.select_related("phase").worst_first()
-    phases = rows.values_list("phase__number", "phase").distinct().order_by("phase__number")
-    samples = [row for _, phase in phases for row in worst_first.filter(phase=phase)[:SHOWN]]
+    samples = rows.select_related("phase").worst_of_each_phase(SHOWN)
     return {
         "rows": sum(counts.values()),
         **{verdict: counts.get(verdict, 0) for verdict in reversed(VerifiedRow.WORST)},

@@ -104,7 +104,7 @@ def measure(run: Run, beat: Callable[[], None] = lambda: None) -> None:
     groups: dict[Key, QualityGroup] = {}
     for object_name in (name for name in run.staged if name in moving):
         decided = [[field, code] for name, field, code in known if name == object_name]
-        for paths in store.batched(staged.parts(run, object_name, staged.DISPOSITIONS_KIND), TOGETHER):
+        for paths in store.batched(staged.explained(run, object_name), TOGETHER):
             for field, code, severity, records, samples in _counted(paths, decided):
                 names = {"object_name": object_name, "field": field, "code": code}
                 group = groups.setdefault((object_name, field, code), QualityGroup(run=run, severity=severity, **names))

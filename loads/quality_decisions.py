@@ -47,7 +47,7 @@ def decide(run: Run, answers: Answers, *, user: User, value: str = "", comment: 
             )
             for choice, chosen in answers
         )
-        plan.revise(locked.engagement, "quality", actor=user)
+        plan.revise(locked.engagement, ["quality"], actor=user)
         if changed and quality.takes_decisions(locked) and quality.waits(locked) and not quality.open_lines(locked):
             _go_on(locked, user)
     return changed

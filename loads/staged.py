@@ -61,6 +61,7 @@ DISPOSITIONS = pa.schema(
 
 
 DISPOSITIONS_KIND = "dispositions"
+NO_REASONS = b"[]"
 
 
 class Body(Mapping[str, Any]):
@@ -195,13 +196,18 @@ def read_dispositions(run: Run, object_name: str) -> Iterator[dict[str, Any]]:
     yield from _across(parts(run, object_name, DISPOSITIONS_KIND))
 
 
-def read_reasons(run: Run, object_name: str, *, but: bytes = b"[]") -> Iterator[dict[str, Any]]:
+def explained(run: Run, object_name: str) -> list[Path]:
+    """The files of dispositions in which something is said of a record."""
+    return [path for path in parts(run, object_name, DISPOSITIONS_KIND) if not store.holds_only(path, "reasons", (NO_REASONS,))]
+
+
+def read_reasons(run: Run, object_name: str, *, but: bytes = NO_REASONS) -> Iterator[dict[str, Any]]:
     """The disposition of every record of an object that has a reason, a loss or a note, in the records' order; see DISPOSITIONS.
 
     Records without any are left out before they are read: of ten million events that is seven times as fast. So are those whose reasons
     are just these. but: JSON as it is staged.
     """
-    paths = [str(path) for path in parts(run, object_name, DISPOSITIONS_KIND)]
+    paths = [str(path) for path in explained(run, object_name) if not store.holds_only(path, "reasons", (NO_REASONS, but))]
     if not paths:
         return
     names = [field.name for field in DISPOSITIONS]
@@ -215,7 +221,7 @@ def read_reasons(run: Run, object_name: str, *, but: bytes = b"[]") -> Iterator[
 
 def with_reasons(run: Run, object_name: str, reasons: bytes) -> dict[str, int]:
     """Main table -> records of an object whose reasons are just these. reasons: JSON as it is staged."""
-    paths = [str(path) for path in parts(run, object_name, DISPOSITIONS_KIND)]
+    paths = [str(path) for path in explained(run, object_name)]
     if not paths:
         return {}
     with store.reader() as con:

@@ -66,10 +66,9 @@ def quiet_load_adds_up(engagement: Engagement, environment: Environment | None) 
 def matrix_signed(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
     """Full extraction and loading wait for the customer's signature under the split matrix and the company rule."""
     signed = signoffs.latest(engagement, SignOff.Kind.MATRIX)
-    open_parts = signoffs.uncovered(engagement, SignOff.Kind.MATRIX, plan.hashes(engagement, plan.MATRIX_PARTS))
     if not signed:
         yield "The customer hasn't signed the split matrix.", Role.APPROVER
-    elif open_parts:
+    elif open_parts := signed.uncovered(plan.hashes(engagement, plan.MATRIX_PARTS)):
         yield f"Changed after the matrix was signed: {', '.join(open_parts)}. It needs a new signature.", Role.APPROVER
 
 
@@ -78,11 +77,10 @@ def sandbox_signed(engagement: Engagement, environment: Environment | None) -> I
     """Production waits for the customer's signature under the sandbox run, at the versions that it used."""
     if environment is None or not environment.is_production:
         return
-    if not signoffs.latest(engagement, SignOff.Kind.SANDBOX):
+    signed = signoffs.latest(engagement, SignOff.Kind.SANDBOX)
+    if not signed:
         yield "The customer hasn't signed the sandbox run.", Role.APPROVER
-        return
-    open_parts = signoffs.uncovered(engagement, SignOff.Kind.SANDBOX, plan.hashes(engagement))
-    if open_parts:
+    elif open_parts := signed.uncovered(plan.hashes(engagement)):
         yield f"Changed after the sandbox run was signed: {', '.join(open_parts)}. Run the sandbox again and have it signed.", Role.APPROVER
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from connectors import landing
 from connectors.models import Dataset
@@ -29,6 +29,7 @@ from workbench.engagements.models import Engagement
 MATRIX_PARTS = ("split", "companies")
 CONSENT_OBJECTS = ("channel", "messageType", "list")
 DECIDED = (FieldMap.State.CONFIRMED, FieldMap.State.LEFT)
+FIELDS = ("source", "table", "column", "transform", "options", "new_column", "alias", "state", "reason")  # of a field map, with its object
 
 
 class PlanChanged(WorkbenchError):
@@ -108,7 +109,7 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
     objects = ObjectMap.objects.filter(engagement=engagement, confirmed=True)
     fields = FieldMap.objects.filter(engagement=engagement).filter(state__in=DECIDED)
     # In an order of our own: databases sort text by rules of theirs.
-    rows = sorted((_field(field) for field in fields), key=lambda row: (row["object"], row["source"], row["table"]))
+    rows = sorted(fields.values(*FIELDS, object=F("object_name")), key=lambda row: (row["object"], row["source"], row["table"]))
     playbook, names = load_playbook(engagement.platform, engagement.prefix), names_of(engagement)
     tables = {row.object_name: row.tables for row in objects}
     return {
@@ -126,21 +127,6 @@ def _maps(engagement: Engagement) -> dict[str, Any]:
     }
 
 
-def _field(field: FieldMap) -> dict[str, Any]:
-    return {
-        "object": field.object_name,
-        "source": field.source,
-        "table": field.table,
-        "column": field.column,
-        "transform": field.transform,
-        "options": field.options,
-        "new_column": field.new_column,
-        "alias": field.alias,
-        "state": field.state,
-        "reason": field.reason,
-    }
-
-
 BUILDERS: Mapping[str, Callable[[Engagement], dict[str, Any]]] = {
     "split": _split,
     "companies": _companies,
@@ -155,12 +141,16 @@ PARTS = tuple(BUILDERS)
 
 
 @transaction.atomic
-def revise(engagement: Engagement, part: str, *, actor: object) -> PlanVersion:
-    """The part's newest version, a new one where what people edited differs from it."""
+def revise(engagement: Engagement, parts: Iterable[str], *, actor: object) -> list[PlanVersion]:
+    """The newest version of each of the parts, a new one where what people edited differs from it."""
     Engagement.objects.select_for_update().get(pk=engagement.pk)
+    newest = current(engagement)
+    return [_revised(engagement, part, newest.get(part), actor) for part in parts]
+
+
+def _revised(engagement: Engagement, part: str, last: PlanVersion | None, actor: object) -> PlanVersion:
     content = BUILDERS[part](engagement)
     digest = part_hash(content)
-    last = PlanVersion.objects.filter(engagement=engagement, part=part).order_by("-version").first()
     if last and last.sha256 == digest:
         return last
     version = PlanVersion.objects.create(
@@ -178,17 +168,17 @@ def revise(engagement: Engagement, part: str, *, actor: object) -> PlanVersion:
 @transaction.atomic
 def confirm(engagement: Engagement, parts: Iterable[str], *, user: User) -> list[PlanVersion]:
     """A person says that the parts as they stand now may run."""
-    versions = [revise(engagement, part, actor=user) for part in parts]
+    versions = revise(engagement, parts, actor=user)
     for version in versions:
-        _, new = PlanConfirmation.objects.get_or_create(plan_version=version, defaults={"confirmed_by": user})
-        if new:
+        if not hasattr(version, "confirmation"):
+            PlanConfirmation.objects.create(plan_version=version, confirmed_by=user)
             history.record(engagement, actor=user, action="confirmed plan", subject=str(version), detail={"sha256": version.sha256})
     return versions
 
 
 def current(engagement: Engagement) -> dict[str, PlanVersion]:
-    """The newest version of each part that has one."""
-    versions = PlanVersion.objects.filter(engagement=engagement).order_by("part", "version").select_related("confirmation")
+    """The newest version of each part that has one; a version's content is read when somebody looks at it."""
+    versions = PlanVersion.objects.filter(engagement=engagement).order_by("part", "version").select_related("confirmation").defer("content")
     return {version.part: version for version in versions}
 
 

@@ -26,7 +26,7 @@ class PlanRowAdmin(WorkbenchAdmin):
     def after_changes(self, request: HttpRequest) -> None:
         """Make the new versions, once per list or form that was saved."""
         for engagement in request.__dict__.pop("touched_engagements", {}).values():
-            version = plan.revise(engagement, self.plan_part, actor=request.user)
+            [version] = plan.revise(engagement, [self.plan_part], actor=request.user)
             if not hasattr(version, "confirmation"):
                 messages.info(
                     request,

@@ -84,14 +84,15 @@ _FIELDS = """
 _GROUPS = "CREATE TEMP TABLE groups AS SELECT f, h, count(*) AS n FROM long WHERE filled GROUP BY f, h"
 # The commonest ten by count; among equals the hash decides, so that the same dataset gives the same ten.
 _TOPS = """
-    CREATE TEMP TABLE tops AS SELECT f, n, h FROM (
-        SELECT f, count, unnest(best) AS key FROM (
-            SELECT f, count(*) AS count, max(n::UHUGEINT * 18446744073709551616 + h, {top}) AS best FROM groups GROUP BY f
+    CREATE TEMP TABLE tops AS SELECT f, n, h, various FROM (
+        SELECT f, various, unnest(best) AS key FROM (
+            SELECT f, count(*) AS various, max(n::UHUGEINT * 18446744073709551616 + h, {top}) AS best FROM groups GROUP BY f
         )
     ) AS ranked, LATERAL (SELECT (key // 18446744073709551616)::BIGINT AS n, (key % 18446744073709551616)::UBIGINT AS h)
 """
 _SHOWN = """
-    SELECT tops.f, any_value(long.shown), any_value(tops.n) FROM long JOIN tops ON long.f = tops.f AND long.h = tops.h
+    SELECT tops.f, any_value(long.shown), any_value(tops.n), any_value(tops.various)
+    FROM long JOIN tops ON long.f = tops.f AND long.h = tops.h
     WHERE long.filled GROUP BY tops.f, tops.h
 """
 
@@ -143,6 +144,8 @@ def _write_level(duck: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBat
 
 def _parents(duck: duckdb.DuckDBPyConnection, level: Path) -> list[str]:
     """Fields of a level that hold objects to go into; objects of too many different keys stay whole."""
+    if store.holds_none(level, "whole"):
+        return []
     keys = "SELECT field, unnest(json_keys(whole)) AS key FROM read_parquet($level) WHERE whole IS NOT NULL"
     narrow = f"SELECT field FROM ({keys}) GROUP BY field HAVING count(DISTINCT key) <= {NESTED_NAMES}"  # noqa: S608 - all our own
     return [row[0] for row in duck.execute(narrow, {"level": str(level)}).fetchall()]
@@ -153,10 +156,10 @@ def _counted(duck: duckdb.DuckDBPyConnection, rows: int, declared: Mapping[str, 
     for line in duck.execute(_FIELDS).fetchall():
         kinds.setdefault(line[1], []).append(line)
     duck.execute(_GROUPS)
-    distinct = dict(duck.execute("SELECT f, count(*) FROM groups GROUP BY f").fetchall())
-    tops: dict[int, list[tuple[str, int]]] = {}
     duck.execute(_TOPS.format(top=TOP))
-    for f, shown, count in duck.execute(_SHOWN).fetchall():
+    tops: dict[int, list[tuple[str, int]]] = {}
+    distinct: dict[int, int] = {}
+    for f, shown, count, distinct[f] in duck.execute(_SHOWN).fetchall():
         tops.setdefault(f, []).append((shown, count))
     found = {lines[0][0]: _one(lines, rows, declared, distinct.get(f, 0), tops.get(f, [])) for f, lines in kinds.items()}
     missing = {name: FieldProfile(name, word, rows) for name, word in declared.items() if name not in found}

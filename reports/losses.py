@@ -32,13 +32,14 @@ def lines(run: Run) -> Iterator[dict[str, Any]]:
     severity: loss (the row holds less than the source), note (worth knowing), hold or reject (why the record isn't loaded).
     Memory holds one batch. Records that a sample leaves for a whole run, mostly nearly all, are counted in the summary alone.
     """
+    failing = set(LedgerEntry.objects.filter(run=run, row_id__isnull=False).order_by().values_list("object_name", flat=True).distinct())
     for name in run.staged:
         for batch in store.batched(staged.read_reasons(run, name, but=LEFT_OUT), _BATCH):
             missed = refused(run, name).filter(position__gte=batch[0]["position"], position__lte=batch[-1]["position"])
-            outcomes = {entry.position: outcome(entry) for entry in missed}
+            outcomes = {entry.position: outcome(entry) for entry in missed} if name in failing else {}
             for record in batch:
                 yield from _of_record(name, record, outcomes.get(record["position"], LOADED))
-        for entry in refused(run, name).iterator(_BATCH):
+        for entry in refused(run, name).iterator(_BATCH) if name in failing else ():
             record = {"source_id": entry.source_id, "main_table": entry.phase.table, "into": ""}
             yield from _told(name, record, outcome(entry), entry.reasons)
 

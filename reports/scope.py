@@ -141,7 +141,7 @@ def split_content(engagement: Engagement) -> dict[str, Any]:
     for rule in rules:
         people[rule.outcome or "open"] += rule.observed
     signed = signoffs.latest(engagement, SignOff.Kind.MATRIX)
-    covered = signed and not signoffs.uncovered(engagement, SignOff.Kind.MATRIX, plan.hashes(engagement, plan.MATRIX_PARTS))
+    covered = signed and not signed.uncovered(plan.hashes(engagement, plan.MATRIX_PARTS))
     return {
         "field": plan.names_of(engagement)["lifecycle_field"],
         "rows": [{"stage": rule.stage, "people": rule.observed, "outcome": rule.outcome or "open"} for rule in rules],

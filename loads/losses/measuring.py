@@ -77,7 +77,7 @@ def measure(phase: Phase, destination: Destination) -> None:
 def _rows(phase: Phase) -> Iterator[dict[str, Any]]:
     """Rows at the destination whose records lost something."""
     rows = staged.rows_of(phase)
-    dispositions = staged.parts(phase.run, phase.object_name, staged.DISPOSITIONS_KIND)
+    dispositions = staged.explained(phase.run, phase.object_name)
     if not rows or not dispositions:
         return
     absent = set(LedgerEntry.objects.filter(phase=phase, row_id__isnull=False).values_list("row_id", flat=True))

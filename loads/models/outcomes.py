@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from loads.models.runs import Phase, Run
@@ -121,8 +122,17 @@ class VerifiedRowQuerySet(models.QuerySet["VerifiedRow"]):
 
     def worst_first(self, *before: str) -> "VerifiedRowQuerySet":
         """Wrong ones first, then those that somebody else changed, then lossy ones; before: what they are ordered by first."""
-        place = models.Case(*(models.When(verdict=verdict, then=number) for number, verdict in enumerate(VerifiedRow.WORST)), default=9)
-        return self.order_by(*before, place, "pk")
+        return self.order_by(*before, _badness(), "pk")
+
+    def worst_of_each_phase(self, count: int) -> "VerifiedRowQuerySet":
+        """The first so many of each phase, as `worst_first` has them, phase by phase."""
+        place = models.Window(RowNumber(), partition_by="phase", order_by=[_badness(), models.F("pk").asc()])
+        return self.annotate(place=place).filter(place__lte=count).order_by("phase__number", "place")
+
+
+def _badness() -> models.Case:
+    """The place of a row's verdict among VerifiedRow.WORST."""
+    return models.Case(*(models.When(verdict=verdict, then=number) for number, verdict in enumerate(VerifiedRow.WORST)), default=9)
 
 
 class VerifiedRow(models.Model):

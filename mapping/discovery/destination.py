@@ -36,8 +36,7 @@ def discover(environment: Environment, *, actor: object, progress: Callable[[str
         keep(engagement, environment, seen.findings, unseen=seen.unseen, actor=actor)
         if "owners" not in seen.unseen:
             _match_owners(environment, look)
-        plan.revise(engagement, "owners", actor=actor)
-        plan.revise(engagement, "maps", actor=actor)
+        plan.revise(engagement, ("owners", "maps"), actor=actor)
         detail = {"findings": len(seen.findings), "not_carried_out": sorted(seen.unseen)}
         history.record(engagement, actor=actor, action="discovered destination", subject=str(environment), detail=detail)
 

@@ -27,6 +27,12 @@ def keep_profiles(dataset: Dataset, declared: Mapping[str, str] | None = None) -
     return _kept(dataset, dataset.object_name, profiles)
 
 
+def carry_over(dataset: Dataset, object_name: str) -> bool:
+    """Make the profiles that an object has those of this dataset, where they were made of just the same records; whether they were."""
+    kept = SourceField.objects.filter(engagement=dataset.engagement, object_name=object_name, dataset__sha256=dataset.sha256)
+    return bool(dataset.rows and kept.update(dataset=dataset))
+
+
 def keep_listed_profiles(dataset: Dataset, rule: ListedRule) -> list[Finding]:
     """Profile an object whose records lie in a list of the dataset's, as its maps see them: each item under the rule's name for it."""
     with store.database() as con, store.scratch() as folder:

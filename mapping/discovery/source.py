@@ -24,7 +24,7 @@ from mapping.clusters import cluster, load_keys
 from mapping.companies import organisation_name
 from mapping.discovery.keys import PERSON, make_files, people_keys
 from mapping.discovery.objects import keep_objects
-from mapping.discovery.profiling import keep_listed_profiles, keep_profiles
+from mapping.discovery.profiling import carry_over, keep_listed_profiles, keep_profiles
 from mapping.fieldmaps import reader
 from mapping.forgetting import sieve
 from mapping.identity import id_text, source_id
@@ -123,15 +123,19 @@ def profiled_objects(playbook: Playbook) -> list[str]:
     return [name for name in names if name != PERSON]
 
 
-def profile_object(engagement: Engagement, name: str, newest: Mapping[str, Dataset], *, at_most: int | None = None) -> list[Finding]:
+def profile_object(
+    engagement: Engagement, name: str, newest: Mapping[str, Dataset], *, at_most: int | None = None, again: bool = True
+) -> list[Finding]:
     """Profile the newest dataset of an object, or of the one in whose list its records lie.
 
     newest: by the object's name, see `landing.newest`. Nothing where it wasn't landed, or has more than `at_most` records; nor of a
-    dataset that staging derived, whose fields are ours.
+    dataset that staging derived, whose fields are ours. again: of records that are those which were profiled last, too.
     """
     listed = next((rule for rule in load_playbook(engagement.platform).listed if rule.object == name), None)
     dataset = newest.get(listed.of if listed else name)
     if dataset is None or dataset.derived or (at_most is not None and dataset.rows > at_most):
+        return []
+    if not again and carry_over(dataset, name):
         return []
     return keep_listed_profiles(dataset, listed) if listed else keep_profiles(dataset)
 
@@ -221,8 +225,7 @@ def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding
         keep(engagement, None, found, actor=actor)
         keep_stages_and_owners(engagement, keys, playbook, signed=signed)
         _keep_organisations(engagement)
-        for part in plan.PARTS:
-            plan.revise(engagement, part, actor=actor)
+        plan.revise(engagement, plan.PARTS, actor=actor)
         history.record(
             engagement, actor=actor, action="discovered source", subject=engagement.get_platform_display(), detail={"people": dataset.rows}
         )

@@ -160,7 +160,7 @@ def _record(
         subject = str(mine[0]) if len(mine) == 1 else f"{len(mine)} {kind.noun}"
         entry = history.record(engagement, actor=user, action=action, subject=subject, detail={**detail, kind.key: changes})
         kind.link(entry, mine)
-        plan.revise(engagement, kind.part, actor=user)
+        plan.revise(engagement, [kind.part], actor=user)
         entries.append(entry)
     return entries
 

@@ -74,6 +74,19 @@ def test_a_file_that_was_replaced_is_read_anew(folder):
             assert con.execute("SELECT number FROM read_parquet(?)", [str(folder / "numbers.parquet")]).fetchall() == [(number,)]
 
 
+def test_a_footer_tells_of_a_column_with_one_value_or_none_in_each_group_and_of_no_other(folder):
+    schema, path = (
+        pa.schema([("same", pa.binary()), ("two", pa.binary()), ("none", pa.binary()), ("some", pa.binary())]),
+        folder / "a.parquet",
+    )
+    with store.ParquetFile(path, schema, batch=2) as file:
+        for row in ((b"x", b"x", None, None), (b"x", b"y", None, b"x"), (b"", b"y", None, b"x")):
+            file.add(*row)
+    assert [store.holds_only(path, name, (b"x", b"")) for name in schema.names] == [True, False, False, False]
+    assert not store.holds_only(path, "same", (b"x",))
+    assert [store.holds_none(path, name) for name in schema.names] == [False, False, True, False]
+
+
 @pytest.fixture
 def eager_threads() -> Iterator[None]:
     """Threads take turns after nearly every step."""

@@ -5,9 +5,10 @@ from django.test import override_settings
 
 from connectors import landing
 from connectors.base import Finding
+from connectors.extraction import land_answers
 from connectors.models import Dataset
 from mapping.discovery.event_types import MOST_KEYS, SHOWN_KEYS, Seen, _row
-from mapping.discovery.source import discover
+from mapping.discovery.source import answer_id, discover, profile_object
 from mapping.models import DiscoveryFinding, EventType, SourceField, SourceObject
 from mapping.playbooks import load_playbook
 from tests import database
@@ -115,6 +116,19 @@ def test_every_landed_object_has_profiles_of_its_fields():
     assert SourceField.objects.get(object_name="campaign", name="sendSize").filled == 1
     assert SourceField.objects.get(object_name="customEvent", name="plan.tier").rows == 5
     assert {"listMember", "journey", "catalogItem"} <= set(SourceField.objects.values_list("object_name", flat=True))
+
+
+def test_profiles_are_made_again_only_of_records_that_are_not_those_of_before(northwind):
+    def profiled(records: list[dict]) -> tuple[int, int, int]:
+        named = {"object_name": "campaign", "purpose": Dataset.Purpose.DISCOVERY}
+        dataset = land_answers(engagement=northwind, answers=records, identify=answer_id, **named)
+        profile_object(northwind, "campaign", {"campaign": dataset}, again=False)
+        one = SourceField.objects.get(object_name="campaign", name="id")
+        return one.pk, one.dataset_id - dataset.pk, one.rows
+
+    first, again, fewer = profiled(OBJECTS["campaign"]), profiled(OBJECTS["campaign"]), profiled(OBJECTS["campaign"][:1])
+    assert again == first == (first[0], 0, 2)
+    assert fewer == (fewer[0], 0, 1)
 
 
 def test_lists_are_told_by_size_whether_static_or_dynamic():

@@ -99,7 +99,7 @@ def test_a_disabled_user_is_bound_only_where_somebody_signed_for_it(tmp_path, so
         bound = []
         for kind in ("stub", "user"):
             OwnerMatch.objects.filter(pk=match.pk).update(kind=kind)
-            plan.revise(engagement, "owners", actor=cast.engineer)
+            plan.revise(engagement, ["owners"], actor=cast.engineer)
             rows = bindings.bind(production, actor=cast.engineer)
             bound.append(next((str(row.row_id), row.problem) for row in rows if row.kind == "user"))
         assert bound == [(SELLERS[3]["systemuserid"], ""), ("None", "The user is disabled.")]

@@ -127,8 +127,7 @@ def _discover(engagement: Engagement, given: Sequence[Any], lists: Sequence[Any]
     SplitRule.objects.filter(engagement=engagement, stage="subscriber").update(outcome="lead")
     SplitRule.objects.filter(engagement=engagement, outcome="").update(outcome="review")
     OwnerMatch.objects.filter(engagement=engagement).update(kind="user", answer="owner@northwind.test")
-    for part in plan.PARTS:
-        plan.revise(engagement, part, actor="engineer")
+    plan.revise(engagement, plan.PARTS, actor="engineer")
 
 
 def make_planned(engagement: Engagement, stages: Mapping[str, str] | None = None) -> None:
@@ -140,8 +139,7 @@ def make_planned(engagement: Engagement, stages: Mapping[str, str] | None = None
         engagement=engagement, list_id="7", list_name="Company: Analytical Engines", organisation="Analytical Engines"
     )
     ObjectMap.objects.create(engagement=engagement, object_name="user", tables=["contact", "lead"], confirmed=True)
-    for part in plan.PARTS:
-        plan.revise(engagement, part, actor="engineer")
+    plan.revise(engagement, plan.PARTS, actor="engineer")
 
 
 def make_field_map(engagement: Engagement, source: str, **fields: Any) -> FieldMap:

@@ -222,8 +222,7 @@ def test_the_sandbox_page_lists_who_owns_under_another_name_for_the_signature(no
     OwnerMatch.objects.filter(source_owner="dora@northwind.test").update(kind="stub", answer="dora@northwind.test", signed_by="grace")
     OwnerMatch.objects.filter(source_owner=MARKUP).update(kind="team", answer="Sales")
     OwnerMatch.objects.create(engagement=northwind, source_owner="ada@northwind.test", kind="user", answer="Ada@northwind.test")
-    for part in plan.PARTS:
-        plan.revise(northwind, part, actor="engineer")
+    plan.revise(northwind, plan.PARTS, actor="engineer")
     cast.make_run(northwind, people.engineer)
     answer = as_user(people.approver).get("/engagements/northwind/sandbox/")
     listed = {item["name"]: (item["as"], item["owners"], item["signed_by"]) for item in answer.context["content"]["owners"]}

@@ -35,7 +35,7 @@ def sign(client, page=MATRIX, **changes):
 
 def edit_matrix(engagement, outcome="skip"):
     SplitRule.objects.filter(engagement=engagement, stage="customer").update(outcome=outcome)
-    plan.revise(engagement, "split", actor="engineer")
+    plan.revise(engagement, ["split"], actor="engineer")
 
 
 def test_the_matrix_is_shown_with_counts_samples_versions_and_hash(approver):

@@ -346,7 +346,7 @@ def test_the_preview_makes_no_keys_itself_and_a_new_version_of_the_plan_has_them
     northwind.save()
     with pytest.raises(BeingPrepared):
         matrix_content(northwind)
-    demonstration.plan.revise(northwind, "split", actor="ada")
+    demonstration.plan.revise(northwind, ["split"], actor="ada")
     assert matrix_content(northwind)["people"] == 2
 
 

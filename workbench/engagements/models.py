@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -335,6 +336,10 @@ class SignOff(Redactable):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} signed {self.signed_at:%Y-%m-%d %H:%M} UTC"
+
+    def uncovered(self, hashes: Mapping[str, str]) -> list[str]:
+        """The parts of `hashes` (part -> SHA-256 now) that it doesn't cover as they are."""
+        return [part for part, digest in hashes.items() if self.covers.get(part, {}).get("sha256") != digest]
 
 
 class AuditEntry(Redactable):

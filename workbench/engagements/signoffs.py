@@ -91,5 +91,4 @@ def latest(engagement: Engagement, kind: str) -> SignOff | None:
 def uncovered(engagement: Engagement, kind: str, hashes: Mapping[str, str]) -> list[str]:
     """The parts of `hashes` (part -> SHA-256 now) that the newest signature of `kind` doesn't cover as they are."""
     signoff = latest(engagement, kind)
-    covers = signoff.covers if signoff else {}
-    return [part for part, digest in hashes.items() if covers.get(part, {}).get("sha256") != digest]
+    return signoff.uncovered(hashes) if signoff else list(hashes)

@@ -100,9 +100,9 @@ class CockpitAdmin(EngagementAdmin):
         if engagement is None:
             return
         parts = {"time", *plan.current(engagement)} & set(plan.changed_since(engagement))
-        for part in sorted(parts):
-            version = plan.revise(engagement, part, actor=request.user)
-            messages.info(request, f"Plan part '{part}' is now version {version.version}, which nobody has confirmed or signed yet.")
+        for version in plan.revise(engagement, sorted(parts), actor=request.user):
+            now = f"is now version {version.version}, which nobody has confirmed or signed yet."
+            messages.info(request, f"Plan part '{version.part}' {now}")
 
     def formfield_for_choice_field(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> forms.TypedChoiceField | None:
         """Only the platforms that have a playbook: an engagement of another one could do nothing."""

@@ -47,8 +47,8 @@ def _profiles(work: Work) -> None:
 
 
 def _fields_of(work: Work, name: str, newest: Mapping[str, Dataset]) -> None:
-    """Of what is small enough for a part; of larger objects the samples of discovery have to do."""
-    source_side.profile_object(work.step.engagement, name, newest, at_most=PROFILED_AT_MOST)
+    """Of what changed and is small enough for a part; of larger objects the samples of discovery have to do."""
+    source_side.profile_object(work.step.engagement, name, newest, at_most=PROFILED_AT_MOST, again=False)
 
 
 def _fields(work: Work) -> None:

@@ -58,6 +58,5 @@ def save(engagement: Engagement, names: dict[str, str], user: User) -> list[str]
     if "event_budget" in changed:
         choosing.budget_anew(engagement, actor=user)
     parts = sorted(set(plan.current(engagement)) & set(plan.changed_since(engagement)))
-    for part in parts:
-        plan.revise(engagement, part, actor=user)
+    plan.revise(engagement, parts, actor=user)
     return parts

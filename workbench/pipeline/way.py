@@ -211,7 +211,7 @@ def _undecided(environment: Environment) -> str:
 
 def _sandbox_signature(engagement: Engagement, look: gates.Look) -> Stage:
     signoff = signoffs.latest(engagement, SignOff.Kind.SANDBOX)
-    changed = signoffs.uncovered(engagement, SignOff.Kind.SANDBOX, plan.hashes(engagement)) if signoff else []
+    changed = signoff.uncovered(plan.hashes(engagement)) if signoff else []
     says = "The customer hasn't signed the sandbox run." if not signoff else f"Changed after it was signed: {', '.join(changed)}."
     before = look.missing("sandbox signature")
     sandbox = engagement.environments.filter(kind=Environment.Kind.SANDBOX).first()

@@ -93,7 +93,7 @@ class SigningPage(LoginRequiredMixin, View):
     def state(self, request: HttpRequest, engagement: Engagement, content: Mapping[str, Any]) -> dict[str, Any]:
         """Signed or not, changed since or not, and whether this person may sign."""
         signoff = signoffs.latest(engagement, self.kind)
-        changed = signoffs.uncovered(engagement, self.kind, plan.hashes(engagement, self.parts)) if signoff else []
+        changed = signoff.uncovered(plan.hashes(engagement, self.parts)) if signoff else []
         unfrozen = self.unfrozen(engagement, content)
         is_approver = Role.APPROVER in roles_of(request.user, engagement)
         signed = signoff is not None and not changed
