@@ -1,7 +1,6 @@
 """The store: where Parquet files lie. Names are made here from ids and known words, never from what a source said."""
 
 import errno
-import glob
 import hashlib
 import os
 import shutil
@@ -61,6 +60,14 @@ def folder(*parts: str) -> Path:
     return path
 
 
+def named(folder: Path, start: str, end: str = "") -> list[Path]:
+    """What lies in a folder by how its name starts and ends, as a glob would find it, whose pattern would be compiled anew for each name."""
+    try:
+        return [folder / name for name in os.listdir(folder) if name.startswith(start) and name.endswith(end)]
+    except OSError:  # who writes there is told why not
+        return []
+
+
 @contextmanager
 def disk_errors() -> Iterator[None]:
     """What goes wrong with the store's disk as an error of ours. Raises StoreFull, StoreUnwritable."""
@@ -74,7 +81,7 @@ def disk_errors() -> Iterator[None]:
 
 def part_of(path: Path) -> Path:
     """A name beside `path` that no other writer has, for the file while it is written; abandoned ones are cleared away."""
-    for other in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+    for other in named(path.parent, f"{path.name}.", ".part"):
         with suppress(OSError):  # another writer may clear it at the same time
             if time.time() - other.stat().st_mtime > ABANDONED_S:
                 other.unlink()
@@ -164,7 +171,7 @@ def unfinished(path: Path) -> Iterator[Path]:
 def scratch() -> Iterator[Path]:
     """A folder to put things aside in, gone when the block ends; abandoned ones are cleared away. Raises StoreFull, StoreUnwritable."""
     spill = folder("spill")
-    for other in spill.glob("scratch-*"):
+    for other in named(spill, "scratch-"):
         with suppress(OSError):  # another process may clear it at the same time
             if time.time() - other.stat().st_mtime > ABANDONED_S:
                 remove(other)

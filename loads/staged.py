@@ -147,7 +147,7 @@ def undoing(table: str, kind: str) -> str:
 
 def parts(run: Run, object_name: str, kind: str) -> list[Path]:
     """The files of one table, or of the dispositions, in the records' order."""
-    return sorted(folder(run).glob(f"{object_name}-{kind}.*.parquet"))
+    return sorted(store.named(folder(run), f"{object_name}-{kind}.", ".parquet"))
 
 
 # What the service held of a row before a late message changed it; written before anything is sent; of rows that the run made

@@ -146,7 +146,7 @@ def forget(run: Run, *names: str) -> None:
     """Let go of what was read of these names: who wants it again reads anew."""
     Scan.objects.filter(run=run, name__in=names).delete()
     for name in names:
-        for path in staged.folder(run).glob(f"scan-{name}.*"):
+        for path in store.named(staged.folder(run), f"scan-{name}."):
             path.unlink(missing_ok=True)
 
 
