@@ -61,7 +61,7 @@ def folder(*parts: str) -> Path:
 
 
 def named(folder: Path, start: str, end: str = "") -> list[Path]:
-    """What lies in a folder by how its name starts and ends, as a glob would find it, whose pattern would be compiled anew for each name."""
+    """What lies in a folder by how its name starts and ends; the pattern of a glob would be compiled anew for each of many names."""
     try:
         return [folder / name for name in os.listdir(folder) if name.startswith(start) and name.endswith(end)]
     except OSError:  # who writes there is told why not
