@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -81,9 +81,19 @@ class Played:
 
 def dump(address: str, table: str, *, canonical: bool = False) -> list[Row]:
     """Rows of a table, read from the simulator itself."""
+    [rows] = dumps(address, [table], canonical=canonical).values()
+    return rows
+
+
+def dumps(address: str, tables: Iterable[str], *, canonical: bool = False) -> dict[str, list[Row]]:
+    """Rows of several tables, by their names."""
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.get(f"{address}/_simulator/tables/{table}", params={"canonical": 1} if canonical else None, timeout=30)
+        return {table: _dump(session, f"{address}/_simulator/tables/{table}", canonical=canonical) for table in tables}
+
+
+def _dump(session: requests.Session, url: str, *, canonical: bool) -> list[Row]:
+    answer = session.get(url, params={"canonical": 1} if canonical else None, timeout=30)
     if answer.status_code == HTTPStatus.NOT_FOUND:  # a table that only the plan makes
         return []
     assert answer.ok, answer.text
@@ -134,10 +144,11 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
     entries = LedgerEntry.objects.filter(run__engagement=engagement).select_related("run__environment")
     runs = Run.objects.filter(engagement=engagement)
     last = runs.filter(environment__kind="production").first() or runs.first()
+    summary = summary_of(engagement)
     asked = {source_id: lookup(last, name, source_id) for name, ids in (ask or {}).items() for source_id in ids} if last else {}
     return Played(
-        summary=summary_of(engagement),
-        tables={name: {table: dump(url, table) for table in TABLES} for name, url in addresses.items()},
+        summary=summary,
+        tables={name: dumps(url, TABLES) for name, url in addresses.items()},
         exceptions=[
             {
                 "environment": entry.run.environment.kind,
@@ -154,7 +165,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
         sums=last.sums if last else {},
         reports=[
             json.loads(Path(one["path"]).read_text())
-            for one in summary_of(engagement)["documents"]
+            for one in summary["documents"]
             if (one["kind"], one["format"]) == ("reconciliation", "json")
         ],
         updates=[

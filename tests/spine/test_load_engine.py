@@ -23,7 +23,7 @@ from loads.models import Chunk, Crosswalk, LedgerEntry, Run
 from loads.staging import ranges
 from tests import folders, snapshots
 from tests.folders import organisation_list, user
-from tests.playing import OTHERS, dump
+from tests.playing import OTHERS, dumps
 from workbench.engagements import gates
 from workbench.engagements.models import Environment, SignOff
 from workbench.pipeline import demonstration, steps
@@ -141,7 +141,7 @@ class Prepared:
 
     def rows(self) -> dict[str, list[dict]]:
         """The destination's canonical dump, the run's key left out of it by the simulator."""
-        return {table: dump(self.servers.dataverse_sandbox, table, canonical=True) for table in TABLES}
+        return dumps(self.servers.dataverse_sandbox, TABLES, canonical=True)
 
     def call(self, method: str, path: str, values: dict | None = None) -> requests.Response:
         """A request to the sandbox, as the application user."""
