@@ -4,6 +4,7 @@ A score is meant as the chance that the column is the right one, 0 to 1; below A
 than a new one. What is proposed here moves nothing: a person confirms it.
 """
 
+import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -81,6 +82,11 @@ class Likeness:
         self.phrases = [phrase for column in columns.values() for phrase in self._phrases(column)]
 
     @cached_property
+    def _shown_late(self) -> dict[str, tuple[bool, bool]]:
+        """Column -> whether the service keeps it itself, and whether it rarely gets a value."""
+        return {column: (self.words.is_system(self.table, column), self.words.is_seldom(column)) for column in self.columns}
+
+    @cached_property
     def _by_word(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         for number, phrase in enumerate(self.phrases):
@@ -128,8 +134,9 @@ class Likeness:
         evidence = evidence_of(profile) if profile else None
         judged = [self._judged(name, words, fit, evidence) for fit in fits.values()]
         judged += [Candidate(column, 0.0, ("Its name is not alike.",)) for column in self.columns if column not in fits]
-        ranked = sorted(judged, key=lambda one: (-one.score, self._rank_of(one.column, name)))
-        kept = [one for place, one in enumerate(ranked[:limit]) if place < LEAST or one.score > 0]
+        spelled = "".join(parted(name))
+        ranked = heapq.nsmallest(limit, judged, key=lambda one: (-one.score, *self._rank_of(one.column, spelled)))
+        kept = [one for place, one in enumerate(ranked) if place < LEAST or one.score > 0]
         return self._with_doubt(kept)
 
     def _read_without_path(self, name: str, fits: dict[str, Fit]) -> None:
@@ -140,10 +147,9 @@ class Likeness:
             if column not in fits or likeness > fits[column].likeness:
                 fits[column] = fit._replace(likeness=likeness)
 
-    def _rank_of(self, column: str, name: str) -> tuple[bool, bool, float, str]:
+    def _rank_of(self, column: str, spelled: str) -> tuple[bool, bool, float, str]:
         """Among equal scores: what a form shows first, then what is spelled like the field."""
-        likeness = fuzz.ratio("".join(parted(name)), column)
-        return self.words.is_system(self.table, column), self.words.is_seldom(column), -likeness, column
+        return *self._shown_late[column], -fuzz.ratio(spelled, column), column
 
     def _fits(self, words: Words) -> dict[str, Fit]:
         """Column -> its best phrase for the field's words; only columns that share a word with it."""
@@ -202,9 +208,10 @@ class Likeness:
     def _judged(self, name: str, words: Words, fit: Fit, evidence: Evidence | None) -> Candidate:
         """A fit with what speaks against it and what the values say, as a candidate."""
         column = self.columns[fit.phrase.column]
+        is_system, is_seldom = self._shown_late[column.name]
         reasons = [_told(name, words, fit)]
         likeness = fit.likeness
-        if self.words.is_seldom(column.name):
+        if is_seldom:
             likeness *= SELDOM
         if evidence:
             factor, said = evidence.judge(column)
@@ -212,7 +219,7 @@ class Likeness:
         elif self._of_another_kind(words, column):
             likeness *= UNTYPED_DOUBT
             reasons.append(f"The name sounds like another kind than {column.kind}.")
-        if self.words.is_system(self.table, column.name):
+        if is_system:
             likeness *= SYSTEM
             reasons.append("The service keeps this column itself.")
         return Candidate(column.name, calibrated(likeness), tuple(reasons))
