@@ -50,7 +50,7 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
         verified = tally.content(destination.decimals if tally.has_money else None)
         _take_sums(phase, at_destination=at_destination, verified=verified)
         beat()
-    phase.refresh_from_db()
+    phase.look_again()
     if phase.table and phase.kind == Phase.Kind.ROWS and (phase.at_destination or 0) < phase.expected and _is_read_once(phase):
         counting.forget(phase.run, phase)
         phase.chunks.update(state=Chunk.State.DONE)

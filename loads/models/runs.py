@@ -225,6 +225,12 @@ class Phase(models.Model):
         """Whether it can't go on."""
         return self.state in self.PARKED
 
+    def look_again(self) -> None:
+        """Its columns as they are now; the run stays the one that it was given, with what was read of it."""
+        run = self.run
+        self.refresh_from_db()
+        self.run = run
+
     def taken_back_since(self) -> "models.QuerySet[Phase]":
         """Phases of rollbacks that took rows of this object and table back after this phase's run was opened."""
         alike = {"object_name": self.object_name, "table": self.table, "kind": self.kind}

@@ -31,7 +31,7 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     Safe to repeat: the destination's count is offered to the run's workers first, and what takes long goes on at the next call.
     """
     Phase.objects.filter(pk=phase.pk).update(**ledger.totals(phase))
-    phase.refresh_from_db()
+    phase.look_again()
     left: int | None
     if phase.kind == Phase.Kind.ROWS:
         left = _left_by_run_id(phase, destination)
@@ -41,7 +41,7 @@ def close(phase: Phase, destination: Destination, *, beat: Callable[[], None] = 
     else:
         left = sum(chunk["left"] for chunk in phase.chunks.values_list("verified", flat=True))
     Phase.objects.filter(pk=phase.pk).update(at_destination=left)
-    phase.refresh_from_db()
+    phase.look_again()
     record(phase, differences(phase))
     return True
 
