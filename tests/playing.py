@@ -139,8 +139,8 @@ def engagement_on(
 
 
 def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[str, list[str]] | None = None) -> Played:
-    """What stands at both destinations, the summary, the exceptions, and the dispositions of the source ids asked for."""
-    addresses = {"production": servers.dataverse, "sandbox": servers.dataverse_sandbox}
+    """What stands at the destinations that it has, the summary, the exceptions, and the dispositions of the source ids asked for."""
+    addresses, kinds = {"production": servers.dataverse, "sandbox": servers.dataverse_sandbox}, engagement.environments.values_list("kind")
     entries = LedgerEntry.objects.filter(run__engagement=engagement).select_related("run__environment")
     runs = Run.objects.filter(engagement=engagement)
     last = runs.filter(environment__kind="production").first() or runs.first()
@@ -148,7 +148,7 @@ def collect(engagement: Engagement, servers: simulated.Simulated, ask: Mapping[s
     asked = {source_id: lookup(last, name, source_id) for name, ids in (ask or {}).items() for source_id in ids} if last else {}
     return Played(
         summary=summary,
-        tables={name: dumps(url, TABLES) for name, url in addresses.items()},
+        tables={kind: dumps(addresses[kind], TABLES) for (kind,) in kinds},
         exceptions=[
             {
                 "environment": entry.run.environment.kind,
