@@ -40,10 +40,10 @@ def load_crosswalk(con: duckdb.DuckDBPyConnection, rows: Iterable[tuple]) -> Non
 
 def read_kept(con: duckdb.DuckDBPyConnection, schema: pa.Schema, paths: Sequence[str]) -> None:
     """Table `everyone`: what scans kept of rows in a form with this schema."""
-    con.register("none", schema.empty_table())
-    rows = "SELECT * FROM read_parquet($paths)" if paths else "SELECT * FROM none"
-    con.execute(f"CREATE TABLE everyone AS {rows}", {"paths": paths} if paths else None)
-    con.unregister("none")
+    if paths:
+        con.execute("CREATE TABLE everyone AS SELECT * FROM read_parquet($paths)", {"paths": paths})
+    else:
+        fill(con, "everyone", schema, ())
 
 
 def people(destination: Destination) -> list[Wanted]:
