@@ -43,9 +43,7 @@ def decide(context: StagingContext, object_name: str, kind: Kind, dataset: Datas
     keys = context.path(f"{object_name}-keys.parquet")
     _write_keys(context, object_name, kind, dataset)
     with database() as con:
-        con.execute("CREATE TABLE keys AS SELECT * FROM read_parquet(?) ORDER BY position", [str(keys)])
-        con.execute(_IDED[context.objects[object_name]["record"]["repeats"]])
-        con.execute("DROP TABLE keys")
+        con.execute(_IDED[context.objects[object_name]["record"]["repeats"]], {"keys": str(keys)})
         con.execute("CREATE TABLE codes (position BIGINT, code VARCHAR, disposition VARCHAR)")
         con.execute("CREATE TABLE merges (position BIGINT, into_id VARCHAR)")
         resolve_parents(con, context, object_name, late=False)
@@ -125,11 +123,12 @@ _IDED = {
     "each": """
         CREATE TABLE ided AS SELECT * EXCLUDE (source_id, occurrence),
             source_id || CASE WHEN occurrence > 1 THEN '#' || occurrence ELSE '' END AS source_id, true AS survives
-        FROM (SELECT *, row_number() OVER (PARTITION BY source_id ORDER BY created, position) AS occurrence FROM keys) ORDER BY position
+        FROM (SELECT *, row_number() OVER (PARTITION BY source_id ORDER BY created, position) AS occurrence FROM read_parquet($keys))
+        ORDER BY position
     """,
     "latest": """
-        CREATE TABLE ided AS SELECT *, row_number() OVER (PARTITION BY source_id ORDER BY position DESC) = 1 AS survives FROM keys
-        ORDER BY position
+        CREATE TABLE ided AS SELECT *, row_number() OVER (PARTITION BY source_id ORDER BY position DESC) = 1 AS survives
+        FROM read_parquet($keys) ORDER BY position
     """,
 }
 
