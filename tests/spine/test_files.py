@@ -1,6 +1,6 @@
 """Notes and attachments with their files: small ones with their rows, large ones block by block; read back, and taken back again.
 
-No platform of today has any: the test plays one that does, by what its playbook would put into the plan and its connector would land.
+No platform of today has any: see other_platform.
 """
 
 import io
@@ -10,18 +10,15 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from connectors import files, landing
-from connectors.models import Dataset
+from connectors import files
 from loads import engine
 from loads.dispositions import lookup
 from loads.models import Run
 from loads.verifying import read_again
-from mapping import plan
 from mapping.playbooks.rules import ObjectRule, ParentRule, RecordRule
-from tests import database, folders
+from tests import folders
 from tests.folders import user
-from tests.playing import OTHERS, dump, engagement_on
-from tests.spine.test_rollback import Loaded
+from tests.playing import OTHERS, dump
 from tests.spine.test_second_run import SELLER
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -34,6 +31,11 @@ COLUMNS = {
     "note": ("annotation", {"title": ("subject", "text"), "file": ("documentbody", "file"), "called": ("filename", "text")}),
     "attachment": ("activitymimeattachment", {"file": ("body", "file"), "called": ("filename", "text"), "kind": ("mimetype", "text")}),
 }
+LOST = (
+    {"method": "POST", "path": "CommitAnnotationBlocksUpload", "do": "lose", "times": 1},
+    {"method": "POST", "path": "CommitAttachmentBlocksUpload", "do": "drop", "times": 1},
+)
+LEAVE = OTHERS
 PARENTS = {"note": ("user", "person"), "attachment": ("mail", "mail")}
 
 
@@ -63,12 +65,17 @@ def extended(content):
     return {**content, "objects": objects, "fields": fields}
 
 
+def folder(path):
+    return folders.write(path, [user("u-of-note", "p@gmail.com")], rows={"dataverse/systemuser": [PERSON]})
+
+
 def vars_of(rule):
     return orjson.loads(orjson.dumps(rule))
 
 
-def records(slug):
-    """What the connector landed; each file is in the store."""
+def records(other):
+    """What the connector lands; each file is in the store."""
+    slug = other.engagement.slug
     kept = {
         name: files.keep(slug, io.BytesIO(content)).name for name, content in (("small", SMALL), ("large", LARGE), ("too large", TOO_LARGE))
     }
@@ -80,10 +87,11 @@ def records(slug):
         "blocked": ("small", "run.exe"), "picture": ("small", "logo.svg"), "lost": ("lost", "lost.pdf"),
     }  # fmt: skip
     notes = [
-        {"id": name, "person": "u-0", "title": name, "file": kept[file], "called": called, **MADE} for name, (file, called) in named.items()
+        {"id": name, "person": "u-of-note", "title": name, "file": kept[file], "called": called, **MADE}
+        for name, (file, called) in named.items()
     ]
-    notes.append({"id": "words", "person": "u-0", "title": "words alone", **MADE})
-    notes.append({"id": "no file", "person": "u-0", "title": "no file", "file": "../../etc/passwd", "called": "x.txt", **MADE})
+    notes.append({"id": "words", "person": "u-of-note", "title": "words alone", **MADE})
+    notes.append({"id": "no file", "person": "u-of-note", "title": "no file", "file": "../../etc/passwd", "called": "x.txt", **MADE})
     attachments = [
         {"id": file, "mail": "m-1", "file": kept[file], "called": f"{file}.bin", "kind": "text/plain", **MADE}
         for file in ("small", "large")
@@ -91,78 +99,49 @@ def records(slug):
     return {"mail": [{"id": "m-1", "title": "With attachments", **MADE}], "note": notes, "attachment": attachments}
 
 
-class WithFiles(Loaded):
-    """An engagement of a platform with files; see Loaded."""
+def there(other, table):
+    return {row["subject" if table == "annotation" else "filename"]: row for row in dump(other.servers.dataverse_sandbox, table)}
 
-    def open(self):
-        landed = {}
-        for name, rows in records(self.engagement.slug).items():
-            dataset = landing.open_dataset(engagement=self.engagement, object_name=name, purpose=Dataset.Purpose.LOAD)
-            landing.land_piece(dataset, "all", map(orjson.dumps, rows), lambda record: record["id"])
-            landed[name] = landing.seal(dataset).pk
-        run = super().open()
-        run.datasets |= landed
-        run.save(update_fields=["datasets"])
-        return run
 
-    def load(self):
-        client = engine.Destination(self.sandbox).client
-        [organisation] = client.rows("organizations", select=["organizationid"])
-        settings = {"maxuploadfilesize": LIMIT, "blockedmimetypes": "image/svg+xml"}
-        client.send("PATCH", f"organizations({organisation['organizationid']})", json=settings)
-        lost = [
-            {"method": "POST", "path": "CommitAnnotationBlocksUpload", "do": "lose", "times": 1},
-            {"method": "POST", "path": "CommitAttachmentBlocksUpload", "do": "drop", "times": 1},
-        ]
-        self.servers.fault("dataverse_sandbox", *lost)
-        return super().load()
-
-    def everything(self):
-        """Nothing that a test here looks at."""
-        return {}
-
-    def there(self, table):
-        return {row["subject" if table == "annotation" else "filename"]: row for row in dump(self.servers.dataverse_sandbox, table)}
+def narrow(other):
+    """Some files are too large for the organisation, or of a kind that it doesn't take."""
+    client = engine.Destination(other.sandbox).client
+    [organisation] = client.rows("organizations", select=["organizationid"])
+    settings = {"maxuploadfilesize": LIMIT, "blockedmimetypes": "image/svg+xml"}
+    client.send("PATCH", f"organizations({organisation['organizationid']})", json=settings)
 
 
 @pytest.fixture(scope="module")
-def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
-    """A run with files, what was read back, and its rollback."""
-    built = plan.BUILDERS["maps"]
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
-        patch.setitem(plan.BUILDERS, "maps", lambda engagement: extended(built(engagement)))
-        source = folders.write(
-            tmp_path_factory.mktemp("source"), [user("u-0", "p@company.example")], rows={"dataverse/systemuser": [PERSON]}
-        )
-        try:
-            with engagement_on(source, tmp_path_factory.mktemp("work")) as (engagement, cast, servers):
-                one = WithFiles(engagement, cast, servers, leave=OTHERS)
-                notes, attachments, stats = one.there("annotation"), one.there("activitymimeattachment"), servers.stats("dataverse_sandbox")
-                found = SimpleNamespace(
-                    run=one.run,
-                    notes=notes,
-                    attachments=attachments,
-                    asked=stats["requests"],
-                    phases={phase.table: phase for phase in one.run.phases.all()},
-                    told={
-                        name: lookup(one.run, "note", name)[0] for name in ("odd name", "empty", "too large", "blocked", "picture", "lost")
-                    },
-                )
-                again = one.finish(one.open())
-                found.again = again, {phase.table: phase for phase in again.phases.all()}
-                found.sent_again = servers.stats("dataverse_sandbox")["requests"]
-                found.contact = one.row("contact", "user:u-0")["contactid"]
-                other = b64encode(SMALL[::-1]).decode()  # as long, and something else
-                one.edit("annotation", notes["odd name"]["annotationid"], {"documentbody": other})
-                read = read_again(one.run)
-                found.edited, found.differing = (
-                    {place.phase.table: getattr(place, name) for place in read} for name in ("edited", "differing")
-                )
-                one.take_back()
-                found.left = one.there("annotation"), one.there("activitymimeattachment")
-                yield found
-        finally:
-            database.empty()
+def loaded(told):
+    return told
+
+
+def story(other):
+    """A run with files, another one, what is read of the first once that is taken back, and its own rollback."""
+    found, servers = SimpleNamespace(), other.servers
+    yield narrow(other)
+    servers.fault("dataverse_sandbox", *LOST)
+    first = yield
+    found.run, found.phases = first, phases(first)
+    found.notes, found.attachments = there(other, "annotation"), there(other, "activitymimeattachment")
+    found.asked = servers.stats("dataverse_sandbox")["requests"]
+    found.told = {name: lookup(first, "note", name)[0] for name in ("odd name", "empty", "too large", "blocked", "picture", "lost")}
+    found.contact = other.row("contact", "user:u-of-note")["contactid"]
+    again = yield
+    found.again, found.sent_again = (again, phases(again)), servers.stats("dataverse_sandbox")["requests"]
+    yield
+    words = b64encode(SMALL[::-1]).decode()  # as long, and something else
+    other.edit("annotation", found.notes["odd name"]["annotationid"], {"documentbody": words})
+    read = {place.phase.table: place for place in read_again(first) if place.phase.object_name in COLUMNS}
+    found.edited, found.differing = ({table: getattr(place, name) for table, place in read.items()} for name in ("edited", "differing"))
+    yield
+    found.left = there(other, "annotation"), there(other, "activitymimeattachment")
+    yield
+    yield found
+
+
+def phases(run):
+    return {phase.table: phase for phase in run.phases.filter(object_name__in=COLUMNS)}
 
 
 def test_a_small_file_goes_with_its_row_and_a_large_one_block_by_block(loaded):

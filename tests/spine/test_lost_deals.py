@@ -2,18 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mapping import playbooks
-from tests import folders, snapshots
+from tests import folders
 from tests.folders import user
 from tests.playing import OTHERS, dump
 from tests.spine.test_objects_again import EVENING, purchase
-from tests.spine.test_rollback import Loaded, differences
-from workbench.pipeline.models import Step
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 LEAVE = [name for name in OTHERS if name != "purchase"]
 OF_PURCHASES = '[[records]]\nobject = "purchase"\n'
 RULE = """
@@ -38,18 +37,10 @@ def playbooks_in(path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def playbook(tmp_path, monkeypatch):
-    playbooks.load_playbook.cache_clear()
-    monkeypatch.setattr(playbooks, "FOLDER", playbooks_in(tmp_path))
-    yield
-    playbooks.load_playbook.cache_clear()
-
-
-def source(path: Path) -> Path:
+def folder(path: Path) -> Path:
     first = {"pu-1": "Won", "pu-2": "Lost", "pu-3": "outsold", "pu-4": "open", "pu-5": "asleep", "pu-6": "lost", "pu-7": "won"}
     rows = [purchase(number, outcome=outcome) for number, outcome in enumerate(first.values(), start=1)]
-    folders.write(path, [user("u-1", "ada@north.example")], more={"export/purchase.ndjson": rows})
+    folders.write(path, [user("u-1", "ada@gmail.com")], more={"export/purchase.ndjson": rows})
     rows[1] |= {"total": 45, "createdAt": EVENING}  # lost for another value
     rows[5]["outcome"], rows[6]["outcome"] = "won", "outsold"
     later = path / "later" / "iterable" / "export"
@@ -58,17 +49,27 @@ def source(path: Path) -> Path:
     return path
 
 
-class Bought(Loaded):
-    """One that was loaded with its purchases."""
-
-    def __init__(self, engagement, cast, servers) -> None:
-        super().__init__(engagement, cast, servers, LEAVE)
+@pytest.fixture(scope="module")
+def bought(told):
+    return told
 
 
-@pytest.fixture
-def loaded(tmp_path):
-    with snapshots.put_back(Bought, source, tmp_path, purchasing_leads="contact") as prepared:
-        yield prepared
+def story(other):
+    """Deals that end in one way or another, end anew, and end as before once the run that did so is taken back."""
+    found = SimpleNamespace()
+    yield
+    first = yield
+    found.first, found.lost = endings(other), other.row("opportunity", "purchase:pu-2")
+    found.held = list(first.ledger.filter(object_name="purchase").values_list("source_id", "code", "outcome"))
+    found.ended = first.phases.get(kind="close")
+    other.servers.fault("dataverse_sandbox", {"method": "POST", "path": r"\$batch", "within": "pportunit", "do": "lose", "times": 4})
+    second = yield
+    found.struck = other.servers.stats("dataverse_sandbox")["each_fault"]
+    found.second, found.ended_anew = endings(other), second.phases.get(kind="close")
+    found.differs = yield
+    yield
+    yield
+    yield found
 
 
 def endings(loaded):
@@ -86,23 +87,15 @@ def endings(loaded):
 WON, LOST, OUTSOLD = ((1, 3, 20), [20]), ((2, 4, 20), [20]), ((2, 5, 20), [20])
 
 
-def test_a_deal_ends_as_its_record_says_and_one_of_an_unknown_state_is_held(loaded):
-    assert endings(loaded) == {1: WON, 2: LOST, 3: OUTSOLD, 4: ((0, 1, None), []), 6: LOST, 7: WON}
-    lost = loaded.row("opportunity", "purchase:pu-2")
-    assert lost["actualclosedate"] == "2024-03-05"
-    [held] = loaded.run.ledger.all()
-    assert (held.source_id, held.code, held.outcome) == ("pu-5", "purchase.ending_unknown", "held")
-    phase = loaded.run.phases.get(kind="close")
+def test_a_deal_ends_as_its_record_says_and_one_of_an_unknown_state_is_held(bought):
+    assert bought.first == {1: WON, 2: LOST, 3: OUTSOLD, 4: ((0, 1, None), []), 6: LOST, 7: WON}
+    assert bought.lost["actualclosedate"] == "2024-03-05"
+    assert bought.held == [("pu-5", "purchase.ending_unknown", "held")]
+    phase = bought.ended
     assert (phase.updated, phase.at_destination, phase.verified["wrong_rows"]) == (5, 5, 0)
 
 
-def test_deals_end_anew_where_their_ending_or_value_changed_and_a_rollback_ends_them_as_before(loaded):
-    before = loaded.everything()
-    loaded.servers.advance("iterable")
-    loaded.take(Step.Name.EXTRACT)
-    loaded.servers.fault("dataverse_sandbox", {"method": "POST", "path": r"\$batch", "do": "lose", "times": 4})
-    second = loaded.load()
-    assert endings(loaded) == {1: WON, 2: ((2, 4, 45), [45]), 3: OUTSOLD, 4: ((0, 1, None), []), 6: WON, 7: OUTSOLD}
-    assert second.phases.get(kind="close").updated == 3
-    loaded.take_back(second)
-    assert not differences(loaded.everything(), before)
+def test_deals_end_anew_where_their_ending_or_value_changed_and_a_rollback_ends_them_as_before(bought):
+    assert bought.second == {1: WON, 2: ((2, 4, 45), [45]), 3: OUTSOLD, 4: ((0, 1, None), []), 6: WON, 7: OUTSOLD}
+    assert (bought.ended_anew.updated, bought.struck) == (3, [4])  # whose answers were lost
+    assert not bought.differs
