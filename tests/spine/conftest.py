@@ -102,3 +102,15 @@ def loaded_twice(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterat
                 yield twice
         finally:
             database.empty()
+
+
+@pytest.fixture(scope="module")
+def decided(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[going_on.Twice]:
+    """The same after a third run, for which modules decided what the second one asked."""
+    with django_db_blocker.unblock():
+        work, options = tmp_path_factory.mktemp("work"), {"departed": "deactivate"}
+        try:
+            with snapshots.put_back(going_on.decided, going_on.folder, work, after=going_on.Twice, **options) as decided:
+                yield decided
+        finally:
+            database.empty()

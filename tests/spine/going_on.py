@@ -3,6 +3,7 @@
 import importlib
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 from django.core.management import CommandError, call_command
@@ -66,26 +67,35 @@ class Played(Prepared):
         engine.Destination(self.sandbox).client.post(f"lists({list_id})/{NS}.{message}", {"EntityId": member}, headers)
 
 
+def modules() -> list[ModuleType]:
+    """Those that share it."""
+    return [importlib.import_module(name) for name in together.names("tests.spine.test_leaving")]
+
+
+def told_by(name: str, *given: Any) -> dict[str, Any]:
+    """What each module that has a function of this name says, by the module's name."""
+    return {one.__name__: getattr(one, name)(*given) for one in modules() if hasattr(one, name)}
+
+
 def folder(path: Path) -> Path:
     """What the folders of the modules hold."""
-    return folders.joined(
-        path, [one.folder(path.parent / one.__name__) for one in map(importlib.import_module, together.names("tests.spine.test_leaving"))]
-    )
+    return folders.joined(path, [one.folder(path.parent / one.__name__) for one in modules()])
 
 
 class Twice(Played):
-    """One after its second run; before the delta each module has done its part in `between`.
+    """One after its second run; a module has a hand in the first one while it loads, and each does its part `between` it and the delta.
 
     runs, after: the runs, and what stood at the destination after each. seen: what `between` told, by the module's name.
     """
 
     def __init__(self, engagement, cast, servers) -> None:
-        modules = list(map(importlib.import_module, together.names("tests.spine.test_leaving")))
-        super().__init__(engagement, cast, servers, together.leave(modules))
+        super().__init__(engagement, cast, servers, together.leave(modules()))
         self.runs: list[Run] = []
         self.after: list[Stands] = []
-        first = self.load()
-        self.seen: dict[str, Any] = {one.__name__: one.between(self, first) for one in modules}
+        first = self.finish_staging()
+        told_by("during", self, first)
+        self.keep(self.finish(first))
+        self.seen = told_by("between", self, first)
         servers.advance("iterable")
         self.take(Step.Name.DELTA)
         self.load()
@@ -93,7 +103,9 @@ class Twice(Played):
     def back(self, engagement, servers) -> Self:
         """The same where time has moved on at the source, which serves as it was in the beginning when it is started."""
         servers.advance("iterable")
-        return super().back(engagement, servers)
+        other = super().back(engagement, servers)
+        other.runs, other.after = list(self.runs), list(self.after)
+        return other
 
     def load(self) -> Run:
         run = super().load()
@@ -102,5 +114,13 @@ class Twice(Played):
 
     def keep(self, run: Run) -> None:
         """How it stands after a run."""
+        assert run.state == Run.State.DONE, run.message
         self.runs.append(run)
         self.after.append(collect(self.engagement, self.servers))
+
+
+def decided(twice: Twice) -> Twice:
+    """The same after a third run, before which modules had a look and decided; `decided` is what they saw."""
+    twice.decided = told_by("decide", twice)
+    twice.load()
+    return twice

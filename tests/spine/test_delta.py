@@ -1,6 +1,6 @@
 """What changed at the source is fetched and loaded; what people edited stands until somebody decides; what is gone is told.
 
-One engagement: a first run, changes on both sides, the delta, decisions, a run that takes them, and an environment that is copied anew.
+One engagement: a first run, changes on both sides, the delta, decisions, a run that takes them, and one of an environment copied anew.
 """
 
 import json
@@ -20,7 +20,7 @@ from mapping.models import FieldMap
 from tests import folders
 from tests.folders import organisation_list, user
 from tests.playing import OTHERS
-from tests.spine import test_leaving
+from tests.spine import test_leaving, test_meanwhile
 from tests.spine.going_on import Twice
 from tests.spine.test_second_run import SELLER, edit
 from workbench.engagements import gates
@@ -30,6 +30,7 @@ from workbench.pipeline.models import Step
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 TWINS = ["00000000-0000-0000-0000-0000000000c1", "00000000-0000-0000-0000-0000000000c2"]
 LATER = "2026-01-01 00:00:00 +00:00"
+WHY = "She is the director."
 FIRST = [
     user("u-same", "same@northpine.example"),
     user("u-both", "both@northpine.example", jobTitle="Clerk"),
@@ -81,8 +82,8 @@ def folder(path: Path) -> Path:
 class Played:
     """What the engagement came to, by the runs' numbers from 0; see Twice."""
 
-    def __init__(self, twice: Twice) -> None:
-        self.twice, self.engagement, self.cast, self.runs, self.after = twice, twice.engagement, twice.cast, twice.runs, twice.after
+    def __init__(self, twice: Twice, found: SimpleNamespace) -> None:
+        self.engagement, self.cast, self.runs, self.after, self.found = twice.engagement, twice.cast, twice.runs, twice.after, found
 
     def command(self, name: str) -> str:
         told = StringIO()
@@ -98,8 +99,8 @@ def conflicts_of_ours() -> QuerySet[Conflict]:
 
 
 @pytest.fixture(scope="module")
-def played(loaded_twice):
-    return play(Played(loaded_twice))
+def played(decided):
+    return went_on(decided, decided.decided[__name__])
 
 
 def between(twice: Twice, first: Run) -> None:
@@ -108,55 +109,49 @@ def between(twice: Twice, first: Run) -> None:
     twice.call("DELETE", f"contacts({TWINS[1]})")
 
 
-def play(played: Played) -> Played:
-    played.asked = set(FieldMap.objects.values_list("object_name", flat=True))
-    played.datasets = {one.object_name: one for one in Dataset.objects.filter(purpose="load", base__isnull=False)}
-    played.found = {one.source_id: SimpleNamespace(fields=one.fields, is_clear=one.is_clear) for one in conflicts_of_ours()}
-    departed = Departed.objects.filter(run=played.runs[1], source_id__in=OURS)
-    played.departed = {one.source_id: (one.table, one.cause, one.deed) for one in departed}
-    decide(played)
-    played.twice.load()
-    played.states = {one.source_id: one.state for one in conflicts_of_ours()}
-    refresh(played)
-    played.told = played.command("delta")
-    played.newest = Run.objects.latest("pk")
-    played.twice.keep(played.newest)
-    played.later = {one.source_id: one.state for one in conflicts_of_ours()}
-    return played
-
-
-def decide(played: Played) -> None:
-    engagement, user = played.engagement, played.cast.engineer
-    played.decided = conflicts.decide_many(engagement, conflicts_of_ours(), conflicts.MERGE, user=user)
+def decide(twice: Twice) -> SimpleNamespace:
+    """What the delta brought, and what of it is decided."""
+    found, engagement, user = SimpleNamespace(), twice.engagement, twice.cast.engineer
+    found.asked = set(FieldMap.objects.values_list("object_name", flat=True))
+    found.datasets = {one.object_name: one for one in Dataset.objects.filter(purpose="load", base__isnull=False)}
+    found.conflicts = {one.source_id: SimpleNamespace(fields=one.fields, is_clear=one.is_clear) for one in conflicts_of_ours()}
+    departed = Departed.objects.filter(run=twice.runs[1], source_id__in=OURS)
+    found.departed = {one.source_id: (one.table, one.cause, one.deed) for one in departed}
+    found.decided = conflicts.decide_many(engagement, conflicts_of_ours(), conflicts.MERGE, user=user)
     for source_id, choice in (("u-both", "keep"), ("u-refuses", "overwrite")):
         conflict = Conflict.objects.get(source_id=source_id)
-        conflicts.decide(conflict, {field["column"]: choice for field in conflict.fields}, user=user, comment="She is the director.")
+        conflicts.decide(conflict, {field["column"]: choice for field in conflict.fields}, user=user, comment=WHY)
+    return found
 
 
-def refresh(played: Played) -> None:
-    """The sandbox is copied anew: some people aren't there, nor the events on their timelines."""
-    twice = played.twice
+def went_on(twice: Twice, found: SimpleNamespace) -> Played:
+    """After the run that takes what was decided the sandbox is copied anew: some people aren't there, nor the events on their timelines."""
+    played = Played(twice, found)
+    played.states = {one.source_id: one.state for one in conflicts_of_ours()}
     for source_id in ("u-same", "u-new"):
         twice.call("DELETE", f"contacts({played.at(2, source_id)['contactid']})")
     played.refreshed = played.command("refreshed")
     played.closed = [one.says for one in gates.missing("load", played.engagement, twice.sandbox)]
     twice.take(Step.Name.PROVISION, twice.sandbox)
-    twice.load()
+    played.told = played.command("delta")
+    played.newest = Run.objects.latest("pk")
+    twice.keep(played.newest)
+    played.later = {one.source_id: one.state for one in conflicts_of_ours()}
+    return played
 
 
 def test_a_delta_fetches_what_changed_and_is_complete(played):
-    people = played.datasets["user"]
-    assert people.rows == len(SECOND) + len(test_leaving.SECOND)
-    assert (
-        sum(piece.rows for piece in people.pieces.filter(name__startswith="since")) == 6 + 3 + 2 + 5
-    )  # of both modules, and those of the last five minutes
+    people = played.found.datasets["user"]
+    assert people.rows == len(SECOND) + len(test_leaving.SECOND) + len(test_meanwhile.PEOPLE) + 2
+    since = sum(piece.rows for piece in people.pieces.filter(name__startswith="since"))
+    assert since == 6 + 3 + 2 + 5 + 9  # of this module and test_leaving, those of the last five minutes, and of test_meanwhile
     assert played.runs[1].changes["user"] == {"new": 1, "changed": 5 + 6, "deleted": 3 + 5}
     assert played.runs[1].changes["customEvent"] == {"new": 1, "changed": 0, "deleted": 0}
 
 
 def test_nobody_is_asked_about_fields_of_records_that_the_workbench_derived_itself(played):
-    assert "user" in played.asked
-    assert not {"company", "listMembership"} & played.asked
+    assert "user" in played.found.asked
+    assert not {"company", "listMembership"} & played.found.asked
 
 
 def test_a_record_that_failed_and_did_not_change_is_tried_again(played):
@@ -173,10 +168,14 @@ def test_new_records_get_rows_and_a_lead_who_became_a_customer_a_contact(played)
 
 
 def test_what_a_person_edited_is_listed_with_three_values_and_who_changed_which(played):
-    assert {name: found.is_clear for name, found in played.found.items()} == {"u-both": False, "u-clear": True, "u-refuses": False}
-    fields = {field["column"]: field for field in played.found["u-both"].fields}
+    assert {name: found.is_clear for name, found in played.found.conflicts.items()} == {
+        "u-both": False,
+        "u-clear": True,
+        "u-refuses": False,
+    }
+    fields = {field["column"]: field for field in played.found.conflicts["u-both"].fields}
     assert fields["jobtitle"] == {"column": "jobtitle", "last": "Clerk", "now": "Director", "new": "Head clerk", "proposed": ""}
-    proposed = {field["column"]: field["proposed"] for field in played.found["u-clear"].fields}
+    proposed = {field["column"]: field["proposed"] for field in played.found.conflicts["u-clear"].fields}
     assert (proposed.pop("jobtitle"), proposed.pop("firstname"), set(proposed.values())) == ("keep", "overwrite", {"overwrite"})
 
 
@@ -189,24 +188,23 @@ def test_nothing_of_an_edited_row_is_written_before_somebody_decides_but_a_refus
 
 
 def test_the_next_run_writes_what_was_decided_field_by_field(played):
-    assert played.decided == 1
+    assert played.found.decided == 1
     assert (played.at(2, "u-clear")["jobtitle"], played.at(2, "u-clear")["firstname"]) == ("Director", "Adelaide")
     assert played.at(2, "u-both")["jobtitle"] == "Director"
     assert (played.at(2, "u-refuses")["jobtitle"], played.at(2, "u-refuses")["donotbulkemail"]) == ("Head clerk", True)
     assert set(played.states.values()) == {"applied"}
-    assert AuditEntry.objects.filter(engagement=played.engagement, action="decided conflicts").count() == 3
+    assert AuditEntry.objects.filter(engagement=played.engagement, action="decided conflicts").count() == 3 + 4  # of test_meanwhile
 
 
 def test_a_decision_to_keep_holds_on_and_is_not_asked_again(played):
     assert set(played.later.values()) == {"applied"}
-    assert played.at(4, "u-both") == played.at(3, "u-both") == played.at(2, "u-both")
-    phases = [run.phases.get(object_name="user", table="contact", kind="rows") for run in played.runs[3:]]
-    assert [(phase.created, phase.refused) for phase in phases] == [(2, 0), (0, 0)]
-    assert phases[-1].updated == 0
+    assert played.at(3, "u-both") == played.at(2, "u-both")
+    phase = played.newest.phases.get(object_name="user", table="contact", kind="rows")
+    assert (phase.created, phase.refused) == (2 + 2, 0 + 2)  # of test_meanwhile
 
 
 def test_rows_whose_records_are_gone_are_listed_and_deactivated_unless_a_person_edited_them(played):
-    assert played.departed == {
+    assert played.found.departed == {
         "u-gone": ("contact", "deleted", "deactivated"),
         "u-gone-lead": ("lead", "deleted", "deactivated"),
         "u-gone-edited": ("contact", "deleted", "left"),
@@ -224,7 +222,7 @@ def test_after_an_environment_was_copied_anew_what_is_gone_is_made_again_with_it
         assert played.at(3, source_id)["contactid"] == played.at(2, source_id)["contactid"]
     tasks = [{row["activityid"] for row in played.after[run].of_source("task", "customEvent", "sandbox")} for run in (2, 3)]
     assert tasks[0] == tasks[1]
-    assert len(played.after[3].rows("contact", "sandbox")) == len(played.after[2].rows("contact", "sandbox"))
+    assert len(played.after[3].rows("contact", "sandbox")) == len(played.after[2].rows("contact", "sandbox")) + 2  # of test_meanwhile
     assert all(phase.balanced for phase in played.runs[3].phases.all())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.db.models import QuerySet
 
 from loads import rollback
 from loads.delta import unlinked
@@ -84,6 +85,11 @@ def played(loaded_twice):
     return play(loaded_twice)
 
 
+def of_ours(found: QuerySet) -> QuerySet:
+    """But for what is of test_meanwhile."""
+    return found.exclude(source_id__contains="u-listed")
+
+
 def between(played: Played, first: Run) -> SimpleNamespace:
     seen = SimpleNamespace(whole=played.verify(first), first=played.members())
     meddle(played)
@@ -101,7 +107,7 @@ def play(played: Twice) -> SimpleNamespace:
     found.on_list = [row["_entityid_value"] for row in played.dump("listmember") if row["_listid_value"] == news]
     found.heirs = {name: played.row("contact", f"user:u-{name}-2")["contactid"] for name in ("heir", "parted")}
     found.second, found.phases = played.members(), {(one.table, one.kind): one for one in second.phases.all()}
-    found.refused = set(second.ledger.filter(code="conflict.removed").values_list("phase__kind", "source_id"))
+    found.refused = set(of_ours(second.ledger.filter(code="conflict.removed")).values_list("phase__kind", "source_id"))
     found.score = {one["code"]: one for one in scoring.score(second)["reasons"]}
     found.departed = {(one.table, one.source_id): (one.cause, one.deed) for one in Departed.objects.filter(run=second)}
     found.people = {row.get("mwb_sourceid"): (row["statecode"], row["donotbulkemail"]) for row in played.dump("contact")}
@@ -129,7 +135,7 @@ def meddle(played: Played) -> None:
 
 def test_verification_after_a_run_counts_all_that_was_done_beside_the_rows(played):
     assert "rows are as they were sent" in played.whole
-    for words in ("members of lists: 13 rows", "lists tied to campaigns: 3 rows", "deals closed: 1 rows"):
+    for words in ("members of lists: 16 rows", "lists tied to campaigns: 3 rows", "deals closed: 2 rows"):
         assert words in played.whole
 
 
@@ -201,10 +207,10 @@ def test_a_rollback_puts_members_on_the_lists_again(played):
 def test_a_member_whom_a_person_took_off_and_a_tie_that_a_person_cut_stay_away_and_are_listed(played):
     assert (str(NEWS), "contact", "u-stays") not in played.second
     assert played.tied == {(f"list:{NEWS}", 4), (f"list:{GONE}", 2)}
-    asked = Conflict.objects.filter(kind__in=unlinked.KINDS)
+    asked = of_ours(Conflict.objects.filter(kind__in=unlinked.KINDS))
     conflicts = {(one.table, one.source_id): (one.state, one.fields[0]["proposed"]) for one in asked}
     names = [("listmember", f"{NEWS}:u-stays"), ("listmember", f"{NEWS}:u-parted-2"), ("campaignitem", str(NEWS))]
     assert conflicts == dict.fromkeys(names, ("open", "keep"))
     assert played.refused == {(Phase.Kind.TIES if table == "campaignitem" else Phase.Kind.MEMBERS, name) for table, name in names}
     predicted = played.score["conflict.removed"]
-    assert (predicted["predicted"], predicted["hit"], predicted["unfounded"]) == (3, 3, [])
+    assert (predicted["predicted"], predicted["hit"], predicted["unfounded"]) == (3 + 1, 3 + 1, [])

@@ -20,7 +20,7 @@ TOGETHER = (
     ("load_engine", "rough_service"),
     ("sample", "sample_again"),
     ("rule_previews", "sums"),
-    ("leaving", "delta"),
+    ("leaving", "meanwhile", "delta"),
     ("late_lookups", "files", "lost_deals"),
     ("scans", "verification", "opting_out", "links"),
 )  # fmt: skip
