@@ -26,7 +26,7 @@ from loads.models import Crosswalk, LedgerEntry, Run
 from loads.rollback.scope import Scope
 from tests import database, folders
 from tests.folders import user
-from tests.playing import dump, engagement_on
+from tests.playing import dump, dumps, engagement_on
 from tests.spine import test_existing_rows, test_objects_again
 from tests.spine.test_load_engine import Prepared
 from tests.spine.test_second_run import SELLER
@@ -59,8 +59,8 @@ class Loaded(Prepared):
         wanted = {"$select": "LogicalName,PrimaryIdAttribute", "$filter": "IsPrivate eq false"}
         tables = engine.Destination(self.sandbox).client.get("EntityDefinitions", params=wanted)["value"]
         keys = {table["LogicalName"]: table["PrimaryIdAttribute"] for table in tables}
-        dumps = {name: dump(self.servers.dataverse_sandbox, name, canonical=True) for name in keys}
-        return {name: {row[keys[name]]: row for row in rows} for name, rows in dumps.items() if rows}
+        found = dumps(self.servers.dataverse_sandbox, keys, canonical=True)
+        return {name: {row[keys[name]]: row for row in rows} for name, rows in found.items() if rows}
 
     def plan(self, run: Run | None = None, **scope) -> Run:
         """The rollback of a run, planned."""
