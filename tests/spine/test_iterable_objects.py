@@ -37,6 +37,11 @@ EVENTS = [
     {"userId": "u-c", "eventName": "  ", "createdAt": "not a date"},
     *({"userId": "u-c2", "eventName": "demoRequested", "createdAt": MORNING, "seats": seats} for seats in range(100, 120)),
 ]
+CAMPAIGN = {
+    "id": 71, "name": "Spring", "type": "Blast", "campaignState": "Finished", "messageMedium": "Email", "createdAt": MS,
+    "createdByUserId": "ida@corp.example", "updatedAt": MS, "startAt": MS + 1000, "endedAt": MS + 9000, "listIds": [7, 50],
+    "suppressionListIds": [], "labels": [],
+}  # fmt: skip
 METRICS = (
     "id,Total Email Sends,Unique Emails Delivered,Unique Email Opens,Unique Email Clicks\n"
     "71,200,180,90,9\n"
@@ -59,15 +64,10 @@ def folder(path):
         organisation_list(9, "Nobody " + "x" * 200),
         organisation_list(4301, "Do not mail", listType="Suppression"),
     ]
-    campaign = {
-        "id": 71, "name": "Spring", "type": "Blast", "campaignState": "Finished", "messageMedium": "Email", "createdAt": MS,
-        "createdByUserId": "ida@corp.example", "updatedAt": MS, "startAt": MS + 1000, "endedAt": MS + 9000, "listIds": [7, 50],
-        "suppressionListIds": [], "labels": [],
-    }  # fmt: skip
-    archived = {**campaign, "id": 72, "name": " ", "campaignState": "Archived", "listIds": []}
+    archived = {**CAMPAIGN, "id": 72, "name": " ", "campaignState": "Archived", "listIds": []}
     more = {
         "lists/8.txt": "u-l\nu-c\nu-gone\n",
-        "campaigns.json": {"campaigns": [campaign, archived], "totalCampaignsCount": 2},
+        "campaigns.json": {"campaigns": [CAMPAIGN, archived], "totalCampaignsCount": 2},
         "campaigns/metrics.csv": METRICS,
         "export/customEvent.ndjson": EVENTS,
         "export/emailUnSubscribe.ndjson": [{"userId": "u-c", "createdAt": MORNING, "messageTypeIds": [901]}],
