@@ -54,7 +54,8 @@ def folder(path):
         user("u-nobody", None),
     ]
     events = [{"userId": name, "eventName": "login", "createdAt": "2024-03-05 09:10:11 +00:00"} for name in ("u-1", "u-visits")]
-    return folders.write(path, [*ordinary, *odd], more={"export/customEvent.ndjson": events})
+    nothing = {"users/getFields.json": ""}  # an empty answer is one without fields
+    return folders.write(path, [*ordinary, *odd], more={"export/customEvent.ndjson": events} | nothing)
 
 
 def tried(what, *errors):

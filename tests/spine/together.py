@@ -21,6 +21,7 @@ TOGETHER = (
     ("sample", "sample_again"),
     ("rule_previews", "sums"),
     ("leaving", "meanwhile", "delta"),
+    ("rehearsal", "exceptions_desk"),
     ("late_lookups", "files", "lost_deals"),
     ("scans", "verification", "opting_out", "links"),
 )  # fmt: skip
