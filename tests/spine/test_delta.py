@@ -199,6 +199,8 @@ def test_the_next_run_writes_what_was_decided_field_by_field(played):
 def test_a_decision_to_keep_holds_on_and_is_not_asked_again(played):
     assert set(played.later.values()) == {"applied"}
     assert played.at(3, "u-both") == played.at(2, "u-both")
+    deals = [{row["mwb_sourceid"]: row["statecode"] for row in played.after[run].rows("opportunity", "sandbox")} for run in (2, 3)]
+    assert deals[0] == deals[1]  # those of test_meanwhile among them
     phase = played.newest.phases.get(object_name="user", table="contact", kind="rows")
     assert (phase.created, phase.refused) == (2 + 2, 0 + 2)  # of test_meanwhile
 

@@ -1,13 +1,14 @@
 """What people do to rows while a run loads: it stands, is asked about or held, and stops nothing. Looked at at the destination.
 
 One engagement: a run that people meddle with between sending, reading back and counting, a re-run of what belongs to rows that they
-removed, a further run after a decision, and a re-run of what that one left alone.
+removed, and two further runs after decisions.
 """
 
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from connectors.dataverse.client import NS
@@ -131,7 +132,7 @@ def between(played: Played, run: Run) -> SimpleNamespace:
 
 
 def decide(played: Twice) -> SimpleNamespace:
-    """What the second run left; what it asked is decided and loaded again alone."""
+    """What the second run left; what it asked is decided."""
     found = played.seen[__name__]
     found.second = played.runs[1]
     found.contacts = {row["mwb_sourceid"].partition(":")[2]: row["lastname"] for row in played.dump("contact") if row["mwb_sourceid"]}
@@ -139,14 +140,18 @@ def decide(played: Twice) -> SimpleNamespace:
     found.members = {name for *_, name in played.members()} & {*PEOPLE}
     found.states = {one.source_id: one.state for one in conflicts_of_ours().filter(kind__in=AT_ONCE)}
     found.again = {name: lookup(found.second, "user", name)[0] for name in PEOPLE}
-    answer_and_load_again(played, found)
+    answer_late(played, found)
+    answer(found.second, "u-removed-later", "leave", played.cast.engineer)
     return found
 
 
 def went_on(played: Twice, found: SimpleNamespace) -> SimpleNamespace:
-    """What a whole run after that left."""
-    found.once_more = lookup(played.runs[2], "user", "u-removed")[0]
-    found.at_last = deals(played)
+    """What the run after that left."""
+    found.third = played.runs[2]
+    found.answered = lookup(found.third, "user", "u-removed-later")[0]
+    found.after = {table: played.dump(table) for table in ("contact", "task")}
+    found.late_states = {one.source_id: one.state for one in conflicts_of_ours().exclude(kind__in=AT_ONCE)}
+    found.decided = deals(played)
     return found
 
 
@@ -157,12 +162,14 @@ def deals(played: Played) -> dict[str, int]:
 
 
 def stand_in(played: Played, run: Run) -> SimpleNamespace:
-    """What belongs to rows that were removed loads again: under a placeholder, or without them."""
+    """What belongs to removed rows loads again, under a placeholder or without them, and one of these too, which then goes once more."""
     told = {group.table: group for group in groups.groups(run) if group.code == "parent.removed"}
     for table, choice in (("contact", "apart"), ("opportunity", "parent"), ("task", "apart")):
         give(run, "parent.removed", choice, played.cast, table=table)
-    again = loaded_again(played, run, list(told.values()))
-    return SimpleNamespace(run=again, told=told, rows=rows(played))
+    removed = answer(run, "u-removed", "again", played.cast.engineer)
+    found = SimpleNamespace(told=told, run=loaded_again(played, run, [*told.values(), removed]), rows=rows(played))
+    played.call("DELETE", f"contacts({found.rows['contact']['user:u-removed']['contactid']})")
+    return found
 
 
 def loaded_again(played: Played, run: Run, chosen: list[groups.Group]) -> Run:
@@ -180,8 +187,16 @@ def rows(played: Played) -> dict[str, dict[str, dict]]:
     return {table: {row["mwb_sourceid"]: row for row in played.dump(table) if row.get("mwb_sourceid")} for table in tables}
 
 
-def answer_and_load_again(played: Played, found: SimpleNamespace) -> None:
-    """The late conflicts decided, rows that were removed answered about, and just those loaded again; one is then removed once more."""
+def answer(run: Run, name: str, choice: str, engineer: User) -> groups.Group:
+    """What becomes of a person whose row was removed; the group that they are in."""
+    [removed] = [group for group in groups.groups(run) if (group.code, group.table) == ("match.removed", "contact")]
+    given = {entry.pk: (choice, "") for entry in groups.entries(run, [removed.place]) if entry.source_id == name}
+    remedying.give(run, remedying.for_records(run, removed, given), user=engineer, subject="removed")
+    return removed
+
+
+def answer_late(played: Played, found: SimpleNamespace) -> None:
+    """The late conflicts are decided."""
     asked = {one.source_id: one for one in conflicts_of_ours().exclude(kind__in=AT_ONCE)}
     found.late = {name: (one.kind, one.state, one.fields) for name, one in asked.items()}
     for name in ("task", "pu-closed"):
@@ -189,17 +204,6 @@ def answer_and_load_again(played: Played, found: SimpleNamespace) -> None:
         conflicts.decide_many(played.engagement, Conflict.objects.filter(pk=one.pk), "overwrite", user=played.cast.engineer)
     kept = Conflict.objects.filter(pk__in=[asked[name].pk for name in ("pu-reopened", "pu-lost")])
     conflicts.decide_many(played.engagement, kept, "keep", user=played.cast.engineer)
-    chosen = [group for group in groups.groups(found.second) if group.code in ("conflict.edited", "match.removed")]
-    [removed] = [group for group in chosen if (group.code, group.table) == ("match.removed", "contact")]
-    answers = {entry.pk: entry.source_id for entry in groups.entries(found.second, [removed.place])}
-    given = {pk: ("again" if name == "u-removed" else "leave", "") for pk, name in answers.items()}
-    remedying.give(found.second, remedying.for_records(found.second, removed, given), user=played.cast.engineer, subject="removed")
-    found.third = loaded_again(played, found.second, chosen)
-    found.after = {table: played.dump(table) for table in ("contact", "task")}
-    found.deals_again = deals(played)
-    found.answered = {name: lookup(found.third, "user", name)[0] for name in PEOPLE}
-    found.late_states = {one.source_id: one.state for one in conflicts_of_ours().exclude(kind__in=AT_ONCE)}
-    played.call("DELETE", f"contacts({played.row('contact', 'user:u-removed')['contactid']})")
 
 
 def test_a_rehearsal_foretells_what_is_left_to_those_who_edited_it_and_about_which_nobody_decided(played):
@@ -247,11 +251,10 @@ def test_a_state_that_somebody_gave_a_row_meanwhile_is_not_written_over(played):
         assert [code for code in codes if code != "parent.not_loaded"] == ["conflict.edited"]
 
 
-@pytest.mark.parametrize("name", ["u-removed", "u-removed-later"])
-def test_a_row_that_somebody_removed_is_held_and_not_made_again_unasked(played, name):
-    for told in (played.held[name], played.again[name]):
+def test_a_row_that_somebody_removed_is_held_and_not_made_again_unasked(played):
+    for told in (played.held["u-removed"], played.held["u-removed-later"], played.again["u-removed-later"]):
         assert (told["disposition"], told["reasons"][0]["code"]) == ("held", "match.removed")
-    assert name not in played.contacts
+    assert "u-removed-later" not in played.contacts
 
 
 def test_members_of_a_list_wait_for_rows_that_are_gone_and_one_taken_from_it_is_held(played):
@@ -273,27 +276,27 @@ def test_a_state_that_was_not_set_is_asked_about_on_the_page_of_edited_rows(play
     assert [played.late[name][:2] for name in ("pu-reopened", "pu-closed")] == [("close", "open")] * 2
 
 
-def test_a_re_run_alone_writes_over_what_was_decided_so_and_keeps_the_rest(played):
+def test_a_further_run_ends_rows_as_was_decided_and_keeps_the_rest(played):
     assert (played.third.state, played.third.message) == (Run.State.DONE, "")
     assert [(row["statecode"], row["statuscode"]) for row in played.after["task"]] == [(1, 5)] * (2 + 2)  # of test_delta
     states = {"pu-reopened": 0, "pu-closed": 1, "pu-lost": 0}
-    assert played.deals_again == states
+    assert played.decided == states
     assert set(played.late_states.values()) == {"applied"}
     for name, kind in (("customEvent", Phase.Kind.STATES), ("purchase", Phase.Kind.CLOSE)):
         assert not played.third.phases.get(object_name=name, kind=kind).ledger.exclude(source_id="pu-1").exists()  # of test_leaving
-    assert played.at_last == states
 
 
 def test_a_removed_row_is_made_again_where_somebody_says_so_and_stays_away_where_they_say_that(played):
-    made = [row for row in played.after["contact"] if row["mwb_sourceid"] == "user:u-removed"]
-    assert [(row["lastname"], row["statecode"]) for row in made] == [("Lovelace", 0)]
+    made = played.parents.rows["contact"]["user:u-removed"]
+    assert (made["lastname"], made["statecode"]) == ("Lovelace", 0)
     assert not [row for row in played.after["contact"] if row["mwb_sourceid"] == "user:u-removed-later"]
-    told = played.answered["u-removed-later"]
+    told = played.answered
     assert (told["disposition"], [one["code"] for one in told["reasons"]]) == ("skipped", ["remedy.skipped", "match.removed"])
 
 
 def test_a_row_that_is_removed_once_more_is_asked_about_once_more(played):
-    assert (played.once_more["disposition"], played.once_more["reasons"][0]["code"]) == ("held", "match.removed")
+    told = played.again["u-removed"]
+    assert (told["disposition"], told["reasons"][0]["code"]) == ("held", "match.removed")
 
 
 def test_who_was_taken_from_a_list_is_put_on_it_again_only_where_somebody_decides_so(played):
