@@ -23,7 +23,7 @@ def schema_provisioned(engagement: Engagement, environment: Environment | None) 
     maps = plan.current(engagement).get("maps")
     if newest is None:
         yield f"The schema isn't provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
-    elif maps and newest.maps.content["columns"] != maps.content["columns"]:
+    elif maps and newest.maps_id != maps.pk and newest.maps.content["columns"] != maps.content["columns"]:
         yield f"The schema changed after it was provisioned in {environment.get_kind_display().lower()}.", Role.ENGINEER
 
 

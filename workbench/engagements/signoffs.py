@@ -84,8 +84,8 @@ def content_hash(content: Mapping[str, Any]) -> str:
 
 
 def latest(engagement: Engagement, kind: str) -> SignOff | None:
-    """The newest signature of this kind."""
-    return SignOff.objects.filter(engagement=engagement, kind=kind).order_by("-signed_at", "-pk").first()
+    """The newest signature of this kind; what was shown is read where it is looked at."""
+    return SignOff.objects.filter(engagement=engagement, kind=kind).order_by("-signed_at", "-pk").defer("content").first()
 
 
 def uncovered(engagement: Engagement, kind: str, hashes: Mapping[str, str]) -> list[str]:
