@@ -69,6 +69,10 @@ def bought(purchase_id: str, who: str, email: str) -> dict[str, Any]:
     return {**given, "shoppingCartItems": items}
 
 
+def subscribed(who: str, email: str) -> dict[str, Any]:
+    return {"userId": who, "email": email, "createdAt": "2024-05-05 09:10:11 +00:00", "emailListIds": [NEWS]}
+
+
 def folder(path: Path) -> Path:
     more = {
         "export/customEvent.ndjson": [event("of-theirs", "u-quist-1"), event("of-theirs", "u-quist-1"), event("of-others", "u-haddad")],
@@ -76,6 +80,7 @@ def folder(path: Path) -> Path:
             bought("pu-theirs", "u-quist-2", "wilhelmine@quistgaard.example"),
             bought("pu-others", "u-haddad", "oluwaseun@haddad-works.example"),
         ],
+        "export/emailSubscribe.ndjson": [subscribed("u-quist-2", "wilhelmine@quistgaard.example"), subscribed("u-haddad", "")],
     }  # fmt: skip
     rows = {"dataverse/systemuser": [SELLER | {"internalemailaddress": "sam@customer.example"}]}
     folders.write(path, PEOPLE, lists=[organisation_list(NEWS, "News")], rows=rows, more=more)
@@ -91,7 +96,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
     with django_db_blocker.unblock():
         source, work = folder(tmp_path_factory.mktemp("source")), tmp_path_factory.mktemp("work")
         try:
-            with engagement_on(source, work, whole=True) as (engagement, cast, servers):
+            with engagement_on(source, work) as (engagement, cast, servers):
                 told = play(engagement, cast, servers)
                 told.work = work
                 yield told
@@ -102,7 +107,7 @@ def played(django_db_setup, django_db_blocker, tmp_path_factory):
 def play(engagement: Any, cast: Any, servers: Any) -> SimpleNamespace:
     said, as_engineer = [], {"user": cast.engineer.username, "stdout": StringIO()}
     told = SimpleNamespace(engagement=engagement, cast=cast, row_ids=[])
-    demonstration.play(engagement, cast, said.append, leave=("campaign", "subscriptionEvent", "catalogItem"))
+    demonstration.play(engagement, cast, said.append, leave=("subscriptionEvent",))
     demonstration.hand_off(engagement, cast, said.append)
     told.before = looking.found([*THEIRS, *OTHERS, *OWNERS])
     told.theirs_there = rows_of(servers, "u-quist-1", "pu-theirs")
@@ -238,4 +243,4 @@ def test_the_pages_of_a_purged_engagement_still_open(played):
         client.force_login(played.cast.engineer)
         answers = {address: client.get(address).status_code for address in pages}
     assert {address: code for address, code in answers.items() if code not in (200, 302)} == {}
-    assert len(answers) > 80
+    assert len(answers) > 70
