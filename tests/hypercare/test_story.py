@@ -1,8 +1,9 @@
 """The story of records of a played engagement: loaded, held, merged, forgotten, an event that no crosswalk knows; and their pages.
 
-The world that it is played on has plug-ins, workflows, flows, rules and journeys: nothing of them is set off, and all is put back.
+The organisations that it is played on have plug-ins, workflows, flows, rules and journeys: nothing of them is set off, and all is put back.
 """
 
+import shutil
 from collections.abc import Iterator
 from hashlib import sha256
 from types import SimpleNamespace
@@ -36,18 +37,16 @@ MARKUP = "<script>alert(1)</script>"
 LONG_TITLE = "Keeper of " + "very " * 40 + "old keys"
 
 
-# Nothing of the world is registered on the tables of these.
-LEAVE = ("list", "listMembership", "campaign", "catalogItem", "subscriptionEvent")
+LEAVE = ("list", "listMembership")  # nothing of the world is registered on their tables
 WRITTEN = ("account", "contact", "lead", "opportunity", "task")
 QUIETED = ("sla", "workflow", "msdyn_segment", "mailbox", "msdynmkt_journey")
 
 
 def folder(path):
-    """Our records before those of the world, whose channels and types of messages are for all."""
-    own = records(path / "own")
-    for name in ("channels.json", "messageTypes.json"):
-        (own / "iterable" / name).unlink()
-    return folders.joined(path / "all", [own, simulated.world(path / "world", people=10)])
+    """Our records, and the organisations of a world."""
+    world = simulated.world(path / "world", people=10)
+    shutil.rmtree(world / "iterable")
+    return folders.joined(path / "all", [records(path / "own"), world])
 
 
 def records(path):
@@ -56,6 +55,7 @@ def records(path):
         user("u-held", "odd@northpine.example", "dormant"),
         user("u-old", "twin@northpine.example", firstName="Old", profileUpdatedAt="2024-01-01 00:00:00 +00:00"),
         user("u-new", "twin@northpine.example", firstName="New", profileUpdatedAt="2025-01-01 00:00:00 +00:00"),
+        user("u-lead", "leo@northpine.example", "lead"),
         user("u-forgotten", "gone@northpine.example", "customer", firstName="Secret"),
         b'{"email": "broken@northpine.example", ',
     ]
@@ -63,13 +63,15 @@ def records(path):
         {"userId": who, "eventName": "login", "createdAt": "2024-03-05 09:10:11 +00:00", "device": who + " phone"}
         for who in ("u-loaded", "u-forgotten")
     ]
+    bought = {"id": "pu-1", "userId": "u-loaded", "total": 20, "createdAt": "2024-03-05 09:10:11 +00:00"}
+    bought["shoppingCartItems"] = [{"id": "sku-1", "name": "Chair", "price": 20, "quantity": 1}]
     return folders.write(
         path,
         users,
         lists=[organisation_list(1, "Company: Northpine")],
         forgotten=[sha256(b"gone@northpine.example").hexdigest(), {"a": 1}, None, ["x"]],
         fields={"score": "long", "plan": "string", "jobTitle": "string"},
-        more={"export/customEvent.ndjson": events},
+        more={"export/customEvent.ndjson": events, "export/purchase.ndjson": [bought]},
     )
 
 
