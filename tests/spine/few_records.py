@@ -6,8 +6,8 @@ from pathlib import Path
 from loads.models import Run
 from tests import folders
 from tests.spine import together
+from tests.spine.taking_back import Loaded
 from tests.spine.test_load_engine import Prepared
-from tests.spine.test_rollback import Loaded
 
 CONTACTS = 31  # that a run writes: of scans 25, one of which is there, of opting_out 4, of verification 2
 

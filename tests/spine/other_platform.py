@@ -20,8 +20,8 @@ from mapping import plan, playbooks
 from tests import database
 from tests.playing import engagement_on
 from tests.spine import together
+from tests.spine.taking_back import Loaded, differences
 from tests.spine.test_load_engine import Prepared
-from tests.spine.test_rollback import Loaded, differences
 from workbench.engagements.models import Engagement
 from workbench.pipeline.models import Step
 

@@ -37,10 +37,10 @@ from tests.spine.interruptions import (
     batched,
     post,
 )
+from tests.spine.taking_back import changing, held
 from tests.spine.test_delta import LATER
 from tests.spine.test_load_engine import Prepared
 from tests.spine.test_objects_again import purchase
-from tests.spine.test_rollback import changing, held
 from tests.spine.workers import Nursery, Worker, nursery, wait_until
 from workbench.engagements.models import Environment, SignOff
 from workbench.management.commands.bench_load import FAILING, UNFAILING

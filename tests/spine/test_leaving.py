@@ -17,7 +17,7 @@ from loads.rollback.scope import Scope
 from tests import folders
 from tests.folders import organisation_list, user
 from tests.spine.going_on import Played, Twice
-from tests.spine.test_rollback import held
+from tests.spine.taking_back import held
 from tests.spine.test_second_run import SELLER, edit
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]

@@ -11,8 +11,8 @@ from loads.models import SchemaPlan, SchemaRemoval
 from loads.removal import opening, survey
 from tests.playing import OTHERS, dump, engagement_on
 from tests.spine import test_objects_again
+from tests.spine.taking_back import ANEW, Loaded, differences, lacking
 from tests.spine.test_load_engine import Prepared, northpine
-from tests.spine.test_rollback import ANEW, Loaded, differences, lacking
 from workbench.engagements import gates, signoffs
 from workbench.engagements.models import AuditEntry, Environment
 from workbench.pipeline import demonstration, steps
