@@ -7,17 +7,18 @@ from tests.playing import OTHERS, Played, play
 
 pytestmark = pytest.mark.django_db
 BAD = [b"{", b"[]", b"null", b'"x"', b"7", b'{"a": NaN}', b"\xff\xfe"]
-# What is sent, and the objects that are left: without a record one is as the other, so that one of the plays shows them.
-EXPORTS = {"empty": ([], ()), "only bad lines": (BAD, OTHERS)}
+# What is sent, and whether all objects are asked for: without a record one is as the other, so that one of the plays shows them.
+EXPORTS = {"empty": ([], True), "only bad lines": (BAD, False)}
 
 
 @pytest.fixture(scope="module", params=EXPORTS)
 def played(request, django_db_setup, django_db_blocker, tmp_path_factory) -> Played:
     """One play per export, into the sandbox alone: production is gone into the same way."""
     with django_db_blocker.unblock():
-        lines, leave = EXPORTS[request.param]
+        lines, whole = EXPORTS[request.param]
         folder = folders.write(tmp_path_factory.mktemp("source"), lines)
-        return play(folder, tmp_path_factory.mktemp("work"), leave=leave, documents=True, sandbox_only=True, whole=True)
+        leave = () if whole else OTHERS
+        return play(folder, tmp_path_factory.mktemp("work"), leave=leave, documents=True, sandbox_only=True, whole=whole)
 
 
 def test_it_plays_to_the_end_and_every_line_is_counted(played):
