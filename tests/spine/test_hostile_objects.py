@@ -21,7 +21,7 @@ MS = 1_700_000_000_000
 LONG = "long " * 2_000
 NUL, HALF = "Nul\u0000 inside", "half \ud83d"
 SUMS = (None, "", "1.000,00", -5, 10**30, True, [1], {"a": 1}, "NaN", 0)
-MANY_KEYS = {f"key {n}": n for n in range(2_500)}
+MANY_KEYS = {f"key {n}": n for n in range(600)}
 DATES = (
     "0001-01-01 00:00:00 +00:00",
     "1970-01-01 00:00:00 +00:00",
