@@ -163,7 +163,7 @@ def second_taken_back(loaded: Loaded) -> SimpleNamespace:
 
 def taken_back_whole(loaded: Loaded) -> SimpleNamespace:
     """All that is left of the first run, while people are at its rows; then everything is loaded again."""
-    edited, plan = loaded.everything(), loaded.plan()
+    plan = loaded.plan()
     other = loaded.row("lead", "user:e-3")
     loaded.make("tasks", {"subject": "New", "regardingobjectid_lead_task@odata.bind": f"/leads({other['leadid']})"})
     after, companies = loaded.everything(), {f"company:domain:{name}.example" for name in ("upper", "middle", "lower")}
@@ -173,7 +173,6 @@ def taken_back_whole(loaded: Loaded) -> SimpleNamespace:
     back, states = loaded.everything(), Counter(Crosswalk.objects.filter(alias=False).values_list("state", flat=True))
     again = loaded.load()
     return SimpleNamespace(
-        edited=edited,
         reasons=reasons(plan),
         after=after,
         places=places,
@@ -238,7 +237,7 @@ def by_the_command(loaded: Loaded) -> SimpleNamespace:
 def test_a_whole_load_is_taken_back_but_for_what_people_have_a_hand_in(told):
     whole, found = told.whole, told.whole.counts
     assert told.parts.late >= {*LATE, ("task", "states")}
-    assert changed(whole.after, whole.edited) == {*whole.made["New"]}  # a plan sends nothing
+    assert changed(whole.after, told.second.back) == {*whole.made["New"]}  # a plan sends nothing
     assert changed(whole.back, told.before) == {*whole.hands_on, *whole.made["Call back"], *whole.made["New"]}
     assert (found["planned"], found["kept"], found["refused"]) == (found["removed"] + found["restored"] + 7, 7, 0)
     assert whole.states.keys() == {"removed", "kept"}
