@@ -7,9 +7,9 @@ than a new one. What is proposed here moves nothing: a person confirms it.
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from rapidfuzz import fuzz, process
@@ -69,6 +69,25 @@ class Fit(NamedTuple):
     missed: Words
 
 
+@lru_cache(maxsize=50)  # the built-in columns of a table are the same everywhere
+def _called(table: str, named: tuple[tuple[str, str], ...]) -> tuple[frozenset[str], Sequence[Phrase]]:
+    """The words that are known in a table, and each way to call one of its columns. named: logical and display names."""
+    known = vocabulary() | {word for _, displayed in named for word in parted(displayed)}
+    return known, tuple(phrase for name, displayed in named for phrase in _phrases(table, name, displayed, known))
+
+
+def _phrases(table: str, name: str, displayed: str, known: frozenset[str]) -> Iterator[Phrase]:
+    written = {(displayed, "display name"): None, (name, "logical name"): None}
+    for synonym in thesaurus().called(table, name):
+        written.setdefault((synonym, "synonym"))
+    seen: set[Words] = set()
+    for text, origin in written:
+        words = thesaurus().meaning(words_of(text, known))
+        if words and words not in seen:
+            seen.add(words)
+            yield Phrase(name, words, text, origin)
+
+
 class Likeness:
     """The columns of one table, made ready once to be ranked for many fields."""
 
@@ -77,9 +96,7 @@ class Likeness:
         self.table, self.columns = table, columns
         self.words = thesaurus()
         self.own = self.words.own_words(table)
-        displayed = {word for column in columns.values() for word in parted(_displayed(column))}
-        self.known = vocabulary() | displayed
-        self.phrases = [phrase for column in columns.values() for phrase in self._phrases(column)]
+        self.known, self.phrases = _called(table, tuple((column.name, _displayed(column)) for column in columns.values()))
 
     @cached_property
     def _shown_late(self) -> dict[str, tuple[bool, bool]]:
@@ -110,17 +127,6 @@ class Likeness:
             if phrase.origin != "synonym":
                 found.setdefault(phrase.column, set()).update(phrase.words)
         return found
-
-    def _phrases(self, column: ColumnLike) -> Iterator[Phrase]:
-        written = {(_displayed(column), "display name"): None, (column.name, "logical name"): None}
-        for name in self.words.called(self.table, column.name):
-            written.setdefault((name, "synonym"))
-        seen: set[Words] = set()
-        for text, origin in written:
-            words = self.words.meaning(words_of(text, self.known))
-            if words and words not in seen:
-                seen.add(words)
-                yield Phrase(column.name, words, text, origin)
 
     def rank(self, name: str, profile: FieldProfile | None = None, limit: int = SHOWN) -> list[Candidate]:
         """Candidates for a field, best first, at least LEAST of them where the table has as many columns.
