@@ -129,7 +129,7 @@ class Bare(Prepared):
 
 
 def test_what_is_filled_built_upon_or_was_there_before_is_kept_and_the_rest_goes(tmp_path, capsys):
-    with engagement_on(northpine(tmp_path / "source"), tmp_path) as (engagement, cast, servers):
+    with engagement_on(northpine(tmp_path / "source", 2), tmp_path) as (engagement, cast, servers):
         bare = Bare(engagement, cast, servers, OTHERS)
         client, name = Destination(bare.sandbox).client, f"{engagement.slug}/sandbox"
         client.post("contacts", {"lastname": "Kept", "mwb_sourceid": "theirs"})
