@@ -139,14 +139,14 @@ class Queue:
         self._armed: list[Blows | None] = [blows for blows in self._blows if blows.left]
         self.servers.fault(self.server, *(blows.fault for blows in self._armed if blows))
 
-    def begun(self) -> Worker | None:
-        """The next queued task, begun; None where none is queued."""
+    def begun(self, stops_at: str = "") -> Worker | None:
+        """The next queued task, begun; None where none is queued. stops_at: see `Nursery.begin`."""
         queued = OrmQ.objects.order_by("pk").first()
         if queued is None:
             return None
         task, args = queued.func(), queued.args()
         queued.delete()
-        return self.workers.begin(task, *args)
+        return self.workers.begin(task, *args, stops_at=stops_at)
 
     def work(self) -> None:
         """Carry out what is queued, and whatever that queues; what is to be struck is."""

@@ -17,7 +17,7 @@ from django_q.conf import Conf
 
 from loads import provisioning, rollback, runs
 from loads.acceptance import sandbox_content
-from loads.models import Chunk, Run
+from loads.models import Chunk, Run, StagingRange
 from loads.rollback.scope import Scope
 from mapping import playbooks
 from tests import database
@@ -184,28 +184,21 @@ class Story:
 
     def stage_badly(self) -> None:
         """Two workers that come to stage a range of records: one is killed in it, and for the other the disk is full."""
-        first = self.queue.begun()
-        with self._in_a_range(first):
-            self.queue.kill(first)
-        second = self.queue.begun()
-        with self._in_a_range(second):
-            second.may_write(0)
+        first = self.in_a_range()
+        self.queue.kill(first)
+        second = self.in_a_range()
+        second.may_write(0)
+        second.go_on()
         wait_until(lambda: any("failure 1 of" in line for line in self.workers.log))
         second.may_write(-1)
         self.queue.follow(second)
 
-    @contextmanager
-    def _in_a_range(self, worker: Worker) -> Iterator[None]:
-        """The worker stopped while it stages a range."""
-        while True:
-            wait_until(lambda: self._stages(worker))
-            with worker.stopped():
-                if self._stages(worker):
-                    yield
-                    return
-
-    def _stages(self, worker: Worker) -> bool:
-        return Run.objects.filter(staging_ranges__worker__contains=f":{worker.pid}:", staging_ranges__lease_until__isnull=False).exists()
+    def in_a_range(self) -> Worker:
+        """A worker that stands still while it stages a range."""
+        worker = self.queue.begun("loads.staging.records.Records.stage_range")
+        wait_until(lambda: worker.stands_still)
+        assert StagingRange.objects.filter(worker__contains=f":{worker.pid}:", lease_until__isnull=False).exists()
+        return worker
 
     def journals(self) -> tuple[Journal, Journal]:
         """What the sandbox and production write from now on."""
@@ -303,7 +296,7 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
         patch.setattr(Conf, "SYNC", True)
         try:
             with (
-                engagement_on(source(work / "source"), work, state=work / "state", as_threads=False, whole=True, **options) as (
+                engagement_on(source(work / "source"), work, state=work / "state", as_threads=False, **options) as (
                     engagement,
                     cast,
                     servers,

@@ -52,7 +52,7 @@ def stage(tmp_path: Path, monkeypatch) -> Iterator[kill_bench.Stage]:
     for name, value in {"DATABASE_URL": url, "REDIS_URL": "", "DOCUMENTS_AT_ONCE": "false"}.items():
         monkeypatch.setenv(name, value)
     with (
-        engagement_on(northpine(tmp_path / "source", 5), tmp_path, state=tmp_path / "state", as_threads=False, whole=True) as (
+        engagement_on(northpine(tmp_path / "source", 5), tmp_path, state=tmp_path / "state", as_threads=False) as (
             engagement,
             cast,
             servers,

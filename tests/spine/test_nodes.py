@@ -61,7 +61,7 @@ def shared(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Sha
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("loads.staging.phases.CHUNK_ROWS", 4)
         try:
-            with engagement_on(northpine(work / "source"), work, whole=True) as (engagement, cast, servers):
+            with engagement_on(northpine(work / "source"), work) as (engagement, cast, servers):
                 yield share(Prepared(engagement, cast, servers, production=True), work)
         finally:
             database.empty()

@@ -10,6 +10,7 @@ For instance:
 import importlib
 import os
 import pickle
+import pkgutil
 import resource
 import signal
 import subprocess
@@ -28,7 +29,7 @@ import django
 from django.conf import settings
 from django.db import connection
 
-TASKS = ("loads.tasks", "workbench.pipeline.tasks")
+LOADED = ("loads.tasks", "workbench.pipeline.tasks", "pandas")  # what each worker would load: pyarrow does pandas, where it is there
 SETTINGS = ("VAR_DIR", "STORE_URL", "DOCUMENTS_AT_ONCE")
 
 
@@ -78,15 +79,19 @@ class Worker:
         """Nothing of it moves meanwhile; it may be killed."""
         os.kill(self.pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: self._stands_still or not self.lives)  # a thread may get something done before it hears of the signal
+            wait_until(lambda: self.stands_still or not self.lives)  # a thread may get something done before it hears of the signal
             yield
         finally:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGCONT)
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Let it move again, where it lives."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
     @property
-    def _stands_still(self) -> bool:
-        """Whether the signal has reached all of its threads."""
+    def stands_still(self) -> bool:
+        """Whether all of its threads are stopped."""
         threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
         with suppress(FileNotFoundError, ProcessLookupError):
             return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
@@ -120,10 +125,20 @@ class Nursery:
         for line in self._process.stderr:
             self.log.append(line.decode())
 
-    def begin(self, task: str, *args: Any, node: str = "", **own: Any) -> Worker:
-        """Begin a task by its dotted name. node: the name of another machine. own: settings of that one, in place of the test's."""
-        given = {name: getattr(settings, name) for name in SETTINGS} | own
-        order = {"task": task, "args": args, "node": node, "settings": given, "constants": self.constants, "locked_s": self.locked_s}
+    def begin(self, task: str, *args: Any, node: str = "", stops_at: str = "", **own: Any) -> Worker:
+        """Begin a task by its dotted name. node: the name of another machine. own: settings of that one, in place of the test's.
+
+        stops_at: a function, by its dotted name, which the worker stands still before when it first comes to it, until it may go on.
+        """
+        order = {
+            "task": task,
+            "args": args,
+            "node": node,
+            "stops_at": stops_at,
+            "settings": {name: getattr(settings, name) for name in SETTINGS} | own,
+            "constants": self.constants,
+            "locked_s": self.locked_s,
+        }
         pickle.dump(order, self._process.stdin)
         self._process.stdin.flush()
         return Worker(int(self._process.stdout.readline()))
@@ -150,7 +165,7 @@ def nursery(constants: Mapping[str, Any] | None = None, locked_s: float | None =
 def _main() -> None:
     """Fork a worker for each order on standard input, and say its number; whoever ends is gone at once."""
     django.setup()
-    for name in TASKS:
+    for name in LOADED:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while order := _next_order():
@@ -180,8 +195,22 @@ def _carry_out(order: Mapping[str, Any]) -> None:
         connection.settings_dict["OPTIONS"]["timeout"] = order["locked_s"]
     if order["node"]:
         os.uname = partial(SimpleNamespace, nodename=order["node"])
-    module, _, function = order["task"].rpartition(".")
-    getattr(importlib.import_module(module), function)(*order["args"])
+    if order["stops_at"]:
+        _stop_at(order["stops_at"])
+    pkgutil.resolve_name(order["task"])(*order["args"])
+
+
+def _stop_at(name: str) -> None:
+    place, _, function = name.rpartition(".")
+    owner = pkgutil.resolve_name(place)
+    reached = getattr(owner, function)
+
+    def stopped(*args: Any, **kwargs: Any) -> Any:
+        setattr(owner, function, reached)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return reached(*args, **kwargs)
+
+    setattr(owner, function, stopped)
 
 
 if __name__ == "__main__":
