@@ -21,6 +21,6 @@ class LoadsConfig(AppConfig):
 
 def take_up(**of_signal: object) -> None:
     """Go on with what killed workers were at."""
-    from loads import tasks  # workers alone load the engine
+    from loads import tasks  # the task cluster alone loads the engine
 
     tasks.take_up()

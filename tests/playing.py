@@ -102,18 +102,24 @@ def _dump(session: requests.Session, url: str, *, canonical: bool) -> list[Row]:
 
 @contextmanager
 def served(
-    folder: Path, work: Path, *, application_users: int = 1, state: Path | None = None, as_threads: bool = True, whole: bool = False
+    folder: Path,
+    work: Path,
+    *,
+    application_users: int = 1,
+    state: Path | None = None,
+    killable: Collection[str] = (),
+    whole: bool = False,
 ) -> Iterator[simulated.Simulated]:
     """Simulators that serve the folder, and the product at work beside them: tasks are carried out at once, files are in `work`.
 
-    whole: the source is asked for objects of which the folder holds nothing, too.
+    killable: see `simulated.start`. whole: the source is asked for objects of which the folder holds nothing, too.
     """
     sync, Conf.SYNC = Conf.SYNC, True
     try:
         with (
             override_settings(VAR_DIR=work / "var", STORE_URL=str(work / "store"), DOCUMENTS_AT_ONCE=False),
             nullcontext() if whole else asking.for_what_is_there(folder),
-            simulated.start(folder, application_users=application_users, state=state, as_threads=as_threads) as servers,
+            simulated.start(folder, application_users=application_users, state=state, killable=killable) as servers,
         ):
             yield servers
     finally:
@@ -127,12 +133,12 @@ def engagement_on(
     *,
     application_users: int = 1,
     state: Path | None = None,
-    as_threads: bool = True,
+    killable: Collection[str] = (),
     whole: bool = False,
     **options: Any,
 ) -> Iterator[tuple[Engagement, opening.Cast, simulated.Simulated]]:
     """An engagement opened on simulators that serve the folder, see `served`. The database is the caller's."""
-    with served(folder, work, application_users=application_users, state=state, as_threads=as_threads, whole=whole) as servers:
+    with served(folder, work, application_users=application_users, state=state, killable=killable, whole=whole) as servers:
         limits = {bucket: [10_000, 0.01] for bucket in LIMITS}
         engagement, cast = opening.open_engagement("iterable", {**servers.addresses, "limits": limits}, options)
         yield engagement, cast, servers

@@ -10,7 +10,7 @@ For instance:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -110,11 +110,11 @@ def start(
     latency_ms: float = 0,
     state: Path | None = None,
     application_users: int = 1,
-    as_threads: bool = True,
+    killable: Collection[str] = (),
 ) -> Simulated:
-    """Serve a folder; a context manager, or call `stop()`."""
+    """Serve a folder; a context manager, or call `stop()`. killable: servers that are processes of their own."""
     options = Options(data, only, limits=limits, latency_ms=latency_ms, state=state, application_users=application_users)
-    return Simulated(start_servers(options, as_threads=as_threads))
+    return Simulated(start_servers(options, as_threads=True, processes=killable))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,18 +41,20 @@ _folders = tempfile.TemporaryDirectory(prefix="workbench-kept-")
 
 
 @contextmanager
-def put_back(make: Make, write: Write, work: Path, *, after: Make | None = None, **options: Any) -> Iterator[Any]:
+def put_back(
+    make: Make, write: Write, work: Path, *, after: Make | None = None, killable: Collection[str] = (), **options: Any
+) -> Iterator[Any]:
     """What `make` made of an engagement on the folder that `write` wrote, as if it had been made just now; made by the first who asks.
 
     make, write: functions or classes of a module, since what was made is found by them. after: what had made that which `make` goes on
-    with, itself made once. options: see `playing.engagement_on`.
+    with, itself made once. killable, options: see `playing.engagement_on`; whatever may be killed, it is made but once.
     """
     key = (make, after, write, *sorted(options.items()))
     kept = _kept.get(key) or _kept.setdefault(key, _made(make, write, after, options))
     shutil.copytree(kept.folder, work, dirs_exist_ok=True)
     database.put_back(kept.name)
     given = {name: options[name] for name in ("application_users", "whole") if name in options}
-    with playing.served(work / "source", work, state=work / "state", **given) as servers:
+    with playing.served(work / "source", work, state=work / "state", killable=killable, **given) as servers:
         engagement = Engagement.objects.get(pk=kept.made.engagement.pk)
         _connect(engagement, servers)
         yield kept.made.back(engagement, servers)

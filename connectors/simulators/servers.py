@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -130,8 +130,8 @@ class Running:
         self.stop()
 
 
-def start(options: Options, *, as_threads: bool = False) -> Running:
-    """Start the servers and wait until each answers.
+def start(options: Options, *, as_threads: bool = False, processes: Collection[str] = ()) -> Running:
+    """Start the servers and wait until each answers. processes: those that are processes even so, which may be killed.
 
     Raises NotStarted, ValueError (a wrong option, a refused control), OSError (a port in use).
     """
@@ -145,7 +145,7 @@ def start(options: Options, *, as_threads: bool = False) -> Running:
     try:
         for name, listening in sockets.items():
             settings = _settings(name, options, _origin(name, listening), certificate)
-            hosts.append((_Thread if as_threads else _Process)(settings, listening))
+            hosts.append((_Thread if as_threads and name not in processes else _Process)(settings, listening))
         for host in hosts:
             _wait_until_ready(host, ca)
             for path, body in options.control.get(host.name, {}).items():

@@ -26,11 +26,14 @@ from workbench.pipeline.models import Step
 HELD = (Chunk.State.LEASED, Chunk.State.CHECKING)
 REFUSED_S = 0.05  # for which a worker asks in vain
 ANSWER_MS = 500  # until a request that isn't left hanging is answered: longer than it takes to see that it came
-LOOK_S = 0.05  # between looks at what the destination met, each of which is a request
+LOOK_S = 0.1  # between looks at what the destination met, each of which is a request
 LOCKED_S = 0.2  # how long the workers wait for a locked database
-WORKER, DESTINATION, UNDONE, DATABASE = "worker", "destination", "destination, before the work", "database"
+GONE_S = ANSWER_MS / 1000 + 4 * LOCKED_S + 0.1
+READING = "reading back"
+WORKER, DESTINATION, UNDONE, DATABASE, DISK = "worker", "destination", "destination, before the work", "database", "disk"
 SEEN_BY: Mapping[str, dict[str, Any]] = {
-    WORKER: {"do": "hang"}, DESTINATION: {"do": "hang"}, UNDONE: {"do": "delay", "ms": 10_000}, DATABASE: {"do": "delay", "ms": ANSWER_MS},
+    WORKER: {"do": "hang"}, DESTINATION: {"do": "hang"}, UNDONE: {"do": "delay", "ms": 10_000},
+    DATABASE: {"do": "delay", "ms": ANSWER_MS}, DISK: {"do": "delay", "ms": ANSWER_MS},
 }  # fmt: skip
 
 
@@ -61,12 +64,24 @@ def database_gone() -> None:
     """All other connections to the database are dropped; an embedded one is locked until a worker can't give back a chunk either."""
     if connection.vendor == "sqlite":
         with transaction.atomic():  # takes the write lock
-            time.sleep(ANSWER_MS / 1000 + 4 * LOCKED_S + 0.1)
+            time.sleep(GONE_S)
         return
     with connection.cursor() as cursor:
         others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         cursor.execute(f"SELECT pg_terminate_backend(pid) FROM ({others}) AS others")
         assert cursor.fetchall(), "nobody was connected"
+
+
+def disk_full(worker: Worker) -> None:
+    """No file of a worker may grow until it can't give back a chunk either, where the database is one."""
+    worker.may_write(0)
+    time.sleep(GONE_S)
+    worker.may_write(-1)
+
+
+def _seen(what: str, chunk: Chunk) -> str:
+    """What was struck, and whether its rows were being read back then."""
+    return f"{what}, {READING}" if chunk.state == Chunk.State.CHECKING else what
 
 
 class Journal:
@@ -163,8 +178,8 @@ class Queue:
     def strike(self, blows: Blows, worker: Worker) -> None:
         """Strike the next of these while a worker waits for its answer; keep at which chunks it was."""
         what, at = blows.left.popleft(), self._held_by(worker)
-        if what == DATABASE:
-            database_gone()
+        if what in (DATABASE, DISK):
+            database_gone() if what == DATABASE else disk_full(worker)
             self._armed[self._armed.index(blows)] = None
             with worker.stopped():  # so that none comes between looking and arming
                 if not self._struck():  # else another request hangs, which the worker waits for
@@ -174,7 +189,7 @@ class Queue:
         else:
             self.kill_destination(worker)
         at |= self._held_by(worker)
-        self.stage.struck.update((what, chunk.phase.table, chunk.phase.kind) for chunk in at)
+        self.stage.struck.update((_seen(what, chunk), chunk.phase.table, chunk.phase.kind) for chunk in at)
         self.stage.in_flight.update(at)
 
     def kill_destination(self, worker: Worker) -> None:

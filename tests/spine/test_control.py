@@ -24,7 +24,7 @@ from reports import reconciliation
 from tests import snapshots
 from tests.pages import cast
 from tests.playing import dump
-from tests.spine.test_load_engine import Prepared, northpine, with_a_run_staged
+from tests.spine.test_load_engine import Gated, Prepared, northpine, with_a_run_staged
 from workbench.engagements.models import Connection
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
@@ -32,13 +32,13 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def prepared(tmp_path: Path):
-    with snapshots.put_back(Prepared, northpine, tmp_path, application_users=3) as prepared:
+    with snapshots.put_back(Gated, northpine, tmp_path, application_users=3) as prepared:
         yield prepared
 
 
 @pytest.fixture
 def staged(tmp_path: Path):
-    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Prepared, application_users=3) as prepared:
+    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Gated, application_users=3) as prepared:
         yield prepared
 
 

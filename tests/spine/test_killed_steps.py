@@ -27,7 +27,9 @@ from tests.spine import test_lost_deals
 from tests.spine.interruptions import (
     DATABASE,
     DESTINATION,
+    DISK,
     LOCKED_S,
+    READING,
     UNDONE,
     WORKER,
     Blows,
@@ -68,9 +70,10 @@ CONSTANTS = {
 PROVISIONING = [post("/solutions"), post("/Attributes", after=5), post("PublishAllXml")]
 UPDATING = [
     post("/contacts[?]", method="GET"),
+    post("/opportunityproducts[?].*_modifiedby_value", method="GET"),
     post("contacts/.*CreateMultiple"),
     batched("PATCH [^ ]*/contacts", WORKER, DESTINATION, DATABASE),
-    batched("PATCH [^ ]*/products", WORKER, DESTINATION, DATABASE),
+    batched("PATCH [^ ]*/products", WORKER, DISK),
     post("opportunities/.*CreateMultiple"),
     batched("WinOpportunity|LoseOpportunity", UNDONE, DATABASE),
     post("AddListMembersList", WORKER, DESTINATION, DATABASE),
@@ -83,7 +86,7 @@ TAKING_BACK = [
     batched("DELETE [^ ]*/contacts", WORKER, DESTINATION),
     batched("PATCH [^ ]*/contacts", WORKER, DATABASE),
     batched("PATCH [^ ]*/products", after=1),
-    batched("PATCH [^ ]*/opportunities", WORKER, DESTINATION, DATABASE),
+    batched("PATCH [^ ]*/opportunities", WORKER, DESTINATION),
     batched("RemoveMemberList"),
     batched("AddMemberList"),
     batched("DELETE [^ ]*/campaignlist_association"),
@@ -296,7 +299,7 @@ def story(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Stor
         patch.setattr(Conf, "SYNC", True)
         try:
             with (
-                engagement_on(source(work / "source"), work, state=work / "state", as_threads=False, **options) as (
+                engagement_on(source(work / "source"), work, state=work / "state", killable=[SERVER], **options) as (
                     engagement,
                     cast,
                     servers,
@@ -315,12 +318,13 @@ ALL = (WORKER, DESTINATION, DATABASE)
 MET: Mapping[str, set[tuple[str, str, str]]] = {
     "provisioning": set(),
     "delta": {
-        *((what, table, kind) for what in ALL for table, kind in (("contact", "rows"), ("product", "rows"), ("listmember", "members"))),
+        *((what, table, kind) for what in ALL for table, kind in (("contact", "rows"), ("listmember", "members"))),
+        (f"{WORKER}, {READING}", "opportunityproduct", "rows"), (WORKER, "product", "rows"), (DISK, "product", "rows"),
         *((what, table, kind) for what in (UNDONE, DATABASE) for table, kind in (("opportunity", "close"), ("task", "states"))),
         (WORKER, "opportunity", "rows"), (WORKER, "listmember", "left"), (WORKER, "campaignitem", "ties"), (WORKER, "contact", "gone"),
     },
     "rollback": {
-        *((what, "contact", "rows") for what in ALL), (DESTINATION, "opportunity", "rows"), (DATABASE, "opportunity", "rows"),
+        *((what, "contact", "rows") for what in ALL), (DESTINATION, "opportunity", "rows"),
         (WORKER, "product", "rows"), (WORKER, "opportunity", "close"), (WORKER, "listmember", "members"), (WORKER, "listmember", "left"),
         (WORKER, "campaignitem", "ties"),
     },

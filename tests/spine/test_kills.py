@@ -17,8 +17,8 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task, result
 
 from loads.models import Run
-from tests.playing import engagement_on
-from tests.spine.test_load_engine import Prepared, northpine, with_a_run_done
+from tests import snapshots
+from tests.spine.test_load_engine import Gated, northpine, with_a_run_staged
 from tests.spine.test_task_cluster import in_time
 from tests.spine.workers import database_url
 from workbench.management import kill_bench, load_bench
@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
 ROWS, CHUNK_ROWS = 240, 20
-IN_EACH_STEP = {"worker", "destination", "database"}  # test_killed_steps strikes them in each kind of step
+KINDS = ("processes", "cluster")  # of a real cluster; test_killed_steps strikes the others in each kind of step
 
 
 def kill_while_they_wait(cluster: TaskCluster) -> None:
@@ -52,26 +52,24 @@ def stage(tmp_path: Path, monkeypatch) -> Iterator[kill_bench.Stage]:
     for name, value in {"DATABASE_URL": url, "REDIS_URL": "", "DOCUMENTS_AT_ONCE": "false"}.items():
         monkeypatch.setenv(name, value)
     with (
-        engagement_on(northpine(tmp_path / "source", 5), tmp_path, state=tmp_path / "state", as_threads=False) as (
-            engagement,
-            cast,
-            servers,
-        ),
+        snapshots.put_back(
+            with_a_run_staged, northpine, tmp_path, after=Gated, application_users=3, killable=[kill_bench.SERVER]
+        ) as staged,
         monkeypatch.context() as patch,
     ):
-        with_a_run_done(Prepared(engagement, cast, servers))
+        assert staged.finish(staged.run).state == Run.State.DONE
         for name in ("VAR_DIR", "STORE_URL"):
             patch.setenv(name, str(getattr(configured, name)))
         patch.setattr(Conf, "SYNC", False)
         with task_cluster() as cluster:
-            bench = load_bench.Bench(engagement, servers, load_bench._pattern(engagement), tmp_path / "state")
+            bench = load_bench.Bench(staged.engagement, staged.servers, load_bench._pattern(staged.engagement), tmp_path / "state")
             yield kill_bench.Stage(bench, cluster, ROWS, CHUNK_ROWS)
 
 
 def test_a_load_that_is_disturbed_ends_as_one_that_is_not_and_repeats_at_most_what_was_in_flight(stage):
     kill_while_they_wait(stage.cluster)
     assert result(async_task("math.copysign", 2, -2), 20_000) == -2, "nobody carries out tasks"
-    for kind in (kind for kind in kill_bench.KINDS if kind not in IN_EACH_STEP):
+    for kind in KINDS:
         came = stage.disturbed(kind)
         assert (came["state"], came["resumed"], came["same"]) == (Run.State.DONE, False, True), (kind, came)
         assert 0 <= came["rows_written_twice"] <= came["rows_in_flight"], (kind, came)

@@ -220,20 +220,20 @@ def northpine(path: Path, count: int = 60) -> Path:
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Iterator[Prepared]:
-    with snapshots.put_back(Gated, northpine, tmp_path) as prepared:
+    with snapshots.put_back(Gated, northpine, tmp_path, application_users=3) as prepared:
         yield prepared
 
 
 @pytest.fixture
 def staged(tmp_path: Path) -> Iterator[Prepared]:
-    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Gated) as prepared:
+    with snapshots.put_back(with_a_run_staged, northpine, tmp_path, after=Gated, application_users=3) as prepared:
         yield prepared
 
 
 @pytest.fixture
 def undisturbed(tmp_path: Path, transactional_db) -> dict[str, list[dict]]:
     """What the destination holds after a run that nothing disturbed, of the same engagement on simulators of its own."""
-    with snapshots.put_back(with_a_run_staged, northpine, tmp_path / "undisturbed", after=Gated) as alone:
+    with snapshots.put_back(with_a_run_staged, northpine, tmp_path / "undisturbed", after=Gated, application_users=3) as alone:
         assert alone.finish(alone.run).state == Run.State.DONE
         return alone.rows()
 

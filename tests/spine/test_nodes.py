@@ -16,11 +16,10 @@ from django_q.conf import Conf
 from loads import leases, runs, tasks
 from loads.acceptance import sandbox_content
 from loads.models import Chunk, Run
-from tests import database
-from tests.playing import engagement_on
+from tests import database, snapshots
 from tests.spine.interruptions import LOOK_S
 from tests.spine.test_killed_steps import changed
-from tests.spine.test_load_engine import Prepared, northpine
+from tests.spine.test_load_engine import Gated, Prepared, northpine
 from tests.spine.workers import Worker, database_url, nursery, wait_until
 from workbench.engagements.models import Environment, SignOff
 from workbench.management.cluster import task_cluster
@@ -61,8 +60,8 @@ def shared(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Sha
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("loads.staging.phases.CHUNK_ROWS", 4)
         try:
-            with engagement_on(northpine(work / "source"), work) as (engagement, cast, servers):
-                yield share(Prepared(engagement, cast, servers, production=True), work)
+            with snapshots.put_back(Gated, northpine, work, application_users=3) as prepared:
+                yield share(prepared, work)
         finally:
             database.empty()
 

@@ -17,7 +17,7 @@ TOGETHER = (
     ("hostile_values", "hostile_objects"),
     ("purchasing_leads", "money_decimals", "placeholders", "second_run", "objects_again"),
     ("held_records", "changed_answers"),
-    ("load_engine", "rough_service"),
+    ("load_engine", "rough_service", "control", "nodes", "kills"),
     ("sample", "sample_again"),
     ("rule_previews", "sums"),
     ("leaving", "meanwhile", "delta"),
