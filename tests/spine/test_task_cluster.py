@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from django.conf import settings
+from django.conf import settings as configured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
 from workbench.management.cluster import task_cluster
 
@@ -55,6 +57,12 @@ def test_no_worker_outlives_the_command_where_their_parent_was_killed(tmp_path, 
     in_time(lambda: not any(map(alive, workers)))
 
 
+def test_a_wrong_setting_stops_the_workers_before_they_begin(settings):
+    settings.WORK_SECONDS = 1_000
+    with pytest.raises(SystemCheckError, match="WORK_SECONDS is not below TASK_TIMEOUT_S"):
+        call_command("qcluster", run_once=True, skip_checks=False)
+
+
 def test_pages_are_served_without_tls_on_this_machine_whatever_the_environment_says(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -63,7 +71,7 @@ def test_pages_are_served_without_tls_on_this_machine_whatever_the_environment_s
     environment |= {"VAR_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "workbench.settings"}
     code = f"import django; django.setup(); from workbench.management.pages import serve_pages; serve_pages({port})"
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR) as served, requests.Session() as session:
+    with subprocess.Popen(command, env=environment, cwd=configured.BASE_DIR) as served, requests.Session() as session:
         session.trust_env = False
         try:
             answer = _answer(session, f"http://127.0.0.1:{port}/static/workbench/portal.css")

@@ -9,10 +9,11 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+SETTINGS = "settings"  # the tag of checks that a process without pages needs too
 INSECURE_KEY = "insecure-key-for-a-laptop-set-SECRET_KEY-on-a-server"
 
 
-@register()
+@register(SETTINGS)
 def task_times(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """A queue that redelivers before its timeout runs one task twice; django-q2's own defaults do."""
     q = settings.Q_CLUSTER
@@ -26,7 +27,7 @@ def task_times(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(SETTINGS)
 def credential_keys(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """Each key must be one that Fernet takes."""
     found: list[CheckMessage] = []
@@ -39,7 +40,7 @@ def credential_keys(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(SETTINGS)
 def folder_of_the_defaults(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """VAR_DIR is a folder that can be written."""
     hint = "Set VAR_DIR to a folder that this user may write."
@@ -52,7 +53,7 @@ def folder_of_the_defaults(app_configs: object, **kwargs: Any) -> list[CheckMess
     return []
 
 
-@register()
+@register(SETTINGS)
 def store(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """The store is a folder or a file:// address; it must be writable, or creatable."""
     parts = urlsplit(settings.STORE_URL)

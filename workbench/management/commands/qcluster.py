@@ -6,13 +6,16 @@ from typing import Any
 from django_q import cluster
 from django_q.management.commands.qcluster import Command as QueueCommand
 
+from workbench.engagements.checks import SETTINGS
 from workbench.management.guard import Guard
 
 TASKS = ("loads.tasks", "workbench.pipeline.tasks")
 
 
 class Command(QueueCommand):
-    """django-q2's own command, with our guard."""
+    """django-q2's own command, with our guard. It serves no pages, and loads none to check them."""
+
+    requires_system_checks = (SETTINGS,)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work on tasks until a signal comes. Workers are forked: what each would load by itself is loaded before, once for all of them."""
