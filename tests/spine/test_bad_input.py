@@ -52,7 +52,8 @@ def test_a_wrong_source_key_is_told_with_what_to_do(tmp_path):
         assert "not-the-key" not in step.message
 
 
-def test_an_unreachable_source_is_told_and_nothing_is_left_half_written(tmp_path):
+def test_an_unreachable_source_is_told_and_nothing_is_left_half_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("connectors.retries._LONGEST_BACKOFF_S", 0.01)
     with engagement_on(a_folder(tmp_path / "source"), tmp_path) as (engagement, cast, _):
         engagement.connections.filter(kind="iterable").update(base_url="http://127.0.0.1:9")
         step = discovered(engagement, cast)

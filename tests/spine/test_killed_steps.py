@@ -98,6 +98,8 @@ def source(path: Path) -> Path:
     changing(path)
     for folder, later in ((path, False), (path / "later", True)):
         export = folder / "iterable" / "export"
+        for one in export.glob("email*ubscribe.ndjson"):  # become tasks, as other events do
+            one.unlink()
         purchases = [json.loads(line) for line in (export / "purchase.ndjson").read_text().splitlines()]
         with (export / "user.ndjson").open("a") as file:
             file.writelines(json.dumps(one) + "\n" for one in people(later=later))
