@@ -67,13 +67,13 @@ CONSTANTS = {
     "loads.carrying_out.FIRST_WAIT_S": 0.001,
     "connectors.retries._LONGEST_BACKOFF_S": 0.05,
 }
+LEFT_OUT = ("email*ubscribe.ndjson", "catalogs.json", "items.ndjson")  # whose rows are written as others are
 PROVISIONING = [post("/solutions"), post("/Attributes", after=5), post("PublishAllXml")]
 UPDATING = [
-    post("/contacts[?]", method="GET"),
+    post("/opportunities[?]", method="GET"),
     post("/opportunityproducts[?].*_modifiedby_value", method="GET"),
     post("contacts/.*CreateMultiple"),
-    batched("PATCH [^ ]*/contacts", WORKER, DESTINATION, DATABASE),
-    batched("PATCH [^ ]*/products", WORKER, DISK),
+    batched("PATCH [^ ]*/contacts", WORKER, DESTINATION, DATABASE, DISK),
     post("opportunities/.*CreateMultiple"),
     batched("WinOpportunity|LoseOpportunity", UNDONE, DATABASE),
     post("AddListMembersList", WORKER, DESTINATION, DATABASE),
@@ -85,7 +85,6 @@ UPDATING = [
 TAKING_BACK = [
     batched("DELETE [^ ]*/contacts", WORKER, DESTINATION),
     batched("PATCH [^ ]*/contacts", WORKER, DATABASE),
-    batched("PATCH [^ ]*/products", after=1),
     batched("PATCH [^ ]*/opportunities", WORKER, DESTINATION),
     batched("RemoveMemberList"),
     batched("AddMemberList"),
@@ -94,12 +93,13 @@ TAKING_BACK = [
 
 
 def source(path: Path) -> Path:
-    """Companies, some forty people, lists, a campaign, products, events and deals; later much of it is otherwise, and some are gone."""
+    """Companies, some forty people, lists, campaigns, events and deals; later much of it is otherwise, and some are gone."""
     changing(path)
+    for name in LEFT_OUT:
+        for one in path.rglob(name):
+            one.unlink()
     for folder, later in ((path, False), (path / "later", True)):
         export = folder / "iterable" / "export"
-        for one in export.glob("email*ubscribe.ndjson"):  # become tasks, as other events do
-            one.unlink()
         purchases = [json.loads(line) for line in (export / "purchase.ndjson").read_text().splitlines()]
         with (export / "user.ndjson").open("a") as file:
             file.writelines(json.dumps(one) + "\n" for one in people(later=later))
@@ -200,7 +200,7 @@ class Story:
 
     def in_a_range(self) -> Worker:
         """A worker that stands still while it stages a range."""
-        worker = self.queue.begun("loads.staging.records.Records.stage_range")
+        worker = self.queue.begun("loads.staging.persons.Persons.stage_range")
         wait_until(lambda: worker.stands_still)
         assert StagingRange.objects.filter(worker__contains=f":{worker.pid}:", lease_until__isnull=False).exists()
         return worker
@@ -321,13 +321,13 @@ MET: Mapping[str, set[tuple[str, str, str]]] = {
     "provisioning": set(),
     "delta": {
         *((what, table, kind) for what in ALL for table, kind in (("contact", "rows"), ("listmember", "members"))),
-        (f"{WORKER}, {READING}", "opportunityproduct", "rows"), (WORKER, "product", "rows"), (DISK, "product", "rows"),
+        (f"{WORKER}, {READING}", "opportunityproduct", "rows"), (DISK, "contact", "rows"),
         *((what, table, kind) for what in (UNDONE, DATABASE) for table, kind in (("opportunity", "close"), ("task", "states"))),
         (WORKER, "opportunity", "rows"), (WORKER, "listmember", "left"), (WORKER, "campaignitem", "ties"), (WORKER, "contact", "gone"),
     },
     "rollback": {
         *((what, "contact", "rows") for what in ALL), (DESTINATION, "opportunity", "rows"),
-        (WORKER, "product", "rows"), (WORKER, "opportunity", "close"), (WORKER, "listmember", "members"), (WORKER, "listmember", "left"),
+        (WORKER, "opportunity", "close"), (WORKER, "listmember", "members"), (WORKER, "listmember", "left"),
         (WORKER, "campaignitem", "ties"),
     },
 }  # fmt: skip
