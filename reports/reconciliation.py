@@ -100,7 +100,8 @@ def write(run: Run) -> Document:
 
 def write_workbook(run: Run) -> Document:
     """The same as a workbook, with every row that was read back."""
-    return write_sheets(run.engagement, KIND, sheets(run, content(run) | whole(run)), run)
+    told = content(run)
+    return write_sheets(run.engagement, KIND, sheets(run, told if run.state in Run.FINISHED else told | whole(run)), run)
 
 
 def write_pdf(run: Run) -> Document:
