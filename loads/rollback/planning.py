@@ -41,10 +41,9 @@ def plan_next(run: Run, destination: Destination, worker: str) -> bool:
     if phase is None:
         Run.objects.filter(pk=run.pk, measured_at=None).update(measured_at=timezone.now())
         return False
-    chunks = list(phase.chunks.order_by("number"))
     parts = staged.parts(run, phase.object_name, staged.undoing(phase.table, phase.kind))
-    if len(parts) * CHUNKS < len(chunks):
-        some = chunks[len(parts) * CHUNKS : (len(parts) + 1) * CHUNKS]
+    some = list(phase.chunks.order_by("number")[len(parts) * CHUNKS : (len(parts) + 1) * CHUNKS])
+    if some:
         _write(run, phase, len(parts), _verdicts(run, phase, todo, some, destination, worker))
     else:
         _record(run, phase, number, destination, worker)

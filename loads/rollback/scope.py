@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from loads import staged
 from loads.models import Chunk, Phase, Run
 from loads.staged import StagedRow
@@ -54,8 +56,8 @@ class Scope:
 
     def to_undo(self, load: Run) -> list[Phase]:
         """The phases of a load that are in it and of which anything was sent, the last one first."""
-        begun = Chunk.objects.filter(phase__run=load, attempts__gt=0).values("phase")
-        phases = load.phases.filter(pk__in=begun).exclude(table="").order_by("-number")
+        begun = Exists(Chunk.objects.filter(phase=OuterRef("pk"), attempts__gt=0))
+        phases = load.phases.filter(begun).exclude(table="").order_by("-number")
         found = [phase for phase in phases if self.takes(phase)]
         for phase in found:
             phase.run = load
