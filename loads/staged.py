@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from connectors import store
+from connectors import footers, store
 from loads.models import Phase, Run
 
 # values: the body as the Web API takes it, lookups bound, without the run's stamp.
@@ -196,9 +196,9 @@ def read_dispositions(run: Run, object_name: str) -> Iterator[dict[str, Any]]:
     yield from _across(parts(run, object_name, DISPOSITIONS_KIND))
 
 
-def explained(run: Run, object_name: str) -> list[Path]:
-    """The files of dispositions in which something is said of a record."""
-    return [path for path in parts(run, object_name, DISPOSITIONS_KIND) if not store.holds_only(path, "reasons", (NO_REASONS,))]
+def explained(run: Run, object_name: str, *, but: bytes = NO_REASONS) -> list[Path]:
+    """The files of dispositions in which something is said of a record. but: JSON as it is staged, which counts for nothing too."""
+    return [path for path in parts(run, object_name, DISPOSITIONS_KIND) if not footers.holds_only(path, "reasons", (NO_REASONS, but))]
 
 
 def read_reasons(run: Run, object_name: str, *, but: bytes = NO_REASONS) -> Iterator[dict[str, Any]]:
@@ -207,7 +207,7 @@ def read_reasons(run: Run, object_name: str, *, but: bytes = NO_REASONS) -> Iter
     Records without any are left out before they are read: of ten million events that is seven times as fast. So are those whose reasons
     are just these. but: JSON as it is staged.
     """
-    paths = [str(path) for path in explained(run, object_name) if not store.holds_only(path, "reasons", (NO_REASONS, but))]
+    paths = [str(path) for path in explained(run, object_name, but=but)]
     if not paths:
         return
     names = [field.name for field in DISPOSITIONS]

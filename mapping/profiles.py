@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from connectors import store
+from connectors import footers, store
 from mapping.fieldprofiles import FieldProfile
 
 # parent: what the names of a document's fields start with, "" or "plan.".
@@ -144,7 +144,7 @@ def _write_level(duck: duckdb.DuckDBPyConnection, batches: Iterator[pa.RecordBat
 
 def _parents(duck: duckdb.DuckDBPyConnection, level: Path) -> list[str]:
     """Fields of a level that hold objects to go into; objects of too many different keys stay whole."""
-    if store.holds_none(level, "whole"):
+    if footers.holds_none(level, "whole"):
         return []
     keys = "SELECT field, unnest(json_keys(whole)) AS key FROM read_parquet($level) WHERE whole IS NOT NULL"
     narrow = f"SELECT field FROM ({keys}) GROUP BY field HAVING count(DISTINCT key) <= {NESTED_NAMES}"  # noqa: S608 - all our own

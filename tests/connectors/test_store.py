@@ -10,7 +10,7 @@ from contextlib import suppress
 import pyarrow as pa
 import pytest
 
-from connectors import store
+from connectors import footers, store
 
 NUMBERS = pa.schema([("number", pa.int64())])
 
@@ -82,9 +82,9 @@ def test_a_footer_tells_of_a_column_with_one_value_or_none_in_each_group_and_of_
     with store.ParquetFile(path, schema, batch=2) as file:
         for row in ((b"x", b"x", None, None), (b"x", b"y", None, b"x"), (b"", b"y", None, b"x")):
             file.add(*row)
-    assert [store.holds_only(path, name, (b"x", b"")) for name in schema.names] == [True, False, False, False]
-    assert not store.holds_only(path, "same", (b"x",))
-    assert [store.holds_none(path, name) for name in schema.names] == [False, False, True, False]
+    assert [footers.holds_only(path, name, (b"x", b"")) for name in schema.names] == [True, False, False, False]
+    assert not footers.holds_only(path, "same", (b"x",))
+    assert [footers.holds_none(path, name) for name in schema.names] == [False, False, True, False]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.folders import user
 from tests.playing import dump, dumps
 from tests.spine import test_objects_again
 from tests.spine.test_load_engine import Prepared
-from tests.spine.test_second_run import SELLER
+from tests.spine.test_second_run import SELLER, edit
 
 ANEW = {("opportunityproduct", "opportunitystatecode")}  # of a line made again: the deal's state when it was made
 OUTCOMES = ("removed", "restored", "kept", "refused")
@@ -67,10 +67,7 @@ class Loaded(Prepared):
 
     def edit(self, table: str, row_id: str, values: dict) -> None:
         """A person changes a row."""
-        body = {"table": table, "id": row_id, "values": values, "user": SELLER}
-        with requests.Session() as session:
-            session.trust_env = False
-            assert session.post(f"{self.servers.dataverse_sandbox}/_simulator/edit", json=body, timeout=10).ok
+        edit(self.servers, table, row_id, values)
 
     def make(self, entity_set: str, values: dict) -> None:
         """A person makes a row."""
