@@ -260,16 +260,26 @@ def _step(engagement: Engagement, name: str, environment: Environment | None, ca
 
 
 def _follow_run(run: Run, say: Say, while_loading: Callable[[Run], None] = lambda run: None) -> None:
-    closed: set[int] = set()
+    """Wait until a run ends or stands still; say what is staged and rehearsed of it, and which phases are closed."""
+    where, told = run.environment.get_kind_display(), set[str | int]()
+
+    def say_once(key: str | int, words: str) -> None:
+        if key not in told:
+            told.add(key)
+            say(f"{where}: {words}")
+
     while run.state not in (*Run.FINISHED, Run.State.PAUSED):
         time.sleep(0.1)
         run.refresh_from_db()
         while_loading(run)
+        if run.state == Run.State.STAGING:
+            for name in run.staged:
+                say_once(name, f"{name} staged")
+            if run.measured_at is not None:
+                say_once("measured", "all is staged and adds up; each row is held against what is there")
         for phase in run.phases.filter(state__in=(Phase.State.BALANCED, Phase.State.UNBALANCED)):
-            if phase.pk not in closed:
-                closed.add(phase.pk)
-                records = f"{phase.loaded} of {phase.extracted} records loaded, {phase.get_state_display().lower()}"
-                say(f"{run.environment.get_kind_display()}: {phase}: {records}")
+            records = f"{phase.loaded} of {phase.extracted} records loaded, {phase.get_state_display().lower()}"
+            say_once(phase.pk, f"{phase}: {records}")
 
 
 def _require_done(run: Run) -> None:
