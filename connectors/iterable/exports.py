@@ -160,7 +160,7 @@ class Exports:
             if time.monotonic() >= until:
                 raise StillPreparing(f"Export job {job} is {state or 'not done'}.")
             time.sleep(pause)
-            pause = min(longest, pause * 1.5)
+            pause = min(longest, pause * 1.25)
         raise ExportTooSlow(f"Export job {job} has not ended in {self._patience_s:.0f} s.")
 
     def _files_of(self, job: int, listed: dict[str, Any]) -> list[File] | None:

@@ -25,10 +25,11 @@ NEARLY = timedelta(seconds=10)
 
 @pytest.fixture
 def run():
-    """A run that loads, with one chunk to send, one range to stage and one scan to read."""
+    """A run that loads, with one chunk to send and one to read back, one range to stage and one scan to read."""
     run = cast.make_run(cast.make_engagement(), cast.make_user("engineer"), state="loading")
     run.phases.update(state=Phase.State.LOADING)
-    Chunk.objects.create(phase=run.phases.get(table="contact"), number=1, start=0, stop=10)
+    for number, state in enumerate((Chunk.State.WAITING, Chunk.State.DONE)):
+        Chunk.objects.create(phase=run.phases.get(table="contact"), number=number, start=number * 10, stop=number * 10 + 10, state=state)
     StagingRange.objects.create(run=run, object_name="user", number=0)
     Scan.objects.create(run=run, name="there", wanted={})
     return run
@@ -46,17 +47,18 @@ def machine(off: timedelta):
 
 
 def taken(run: Run, step: Step, worker: str) -> list[bool]:
-    """Whether a worker gets the chunk, the range, the scan, the run and the step."""
-    chunk = chunks.claim_next(run.phases.get(table="contact"), worker, chunks.SENDING)
-    parts = [chunk, ranges.take(run, worker), reading.claim_next(run, worker)]
+    """Whether a worker gets both chunks, the range, the scan, the run and the step."""
+    held = [chunks.claim_next(run.phases.get(table="contact"), worker, claim) for claim in (chunks.SENDING, chunks.READING)]
+    parts = [*held, ranges.take(run, worker), reading.claim_next(run, worker)]
     whole = [run_leases.take(run, worker), step_leases.take(step.pk, worker) is not None]
     return [*(part is not None for part in parts), *whole]
 
 
 def keep(run: Run, worker: str) -> None:
     """Renew all that a worker holds."""
-    [chunk], [scan] = Chunk.objects.all(), Scan.objects.all()
-    assert chunks.renew([chunk.pk], worker, chunks.SENDING) == reading.renew([scan.pk], worker) == 1
+    ids, [scan] = Chunk.objects.values_list("pk", flat=True), Scan.objects.all()
+    assert [chunks.renew(ids, worker, claim) for claim in (chunks.SENDING, chunks.READING)] == [1, 1]
+    assert reading.renew([scan.pk], worker) == 1
     ranges.keep(StagingRange.objects.get(), worker)
     run_leases.keep(run, worker)
     step_leases.keep(Step.objects.get(worker=worker))
@@ -68,19 +70,19 @@ def test_a_machine_with_a_wrong_clock_takes_and_keeps_what_is_free_and_nothing_e
     step = Step.objects.create(engagement=run.engagement, name=Step.Name.HANDOFF, requested_by="ada")
     first, second = (off, timedelta()) if wrong_first else (timedelta(), off)
     with machine(first):
-        assert taken(run, step, "first") == [True] * 5
+        assert taken(run, step, "first") == [True] * 6
         keep(run, "first")
     with machine(second):
-        assert taken(run, step, "second") == [False] * 5
+        assert taken(run, step, "second") == [False] * 6
         assert not step_leases.take_back(Step.objects.get())
-    ends = [held.objects.get().lease_until for held in (Chunk, StagingRange, Scan, Run)]
+    ends = [held.lease_until for of in (Chunk, StagingRange, Scan, Run) for held in of.objects.all()]
     assert all(abs(end - timezone.now() - run_leases.LEASE) < NEARLY for end in ends)
     assert abs(Step.objects.get().heartbeat_at - timezone.now()) < NEARLY
     with machine(first):
         engine.release("first")
     Step.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=61))
     with machine(second):
-        assert taken(run, step, "second") == [True] * 5
+        assert taken(run, step, "second") == [True] * 6
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=-5), timedelta(minutes=5)])

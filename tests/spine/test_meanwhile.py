@@ -140,6 +140,7 @@ def decide(played: Twice) -> SimpleNamespace:
     found.members = {name for *_, name in played.members()} & {*PEOPLE}
     found.states = {one.source_id: one.state for one in conflicts_of_ours().filter(kind__in=AT_ONCE)}
     found.again = {name: lookup(found.second, "user", name)[0] for name in PEOPLE}
+    [found.member_of_removed] = lookup(found.second, "listMembership", f"{NEWS}:u-removed-later")
     answer_late(played, found)
     answer(found.second, "u-removed-later", "leave", played.cast.engineer)
     return found
@@ -255,6 +256,8 @@ def test_a_row_that_somebody_removed_is_held_and_not_made_again_unasked(played):
     for told in (played.held["u-removed"], played.held["u-removed-later"], played.again["u-removed-later"]):
         assert (told["disposition"], told["reasons"][0]["code"]) == ("held", "match.removed")
     assert "u-removed-later" not in played.contacts
+    told = played.member_of_removed
+    assert (told["disposition"], told["reasons"][0]["code"]) == ("held", "parent.removed")
 
 
 def test_members_of_a_list_wait_for_rows_that_are_gone_and_one_taken_from_it_is_held(played):
