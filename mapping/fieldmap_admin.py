@@ -20,6 +20,7 @@ from mapping.schema import spec_from_dict
 from mapping.source_admin import shown_samples
 from mapping.transforms import TRANSFORMS
 from mapping.workshop import decisions
+from mapping.workshop.checking import Checker
 from mapping.workshop.pages import WorkshopPages
 from workbench.engagements.errors import WorkbenchError
 from workbench.engagements.scoped_admin import EngagementFilter
@@ -33,6 +34,7 @@ DECISIONS = {
 REASON = "Why it goes there, or why it is left behind; the customer reads it."
 COMMENT = "What who decides wants to be read with the decision."
 NEW_COLUMN = "The column to make, where it doesn't exist yet."
+DECIDING = frozenset({"engagement", "object_name", "source", "table", "column", "transform", "options", "new_column", "state"})
 LONGEST = 120  # characters of a reason in the list
 LABELS = {"proposed": "warning", "confirmed": "success", "left": "info", "deferred": "danger"}
 
@@ -86,6 +88,13 @@ class FieldMapForm(forms.ModelForm):
         if data.get("state") == FieldMap.State.CONFIRMED and not data.get("column"):
             self.add_error("column", "A confirmed map needs a column.")
         return data
+
+    def _post_clean(self) -> None:
+        """What could never load can't be confirmed here either: the map is checked as it would be kept, where that changes."""
+        super()._post_clean()  # type: ignore[misc]
+        row, changed = self.instance, DECIDING & set(self.changed_data)
+        if changed and not self.errors and row.state == FieldMap.State.CONFIRMED and (why := Checker([row]).why_not(row)):
+            self.add_error("column", why)
 
 
 @admin.register(FieldMap)

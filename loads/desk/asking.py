@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.core.paginator import Page, Paginator
 from django.db.models.fields.json import KT
 
+from loads import quality
 from loads.desk import candidates, groups
 from loads.desk.candidates import Candidate
 from loads.desk.groups import Group
@@ -16,6 +17,7 @@ from mapping.quality.remedies import ASKED, PICKED, ROW, SKIP
 from mapping.quality.rules import Choice
 from mapping.workshop.tables import Known
 from workbench.engagements.errors import WorkbenchError
+from workbench.engagements.models import Engagement
 
 PER_PAGE = 25
 KEY = re.compile(r"\d{1,18}")  # of an entry
@@ -65,6 +67,12 @@ def asked(run: Run) -> list[Group]:
 def waiting(run: Run) -> int:
     """How many records of a run wait for an answer about themselves that nobody has given yet."""
     return sum(max(0, group.records - group.remedied) for group in asked(run))
+
+
+def waiting_in(engagement: Engagement) -> tuple[int, Run | None]:
+    """How many records of an engagement's newest run wait for an answer, and that run."""
+    run = quality.newest(engagement)
+    return (waiting(run) if run else 0), run
 
 
 def page_of(run: Run, group: Group, number: str | None) -> Asked:

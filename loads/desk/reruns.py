@@ -25,7 +25,7 @@ from workbench.engagements.errors import BadInput
 OPENED = "opened re-run"
 SHARED = "@"  # begins the ids of rows that records share, such as placeholders of parents: they are staged where one needs them
 WAITS = (
-    "Rehearsed; nothing is sent yet. {count} of the rows to be sent again would be refused again: look at the rehearsal, "
+    "Rehearsed; nothing is sent yet. {count} of what it sends or looks at again would be refused: look at the rehearsal, "
     "give another remedy and open a new re-run, or resume."
 )
 

@@ -82,6 +82,8 @@ def test_every_wrong_line_is_told_at_once_and_equal_lines_count_once(northwind):
     with pytest.raises(BadInput) as refused:
         references.read(northwind, "nonsense\nuser:u-1\nmore nonsense")
     assert str(refused.value).count("names no record") == 2
+    with pytest.raises(BadInput, match="such as user:u-1"):
+        references.read(northwind, "u-1")
     assert len(references.read(northwind, "user:u-1\n\n user:u-1 \nuser:u-2")) == 2
     with pytest.raises(BadInput, match="11 records"):
         references.read(northwind, "\n".join(f"user:u-{n}" for n in range(11)))

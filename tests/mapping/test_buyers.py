@@ -1,5 +1,7 @@
 """Who bought, by the stage that the matrix places: the figures beside the split matrix."""
 
+from hashlib import sha256
+
 import pytest
 
 from mapping.models import SplitRule
@@ -47,6 +49,19 @@ def test_purchases_are_shown_by_stage_with_people_and_money_and_those_of_nobody_
         "": ("review", 1, 1, money(EUR="-3.00")),
     }
     assert found["outcomes"]["lead"] == {"people": 2, "purchases": 5, "money": money(EUR="33.00")}
+
+
+def test_purchases_of_people_who_are_to_be_forgotten_are_said_to_be_left_out_and_not_held(monkeypatch, client):
+    register = [{"hash": sha256(b"u-7").hexdigest()}]
+    answers = cast.GivenSource.answers
+    monkeypatch.setattr(cast.GivenSource, "answers", lambda source: answers(source) | {"forgotten": register})
+    contoso = cast.make_engagement("Contoso")
+    cast.make_discovered(contoso, [*PEOPLE, cast.person(7)], objects={"purchase": [*PURCHASES, bought("u-7", 3)]})
+    found = matrix_content(contoso)["purchases"]
+    assert (found["nobody"]["purchases"], found["forgotten"]) == (1, {"purchases": 1, "money": money(EUR="3.00")})
+    client.force_login(cast.make_cast(contoso).approver)
+    text = client.get("/engagements/contoso/matrix/", secure=True).content.decode()
+    assert "made by people who are to be forgotten: it is left out with them." in text
 
 
 def test_a_project_without_purchases_shows_none(northwind):

@@ -124,6 +124,15 @@ def test_every_link_of_the_sidebar_leads_somewhere(northwind, people, as_user):
             assert client.get(str(item["link"]), follow=True).status_code == 200, item
 
 
+def test_every_list_counts_beside_the_choices_of_its_filters(northwind, people, as_user):
+    fill(northwind, people)
+    client = as_user(people.engineer)
+    for model in OURS:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        listed = client.get(reverse(f"admin:{name}_changelist"), {"_facets": "True"}, follow=True)
+        assert listed.status_code == 200, name
+
+
 def test_every_list_and_every_row_answers_and_shows_markup_as_text(northwind, people, as_user):
     fill(northwind, people)
     client = as_user(people.engineer)

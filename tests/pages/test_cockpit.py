@@ -46,6 +46,15 @@ def test_a_new_engagement_begins_with_discovery_and_everything_else_waits(northw
     assert set(found.values()) == {"waiting"}
 
 
+def test_before_anything_was_counted_nobody_is_shown_an_estimate(northwind, people, as_user):
+    told = as_user(people.approver).get("/engagements/northwind/scope/").content.decode()
+    assert "there is no estimate" in told
+    assert "weeks" not in told
+    assert "weeks" not in as_user(people.engineer).get(reverse("admin:engagements_engagement_scope", args=[northwind.pk])).content.decode()
+    cast.make_discovered(northwind)
+    assert "weeks" in as_user(people.approver).get("/engagements/northwind/scope/").content.decode()
+
+
 def test_the_way_moves_on_as_things_are_done(northwind, people):
     cast.make_planned(northwind)
     done(northwind, "discover")

@@ -14,7 +14,7 @@ from loads.delta.models import Conflict, Departed
 from loads.models import LedgerEntry, Phase
 from tests.pages import cast
 from workbench.engagements.models import AuditEntry
-from workbench.pipeline import deciding, leases, tasks
+from workbench.pipeline import dashboard, deciding, leases, tasks
 from workbench.pipeline.models import Step
 from workbench.pipeline.work import go_on, started
 
@@ -51,6 +51,18 @@ def test_a_row_shows_its_three_values_and_takes_a_choice_per_field(client, run, 
     conflict.refresh_from_db()
     assert (conflict.state, conflict.choices) == ("decided", {"jobtitle": "keep", "firstname": "overwrite"})
     assert (conflict.comment, conflict.decided_by) == ("She called.", str(people.engineer))
+
+
+def test_the_engagements_page_counts_rows_that_wait_for_a_decision(client, run, northwind):
+    address = reverse("admin:engagements_engagement_change", args=[northwind.pk])
+    assert "to decide on" not in client.get(address).content.decode()
+    before = dict(dashboard.standing(northwind).moves)["engineer"]
+    make_conflict(run, "u-1", BOTH)
+    make_conflict(run, "u-2", OURS, state="decided")
+    told = f"edited rows in {run.environment.kind} to decide on"
+    query = f"environment={run.environment.pk}&state__exact=open"
+    assert (told, 1, "loads_conflict", query) in client.get(address).context["figures"]
+    assert dict(dashboard.standing(northwind).moves)["engineer"] == before + 1
 
 
 def form_of(answer, how: str) -> dict[str, str]:

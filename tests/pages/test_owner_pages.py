@@ -145,6 +145,13 @@ def test_many_owners_get_one_answer_once_their_list_was_shown(northwind, owners,
     assert "Tick the owners" in admin.get(f"{LIST}many/", follow=True).content.decode()
 
 
+def test_the_button_pressed_twice_answers_once_and_says_that_none_is_left(owners, admin):
+    shown = admin.get(f"{LIST}many/?all=1&state=open").context["scope"].digest
+    sent = {"all": "1", "state": "open", "choice": key("Sales", "team"), "shown": shown}
+    assert "Answered: Sales" in admin.post(f"{LIST}many/", sent, follow=True).content.decode()
+    assert "are answered by now" in admin.post(f"{LIST}many/", sent, follow=True).content.decode()
+
+
 def test_an_owner_of_another_engagement_is_not_there(owners, admin):
     other = OwnerMatch.objects.create(engagement=cast.make_engagement("Contoso"), source_owner="theirs")
     assert admin.get(page_of(other)).status_code == 404

@@ -89,6 +89,14 @@ def test_samples_are_read_in_the_type_that_the_source_had():
         samples(field, Column("contact", "n", "DateTime"), "integer", {})
 
 
+def test_a_field_whose_values_are_not_profiled_is_not_said_to_be_empty(engagement, desk):
+    profiled(engagement, "title", filled=40)
+    row = cast.make_field_map(engagement, "title", column="jobtitle")
+    told = desk.get(page(row)).content.decode()
+    assert "40 records have a value; the values themselves aren&#x27;t profiled" in told.replace("aren't", "aren&#x27;t")
+    assert "No record has a value" not in told
+
+
 def test_the_form_is_tried_out_before_it_is_saved(engagement, desk):
     profiled(engagement, "title", ("CEO", 3))
     row = cast.make_field_map(engagement, "title", column="jobtitle")
@@ -125,6 +133,17 @@ def test_what_could_never_load_is_not_confirmed(engagement, people):
     assert "can't be written" in refused["locked"]
     assert decisions.decide(rows.filter(source="nick"), "confirmed", user=people.engineer)
     assert decisions.scope(rows.filter(source="alias"), "confirmed").impossible
+
+
+def test_what_could_never_load_is_not_confirmed_by_an_edit_of_the_form_either(engagement, desk):
+    row = cast.make_field_map(engagement, "title", column="jobtitle", state="confirmed")
+    form = {"column": "mwb_absent", "transform": "text", "state": "confirmed", "options": "{}", "alias": "", "reason": "", "comment": ""}
+    refused = desk.post(page(row), form)
+    assert "has no column mwb_absent" in refused.content.decode()
+    assert refused.context["adminform"].form["column"].value() == "mwb_absent"
+    row.refresh_from_db()
+    assert row.column == "jobtitle"
+    assert desk.post(page(row), form | {"state": "proposed"}).status_code == 302
 
 
 class TestUndoing:

@@ -166,7 +166,7 @@ def test_a_remedy_that_does_not_fit_is_refused_and_a_workbook_is_never_half_appl
 
 def test_a_re_run_that_would_be_refused_again_stands_still_before_it_sends_anything(mended):
     assert (mended.stood.state, mended.stood.sent) == (Run.State.PAUSED, 0)
-    assert "1 of the rows to be sent again would be refused again" in mended.stood.message  # u-ten has no remedy
+    assert "1 of what it sends or looks at again would be refused" in mended.stood.message  # u-ten has no remedy
     [reason] = mended.told_again["reasons"]
     assert (reason["code"], reason["column"], reason["examples"]) == ("0x80060892", "mwb_score", ["u-ten"])
 

@@ -38,8 +38,8 @@ class EngagementFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
         """Rows of the chosen engagement."""
-        value = self.value()
-        return queryset.filter(**{self.path: value}) if value and value.isdecimal() else queryset
+        value = str(self.value() or "")  # counting beside the choices asks with each choice's own id, a number
+        return queryset.filter(**{self.path: value}) if value.isdecimal() else queryset
 
 
 class Scoped(BaseModelAdmin):

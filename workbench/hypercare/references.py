@@ -89,7 +89,9 @@ def _read(engagement: Engagement, environments: list[Environment], line: str) ->
     known = {rule.name.casefold(): rule.name for rule in load_playbook(engagement.platform).objects}
     object_name = known.get(name.strip().casefold())
     if object_name is None or not source_id.strip() or len(source_id.strip()) > 330:
-        raise BadInput("This names no record.", remedy=HOW)
+        id_alone = name == line and not any(map(str.isspace, line))
+        more = f": before an id stands its object, such as user:{line[:80]}" if id_alone else ""
+        raise BadInput(f"This names no record{more}.", remedy=HOW)
     return Reference(environments[0], object_name=object_name, source_id=source_id.strip())
 
 

@@ -15,6 +15,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
+from loads.delta.models import Conflict
+from loads.desk import asking
 from loads.models import Phase, Run
 from loads.progress import SILENT_AFTER, shown_seconds
 from loads.removal.models import newest
@@ -88,7 +90,14 @@ class CockpitAdmin(EngagementAdmin):
 
     def page_context(self, request: HttpRequest, obj: Engagement) -> dict[str, Any]:
         """The stages above the form."""
-        context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
+        context = {
+            "stages": way(obj),
+            "parts": plan_parts(obj),
+            "figures": figures(obj),
+            "held": asking.waiting_in(obj),
+            "runs": latest_runs(obj),
+            "live": live(obj),
+        }
         decisions = open_decisions(DiscoveryFinding.objects.filter(engagement=obj))
         steps = latest_steps(obj)
         context |= {"decisions": decisions, "switches": switches(obj), "refreshes": refreshes(obj, steps), "removals": removals(obj, steps)}
@@ -285,7 +294,17 @@ def figures(engagement: Engagement) -> list[tuple[str, int, str, str]]:
             "mapping_discoveryfinding",
             f"{listed}&severity__exact=blocker",
         ),
+        *edited(engagement),
         ("source fields", SourceField.objects.filter(**mine).count(), "mapping_sourcefield", listed),
+    ]
+
+
+def edited(engagement: Engagement) -> list[tuple[str, int, str, str]]:
+    """Rows that people edited, by environment, which stand until somebody decides; none where there are none."""
+    rows = Conflict.objects.filter(environment__engagement=engagement, state=Conflict.State.OPEN)
+    found = rows.order_by("environment").values_list("environment", "environment__kind").annotate(Count("pk"))
+    return [
+        (f"edited rows in {kind} to decide on", count, "loads_conflict", f"environment={pk}&state__exact=open") for pk, kind, count in found
     ]
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 
+from loads.delta.models import Conflict
+from loads.desk import asking
 from workbench.engagements.access import workable_by
 from workbench.engagements.models import Engagement, Role
 from workbench.pipeline.way import DONE, FAILED, READY, RUNNING, Stage, way
@@ -39,5 +41,7 @@ def standing(engagement: Engagement) -> Standing:
     now = [stage for stage in stages if stage.state in (RUNNING, FAILED, READY)]
     moves = Counter(item.move for stage in now if stage.shows_missing for item in stage.missing)
     moves[Role.ENGINEER] += sum(stage.may_start for stage in now)
+    moves[Role.ENGINEER] += Conflict.objects.filter(environment__engagement=engagement, state=Conflict.State.OPEN).count()
+    moves[Role.APPROVER] += asking.waiting_in(engagement)[0]
     done = sum(stage.state == DONE for stage in stages)
     return Standing(engagement, done, len(stages), now, [(role, count) for role, count in moves.items() if count])

@@ -89,7 +89,8 @@ def chosen(engagement: Engagement, given: Any) -> Chosen:
         ids = [each for each in given.getlist("owner") if each.isdecimal()][: PER_PAGE * 2]
         found = Chosen(matches.filter(pk__in=ids), [("owner", each) for each in ids])
     if not found.matches.exists():
-        raise BadInput("No owner is chosen.", remedy="Tick the owners that are to get the same answer.")
+        remedy = "Tick the owners that are to get the same answer, if the list still shows some."
+        raise BadInput("No owner is chosen, or those that were are answered by now.", remedy=remedy)
     return found
 
 
@@ -110,7 +111,11 @@ class AnswerPage(LoginRequiredMixin, View):
         engagement = visible(request, slug)
         if not may_answer(request, engagement):
             raise PermissionDenied("Only the customer's Dynamics admin answers.")
-        found = self.scope_of(request, engagement, pk)
+        try:
+            found = self.scope_of(request, engagement, pk)
+        except BadInput as error:  # somebody, or the same button a moment ago, answered all that the list's filter showed
+            messages.error(request, f"{error} {error.remedy}")
+            return redirect("portal:owners", slug)
         try:
             answer = self.answer(request, engagement, found)
             signed, shown = request.POST.get("signed") == "on", request.POST.get("shown", "")

@@ -127,8 +127,7 @@ def _duties(engagement: Engagement, user: User) -> list[Ask]:
 
 def _held(engagement: Engagement) -> list[Ask]:
     """Records of the newest run that wait until the approver says what they are."""
-    run = quality.newest(engagement)
-    count = asking.waiting(run) if run else 0
+    count, _ = asking.waiting_in(engagement)
     said = f"{count:,} held record{'s wait' if count != 1 else ' waits'} for your answer."
     return [Ask(said, reverse("portal:held", args=[engagement.slug]))] if count else []
 
