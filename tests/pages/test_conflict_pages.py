@@ -60,8 +60,8 @@ def test_the_engagements_page_counts_rows_that_wait_for_a_decision(client, run, 
     make_conflict(run, "u-1", BOTH)
     make_conflict(run, "u-2", OURS, state="decided")
     told = f"edited rows in {run.environment.kind} to decide on"
-    query = f"environment={run.environment.pk}&state__exact=open"
-    assert (told, 1, "loads_conflict", query) in client.get(address).context["figures"]
+    listed = f"{LIST}?environment={run.environment.pk}&state__exact=open"
+    assert (told, 1, listed) in client.get(address).context["figures"]
     assert dict(dashboard.standing(northwind).moves)["engineer"] == before + 1
 
 

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import Count, Field, Q, Sum
+from django.db.models import Count, Field, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -90,14 +90,7 @@ class CockpitAdmin(EngagementAdmin):
 
     def page_context(self, request: HttpRequest, obj: Engagement) -> dict[str, Any]:
         """The stages above the form."""
-        context = {
-            "stages": way(obj),
-            "parts": plan_parts(obj),
-            "figures": figures(obj),
-            "held": asking.waiting_in(obj),
-            "runs": latest_runs(obj),
-            "live": live(obj),
-        }
+        context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
         decisions = open_decisions(DiscoveryFinding.objects.filter(engagement=obj))
         steps = latest_steps(obj)
         context |= {"decisions": decisions, "switches": switches(obj), "refreshes": refreshes(obj, steps), "removals": removals(obj, steps)}
@@ -165,13 +158,7 @@ class CockpitAdmin(EngagementAdmin):
             messages.success(request, said)
             return redirect(reverse("admin:engagements_engagement_rules", args=[engagement.pk]))
         names = {**known, **(form.names() if valid else {})}
-        context = {
-            "engagement": engagement,
-            "form": form,
-            "preview": preview(engagement, names),
-            "unsaved": valid,
-            "title": "Rules of the plan",
-        }
+        context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
         return TemplateResponse(request, "admin/workbench/rules.html", {**self.admin_site.each_context(request), **context})
 
     def scope_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -258,54 +245,37 @@ def plan_parts(engagement: Engagement) -> list[dict[str, Any]]:
     ]
 
 
-def figures(engagement: Engagement) -> list[tuple[str, int, str, str]]:
-    """(label, count, admin list, its filter): the working lists of the engagement with how much is in them, open work first."""
-    mine = {"engagement": engagement}
-    listed = f"engagement={engagement.pk}"
+def figures(engagement: Engagement) -> list[tuple[str, int, str]]:
+    """(label, count, address of the list): the working lists of the engagement with how much is in them, open work first."""
+    mine, listed = {"engagement": engagement}, f"engagement={engagement.pk}"
+    found = DiscoveryFinding.objects.filter(**mine)
     return [
-        (
-            "owners without an answer",
-            OwnerMatch.objects.filter(**mine, kind="open").count(),
-            "mapping_ownermatch",
-            f"{listed}&kind__exact=open",
-        ),
-        ("stages without an answer", SplitRule.objects.filter(**mine, outcome="").count(), "mapping_splitrule", listed),
-        (
-            "field maps proposed",
-            FieldMap.objects.filter(**mine, state="proposed").count(),
-            "mapping_fieldmap",
-            f"{listed}&state__exact=proposed",
-        ),
-        (
-            "lists that may be companies",
-            OrganisationList.objects.filter(**mine, confirmed=False).count(),
-            "mapping_organisationlist",
-            f"{listed}&confirmed__exact=0",
-        ),
-        (
-            "decisions open",
-            DiscoveryFinding.objects.filter(**mine).undecided().count(),
-            "mapping_discoveryfinding",
-            f"{listed}&decided=open",
-        ),
-        (
-            "findings that block",
-            DiscoveryFinding.objects.filter(**mine, severity="blocker").count(),
-            "mapping_discoveryfinding",
-            f"{listed}&severity__exact=blocker",
-        ),
-        *edited(engagement),
-        ("source fields", SourceField.objects.filter(**mine).count(), "mapping_sourcefield", listed),
+        _figure("owners without an answer", OwnerMatch.objects.filter(**mine, kind="open"), f"{listed}&kind__exact=open"),
+        _figure("stages without an answer", SplitRule.objects.filter(**mine, outcome=""), listed),
+        _figure("field maps proposed", FieldMap.objects.filter(**mine, state="proposed"), f"{listed}&state__exact=proposed"),
+        _figure("lists that may be companies", OrganisationList.objects.filter(**mine, confirmed=False), f"{listed}&confirmed__exact=0"),
+        _figure("decisions open", found.undecided(), f"{listed}&decided=open"),
+        _figure("findings that block", found.filter(severity="blocker"), f"{listed}&severity__exact=blocker"),
+        *_waiting(engagement),
+        _figure("source fields", SourceField.objects.filter(**mine), listed),
     ]
 
 
-def edited(engagement: Engagement) -> list[tuple[str, int, str, str]]:
-    """Rows that people edited, by environment, which stand until somebody decides; none where there are none."""
-    rows = Conflict.objects.filter(environment__engagement=engagement, state=Conflict.State.OPEN)
-    found = rows.order_by("environment").values_list("environment", "environment__kind").annotate(Count("pk"))
-    return [
-        (f"edited rows in {kind} to decide on", count, "loads_conflict", f"environment={pk}&state__exact=open") for pk, kind, count in found
-    ]
+def _figure(label: str, rows: QuerySet, query: str) -> tuple[str, int, str]:
+    address = reverse(f"admin:{rows.model._meta.app_label}_{rows.model._meta.model_name}_changelist")
+    return label, rows.count(), f"{address}?{query}"
+
+
+def _waiting(engagement: Engagement) -> Iterator[tuple[str, int, str]]:
+    """Rows that people edited, by environment, and held records that somebody is asked about; only what there is."""
+    for environment in engagement.environments.all():
+        rows = Conflict.objects.filter(environment=environment, state=Conflict.State.OPEN)
+        edited = _figure(f"edited rows in {environment.kind} to decide on", rows, f"environment={environment.pk}&state__exact=open")
+        if edited[1]:
+            yield edited
+    count, run = asking.waiting_in(engagement)
+    if run and count:
+        yield "held records without an answer", count, reverse("admin:reports_exceptions", args=[run.pk])
 
 
 def latest_runs(engagement: Engagement) -> list[Run]:
