@@ -23,6 +23,7 @@ from tests.playing import collect
 from tests.spine.test_exceptions_desk import open_quietly, refused, sent
 from tests.spine.test_existing_rows import BO, UNIT, account, colleague, contact, lead, row_id
 from workbench.engagements.models import AuditEntry
+from workbench.pipeline import cockpit
 from workbench.pipeline.models import Step
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -120,6 +121,7 @@ def play(prepared, cast):
     front = reverse("portal:overview", args=[engagement.slug])
     found.waiting = sum(group.records for group in asking.asked(first))
     found.fronts = [signed_in(person).get(front).content.decode() for person in (cast.approver, cast.engineer)]
+    found.figures = {label: count for label, count, _ in cockpit.figures(engagement)}
     found.rows = candidates.of(first, [entry])[entry.pk]
     found.source = candidates.at_the_source(first, [entry])[entry.pk]
     found.refusals = {
@@ -179,6 +181,7 @@ def test_the_portals_front_page_says_to_who_answers_how_many_records_wait(answer
     before, of_engineer, after = answered.fronts
     assert f"{answered.waiting} held records wait for your answer." in before
     assert "held records wait" not in of_engineer
+    assert answered.figures["held records without an answer"] == answered.waiting
     assert 0 < answered.left < answered.waiting
     assert f"{answered.left} held records wait for your answer." in after
 
