@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.x509 import load_pem_x509_certificates
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
@@ -45,11 +47,30 @@ class ConnectionForm(forms.ModelForm):
         """The secret as it is to be stored; a key pasted into one line gets its lines back."""
         return one_line_to_pem(self.cleaned_data["new_secret"])
 
+    def clean_settings(self) -> dict[str, Any]:
+        """Refuse what a connection would fail on."""
+        given = self.cleaned_data["settings"]
+        if not isinstance(given, dict):
+            raise forms.ValidationError('Write one JSON object, such as {"authority": "...", "client_id": "..."}.')
+        if odd := sorted(
+            name for name in ("authority", "client_id", "certificate_thumbprint") if not isinstance(given.get(name) or "", str)
+        ):
+            raise forms.ValidationError(f"These must be text: {', '.join(odd)}.")
+        return given
+
     def clean_ca_pem(self) -> str:
         """Refuse what isn't a certificate before a connection fails on it."""
         text = self.cleaned_data["ca_pem"].strip()
         if text and "-----BEGIN CERTIFICATE-----" not in text:
             raise forms.ValidationError("This isn't a certificate in PEM form: it starts with -----BEGIN CERTIFICATE-----.")
+        try:
+            ends = [one.not_valid_after_utc for one in load_pem_x509_certificates(text.encode())] if text else []
+        except ValueError:
+            raise forms.ValidationError(
+                "This isn't a certificate: it can't be read. Paste the whole file, with its first and last lines."
+            ) from None
+        if over := [end for end in ends if end < timezone.now()]:
+            raise forms.ValidationError(f"A certificate here expired on {min(over):%Y-%m-%d}: paste the one that is valid now.")
         return text
 
     def save(self, commit: bool = True) -> Connection:
@@ -74,7 +95,7 @@ def check_dataverse(connection: Connection) -> str:
     """Sign in to the environment. Raises WorkbenchError with a remedy."""
     from connectors.dataverse.client import Client  # MSAL loads on first use
 
-    who = Client.from_connection(connection).who_am_i()
+    who = Client.from_connection(connection).first_call()
     return f"{connection.name} answers; the application user is {who.get('UserId', 'unknown')}."
 
 

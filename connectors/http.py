@@ -254,6 +254,10 @@ class HttpSession:
 def checked_address(url: str) -> str:
     """The address, if secrets may be sent to it: https, or http to this machine. Raises BadInput."""
     parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018 - looked at only when it is asked for
+    except ValueError:
+        raise BadInput(f"{parts.hostname}: the address has a port that can't be.", remedy="Enter the address without the port.") from None
     if parts.scheme == "https" and parts.hostname:
         return url
     if parts.scheme == "http" and is_loopback(url):

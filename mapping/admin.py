@@ -29,11 +29,27 @@ from workbench.engagements.models import SignOff
 from workbench.engagements.scoped_admin import EngagementFilter
 
 
+class ObjectMapForm(forms.ModelForm):
+    """An object map; its tables are a list of names."""
+
+    class Meta:
+        model = ObjectMap
+        fields = ("engagement", "object_name", "tables", "cardinality", "note", "confirmed")
+
+    def clean_tables(self) -> list[str]:
+        """Logical names; nothing is documented only."""
+        given = self.cleaned_data["tables"] or []
+        if not (isinstance(given, list) and all(isinstance(name, str) and name.strip() for name in given)):
+            raise forms.ValidationError('Write a list of logical names, such as ["contact", "lead"], or [].')
+        return given
+
+
 @admin.register(ObjectMap)
 class ObjectMapAdmin(ConfirmedInBulk):
     """Which tables each source object becomes."""
 
     plan_part = "maps"
+    form = ObjectMapForm
     kind, of = OBJECT_MAPS.kind, OBJECT_MAPS
     list_display = ("object_name", "engagement", "shown_tables", "cardinality", "confirmed", "note")
     list_editable = ("confirmed",)

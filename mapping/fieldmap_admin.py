@@ -1,5 +1,6 @@
 """Admin pages of field maps: the list with what is still open, one map's workshop, and decisions about many that show their scope first."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -47,6 +48,15 @@ class NoneIsBlank(forms.JSONField):
         return "" if value is None else super().prepare_value(value)
 
 
+def is_named(given: Any) -> bool:
+    """Whether something that was entered as JSON is an object that the database can keep: not with NaN or a number beyond all."""
+    try:
+        json.dumps(given, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(given, dict)
+
+
 class FieldMapForm(forms.ModelForm):
     """A field map; says in words what the database would refuse."""
 
@@ -69,11 +79,20 @@ class FieldMapForm(forms.ModelForm):
         model = FieldMap
         fields = "__all__"  # noqa: DJ007 - the page's fieldsets choose
 
+    def clean_options(self) -> dict:
+        """Options are named."""
+        given = self.cleaned_data.get("options") or {}
+        if not is_named(given):
+            raise forms.ValidationError('Write one JSON object, such as {"true_words": ["ja"]}, or nothing.')
+        return given
+
     def clean_new_column(self) -> dict | None:
         """A column that can be made, or none."""
         spec = self.cleaned_data.get("new_column")
         if not spec:
             return None
+        if not is_named(spec):
+            raise forms.ValidationError("Write one JSON object that describes the column, or nothing.")
         try:
             spec_from_dict(spec)
         except WorkbenchError as error:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import combinations
+from urllib.parse import urlsplit
 
 from django.db.models import Q, QuerySet
 
 from mapping import plan, quiet
 from mapping.checks import gating
+from mapping.checks.drift import ONE_ORGANISATION
 from mapping.models import DiscoveryFinding, OwnerMatch
 from mapping.owners.models import ACTIVITIES
 from mapping.workshop import completeness
@@ -14,6 +17,7 @@ from workbench.engagements import signoffs
 from workbench.engagements.gates import ACTIONS, gate
 from workbench.engagements.models import Engagement, Environment, Role, SignOff
 
+APART = "enter each environment's own in its connection."
 SHOWN = 20  # owners that a closed gate names
 WHERE = "Under Plan, Field maps, confirm where each goes, or leave the rest behind with one written reason."
 
@@ -29,6 +33,26 @@ def plan_confirmed(engagement: Engagement, environment: Environment | None) -> I
             yield f"The plan part '{part}' has edits that nobody confirmed.", Role.ENGINEER
         elif not hasattr(frozen[part], "confirmation"):
             yield f"{frozen[part]} isn't confirmed.".capitalize(), Role.ENGINEER
+
+
+@gate("environments apart", "provision", "load", everywhere=True)
+def environments_apart(engagement: Engagement, environment: Environment | None) -> Iterator[tuple[str, str]]:
+    """The sandbox takes what nobody signed yet, so it must not be production: not by its address, nor by what the last look found."""
+    places = [
+        (one, _place(one.connection.base_url)) for one in engagement.environments.select_related("connection").defer("connection__secret")
+    ]
+    for (one, place), (other, other_place) in combinations(places, 2):
+        if place == other_place:
+            yield f"{one.get_kind_display()} and {other.kind} have the same address, {place}: {APART}", Role.ENGINEER
+            return
+    for finding in DiscoveryFinding.objects.filter(engagement=engagement, check_name="drift", subject=ONE_ORGANISATION):
+        yield f"{finding.evidence} {finding.remedy} Then start the discovery again.", Role.ENGINEER
+
+
+def _place(address: str) -> str:
+    """Where an environment is; Dataverse answers at contoso.api.crm4.dynamics.com and contoso.crm4.dynamics.com alike."""
+    parts = urlsplit(address.strip())
+    return parts.netloc.lower().replace(".api.crm", ".crm") + parts.path.partition("/api/data")[0].rstrip("/")
 
 
 @gate("every field decided", "provision", "load", everywhere=True)

@@ -1,7 +1,7 @@
 """What the rules of the plan would do, in counts on discovery data, for the answers as they stand or as somebody is about to give them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db.models import Count, F, FloatField, Sum
@@ -44,6 +44,18 @@ RULES: Mapping[str, Mapping[str, str] | None] = {
     "event_budget": None,
     "event_volume": None,
 }
+
+
+def misunderstood(names: Mapping[str, Any]) -> Iterator[str]:
+    """What is said of answers that no rule knows: they would count as another answer, without a word."""
+    for name, answers in RULES.items():
+        value = names.get(name)
+        if not isinstance(value, str):
+            continue
+        if answers is None and not (value.isascii() and value.isdecimal()):
+            yield f"{name} must be a whole number of 0 or more."
+        elif answers is not None and value not in answers:
+            yield f"{name} must be one of {', '.join(answers)}."
 
 
 def preview(engagement: Engagement, names: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from connectors.dataverse.auth import SignInRefused, credentials_of, tokens_for
 from connectors.dataverse.batch import ChangeSet, Operation, Outcome, read_parts, write_batch
 from connectors.dataverse.governor import Governor, governor_of
 from connectors.http import HttpRefused, HttpSession, OutcomeUnknown, Unauthorized
+from workbench.engagements.errors import BadInput
 
 if TYPE_CHECKING:
     from workbench.engagements.models import Connection
@@ -70,6 +71,23 @@ class Client:
     def who_am_i(self) -> dict[str, Any]:
         """UserId, BusinessUnitId and OrganizationId of the application user: the proof that the connection works."""
         return self.get("WhoAmI")
+
+    def first_call(self) -> dict[str, Any]:
+        """The same, where nothing yet says that the address is right. Raises BadInput where something else than Dataverse answers."""
+        found: dict[str, Any] = {}
+        try:
+            found = self.who_am_i()
+        except errors.ShortAnswer:
+            pass  # a page of some kind
+        except HttpRefused as refused:
+            if refused.status >= HTTPStatus.BAD_REQUEST and refused.status != HTTPStatus.NOT_FOUND:
+                raise
+        if "UserId" in found:
+            return found
+        raise BadInput(
+            f"{self.base_url} isn't the Web API of a Dataverse environment.",
+            remedy="Enter the environment's address in the connection, such as https://contoso.crm4.dynamics.com.",
+        )
 
     def get(self, path: str, *, params: Mapping[str, Any] | None = None, prefer: str | None = None) -> dict[str, Any]:
         """The parsed answer of a read. Raises DataverseRefused and the errors of the session."""
@@ -277,9 +295,12 @@ def _judged(refused: HttpRefused, repeatable: bool) -> Exception:
 
 def _parsed(response: requests.Response) -> dict[str, Any]:
     try:
-        return orjson.loads(response.content)
+        found = orjson.loads(response.content)
     except orjson.JSONDecodeError:
         raise errors.ShortAnswer("An answer isn't JSON.") from None
+    if not isinstance(found, dict):
+        raise errors.ShortAnswer("An answer isn't a JSON object.")
+    return found
 
 
 def _in(column: str, values: Sequence[str]) -> str:

@@ -1,12 +1,14 @@
 """Iterable's JSON answers, opened with care."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import requests
 
 from connectors import rawjson
 from workbench.engagements.errors import Retryable
+
+_A_PAGE = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")
 
 
 class StrangeAnswer(Retryable):
@@ -43,3 +45,16 @@ def page(response: requests.Response, *keys: str, under: str = "") -> dict[str, 
     if not isinstance(parsed, dict) or not all(key in parsed for key in keys):
         raise StrangeAnswer(f"An answer of Iterable has no {' and '.join(keys)}.")
     return parsed
+
+
+def no_page(content: BinaryIO, what: str) -> BinaryIO:
+    """A download at its start. Raises StrangeAnswer where it is a web page, whose lines would pass for records.
+
+    Whoever answers in Iterable's place may well say 200.
+    """
+    start = content.read(1_000).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    content.seek(0)
+    if start.startswith(_A_PAGE):
+        content.close()
+        raise StrangeAnswer(f"{what} is a web page.")
+    return content

@@ -15,7 +15,7 @@ import orjson
 
 from connectors.base import StillPreparing
 from connectors.http import HttpRefused, HttpSession
-from connectors.iterable.answers import page
+from connectors.iterable.answers import no_page, page
 from connectors.iterable.windows import Window
 from workbench.engagements.errors import Retryable, WorkbenchError
 
@@ -117,8 +117,15 @@ class Exports:
             jobs.forget(data_type, each)
 
     def _lines(self, data_type: str, window: Window, jobs: Jobs, until: float, read: list[Window]) -> Iterator[bytes]:
+        remembered = jobs.get(data_type, window) is not None
         job = self.begin(data_type, window, jobs)
-        first = self._listed(data_type, window, jobs, until)
+        try:
+            first = self._listed(data_type, window, jobs, until)
+        except HttpRefused as refused:
+            if not remembered or refused.status not in _EXPIRED:
+                raise
+            job = self.begin(data_type, window, jobs)  # the one of an earlier try is gone at the source
+            first = self._listed(data_type, window, jobs, until)
         files = self._files_of(job, first) if first is not None else None
         if files is not None:
             for file in files:
@@ -179,7 +186,7 @@ class Exports:
         return page(answer, "jobState")
 
     def _lines_of(self, job: int, file: File, files: Sequence[File]) -> Iterator[bytes]:
-        with self._fetched(job, file, files) as content:
+        with no_page(self._fetched(job, file, files), f"File {file.name} of export job {job}") as content:
             for line in content:
                 record = line.removeprefix(BOM_UTF8).rstrip(b"\r\n")  # a mark before a file's first line is no part of a record
                 if record.strip():

@@ -3,14 +3,14 @@
 import csv
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from io import StringIO
+from io import BytesIO, StringIO
 from itertools import product
 from typing import Any
 
 from connectors import rawjson
 from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpRefused, HttpSession
-from connectors.iterable.answers import is_number, opened, page
+from connectors.iterable.answers import is_number, no_page, opened, page
 from connectors.iterable.paging import Listing, rows
 from connectors.iterable.slicing import items, named_slice
 from connectors.storable import storable
@@ -78,7 +78,8 @@ class Metrics:
         """The lines of the slice's campaigns; those never sent have none."""
         for ids in batched(items(piece), METRICS_A_CALL):
             answer = self._session.request("GET", "api/campaigns/metrics", params={"campaignId": ids}, bucket="metrics")
-            lines = csv.reader(StringIO(answer.content.decode("utf-8-sig", "replace"), newline=""))
+            content = no_page(BytesIO(answer.content), "What Iterable gives as metrics of campaigns").read()
+            lines = csv.reader(StringIO(content.decode("utf-8-sig", "replace"), newline=""))
             header = next(lines, [])
             yield from (rawjson.write(dict(zip(header, line, strict=False))) for line in lines if line)
 

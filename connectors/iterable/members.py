@@ -10,7 +10,7 @@ from connectors import rawjson
 from connectors.base import Finding, Reading, Slice
 from connectors.http import HttpSession
 from connectors.http_errors import NotConnected, Unreachable
-from connectors.iterable.answers import is_number, opened
+from connectors.iterable.answers import is_number, no_page, opened
 
 
 class ListMembers:
@@ -40,7 +40,7 @@ class ListMembers:
         except Unreachable:
             reading.findings.append(self._withheld(list_id))
             return
-        with content:
+        with no_page(content, f"What Iterable gives as the members of list {list_id}"):
             for line in content:
                 if user := line.decode("utf-8", "replace").strip():
                     yield rawjson.write({"id": f"{list_id}:{user}", "list": list_id, "user": user})

@@ -19,15 +19,20 @@ from mapping.models import DiscoveryFinding
 from workbench.engagements.models import Environment, Role
 
 GROUP = "Drift between sandbox and production"
+ONE_ORGANISATION = "one organisation"
 NAMED = 12
 OWN = ("MigrationWorkbench", "Default", "Active")  # our own solution, and those that every environment has
 Snapshot = dict[str, Any]
 
 
 def snapshot(look: Look) -> Snapshot:
-    """What is compared: {"columns": {table: {column: {...}}}, "solutions": {name: version}, "currencies": {code: precision}}."""
+    """What is compared.
+
+    {"organisation": id, "columns": {table: {column: {...}}}, "solutions": {name: version}, "currencies": {code: precision}}.
+    """
     rows = look.rows("solutions", ["uniquename", "version"])
     return {
+        "organisation": look.me.get("OrganizationId"),
         "columns": {name: {c.name: _shape(c) for c in table.columns.values()} for name, table in look.tables.items()},
         "solutions": {row["uniquename"]: row.get("version") or "" for row in rows if not row["uniquename"].startswith(OWN)},
         "currencies": {currency.code: currency.precision for currency in look.currencies},
@@ -77,6 +82,9 @@ def drift(look: Look) -> Iterator[Finding]:
         yield Finding("drift", "info", "There is no sandbox to compare production with.")
         return
     theirs, ours = orjson.loads(path_of(sandbox).read_bytes()), snapshot(look)
+    if ours["organisation"] and theirs.get("organisation") == ours["organisation"]:
+        evidence = "Sandbox and production are one organisation: what goes into the sandbox unsigned would stand in production."
+        yield Finding("drift", "blocker", evidence, "Enter the sandbox's own address in its connection.", subject=ONE_ORGANISATION)
     found = [*_columns(look, theirs["columns"], ours["columns"]), *_solutions(theirs["solutions"], ours["solutions"])]
     found += [*_currencies(theirs["currencies"], ours["currencies"]), *_set_off(sandbox, look)]
     yield from found or [Finding("drift", "info", "Sandbox and production are alike where the load meets them.")]

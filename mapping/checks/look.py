@@ -41,7 +41,7 @@ class Look:
     @cached_property
     def me(self) -> Mapping[str, Any]:
         """UserId, BusinessUnitId and OrganizationId of the application user."""
-        return self.client.who_am_i()
+        return self.client.first_call()
 
     @cached_property
     def planned(self) -> list[str]:

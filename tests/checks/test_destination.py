@@ -140,3 +140,14 @@ def test_an_environment_with_many_tables_is_asked_as_little_as_one_with_few(sand
     assert f"{len(Look(sandbox).there)} tables" in look(sandbox)["tables:"].evidence
     assert asked() == few
     assert sum(few.values()) < 100
+
+
+def test_a_sandbox_that_is_the_organisation_of_production_under_another_name_keeps_both_from_being_written(production, sandbox):
+    look(sandbox)
+    assert "drift:one organisation" not in look(production)
+    snapshot = orjson.loads(drift.path_of(sandbox).read_bytes())
+    snapshot["organisation"] = orjson.loads(drift.path_of(production).read_bytes())["organisation"]
+    store.write(drift.path_of(sandbox), orjson.dumps(snapshot))
+    assert look(production)["drift:one organisation"].severity == "blocker"
+    for place in (sandbox, production):
+        assert "environments apart" in {one.gate for one in gates.missing("provision", production.engagement, place)}

@@ -7,6 +7,7 @@ from connectors.dataverse.batch import Operation
 from connectors.dataverse.client import Client, literal
 from connectors.http import HttpSession, OutcomeUnknown
 from tests.connectors.loopback import Received, Reply, Service
+from workbench.engagements.errors import BadInput
 
 IDS = [f"00000000-0000-8000-8000-{n:012}" for n in range(1500)]
 
@@ -142,3 +143,17 @@ def test_the_quiet_headers_stand_on_every_operation_of_a_batch(service: Service)
     service.script = script
     Client(HttpSession(service.url, name="test"), quiet=True).batch([Operation("DELETE", f"contacts({IDS[0]})")] * 2)
     assert service.received[0].body.count(b"MSCRM.SuppressCallbackRegistrationExpanderJob: true") == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"<html>Sign in</html>"), Reply(), Reply(json=[1]), Reply(json={}), Reply(404, body=b"Not found"),
+        Reply(302, headers={"Location": "https://login.example/"}),
+    ],
+)  # fmt: skip
+def test_an_address_where_something_else_answers_is_said_on_the_first_call(service: Service, client: Client, reply: Reply):
+    service.replies(reply)
+    with pytest.raises(BadInput) as caught:
+        client.first_call()
+    assert "address" in caught.value.remedy

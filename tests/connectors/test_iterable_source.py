@@ -166,6 +166,21 @@ def test_a_job_that_takes_longer_than_a_task_is_waited_for_by_the_next_one_and_n
     assert (len(exporter.jobs), len(kept["jobs"])) == (4, 3)
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_job_that_is_gone_by_the_next_try_is_started_anew_once(exporter: Exporter, service: Service, status: int):
+    exporter.states, kept = ["running"], {}
+    pieces = source_at(service.url).slices("user", NOW)
+    with pytest.raises(StillPreparing):
+        list(source_at(service.url).read("user", pieces[0], Reading(kept, until=0)))
+    answered, gone = exporter.answer, set(exporter.jobs)
+    exporter.states = ["completed"]
+    service.script = lambda request: Reply(status) if any(f"/{job}/files" in request.path for job in gone) else answered(request)
+    assert len(list(source_at(service.url).read("user", pieces[0], Reading(kept)))) == 1
+    service.script = lambda request: Reply(status) if "/files" in request.path else answered(request)
+    with pytest.raises(HttpRefused):
+        list(source_at(service.url).read("user", pieces[1], Reading(kept)))
+
+
 def test_a_lost_answer_to_a_started_job_is_asked_again(exporter: Exporter, service: Service):
     answered, lost = exporter.answer, [True]
     service.script = lambda request: Reply(drop=True) if request.method == "POST" and lost and lost.pop() else answered(request)
@@ -187,6 +202,24 @@ def test_a_proxys_page_in_place_of_an_answer_is_said_as_such(service: Service):
         source_at(service.url).reference("lists")
     with pytest.raises(StrangeAnswer):
         list(source_at(service.url).read("user", WHOLE))
+
+
+PAGE = Reply(body=b"\n<html>\n<body>Blocked by your web filter.</body>\n</html>\n")
+
+
+def test_a_proxys_page_in_place_of_a_download_is_no_records_and_the_next_try_has_them_all(exporter: Exporter, service: Service):
+    exporter.bodies, kept = {"1.json": [PAGE]}, {}
+    with pytest.raises(StrangeAnswer, match="1.json"):
+        list(source_at(service.url).read("user", WHOLE, Reading(kept)))
+    assert len(list(source_at(service.url).read("user", WHOLE, Reading(kept)))) == 1
+    campaigns = Reply(json={"campaigns": [{"id": 1}], "totalCampaignsCount": 1})
+    service.script = lambda request: campaigns if request.path.startswith("/api/campaigns?") else PAGE
+    for name, piece in (
+        ("listMember", Slice("7", {"list": "7"})),
+        ("campaignMetric", source_at(service.url).slices("campaignMetric", NOW)[0]),
+    ):
+        with pytest.raises(StrangeAnswer, match="web page"):
+            list(source_at(service.url).read(name, piece))
 
 
 def project(service: Service, key: str = "iterable-key-1", fields: int = 10) -> None:

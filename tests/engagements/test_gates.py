@@ -74,3 +74,15 @@ def test_a_look_asks_each_check_once_for_an_environment_and_one_that_is_the_same
 def test_a_gate_can_not_be_registered_for_an_unknown_action():
     with pytest.raises(ValueError, match="fly"):
         gates.gate("wings", "fly")
+
+
+@pytest.mark.parametrize("address", ["https://production.crm4.dynamics.com/", "https://Production.api.crm4.dynamics.com/api/data/v9.2"])
+@pytest.mark.parametrize("action", ["provision", "load"])
+def test_a_sandbox_with_the_address_of_production_is_never_written(northwind, action, address):
+    sandbox = northwind.environments.get(kind="sandbox")
+    assert "environments apart" not in {one.gate for one in gates.missing(action, northwind, sandbox)}
+    northwind.connections.filter(pk=sandbox.connection_id).update(base_url=address)
+    said = [one.says for one in gates.missing(action, northwind, sandbox) if one.gate == "environments apart"]
+    assert said == [
+        "Sandbox and production have the same address, production.crm4.dynamics.com: enter each environment's own in its connection."
+    ]

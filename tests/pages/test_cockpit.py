@@ -135,9 +135,12 @@ def test_a_closed_gate_is_told_and_nothing_starts(northwind, people, as_user):
     assert not Step.objects.exists()
 
 
-@pytest.mark.parametrize(("step", "environment"), [("fly", ""), ("load", "999"), ("load", "x")])
+@pytest.mark.parametrize(
+    ("step", "environment"), [("fly", ""), ("load", "999"), ("load", "x"), ("purge", ""), ("erase", ""), ("answer", "")]
+)
 def test_an_unknown_step_or_environment_is_refused(northwind, people, as_user, step, environment):
     assert start(as_user(people.engineer), northwind, step, environment).status_code == 400
+    assert not Step.objects.exists()
 
 
 def test_a_step_is_not_started_by_a_link_or_by_a_stranger_or_without_the_token(northwind, people, as_user):

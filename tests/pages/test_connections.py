@@ -1,6 +1,13 @@
 """A connection's secret is written and never read."""
 
+from datetime import UTC, datetime
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute
+from cryptography.x509.oid import NameOID
 from django.db import connection
 from django.urls import reverse
 
@@ -68,6 +75,19 @@ def test_what_is_not_a_certificate_is_refused(client, sandbox):
     assert "isn&#x27;t a certificate" in save(client, sandbox, ca_pem="hello").content.decode()
 
 
+def test_a_certificate_that_can_not_be_read_or_has_expired_is_refused(client, sandbox):
+    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+    assert "can&#x27;t be read" in save(client, sandbox, ca_pem=broken).content.decode()
+    assert "expired on 2021-01-01" in save(client, sandbox, ca_pem=certificate(ends=datetime(2021, 1, 1, tzinfo=UTC))).content.decode()
+    assert save(client, sandbox, ca_pem=certificate(ends=datetime(2200, 1, 1, tzinfo=UTC))).status_code == 302
+
+
+def certificate(ends):
+    key, name = generate_private_key(SECP256R1()), Name([NameAttribute(NameOID.COMMON_NAME, "authority")])
+    begun = CertificateBuilder(name, name, key.public_key(), 1, datetime(2020, 1, 1, tzinfo=UTC), ends)
+    return begun.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+
 def test_a_secret_that_can_not_be_decrypted_does_not_stop_the_page_where_it_is_replaced(client, sandbox):
     with connection.cursor() as cursor:
         cursor.execute("UPDATE engagements_connection SET secret = 'not a token'")
@@ -90,3 +110,17 @@ def test_checking_a_connection_says_what_is_wrong_and_what_to_do(client, northwi
     text = " ".join(str(message) for message in answer.context["messages"])
     assert "https" in text
     assert "hush" not in text
+
+
+@pytest.mark.parametrize("given", ["[]", '"text"', '{"client_id": ["x"]}', '{"authority": 7}'])
+def test_settings_that_a_connection_would_fail_on_are_refused_before_they_are_kept(client, sandbox, given):
+    assert save(client, sandbox, settings=given).status_code == 200
+    assert Connection.objects.get(pk=sandbox.pk).settings == sandbox.settings
+
+
+def test_a_port_that_can_not_be_is_said(client, northwind):
+    row = Connection.objects.create(
+        engagement=northwind, kind="iterable", name="source", base_url="https://example.test:99999", secret="key"
+    )
+    answer = client.get(reverse("admin:engagements_connection_check_connection", args=[row.pk]), follow=True)
+    assert "port" in " ".join(str(message) for message in answer.context["messages"])

@@ -162,6 +162,17 @@ def test_changed_zones_make_a_new_version_of_the_time_part(client, planned):
     assert AuditEntry.objects.filter(action="changed engagement").exists()
 
 
+@pytest.mark.parametrize(
+    "given", ['{"event_budget": "many"}', '{"event_volume": "-1"}', '{"unflattenable": "held"}', '{"consent_unknown": "yes"}']
+)
+def test_an_answer_that_no_rule_knows_is_refused_among_an_engagements_names(client, planned, given):
+    page = reverse("admin:engagements_engagement_change", args=[planned.pk])
+    data = {"name": "Northwind", "slug": "northwind", "platform": "iterable", "prefix": "mwb", "options": given}
+    for prefix in ("memberships", "environments"):
+        data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    assert "must be" in str(client.post(page, data).context["adminform"].form.errors["options"])
+
+
 def test_a_column_that_can_not_be_made_is_refused_on_the_form(client, planned):
     row = cast.make_field_map(planned, "nick")
     page = reverse("admin:mapping_fieldmap_change", args=[row.pk])
@@ -261,3 +272,22 @@ class TestConfirmingThePlan:
         answer = client.post(self.page(planned), {"shown": shown})
         assert "changed while this page was open" in answer.content.decode()
         assert not any(hasattr(version, "confirmation") for version in plan.current(planned).values())
+
+
+@pytest.mark.parametrize("given", ["-1", "[1]", '"x"', "1e999", '{"a": NaN}'])
+@pytest.mark.parametrize("name", ["options", "new_column"])
+def test_json_of_another_shape_is_refused_and_the_page_of_the_map_stays_open(client, planned, name, given):
+    row = cast.make_field_map(planned, "nick")
+    page = reverse("admin:mapping_fieldmap_change", args=[row.pk])
+    data = {"column": row.column, "transform": "text", "state": "confirmed", "options": "{}", "new_column": "", name: given}
+    assert name in client.post(page, data).context["adminform"].form.errors
+    assert client.get(page).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["-1", '"contact"', "[1]", '[["contact"]]', '{"contact": 1}', '[" "]'])
+def test_tables_that_are_no_list_of_names_are_refused(client, planned, given):
+    row = ObjectMap.objects.filter(engagement=planned).exclude(tables=[]).first()
+    before = row.tables
+    client.post(reverse("admin:mapping_objectmap_change", args=[row.pk]), {"tables": given, "cardinality": "1:1", "note": ""})
+    row.refresh_from_db()
+    assert row.tables == before

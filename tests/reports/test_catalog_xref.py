@@ -102,6 +102,9 @@ def test_an_engagement_whose_catalogs_were_never_landed_has_an_empty_cross_refer
         ("\t=1", "'\t=1"),
         ("＝1", "'＝1"),
         ("-5", "'-5"),
+        ("+1+1", "'+1+1"),
+        ("+49 (0)272 25-32941", "+49 (0)272 25-32941"),  # a telephone number, which is imported as it stands
+        ("+33439768226+A1", "'+33439768226+A1"),
         (-5, "-5"),
         (0.5, "0.5"),
         (True, "yes"),

@@ -24,7 +24,7 @@ from mapping import plan, playbooks
 from mapping.checks import switching
 from mapping.finding_admin import open_decisions
 from mapping.models import DiscoveryFinding, FieldMap, OrganisationList, OwnerMatch, SourceField, SplitRule
-from mapping.rule_previews import preview
+from mapping.rule_previews import misunderstood, preview
 from mapping.transforms import TimeRules
 from reports.scope import scope_content
 from workbench.engagements import clock
@@ -36,6 +36,8 @@ from workbench.pipeline.rules_page import RulesForm
 from workbench.pipeline.rules_page import save as save_rules
 from workbench.pipeline.way import latest_steps, way
 
+# What the page has no button for: what begins elsewhere with words of its own, such as a purge, or by itself.
+NOT_FROM_HERE = (Step.Name.PURGE, Step.Name.ERASE, Step.Name.ANSWER, Step.Name.DECIDE, Step.Name.DOCUMENTS)
 ACTIVE = (Step.State.QUEUED, Step.State.RUNNING)
 
 
@@ -67,6 +69,7 @@ def wrong_names(options: Any, known: Collection[str]) -> Iterator[str]:
                 TimeRules(value, value).zones()
             except BadInput as error:
                 yield f"{error} {error.remedy}"
+    yield from misunderstood(options)
 
 
 class CockpitAdmin(EngagementAdmin):
@@ -135,7 +138,7 @@ class CockpitAdmin(EngagementAdmin):
         engagement = self._engagement(request, pk)
         name, environment_id = request.POST.get("step", ""), request.POST.get("environment", "")
         environment = engagement.environments.filter(pk=environment_id).first() if environment_id.isdecimal() else None
-        if name not in Step.Name.values or bool(environment_id) != bool(environment):
+        if name not in Step.Name.values or name in NOT_FROM_HERE or bool(environment_id) != bool(environment):
             raise BadRequest("Unknown step or environment.")
         try:
             step = request_step(engagement, name, environment=environment, user=cast(User, request.user))
@@ -158,7 +161,13 @@ class CockpitAdmin(EngagementAdmin):
             messages.success(request, said)
             return redirect(reverse("admin:engagements_engagement_rules", args=[engagement.pk]))
         names = {**known, **(form.names() if valid else {})}
-        context = {"stages": way(obj), "parts": plan_parts(obj), "figures": figures(obj), "runs": latest_runs(obj), "live": live(obj)}
+        context = {
+            "engagement": engagement,
+            "form": form,
+            "preview": preview(engagement, names),
+            "unsaved": valid,
+            "title": "Rules of the plan",
+        }
         return TemplateResponse(request, "admin/workbench/rules.html", {**self.admin_site.each_context(request), **context})
 
     def scope_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from mapping.playbooks import load_playbook
+from mapping.rule_previews import misunderstood
 from workbench.engagements import history
 from workbench.engagements.errors import BadInput
 from workbench.engagements.models import Connection, Engagement, Environment, Membership, Role
@@ -42,6 +43,8 @@ def open_engagement(platform: str, addresses: Mapping[str, Any], options: Mappin
         raise BadInput(
             f"The settings file has unknown names: {', '.join(unknown)}.", remedy=f"Known are {', '.join(sorted(known))}, zones."
         )
+    if wrong := list(misunderstood(names)):
+        raise BadInput(f"The settings file doesn't fit. {' '.join(wrong)}", remedy="Mend it and start again.")
     with transaction.atomic():
         engagement = Engagement(
             name=f"Northpine {platform.capitalize()} demonstration",
