@@ -254,6 +254,9 @@ class HttpSession:
 def checked_address(url: str) -> str:
     """The address, if secrets may be sent to it: https, or http to this machine. Raises BadInput."""
     parts = urlsplit(url)
+    if parts.username or parts.password:
+        remedy = "Enter the address without what stands before the @, and the secret in its own field."
+        raise BadInput(f"{parts.hostname}: the address holds a name or a password.", remedy=remedy)
     try:
         parts.port  # noqa: B018 - looked at only when it is asked for
     except ValueError:

@@ -118,9 +118,10 @@ def test_settings_that_a_connection_would_fail_on_are_refused_before_they_are_ke
     assert Connection.objects.get(pk=sandbox.pk).settings == sandbox.settings
 
 
-def test_a_port_that_can_not_be_is_said(client, northwind):
-    row = Connection.objects.create(
-        engagement=northwind, kind="iterable", name="source", base_url="https://example.test:99999", secret="key"
-    )
+@pytest.mark.parametrize(("address", "told"), [("example.test:99999", "a port"), ("ada:pass-word@example.test", "a name or a password")])
+def test_an_address_that_can_not_be_called_is_said_without_what_is_secret_in_it(client, northwind, address, told):
+    row = Connection.objects.create(engagement=northwind, kind="iterable", name="source", base_url=f"https://{address}", secret="key")
     answer = client.get(reverse("admin:engagements_connection_check_connection", args=[row.pk]), follow=True)
-    assert "port" in " ".join(str(message) for message in answer.context["messages"])
+    said = " ".join(str(message) for message in answer.context["messages"])
+    assert told in said
+    assert "pass-word" not in said

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection
+from django.db import DatabaseError, IntegrityError, OperationalError, connection
 from django.utils import timezone
 from django_q.conf import Conf
 from django_q.exceptions import TimeoutException
@@ -221,6 +221,25 @@ def test_an_unexpected_error_leaves_its_type_and_place_and_nothing_that_names_a_
     assert failed.value.__suppress_context__
     assert step.state == Step.State.FAILED
     assert "ada@" not in caplog.text + step.message + str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OperationalError("database or disk is full"), "See that it runs and has room"),
+        (OSError(28, "No space left on device"), "No space left on device. Look at this machine's disk"),
+    ],
+)
+def test_a_machine_without_room_is_said_as_such(northwind, monkeypatch, error, told):
+    def refuse(step: Step):
+        raise error
+
+    monkeypatch.setitem(tasks.PARTS, Step.Name.HANDOFF, refuse)
+    step = a_step(northwind, heard=61)
+    with pytest.raises(tasks.TaskFailed):
+        tasks.carry_out(step.pk)
+    step.refresh_from_db()
+    assert told in step.message
 
 
 def land(engagement, source, time_given: Time, said: list[str]) -> Dataset | None:
