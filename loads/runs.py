@@ -194,15 +194,15 @@ def resume(run: Run, user: User | str) -> None:
     if Run.objects.select_related("environment").get(pk=run.pk).is_of_before_refresh:
         said = f"{run.environment} was copied anew after {run} was opened: what its phases wrote may be gone."
         raise NotInThatState(said, remedy="Open a new run: it looks at what is there.")
+    newest = Run.objects.filter(environment=run.environment).order_by("-pk").first()
+    if newest != run:
+        raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
     if run.is_rollback:
         gates.require("rollback", run.engagement, run.environment)
     else:
         gates.require("load", run.engagement, run.environment)
         require_covered(run)
         _require_nobody_erased_since(run)
-    newest = Run.objects.filter(environment=run.environment).order_by("-pk").first()
-    if newest != run:
-        raise NotInThatState(f"{newest} came after it.", remedy="Resume the newest run of the environment, or open a new one.")
     locked = Run.objects.select_for_update().get(pk=run.pk)
     if locked.is_rollback and locked.measured_at and not locked.agreed_at:
         raise NotInThatState(f"{run} waits for somebody's word.", remedy="Look at its plan, then let it begin.")

@@ -106,7 +106,7 @@ class ReadBack(Comparison):
             name = self._names.get(key)
             if name is None:
                 name = self._names[key] = self._read_form(key)
-            found[name] = value if name[0] != "_" else value.rpartition("(")[2].rstrip(")").lower()
+            found[name] = value if name[0] != "_" or value is None else value.rpartition("(")[2].rstrip(")").lower()
         if name := found.pop(self._content, None):
             found[SIZE] = size_of(name)
         return found

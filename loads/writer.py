@@ -25,7 +25,7 @@ from loads.models import Phase
 from loads.reasons import VERSION_MISMATCH, refusal
 from loads.staged import Body, StagedRow
 from loads.tuning import BATCH, CREATE, UPDATE, RowsPerCall, rows_per_call
-from loads.verification import ReadBack
+from loads.verification import BIND, ReadBack
 from workbench.engagements.errors import Retryable
 
 PUT_OFF = 429
@@ -106,21 +106,24 @@ class Writer:
         own = {self.table.primary_id: row.row_id, **self.stamp}
         return joined(own, row.values.raw) if isinstance(row.values, Body) else {**row.values, **own}
 
+    def _body(self, row: StagedRow) -> dict[str, Any]:
+        """Values and stamp of one row; a lookup is emptied by its property alone (facts, section 2)."""
+        values = {key.removesuffix(BIND) if value is None else key: value for key, value in row.values.items()}
+        return {**values, **self.stamp}
+
     def _address(self, row: StagedRow) -> str:
         return f"{self.table.entity_set}({row.row_id})"
 
     def _one_by_one(self, rows: list[StagedRow]) -> list[Written]:
         """Each row by its own PATCH, which creates what is missing; the service says of each what it thinks of it."""
-        outcomes = self._revised(
-            answered(self.client, rows, lambda row: Operation("PATCH", self._address(row), {**row.values, **self.stamp}))
-        )
+        outcomes = self._revised(answered(self.client, rows, lambda row: Operation("PATCH", self._address(row), self._body(row))))
         return [Written(row, "created") if outcome.ok else Written(row, "refused", refusal(outcome)) for row, outcome in outcomes]
 
     def update(self, rows: list[StagedRow]) -> list[Written]:
         """One Written per row that was there before, each on the version that was read. Raises Retryable, as `create`."""
 
         def operation(row: StagedRow) -> Operation:
-            return Operation("PATCH", self._address(row), {**row.values, **self.stamp}, {"If-Match": row.etag or "*"})
+            return Operation("PATCH", self._address(row), self._body(row), {"If-Match": row.etag or "*"})
 
         outcomes = self._revised(answered(self.client, rows, operation, size=self.updating))
         changed = [row for row, outcome in outcomes if outcome.code == VERSION_MISMATCH]
@@ -131,7 +134,7 @@ class Writer:
         ]
 
     def _revised(self, outcomes: list[tuple[StagedRow, Outcome]]) -> list[tuple[StagedRow, Outcome]]:
-        return revised(self.client, self.table, outcomes, lambda row: {**row.values, **self.stamp})
+        return revised(self.client, self.table, outcomes, self._body)
 
     def _already_written(self, rows: list[StagedRow]) -> set[str]:
         """Rows whose version moved because our own earlier write, whose answer was lost, did move it."""

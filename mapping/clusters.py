@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from connectors.store import fill
-from mapping.companies import company_key
+from mapping.companies import company_keys
 from mapping.consent import MEDIA
 
 
@@ -135,13 +135,13 @@ def _join(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def load_organisations(con: duckdb.DuckDBPyConnection, lists: Mapping[str, str], free_mail: frozenset[str]) -> None:
-    """Tables `organisation_lists` (list_id, name, name_key) and `free_mail` (domain)."""
-    fill(con, "organisation_lists", ORGANISATION_LISTS, ((key, name, company_key(name)) for key, name in lists.items()))
+    """Tables `organisation_lists` (list_id, name, name_key, folded) and `free_mail` (domain)."""
+    fill(con, "organisation_lists", ORGANISATION_LISTS, ((key, name, *company_keys(name)) for key, name in lists.items()))
     fill(con, "free_mail", FREE_MAIL, ((domain,) for domain in sorted(free_mail)))
 
 
 WANTED_LISTS = pa.schema([("list_id", pa.string())])
-ORGANISATION_LISTS = pa.schema([("list_id", pa.string()), ("name", pa.string()), ("name_key", pa.string())])
+ORGANISATION_LISTS = pa.schema([(name, pa.string()) for name in ("list_id", "name", "name_key", "folded")])
 FREE_MAIL = pa.schema([("domain", pa.string())])
 
 

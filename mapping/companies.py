@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mapping.identity import fold_name
+from mapping.identity import fold_name, same_name
 
 
 def organisation_name(list_name: Any, prefix: str) -> str | None:
@@ -15,6 +15,6 @@ def organisation_name(list_name: Any, prefix: str) -> str | None:
     return " ".join(text[len(prefix) :].split()) or None
 
 
-def company_key(name: str) -> str:
-    """The form in which two company names are one: no case, no accents, single spaces."""
-    return fold_name(name)
+def company_keys(name: str) -> tuple[str, str]:
+    """The form in which two lists are of one company, and the one in which an account may be it: that has no accents either."""
+    return same_name(name), fold_name(name)

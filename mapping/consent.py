@@ -7,7 +7,7 @@ subscribed, an opt-out type unless unsubscribed.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mapping.issues import Issue, brief
@@ -56,19 +56,25 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """One medium's Marketing channels and message types, by id."""
+    """One medium's Marketing channels and message types, by id. newer_channels, newer_types: unsigned ones, which count where refused."""
 
     channels: frozenset[int] = NOTHING
     opt_in: frozenset[int] = NOTHING
     opt_out: frozenset[int] = NOTHING
+    newer_channels: frozenset[int] = NOTHING
+    newer_types: frozenset[int] = NOTHING
+
+    @property
+    def types(self) -> frozenset[int]:
+        """All message types that were signed."""
+        return self.opt_in | self.opt_out
 
     def answer(self, channels_out: frozenset[int], types_out: frozenset[int], types_in: frozenset[int]) -> Answer:
         """Out, in or, where the source has no such channel at all, unknown."""
+        if channels_out & (self.channels | self.newer_channels) or types_out & (self.types | self.newer_types):
+            return "out"
         if not self.channels:
             return "unknown"
-        types = self.opt_in | self.opt_out
-        if channels_out & self.channels or types_out & types:
-            return "out"
         return "in" if self.opt_out or types_in & self.opt_in else "out"
 
 
@@ -106,6 +112,17 @@ class ConsentRules:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             remedy = "Propose the consent part again from the source's channels."
             raise BadInput(f"The consent rules can't be read: {error!r}", remedy=remedy) from error
+
+    def heeding(self, newer: "ConsentRules") -> "ConsentRules":
+        """These rules beside what the source has by now: its further lists suppress, and to refuse its further channels and types counts.
+
+        Nothing else of them does, so that no answer is weaker than by the rules as they were signed.
+        """
+        media = {}
+        for name, mine in self.media.items():
+            theirs = newer.media.get(name, Medium())
+            media[name] = replace(mine, newer_channels=theirs.channels - mine.channels, newer_types=theirs.types - mine.types)
+        return replace(self, suppression_lists=self.suppression_lists | newer.suppression_lists, media=media)
 
 
 def _medium(name: str, channels: Sequence[Mapping[str, Any]], types: Sequence[Mapping[str, Any]]) -> Medium:

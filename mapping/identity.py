@@ -16,6 +16,8 @@ ASCII_EMAIL = re.compile(
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufeff\u200b\u2060]")
+# Marks that a name is written with or without, in Latin, Greek, Cyrillic, Hebrew and Arabic; those of other scripts make another letter.
+ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0655\u0670]")
 UNDECOMPOSED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"},
 )
@@ -69,13 +71,18 @@ def is_role_address(email: str, roles: Collection[str]) -> bool:
     return email.partition("@")[0].partition("+")[0] in roles
 
 
-def fold_name(name: Any) -> str:
-    """A name for comparing: no accents, no case, single spaces, nothing invisible. Empty for what is no text."""
+def same_name(name: Any) -> str:
+    """A name for telling whether two are written alike: no case, single spaces, nothing invisible. Empty for what is no text."""
     if not isinstance(name, str):
         return ""
     visible = CONTROL.sub("", " ".join(name.split())).encode("utf-8", "replace").decode()
-    plain = "".join(c for c in unicodedata.normalize("NFKD", visible) if not unicodedata.combining(c))
-    return " ".join(plain.casefold().translate(UNDECOMPOSED).split())
+    return " ".join(unicodedata.normalize("NFKC", visible).casefold().split())
+
+
+def fold_name(name: Any) -> str:
+    """A name for telling whether two may be one: as `same_name`, and no accents."""
+    plain = unicodedata.normalize("NFC", ACCENTS.sub("", unicodedata.normalize("NFKD", same_name(name))))
+    return " ".join(plain.translate(UNDECOMPOSED).split())
 
 
 def own_id(record: Mapping[str, Any], keys: Iterable[str]) -> str | None:

@@ -5,13 +5,15 @@ over these rows, so that a million people cost disk and not memory.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import idna
 import pyarrow as pa
 
 from connectors import landing, store
@@ -66,8 +68,17 @@ class Forgotten:
 
     def has(self, *keys: str | None) -> bool:
         """Whether one of a person's e-mails and ids is on a register."""
-        listed = bool(self.hashes) and any(key and _hash_of(key) in self.hashes for key in keys)
+        listed = bool(self.hashes) and any(_hash_of(form) in self.hashes for key in keys if key for form in _forms_of(key))
         return listed or self.erased.has(keys)
+
+
+def _forms_of(key: str) -> Iterator[str]:
+    """The forms in which a source may have hashed a name: as we compare it, and an address also with its domain as people write it."""
+    yield key
+    local, at, domain = key.rpartition("@")
+    if at and "xn--" in domain:
+        with suppress(idna.IDNAError):
+            yield f"{local}@{idna.decode(domain)}"
 
 
 def _hash_of(key: str) -> str:

@@ -18,6 +18,7 @@ from connectors.models import Dataset
 from connectors.storable import storable
 from loads import staged
 from loads.models import Run
+from loads.staging.context import consent_rules
 from mapping import plan
 from mapping.consent import STRICTNESS, ConsentRules, Topic, topic_answers, topics_of
 from mapping.identity import normalise_email
@@ -71,7 +72,7 @@ def lines(engagement: Engagement) -> Iterator[dict[str, Any]]:
     if run is None:
         return
     content = plan.content_of(engagement, {"consent": run.parts["consent"]})["consent"]
-    topics, rules = topics_of(content), ConsentRules.from_content(content)
+    topics, rules = topics_of(content), consent_rules(run, content)
     with store.database() as con:
         if _persons(con, run):
             store.fill(con, "said", SAID, _said(Dataset.objects.get(pk=run.datasets[PERSON]), rules, topics))

@@ -9,7 +9,7 @@ import idna
 import pyarrow as pa
 
 from connectors.dataverse.metadata import Table
-from mapping.companies import company_key
+from mapping.companies import company_keys
 from mapping.identity import normalise_email
 
 Values = Sequence[Any]
@@ -44,11 +44,13 @@ def _is_open(row: Mapping[str, Any]) -> bool:
     return row.get("statecode") in (0, None)
 
 
-ACCOUNTS = pa.schema([("row_id", pa.string()), ("name_key", pa.string()), ("domain", pa.string()), ("open", pa.bool_())])
+# name_key, folded: see `company_keys`.
+ACCOUNTS = pa.schema([*((name, pa.string()) for name in ("row_id", "name_key", "folded", "domain")), ("open", pa.bool_())])
 
 
 def _account(table: Table, names: Sequence[str]) -> Reader:
-    return lambda row: (row[table.primary_id].lower(), company_key(row.get("name") or ""), web_domain(row.get("websiteurl")), _is_open(row))
+    key = table.primary_id
+    return lambda row: (row[key].lower(), *company_keys(row.get("name") or ""), web_domain(row.get("websiteurl")), _is_open(row))
 
 
 # key: the one column that was asked for, as rows are found by it; null where none was.

@@ -150,10 +150,17 @@ _OWN = """
     SELECT * FROM claims QUALIFY row_number() OVER (PARTITION BY company ORDER BY alias, taken_over, source_id) = 1
 """
 
+# An account with other accents counts only where no account is written like the organisation, nor an organisation like the account.
 _HITS = """
     CREATE TABLE hits AS
+    WITH folded AS (
+        SELECT o.company, t.row_id, bool_or(t.name_key = o.name_key) AS alike
+        FROM organisations o JOIN organisation_lists l USING (name_key) JOIN there t USING (folded) WHERE len(o.list_ids) > 0 GROUP BY ALL),
+    named AS (
+        SELECT company, row_id FROM folded
+        QUALIFY alike OR NOT (bool_or(alike) OVER (PARTITION BY company) OR bool_or(alike) OVER (PARTITION BY row_id)))
     SELECT company, list(DISTINCT row_id ORDER BY row_id) AS ids FROM (
-        SELECT o.company, t.row_id FROM organisations o JOIN there t USING (name_key) WHERE len(o.list_ids) > 0
+        SELECT company, row_id FROM named
         UNION ALL SELECT o.company, t.row_id FROM organisations o JOIN there t ON t.domain = o.name WHERE len(o.list_ids) = 0)
     GROUP BY company
 """

@@ -92,7 +92,7 @@ class Conflicts:
         return settled
 
     def _changes(self, draft: "Draft", now: Mapping[str, Any], last: Applied) -> list[Change]:
-        values = {key: value for key, value in changeable(self.table, draft.values).items() if key not in self._consent}
+        values = {key: value for key, value in changeable(self.table, draft.body).items() if key not in self._consent}
         return list(changes(self.table, values, now, last, edited=self._edited(now)))
 
     def _edited(self, now: Mapping[str, Any]) -> bool:
@@ -121,7 +121,7 @@ class Conflicts:
 
 
 def _body(draft: "Draft", changed: Iterable[Change]) -> dict[str, Any]:
-    return {one.key: draft.values[one.key] for one in changed}
+    return {one.key: draft.body[one.key] for one in changed}
 
 
 def _is_about(asked: Conflict, differing: Sequence[Change]) -> bool:

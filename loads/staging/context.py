@@ -13,7 +13,7 @@ from loads import crosswalk, staged
 from loads.destination import Destination
 from loads.models import Binding, Crosswalk, Run
 from mapping import plan
-from mapping.consent import ConsentRules
+from mapping.consent import ConsentRules, consent_content
 from mapping.forgetting import REGISTER, forgotten_by
 from mapping.objects import LoadOrder, load_order
 from mapping.people import PersonRules, moments_reader, person_rules
@@ -190,7 +190,7 @@ class StagingContext:
     def person_rules(self) -> PersonRules:
         """How a person's record is read, by the signed plan."""
         forgotten = forgotten_by(self.engagement, self.dataset(REGISTER))
-        consent = ConsentRules.from_content(self.contents["consent"])
+        consent = consent_rules(self.run, self.contents["consent"])
         names = {"lifecycle_field": self.contents["split"]["stage_field"], "owner_field": self.contents["owners"]["owner_field"]}
         return person_rules(self.playbook, names, consent, self.time, forgotten)
 
@@ -206,6 +206,12 @@ class StagingContext:
     def crosswalk_rows(self, object_name: str) -> Iterator[tuple]:
         """The ids that an object's records have in this environment, streamed."""
         return crosswalk.known(self.run.environment, object_name)
+
+
+def consent_rules(run: Run, signed: Mapping[str, Any]) -> ConsentRules:
+    """The signed rules of consent, heeding what the source had when the run's records were extracted: lists and channels may be newer."""
+    landed = (landing.records(_dataset(run.key, run.datasets[name])) if name in run.datasets else () for name in plan.CONSENT_OBJECTS)
+    return ConsentRules.from_content(signed).heeding(ConsentRules.from_content(consent_content(*map(list, landed))))
 
 
 @lru_cache(maxsize=64)

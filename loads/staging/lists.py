@@ -48,7 +48,7 @@ def load_memberships(con: duckdb.DuckDBPyConnection, context: StagingContext) ->
 def _settled(context: StagingContext) -> Iterator[tuple[str, str]]:
     """Lists that become something else, with the code that says what."""
     organisations = context.contents["companies"]["lists"]
-    suppressing = {str(entry["id"]) for entry in context.contents["consent"]["suppression_lists"]}
+    suppressing = set(map(str, context.person_rules.consent.suppression_lists))
     yield from ((key, "list.organisation") for key in organisations)
     yield from ((key, "list.suppression") for key in suppressing - set(organisations))
 

@@ -72,4 +72,4 @@ def read_key(table: Table, key: str) -> str:
 
 def read_value(key: str, value: Any) -> Any:
     """A body's value as it is read: the id alone of a lookup."""
-    return value.rpartition("(")[2].rstrip(")").lower() if key.endswith(BIND) else value
+    return value.rpartition("(")[2].rstrip(")").lower() if key.endswith(BIND) and value is not None else value

@@ -24,6 +24,7 @@ ANSWERS = {place: answer for answer, place in STRICTNESS.items()}
 OBJECT, TABLES = "user", ("contact", "lead")
 NUMERIC = ("money", "decimal", "integer")  # transforms that make an amount of a number
 COMPANY_NAME_LIMIT = 100
+OF_COMPANY = {"contact": [f"parentcustomerid_account{BIND}"], "lead": [f"parentaccountid{BIND}", "companyname"]}  # keys of a body
 
 
 def moneys_of_people(context: StagingContext) -> list[Money]:
@@ -113,6 +114,7 @@ class PersonRows:
             lossy=lossy_columns(issues, sources, values),
             source=lambda: {column: self.readers[source](record) for column, source in sources.items() if column in values},
             companions={f"{self.prefix}_name_derived": "lastname"},
+            fills=[*self.maps[table].columns, "firstname", *OF_COMPANY[table]],
         )
 
     def _consent(self, decision: "Decision") -> dict[str, bool]:

@@ -29,23 +29,33 @@ def place(con: duckdb.DuckDBPyConnection, context: StagingContext) -> None:
 
 _PERSONS = "CREATE TABLE persons AS SELECT d.*, k.email FROM decided d JOIN keys k USING (position) WHERE d.disposition = 'planned'"
 
-# A person's own row in a table: the survivor's, else that of another record of the cluster, which the survivor takes over. A row
-# that several clusters have an id for belongs to the one whose id isn't an alias. Rows that aren't at the destination are nobody's.
+# A person's own row in a table: the survivor's, else that of another record of the cluster, which the survivor takes over, else the one
+# that an address of theirs leads to: a profile that had no id of its own gets one. A row that several clusters have a name for belongs to
+# the one whose id isn't an alias; an address that the row no longer has leads nowhere, unless it is what its record was known by. Rows
+# that aren't at the destination are nobody's.
 _OWN = """
     CREATE TABLE own AS
-    WITH claims AS (
-        SELECT p.cluster, x."table", x.row_id, x.origin, x.applied_hash, x.alias, x.source_id <> p.source_id AS taken_over, x.source_id
-        FROM persons p JOIN decided d USING (cluster) JOIN xw x ON x.source_id = d.source_id AND x.role = ''
+    WITH named AS (
+        SELECT p.cluster, p.source_id AS survivor, d.source_id AS name, CAST(NULL AS VARCHAR) AS email
+        FROM persons p JOIN decided d USING (cluster)
+        UNION SELECT p.cluster, p.source_id, k.email, k.email
+        FROM persons p JOIN decided d USING (cluster) JOIN keys k ON k.position = d.position WHERE k.email IS NOT NULL),
+    claims AS (
+        SELECT n.cluster, x."table", x.row_id, x.origin, x.applied_hash, x.alias, n.email IS NOT NULL AS by_email,
+               x.source_id <> n.survivor AS taken_over, x.source_id
+        FROM named n JOIN xw x ON x.source_id = n.name AND x.role = ''
         JOIN everyone e ON e."table" = x."table" AND e.row_id = x.row_id
-        QUALIFY row_number() OVER (PARTITION BY x."table", x.row_id ORDER BY x.alias, taken_over, p.cluster, x.source_id) = 1)
+        WHERE n.email IS NULL OR NOT x.alias OR e.email = n.email
+        QUALIFY row_number() OVER (
+            PARTITION BY x."table", x.row_id ORDER BY by_email, x.alias, taken_over, n.cluster, x.source_id) = 1)
     SELECT * FROM claims
-    QUALIFY row_number() OVER (PARTITION BY cluster, "table" ORDER BY alias, taken_over, source_id) = 1
+    QUALIFY row_number() OVER (PARTITION BY cluster, "table" ORDER BY by_email, alias, taken_over, source_id) = 1
 """
 
 # Rows of ours that a person removed at the destination since they were loaded.
 _GONE = """
     CREATE TABLE gone AS
-    SELECT p.cluster, x."table" FROM persons p
+    SELECT p.cluster, x."table" FROM (SELECT cluster, source_id FROM persons UNION SELECT cluster, email FROM persons) p
     JOIN xw x ON x.source_id = p.source_id AND x.role = '' AND NOT x.alias AND x.state IN ('present', 'kept')
     WHERE NOT EXISTS (SELECT 1 FROM everyone e WHERE e."table" = x."table" AND e.row_id = x.row_id)
 """

@@ -148,6 +148,7 @@ class RecordRows:
             source=lambda: {column: of.readers[source](record) for column, source in of.sources.items() if column in values},
             role=row.role if row else "",
             former=self.draft(record, former, row, table, []) if former else None,
+            fills=of.map.columns,
         )
 
     def table_rows(self, record: Mapping[str, Any], table: str) -> TableRows:

@@ -1,7 +1,7 @@
 """Staged rows written: values merged into what is there already, hashed, and put into the table's file in order."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -43,6 +43,8 @@ class Draft:
     ending: the same of a row that a message closes; with another one the row counts as changed, so that it is closed anew.
     companions: columns that say something of another one's value, and go into an existing row only where that one does.
     former: the same row tied to the lead that its person was before; a row that was loaded so stays so, as the lead's history.
+    fills: keys of bodies that the row's rules fill where the source says something. emptied: those of them that we filled and that it says
+    nothing of any more; no part of what is meant, since only a row that is there has them.
     """
 
     row_id: str
@@ -62,6 +64,13 @@ class Draft:
     state: tuple[int, int] | None = None
     ending: tuple[int, int] | None = None
     former: "Draft | None" = None
+    fills: Collection[str] = ()
+    emptied: Mapping[str, None] = field(default_factory=dict)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What a row that is there gets."""
+        return {**self.values, **self.emptied}
 
 
 class TableWriter:
@@ -105,19 +114,28 @@ class TableWriter:
         hashes = [_hash(draft) for draft in drafts]
         asked = self._conflicts.pending
         changing = [d for d, h in zip(drafts, hashes, strict=True) if _is_there(d) and (h != d.applied_hash or d.row_id in asked)]
+        last = self._conflicts.last([draft.row_id for draft in changing]) if changing else {}
+        for draft in changing:
+            for one in filter(None, (draft, draft.former)):
+                one.emptied = self._emptied(one, last.get(draft.row_id, Applied()))
         there = self._read(changing) if changing else {}
         drafts = [self._history(draft, there.get(draft.row_id)) or draft for draft in drafts]
         hashes = [_hash(draft) for draft in drafts] if there else hashes
-        last = self._conflicts.last(list(there)) if there else {}
         settled = self._conflicts.settle([draft for draft in drafts if draft.row_id in there], there, last) if there else {}
         for draft, applied in zip(drafts, hashes, strict=True):
             found = there.get(draft.row_id)
             known = settled.get(draft.row_id) or self._settled(draft, applied, found, last.get(draft.row_id, Applied()))
             self._write(draft, applied, found, known)
 
+    def _emptied(self, draft: Draft, last: Applied) -> dict[str, None]:
+        """The keys that we filled last and that the source says nothing of any more. Refusals of consent are never taken back."""
+        given = {read_key(self.table, key) for key in (*draft.values, *draft.always)} | set(consent_columns(self.context.prefix))
+        filled = ((key, read_key(self.table, key)) for key in draft.fills)
+        return {key: None for key, name in filled if name not in given and last.meant.get(name) not in (None, "")}
+
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
-        bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.values, one.always)]
+        bodies = [body for draft in drafts for one in (draft, draft.former) if one for body in (one.body, one.always)]
         asked = {key for body in bodies for key in read_keys(self.table, changeable(self.table, body))}
         keys = asked | {EDITOR, EDITED_ON, *self._beside} | ({CURRENCY} if asked & self._amounts.keys() else set())
         client = self.context.destination.client
@@ -169,7 +187,7 @@ class TableWriter:
 
     def _settled(self, draft: Draft, applied: str, there: Mapping[str, Any] | None, last: Applied) -> Settled:
         """What becomes of a row that isn't ours and changed. One that vanished since it was looked for is an update, which is refused."""
-        values = {**draft.values, **draft.always}
+        values = {**draft.body, **draft.always}
         if not _is_there(draft):
             return Settled("create", values)
         if applied == draft.applied_hash:
@@ -178,7 +196,7 @@ class TableWriter:
 
     def _merged(self, draft: Draft, there: Mapping[str, Any], last: Applied) -> dict[str, Any]:
         """What may be written into a row that was there before us, as it is."""
-        writable = changeable(self.table, draft.values)
+        writable = changeable(self.table, draft.body)
         writable |= self._in_currency_of(there, writable, draft)
         refusals = {key: writable[key] for key in consent_columns(self.context.prefix) if key in writable}
         own = f"{self.context.prefix}_"

@@ -224,7 +224,7 @@ def propose(engagement: Engagement, dataset: Dataset, findings: Iterable[Finding
         found = [*findings, *_counted(dataset), *pitfalls.findings(engagement), *usage.findings(engagement)]
         keep(engagement, None, found, actor=actor)
         keep_stages_and_owners(engagement, keys, playbook, signed=signed)
-        _keep_organisations(engagement)
+        keep_organisations(engagement, Dataset.Purpose.DISCOVERY)
         plan.revise(engagement, plan.PARTS, actor=actor)
         history.record(
             engagement, actor=actor, action="discovered source", subject=engagement.get_platform_display(), detail={"people": dataset.rows}
@@ -291,9 +291,10 @@ def _keep_owners(engagement: Engagement, owners: Mapping[str, int]) -> None:
     OwnerMatch.objects.get_or_create(engagement=engagement, source_owner=ACTIVITIES)
 
 
-def _keep_organisations(engagement: Engagement) -> None:
+def keep_organisations(engagement: Engagement, purpose: str) -> None:
+    """Ask of each list with the prefix whether it is a company, as it was landed for this purpose; those that are known stay as they are."""
     prefix = plan.names_of(engagement)["organisation_list_prefix"]
-    lists = landing.latest(engagement, "list", Dataset.Purpose.DISCOVERY)
+    lists = landing.latest(engagement, "list", purpose)
     for entry in landing.records(lists) if lists else ():
         name = clean(str(entry.get("name") or ""), "")[0]
         list_id = landing.clean_id(answer_id(entry))

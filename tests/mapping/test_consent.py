@@ -129,3 +129,15 @@ def test_rules_that_cannot_be_read_are_refused():
         ConsentRules.from_content({"channels": [{"id": "x"}], "message_types": [], "suppression_lists": []})
     with pytest.raises(BadInput):
         ConsentRules.from_content({})
+
+
+def test_refusals_count_of_what_is_newer_than_the_signature_and_nothing_gets_weaker():
+    channels = [*CHANNELS, {"id": 36, "name": "More news", "channelType": "Marketing", "messageMedium": "Email"}]
+    types = [*TYPES, {"id": 906, "name": "Daily", "channelId": 33, "subscriptionPolicy": "OptOut"}]
+    now = ConsentRules.from_content(consent_content(channels, types, [{"id": 9, "name": "No more", "listType": "Suppression"}]))
+    rules = RULES.heeding(now)
+    assert answers(profile(channels=[36], subscribed=[905]), rules) == ("out", "in", "unknown", "out")
+    assert answers(profile(out=[906], subscribed=[905]), rules) == ("in", "out", "unknown", "out")
+    assert answers(profile(channels=[]), rules) == answers(profile(channels=[]))  # nobody signed that an opt-out type counts as in
+    assert answers(profile(lists=[9], channels=[]), rules) == answers(profile(lists=[7], channels=[]), rules) == ("out",) * 4
+    assert RULES.heeding(RULES) == RULES

@@ -1,6 +1,8 @@
 """Who a person is, where they go, what they are called and which company is theirs."""
 
 import math
+import unicodedata
+from hashlib import sha256
 
 import pytest
 
@@ -8,6 +10,7 @@ from mapping.companies import organisation_name
 from mapping.identity import fold_name, is_role_address, normalise_email, source_id
 from mapping.issues import Issue
 from mapping.names import lead_subject, person_names, shorten
+from mapping.people import Forgotten
 from mapping.playbooks import load_playbook
 from mapping.split import matrix_from_content, normalise_stage
 from workbench.engagements.errors import BadInput
@@ -62,6 +65,8 @@ def test_names_are_compared_without_case_accents_or_what_nobody_sees():
     assert fold_name("  Łøßé   de  la Ñ ") == "losse de la n"
     assert fold_name("Müller") == fold_name("MULLER") != fold_name("Mueller")
     assert fold_name("Li\x00nd\ufeff") == "lind"
+    assert fold_name("バス株式会社") != fold_name("パス株式会社")  # marks of these make another letter
+    assert fold_name("한국") == fold_name(unicodedata.normalize("NFD", "한국")) == "한국"
     assert fold_name("\ud83d") == "?"
     assert fold_name("\x00\x01") == fold_name(7) == ""
 
@@ -134,3 +139,10 @@ def test_organisations_are_the_lists_with_the_prefix():
     assert organisation_name("Company: ", "Company: ") is None
     assert organisation_name("Companyx", "Company: ") is None
     assert organisation_name(None, "Company: ") is None
+
+
+@pytest.mark.parametrize("written", ["kim@münchen.example", "kim@xn--mnchen-3ya.example"])
+def test_a_forgotten_person_is_known_by_either_form_of_an_international_domain(written):
+    register = Forgotten(frozenset([sha256(written.encode()).hexdigest()]))
+    assert register.has(normalise_email("Kim@MÜNCHEN.example")[0])
+    assert not register.has("kim@example.com")

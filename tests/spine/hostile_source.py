@@ -83,7 +83,7 @@ LISTS = {
     18: "company:   No   prefix case  ",
     19: "Company: O'Neil's \"x\"; DROP",
     22: "Company: Straße Café",
-    23: "COMPANY:  STRASSE\t CAFE ",
+    23: "COMPANY:  STRASSE\t CAFÉ ",
     20: "Company: " + "Lead's long company " * 7,
 }
 

@@ -77,6 +77,8 @@ def users() -> list[dict[str, object]]:
         user("u-same-list", "one@abroad.example", "customer", emailListIds=[23]),
         user("u-same-domain", "two@sameco.example", "customer"),
         user("u-accent", "k@gmail.com", "customer", emailListIds=[24]),
+        user("u-bear", "bear@gmail.com", "customer", emailListIds=[25]),
+        user("u-bar", "bar@gmail.com", "customer", emailListIds=[26]),
         user("u-owner-mail", "owner1@gmail.com", ownerEmail=" ASA@corp.example"),
         user("u-owner-domain", "owner2@gmail.com", ownerEmail="CORP\\bo"),
         user("u-owner-disabled", "owner3@gmail.com", ownerEmail="dora@corp.example"),
@@ -124,6 +126,7 @@ def accounts() -> list[dict[str, object]]:
         account(24, "twinning"),
         account(25, "Sameco", websiteurl="sameco.example"),
         account(27, "Straßen AG", websiteurl="https://www.Straße.example"),
+        account(28, "BAR GMBH"),
         account(26, "KAFFEE ZURICH", websiteurl="https://kaffee.example", statecode=1, statuscode=2),
     ]
 
@@ -142,6 +145,8 @@ def folder(path: Path) -> Path:
         organisation_list(22, "Company: Twinning"),
         organisation_list(23, "Company: Sameco"),
         organisation_list(24, "Company: Kaffee Zürich"),
+        organisation_list(25, "Company: Bär GmbH"),
+        organisation_list(26, "Company: Bar GmbH"),
     ]
     sandbox_users = [colleague(ASA_THERE, "Asa@Corp.example"), *colleagues()[1:], colleague(SVEN, "sven@corp.example")]
     elsewhere = (row_id(7), row_id(8))
@@ -255,6 +260,12 @@ def test_closed_leads_are_not_matched(played):
 def test_several_hits_in_one_table_are_held_for_a_person(played, source, table):
     assert played.reasons(source) == ["match.several"]
     assert not [row for row in played.rows(table) if row.get("mwb_sourceid") == f"user:{source}"]
+
+
+def test_organisations_that_accents_tell_apart_are_two_and_what_is_there_is_the_one_that_is_written_alike(played):
+    bear, bar = (played.row("contact", f"user:{source}")["_parentcustomerid_value"] for source in ("u-bear", "u-bar"))
+    assert bar == row_id(28)
+    assert next(row for row in played.rows("account") if row["accountid"] == bear)["name"] == "Bär GmbH"
 
 
 def test_an_organisation_is_found_by_its_name_without_case_and_accents(played):

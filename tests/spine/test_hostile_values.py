@@ -187,7 +187,7 @@ def test_an_organisation_name_arrives_as_text(played, number, name):
     assert played.row("account", f"company:list:{number}")["name"] == name
 
 
-def test_lists_whose_names_are_one_after_folding_are_one_account(played):
+def test_lists_whose_names_are_one_but_for_case_and_spaces_are_one_account(played):
     row = played.row("account", "company:list:22")
     assert played.row("contact", "user:u-org-2")["_parentcustomerid_value"] == row["accountid"]
     assert played.row("contact", "user:u-org-3")["_parentcustomerid_value"] == row["accountid"]

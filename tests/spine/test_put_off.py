@@ -81,6 +81,11 @@ def test_what_may_have_been_done_is_not_sent_again_where_twice_would_do_harm(ser
     with pytest.raises(OutcomeUnknown):
         answered(client, [row(IDS[0])], closing, repeatable=False)
     assert len(service.received) == 1
+    asked = len(service.received)
+    service.replies(parts("502 Bad Gateway", "502 Bad Gateway"))
+    with pytest.raises(OutcomeUnknown):
+        answered(client, [row(row_id) for row_id in IDS[:2]], closing, repeatable=False)
+    assert len(service.received) == asked + 1
 
 
 def test_a_row_at_which_the_service_fails_without_a_reason_is_refused_the_second_time_and_waits_for_another_run(service, client):

@@ -30,6 +30,10 @@ def first_users() -> list[dict]:
         user("u-gone", "gone@northpine.example"),
         user("u-edited", "edited@northpine.example", jobTitle="Clerk"),
         user("u-refused", "refused@northpine.example", jobTitle="Clerk"),
+        user(None, "unnamed@gmail.com"),
+        user("u-emptied", "emptied@gmail.com", jobTitle="Clerk", emailListIds=[9]),
+        user("u-emptied-lead", "emptied-lead@gmail.com", "lead", emailListIds=[9]),
+        user("u-emptied-edited", "emptied-edited@gmail.com", jobTitle="Clerk"),
     ]
 
 
@@ -46,6 +50,10 @@ def later_users() -> list[dict]:
         user("u-gone", "gone@northpine.example"),
         user("u-edited", "edited@northpine.example", jobTitle="Head clerk", profileUpdatedAt=LATER),
         user("u-refused", "refused@northpine.example", jobTitle="Head clerk", profileUpdatedAt=LATER),
+        user("u-named", "Unnamed@gmail.com", profileUpdatedAt=LATER),
+        user("u-emptied", "emptied@gmail.com", firstName=None, profileUpdatedAt=LATER),
+        user("u-emptied-lead", "emptied-lead@gmail.com", "lead", profileUpdatedAt=LATER),
+        user("u-emptied-edited", "emptied-edited@gmail.com", profileUpdatedAt=LATER),
     ]
 
 
@@ -83,9 +91,10 @@ def twice(told):
 
 def story(prepared, first):
     before = collect(prepared.engagement, prepared.servers)
-    row = {source_id: before.row("contact", f"user:{source_id}", "sandbox") for source_id in ("u-gone", "u-edited")}
+    row = {source_id: before.row("contact", f"user:{source_id}", "sandbox") for source_id in ("u-gone", "u-edited", "u-emptied-edited")}
     prepared.call("DELETE", f"contacts({row['u-gone']['contactid']})")
-    edit(prepared.servers, "contact", row["u-edited"]["contactid"], {"jobtitle": "Director"})
+    for source_id in ("u-edited", "u-emptied-edited"):
+        edit(prepared.servers, "contact", row[source_id]["contactid"], {"jobtitle": "Director"})
     second = yield
     crosswalk = {
         (one.source_id, one.table): (str(one.row_id), one.alias, one.current)
@@ -122,6 +131,22 @@ def test_a_newcomer_with_somebodys_former_address_is_somebody_else(twice):
     assert moved["contactid"] == ids(twice.before, "u-moved")
     assert newcomer["contactid"] != moved["contactid"]
     assert (moved["lastname"], newcomer["lastname"]) == ("Moved", "Newcomer")
+
+
+def test_a_person_without_an_id_who_gets_one_keeps_the_row_of_the_address(twice):
+    assert ids(twice.after, "u-named") == ids(twice.before, "unnamed@gmail.com")
+    assert len([row for row in twice.after.rows("contact", "sandbox") if row["emailaddress1"] == "unnamed@gmail.com"]) == 1
+
+
+def test_what_the_source_says_no_more_is_emptied(twice):
+    contact, lead = (twice.after.row(*of, "sandbox") for of in (("contact", "user:u-emptied"), ("lead", "user:u-emptied-lead")))
+    assert [contact.get(name) for name in ("jobtitle", "firstname", "_parentcustomerid_value")] == [None] * 3
+    assert [lead.get(name) for name in ("companyname", "_parentaccountid_value")] == [None] * 2
+
+
+def test_what_a_person_wrote_in_place_of_what_the_source_says_no_more_stands_until_somebody_decides(twice):
+    assert twice.after.row("contact", "user:u-emptied-edited", "sandbox")["jobtitle"] == "Director"
+    assert "conflict.edited" in twice.after.reasons("u-emptied-edited", environment="sandbox")
 
 
 def test_a_lead_that_became_a_customer_gets_a_contact_and_keeps_its_history(twice):

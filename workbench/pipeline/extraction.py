@@ -33,7 +33,7 @@ def parts(step: Step) -> list[Part]:
         *fields_parts(step, Dataset.Purpose.LOAD, _fields_of),
         Part("fields", _fields, "looking for fields that are new"),
         keys(),
-        Part("questions", _questions, "looking for stages and owners that are new"),
+        Part("questions", _questions, "looking for stages, owners and companies that are new"),
     ]
 
 
@@ -60,10 +60,11 @@ def _fields(work: Work) -> None:
 
 
 def _questions(work: Work) -> None:
-    """Stages and owners that are new: open questions, since the signature stands for what it listed."""
+    """Stages, owners and lists that may be companies, where they are new: open questions, since signatures stand for what they listed."""
     engagement, dataset = work.step.engagement, people_of(work)
     playbook, path = load_playbook(engagement.platform), people_keys(engagement, dataset)
     source_side.keep_stages_and_owners(engagement, path, playbook, signed=True)
+    source_side.keep_organisations(engagement, Dataset.Purpose.LOAD)
     told = told_while_landing(LandedObjects(engagement, Dataset.Purpose.LOAD))
     keep(engagement, None, told, actor=work.actor, only=TOLD_WHILE_LANDING)
     detail = {"boundary": dataset.started_at.isoformat(), "people": dataset.rows, "sha256": dataset.sha256}
