@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property, partial
 from types import TracebackType
 from typing import Any
 
@@ -87,6 +87,7 @@ class TableWriter:
         self._file = store.ParquetFile(staged.part(context.run, object_name, table_name, number), staged.STAGED, batch=GROUP)
         self._drafts: list[Draft] = []
         self._conflicts = Conflicts(context, object_name, self.table)
+        self._read_name = cache(partial(read_key, self.table))
         self._samples = samples
         self._plain = self._lossy = 0
 
@@ -129,8 +130,10 @@ class TableWriter:
 
     def _emptied(self, draft: Draft, last: Applied) -> dict[str, None]:
         """The keys that we filled last and that the source says nothing of any more. Refusals of consent are never taken back."""
-        given = {read_key(self.table, key) for key in (*draft.values, *draft.always)} | set(consent_columns(self.context.prefix))
-        filled = ((key, read_key(self.table, key)) for key in draft.fills)
+        if not last.meant:
+            return {}
+        given = {self._read_name(key) for key in (*draft.values, *draft.always)} | set(consent_columns(self.context.prefix))
+        filled = ((key, self._read_name(key)) for key in draft.fills)
         return {key: None for key, name in filled if name not in given and last.meant.get(name) not in (None, "")}
 
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:

@@ -292,7 +292,7 @@ def _keep_owners(engagement: Engagement, owners: Mapping[str, int]) -> None:
 
 
 def keep_organisations(engagement: Engagement, purpose: str) -> None:
-    """Ask of each list with the prefix whether it is a company, as it was landed for this purpose; those that are known stay as they are."""
+    """Ask of each list that was landed for this purpose and has the prefix whether it is a company; known ones stay as they are."""
     prefix = plan.names_of(engagement)["organisation_list_prefix"]
     lists = landing.latest(engagement, "list", purpose)
     for entry in landing.records(lists) if lists else ():
