@@ -129,12 +129,15 @@ class TableWriter:
             self._write(draft, applied, found, known)
 
     def _emptied(self, draft: Draft, last: Applied) -> dict[str, None]:
-        """The keys that we filled last and that the source says nothing of any more. Refusals of consent are never taken back."""
+        """The keys that we filled last and that the source says nothing of any more.
+
+        Not what a person wrote and kept; and refusals of consent are never taken back.
+        """
         if not last.meant:
             return {}
+        filled = {name for name, value in last.there.items() if value not in (None, "") and value == last.meant[name]}
         given = {self._read_name(key) for key in (*draft.values, *draft.always)} | set(consent_columns(self.context.prefix))
-        filled = ((key, self._read_name(key)) for key in draft.fills)
-        return {key: None for key, name in filled if name not in given and last.meant.get(name) not in (None, "")}
+        return {key: None for key in draft.fills if (name := self._read_name(key)) in filled and name not in given}
 
     def _read(self, drafts: Sequence[Draft]) -> dict[str, dict[str, Any]]:
         """What the rows to be changed hold now, in the columns to be written."""
