@@ -258,7 +258,7 @@ def checked_address(url: str) -> str:
         remedy = "Enter the address without what stands before the @, and the secret in its own field."
         raise BadInput(f"{parts.hostname}: the address holds a name or a password.", remedy=remedy)
     try:
-        parts.port  # noqa: B018 - looked at only when it is asked for
+        _origin(url)
     except ValueError:
         raise BadInput(f"{parts.hostname}: the address has a port that can't be.", remedy="Enter the address without the port.") from None
     if parts.scheme == "https" and parts.hostname:

@@ -36,8 +36,15 @@ def said(error: BaseException) -> tuple[str, str]:
         return str(error), error.remedy
     if isinstance(error, TimeoutException):
         return "A task of the run reached its time limit.", "Raise TASK_TIMEOUT_S and TASK_RETRY_S, then resume the run."
-    if isinstance(error, DATABASE):
-        return "The database didn't answer.", "See that it runs and has room, then resume the run: nothing was lost."
-    if isinstance(error, OSError):
-        return f"A file couldn't be used: {error.strerror}.", "Look at this machine's disk, then resume the run: nothing was lost."
+    if of_machine := met(error):
+        return of_machine[0], f"{of_machine[1]}, then resume the run: nothing was lost."
     return f"An unexpected error ({type(error).__name__}).", "Send the run's number to the engineer, or resume the run."
+
+
+def met(error: BaseException) -> tuple[str, str] | None:
+    """What happened to the machine's database or disk, and what to look at, as the beginning of a sentence; None for any other error."""
+    if isinstance(error, DATABASE):
+        return "The database didn't answer.", "See that it runs and has room"
+    if isinstance(error, OSError):
+        return f"A file couldn't be used: {error.strerror}.", "Look at this machine's disk"
+    return None

@@ -13,8 +13,7 @@ from django_q.tasks import async_task
 
 from connectors import landing
 from connectors.models import Dataset
-from loads import bindings, provisioning, runs
-from loads.causes import DATABASE
+from loads import bindings, causes, provisioning, runs
 from loads.delta import refreshing
 from loads.removal import carrying_out
 from loads.removal.models import SchemaRemoval, newest
@@ -57,22 +56,15 @@ def carry_out(step_id: int) -> None:
     except Exception as error:  # noqa: BLE001 - raised again below, without its words
         said = f"step {step_id} failed: {type(error).__name__} at {place_of(error)}"
         logger.error("%s", said)
-        _finish(step, Step.State.FAILED, f"{_told(error)} Start the step again: it goes on where it stopped.")
+        happened, look = causes.met(error) or ("An unexpected error; the log has its place.", "")
+        again = f"{look}, then start the step again" if look else "Start the step again"
+        _finish(step, Step.State.FAILED, f"{happened} {again}: it goes on where it stopped.")
         raise TaskFailed(said) from None
     else:
         if more:
             queue(step)
         else:
             _finish(step, Step.State.DONE, "")
-
-
-def _told(error: Exception) -> str:
-    """What a person is told of an error that nobody raised on purpose; its own words may name a person."""
-    if isinstance(error, DATABASE):
-        return "The database couldn't be used. See that it runs and has room."
-    if isinstance(error, OSError):
-        return f"A file couldn't be used: {error.strerror}. Look at this machine's disk."
-    return "An unexpected error; the log has its place."
 
 
 def _take_part(step: Step) -> bool:
